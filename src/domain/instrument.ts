@@ -1,0 +1,40 @@
+export const instrumentKinds = [
+  'EQUITY',
+  'ETF',
+  'INDEX',
+  'FUND',
+  'CURRENCY',
+  'CRYPTO',
+  'FUTURE',
+  'OPTION',
+  'OTHER',
+] as const
+export type InstrumentKind = (typeof instrumentKinds)[number]
+
+export const marketStates = ['PRE', 'REGULAR', 'POST', 'CLOSED', 'UNKNOWN'] as const
+export type MarketState = (typeof marketStates)[number]
+
+/** Where a price came from. SIMULATED: made up by this server. */
+export const sources = ['YAHOO', 'SIMULATED'] as const
+export type Source = (typeof sources)[number]
+
+export interface Exchange {
+  readonly code: string
+  readonly name: string | null
+  /** IANA name, such as America/New_York. */
+  readonly timezone: string
+  /** How late the source's prices of this exchange are; null where it does not say. */
+  readonly delayMinutes: number | null
+}
+
+export interface Instrument {
+  readonly symbol: string
+  readonly name: string | null
+  readonly kind: InstrumentKind
+  readonly exchange: Exchange | null
+  /** As the source writes it: USD, EUR, GBp (pence). */
+  readonly currency: string | null
+  /** How many decimals a price is shown with; prices themselves are not rounded. */
+  readonly priceDecimals: number
+  readonly marketState: MarketState
+}

@@ -1,0 +1,61 @@
+import type { Candle } from '../domain/candle.ts'
+import type { FinstageError } from '../domain/errors.ts'
+import type { Source } from '../domain/instrument.ts'
+import type { Interval } from '../domain/interval.ts'
+import type { Listing } from '../domain/quote.ts'
+
+/**
+ * Where market data comes from. Every call may throw a FinstageError: SOURCE_UNAVAILABLE or SOURCE_RATE_LIMITED for the whole
+ * call. Symbols are taken as already validated. One conformance suite holds every implementation to what is written here.
+ */
+export interface MarketSource {
+  readonly name: Source
+
+  /** What the source knows of each symbol, in one upstream request for up to 100 of them. A symbol it does not know is absent. */
+  listings(symbols: readonly string[]): Promise<ReadonlyMap<string, Listing>>
+
+  /**
+   * The candles that start in [from, to), oldest first, one for each time, the running one included.
+   * Throws SYMBOL_NOT_FOUND, and RANGE_NOT_AVAILABLE where the range begins before `reachDays`.
+   */
+  candles(query: CandleQuery): Promise<CandleBatch>
+
+  /** How many days back the source goes for an interval; null: all there is. */
+  reachDays(interval: Interval): number | null
+
+  /** How much wall time `count` candles may span, at most, in seconds: closed hours, weekends and holidays included. */
+  spanSeconds(interval: Interval, count: number): number
+
+  /** Opens the live feed, which watches nothing yet. */
+  openLive(sink: LiveSink): LiveFeed
+}
+
+export interface CandleQuery {
+  readonly symbol: string
+  readonly interval: Interval
+  /** Epoch seconds, inclusive. */
+  readonly from: number
+  /** Epoch seconds, exclusive. */
+  readonly to: number
+}
+
+export interface CandleBatch {
+  readonly candles: readonly Candle[]
+  /** Start times, in epoch seconds, of the rows that came unusable (null, NaN, high below low) and were left out. */
+  readonly excluded: readonly number[]
+}
+
+/** Where a live feed puts what it sees. */
+export interface LiveSink {
+  /** A new observation of a watched symbol; the first comes at once after it was watched. */
+  update(listing: Listing): void
+  /** A watched symbol could not be served. The feed goes on trying where the error is temporary, and gives up where not. */
+  failure(symbol: string, error: FinstageError): void
+}
+
+export interface LiveFeed {
+  /** Replaces the set of symbols that are watched; what is not in it is asked for no longer. */
+  watch(symbols: ReadonlySet<string>): void
+  /** No call of the sink comes after this has resolved. May be called twice. */
+  stop(): Promise<void>
+}
