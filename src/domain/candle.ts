@@ -11,11 +11,10 @@ export interface Candle {
   readonly closed: boolean
 }
 
-/** Whether a candle can be true: finite prices above nothing at all, and the others within high and low. */
-export function isUsable(candle: { open: unknown; high: unknown; low: unknown; close: unknown }): boolean {
-  const { open, high, low, close } = candle
-  if (!isNumber(open) || !isNumber(high) || !isNumber(low) || !isNumber(close)) return false
-  return high >= low && open >= low && open <= high && close >= low && close <= high
+/** Whether a source's row is a candle at all: four finite prices, and no high below its low. */
+export function isUsable(row: { open: unknown; high: unknown; low: unknown; close: unknown }): boolean {
+  const { open, high, low, close } = row
+  return isFiniteNumber(open) && isFiniteNumber(high) && isFiniteNumber(low) && isFiniteNumber(close) && high >= low
 }
 
-const isNumber = (value: unknown): value is number => typeof value === 'number' && Number.isFinite(value)
+const isFiniteNumber = (value: unknown): value is number => Number.isFinite(value)

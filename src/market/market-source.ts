@@ -1,7 +1,7 @@
 import type { Candle } from '../domain/candle.ts'
-import type { FinstageError } from '../domain/errors.ts'
 import type { Source } from '../domain/instrument.ts'
 import type { Interval } from '../domain/interval.ts'
+import type { LiveFeed, LiveSink } from '../domain/live-feed.ts'
 import type { Listing } from '../domain/quote.ts'
 
 /**
@@ -45,17 +45,4 @@ export interface CandleBatch {
   readonly excluded: readonly number[]
 }
 
-/** Where a live feed puts what it sees. */
-export interface LiveSink {
-  /** A new observation of a watched symbol; the first comes at once after it was watched. */
-  update(listing: Listing): void
-  /** A watched symbol could not be served. The feed goes on trying where the error is temporary, and gives up where not. */
-  failure(symbol: string, error: FinstageError): void
-}
-
-export interface LiveFeed {
-  /** Replaces the set of symbols that are watched; what is not in it is asked for no longer. */
-  watch(symbols: ReadonlySet<string>): void
-  /** No call of the sink comes after this has resolved. May be called twice. */
-  stop(): Promise<void>
-}
+export type { LiveFeed, LiveSink } from '../domain/live-feed.ts'

@@ -1,0 +1,216 @@
+import type pg from 'pg'
+import type { Registry } from 'prom-client'
+import { ApiServer } from '../http/api-server.ts'
+import { Health } from '../http/health.ts'
+import { createMetricsServer } from '../http/metrics-server.ts'
+import { analysisTask } from '../jobs/analysis.ts'
+import { JobService } from '../jobs/job-service.ts'
+import { JobRunner } from '../jobs/runner.ts'
+import { MarketService } from '../market/market-service.ts'
+import type { MarketSource } from '../market/market-source.ts'
+import { simulatedSource } from '../market/simulated.ts'
+import { yahooSource } from '../market/yahoo.ts'
+import { EmbeddedPostgres } from '../platform/embedded-postgres.ts'
+import type { Logger } from '../platform/logger.ts'
+import { createMetrics } from '../platform/metrics.ts'
+import { createPool } from '../platform/pool.ts'
+import { schema } from '../schema/index.ts'
+import { AnalysisStore } from '../store/analysis-store.ts'
+import { CandleStore } from '../store/candle-store.ts'
+import { JobStore } from '../store/job-store.ts'
+import { migrate } from '../store/migrations.ts'
+import type { Bus } from '../stream/bus.ts'
+import { Feed } from '../stream/feed.ts'
+import { PriceHub } from '../stream/hub.ts'
+import { Leader } from '../stream/leader.ts'
+import { LocalBus } from '../stream/local-bus.ts'
+import { PostgresBus } from '../stream/postgres-bus.ts'
+import type { Config } from './config.ts'
+import type { Role } from './role.ts'
+
+/** Any number, the same in every process: who leads the feed holds the advisory lock of this name. */
+const feedLockKey = 7_241_990_002
+
+export interface AppOptions {
+  readonly config: Config
+  readonly role: Role
+  readonly log: Logger
+  /** Called when the app can't go on: it is to be stopped. */
+  readonly onFatal: (message: string, cause?: unknown) => void
+}
+
+export interface Addresses {
+  /** Where GraphQL is served; null in a role that does not. */
+  readonly api: string | null
+  readonly metrics: string | null
+}
+
+/** What the parts of every role share. */
+interface Base {
+  readonly pool: pg.Pool
+  readonly connectionString: string
+  readonly bus: Bus
+  readonly source: MarketSource
+  readonly registry: Registry
+  readonly health: Health
+}
+
+/** Builds the services of a role in order and stops them in the opposite one. Its states: stopped -> start() -> running -> stop(). */
+export class App {
+  readonly #options: AppOptions
+  /** Newest last: stopped from the end. */
+  readonly #stops: (() => unknown)[] = []
+  #started: Promise<Addresses> | undefined
+  #stopped: Promise<void> | undefined
+
+  constructor(options: AppOptions) {
+    this.#options = options
+  }
+
+  /** Throws where a part can't start; what had started is stopped again by stop(). */
+  start(): Promise<Addresses> {
+    this.#started ??= this.#startAll()
+    return this.#started
+  }
+
+  async #startAll(): Promise<Addresses> {
+    const { role } = this.#options
+    const connectionString = await this.#database()
+    const pool = createPool(connectionString, this.#options.log)
+    this.#stops.push(() => pool.end())
+    await migrate(pool, this.#options.log)
+    if (role === 'migrate') return { api: null, metrics: null }
+
+    const base = await this.#base(connectionString, pool)
+    if (role === 'all' || role === 'ingest') this.#ingest(base)
+    if (role === 'all' || role === 'worker') await this.#worker(base)
+    const api = role === 'all' || role === 'api' ? await this.#api(base) : null
+    const metrics = await this.#metrics(base)
+    this.#stops.push(() => base.health.stopping())
+    return { api, metrics }
+  }
+
+  /** May be called at any time, and again. Rejects with an AggregateError of what did not stop cleanly. */
+  stop(): Promise<void> {
+    this.#stopped ??= this.#stopAll()
+    return this.#stopped
+  }
+
+  async #stopAll(): Promise<void> {
+    // What is about to start would be missed.
+    await this.#started?.catch(() => {})
+    const failures: unknown[] = []
+    for (let stop = this.#stops.pop(); stop; stop = this.#stops.pop()) {
+      try {
+        await stop()
+      } catch (error) {
+        failures.push(error)
+      }
+    }
+    if (failures.length > 0) throw new AggregateError(failures, 'not everything stopped cleanly')
+  }
+
+  async #database(): Promise<string> {
+    const { config, onFatal } = this.#options
+    if (config.DATABASE_URL) return config.DATABASE_URL
+    const embedded = new EmbeddedPostgres(config.DATA_DIR, onFatal)
+    this.#stops.push(() => embedded.stop())
+    await embedded.start()
+    return embedded.connectionString
+  }
+
+  async #base(connectionString: string, pool: pg.Pool): Promise<Base> {
+    const { config, log } = this.#options
+    const bus = config.DATABASE_URL ? new PostgresBus({ connectionString, pool, log }) : new LocalBus()
+    this.#stops.push(() => bus.stop())
+    await bus.start()
+    const health = new Health()
+    health.add('database', async () => {
+      await pool.query('SELECT 1')
+    })
+    health.add('bus', async () => {
+      if (!bus.connected) throw new Error('not connected')
+    })
+    return { pool, connectionString, bus, source: createSource(config), registry: createMetrics(), health }
+  }
+
+  #ingest({ connectionString, bus, source, registry }: Base): void {
+    const { log } = this.#options
+    const feed = new Feed({ bus, registry, log, openLive: (sink) => source.openLive(sink) })
+    const leader = new Leader({
+      connectionString,
+      lockKey: feedLockKey,
+      log,
+      lead: () => feed.lead(),
+      yield: () => feed.yield(),
+    })
+    this.#stops.push(() => leader.stop())
+    leader.start()
+  }
+
+  async #worker({ pool, bus, source, registry, health }: Base): Promise<void> {
+    const { log, onFatal } = this.#options
+    const market = new MarketService({ source, store: new CandleStore(pool) })
+    const tasks = [analysisTask({ market, analyses: new AnalysisStore(pool) })]
+    const runner = new JobRunner({
+      pool,
+      tasks,
+      store: new JobStore(pool),
+      bus,
+      log,
+      registry,
+      onFatal: (error) => onFatal('the job queue has failed', error),
+    })
+    this.#stops.push(() => runner.stop())
+    await runner.start()
+    health.add('queue', () => runner.check())
+  }
+
+  async #api({ pool, bus, source, registry, health }: Base): Promise<string> {
+    const { config, log } = this.#options
+    const hub = new PriceHub({ bus, registry })
+    const server = new ApiServer({
+      host: config.HOST,
+      port: config.PORT,
+      schema,
+      health,
+      log,
+      registry,
+      ports: {
+        market: new MarketService({ source, store: new CandleStore(pool) }),
+        prices: hub,
+        jobs: new JobService({ store: new JobStore(pool), bus }),
+        analyses: new AnalysisStore(pool),
+      },
+    })
+    this.#stops.push(() => hub.stop())
+    this.#stops.push(() => server.stop())
+    hub.start()
+    await listening(() => server.start(), 'PORT', config.PORT)
+    this.#stops.push(() => server.stopAccepting())
+    return server.origin
+  }
+
+  async #metrics({ registry, health }: Base): Promise<string> {
+    const { config } = this.#options
+    const server = createMetricsServer({ host: config.HOST, port: config.METRICS_PORT, registry, health })
+    // Below the bus in the pile: metrics are to be had until nearly everything has stopped.
+    this.#stops.unshift(() => server.stop())
+    await listening(() => server.start(), 'METRICS_PORT', config.METRICS_PORT)
+    return server.origin
+  }
+}
+
+const createSource = (config: Config): MarketSource =>
+  config.MARKET_SOURCE === 'simulated'
+    ? simulatedSource({ symbolCount: config.SIMULATED_SYMBOLS, ticksPerSecond: config.SIMULATED_TICKS_PER_SECOND })
+    : yahooSource(config.YAHOO_BASE_URL ? { baseUrl: config.YAHOO_BASE_URL } : {})
+
+async function listening(start: () => Promise<void>, name: string, port: number): Promise<void> {
+  try {
+    await start()
+  } catch (cause) {
+    const { code, message } = cause as NodeJS.ErrnoException
+    throw new Error(code === 'EADDRINUSE' ? `port ${port} is in use: set ${name} to another` : message, { cause })
+  }
+}

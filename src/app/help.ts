@@ -1,0 +1,26 @@
+export const help = `Finstage: market data over GraphQL
+
+usage: npm start -- [role]
+
+roles
+  all      everything in one process (default); brings its own Postgres where DATABASE_URL is not set
+  api      GraphQL over HTTP, SSE and WebSocket, and GraphiQL
+  worker   runs the queued jobs
+  ingest   the live feed: one leads, further ones stand by
+  migrate  brings the database to the newest layout and exits
+  api, worker, ingest and migrate work on one database, which DATABASE_URL names.
+
+settings, from the environment (an empty value counts as unset)
+  PORT                        port of the API (4000)
+  HOST                        address that the servers listen on (127.0.0.1)
+  METRICS_PORT                port of the metrics (8001)
+  DATABASE_URL                postgresql://user:password@host:5432/database (unset: a Postgres of our own, in DATA_DIR)
+  DATA_DIR                    where our own Postgres keeps its data (./.data)
+  MARKET_SOURCE               yahoo | simulated (yahoo)
+  YAHOO_BASE_URL              every call to Yahoo goes to this address instead, path and query kept
+  SIMULATED_SYMBOLS           how many symbols the simulated market has, 1 to 10000 (100)
+  SIMULATED_TICKS_PER_SECOND  price updates a second for each simulated symbol, up to 5000, fractions allowed (1)
+  LOG_LEVEL                   trace | debug | info | warn | error | fatal | silent (info)
+
+npm run demo starts everything on the simulated market.
+`

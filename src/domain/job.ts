@@ -1,0 +1,67 @@
+import type { ErrorCode } from './errors.ts'
+
+export const jobKinds = ['ANALYSIS'] as const
+export type JobKind = (typeof jobKinds)[number]
+
+/** The most urgent first. */
+export const jobPriorities = ['CRITICAL', 'HIGH', 'NORMAL', 'LOW'] as const
+export type JobPriority = (typeof jobPriorities)[number]
+
+export const jobStates = ['QUEUED', 'RUNNING', 'RETRYING', 'SUCCEEDED', 'FAILED', 'CANCELLED'] as const
+export type JobState = (typeof jobStates)[number]
+
+const endStates: ReadonlySet<JobState> = new Set<JobState>(['SUCCEEDED', 'FAILED', 'CANCELLED'])
+
+/** Whether nothing more happens to a job in this state by itself. */
+export const hasEnded = (state: JobState): boolean => endStates.has(state)
+
+export interface JobFailure {
+  readonly code: ErrorCode
+  readonly message: string
+  /** The attempt that failed so. */
+  readonly attempt: number
+}
+
+export interface Job {
+  readonly id: string
+  /** Order of queueing, for paging. */
+  readonly position: number
+  readonly kind: JobKind
+  /** Whose it is: the viewer's id. */
+  readonly owner: string
+  readonly priority: JobPriority
+  readonly state: JobState
+  /** 0 to 1. */
+  readonly progress: number
+  /** The attempt that runs or ran last; 0: none yet. */
+  readonly attempt: number
+  readonly maxAttempts: number
+  readonly timeoutSeconds: number
+  readonly input: unknown
+  readonly queuedAtMs: number
+  readonly runAtMs: number
+  readonly startedAtMs: number | null
+  readonly finishedAtMs: number | null
+  readonly failure: JobFailure | null
+  /** Counts every change, so that a reader can tell news from an echo. */
+  readonly revision: number
+}
+
+/** What the bus tells of a job: all that changes after it was queued. */
+export type JobChange = Pick<
+  Job,
+  'id' | 'owner' | 'state' | 'progress' | 'attempt' | 'runAtMs' | 'startedAtMs' | 'finishedAtMs' | 'failure' | 'revision'
+>
+
+export const changeOf = (job: Job): JobChange => ({
+  id: job.id,
+  owner: job.owner,
+  state: job.state,
+  progress: job.progress,
+  attempt: job.attempt,
+  runAtMs: job.runAtMs,
+  startedAtMs: job.startedAtMs,
+  finishedAtMs: job.finishedAtMs,
+  failure: job.failure,
+  revision: job.revision,
+})

@@ -1,0 +1,64 @@
+import type { GraphQLSchema } from 'graphql'
+import type { Registry } from 'prom-client'
+import type { Logger } from '../platform/logger.ts'
+import type { Ports } from '../resolvers/context.ts'
+import { createGraphQL, graphqlPath } from './graphql.ts'
+import { GraphiQLPage } from './graphiql.ts'
+import type { Health } from './health.ts'
+import { Listener } from './listener.ts'
+import { WebSocketTransport } from './websocket.ts'
+
+/** GraphQL over HTTP, SSE and WebSocket, GraphiQL and health, on one port. */
+export class ApiServer {
+  readonly #listener: Listener
+  readonly #webSockets: WebSocketTransport
+
+  constructor(options: {
+    host: string
+    port: number
+    schema: GraphQLSchema
+    ports: Ports
+    health: Health
+    log: Logger
+    registry: Registry
+  }) {
+    const { host, port, schema, ports, health, log, registry } = options
+    const graphql = createGraphQL({ schema, ports, log, registry })
+    const page = new GraphiQLPage()
+    this.#listener = new Listener({
+      host,
+      port,
+      serve(request, response) {
+        const path = request.url?.split('?')[0]
+        if (path === graphqlPath) {
+          if (GraphiQLPage.isWanted(request)) page.serve(request, response)
+          else void graphql(request, response)
+        } else if (path === '/') {
+          response.writeHead(302, { location: graphqlPath }).end()
+        } else if (!health.serve(request, response)) {
+          response.writeHead(404, { 'content-type': 'text/plain' }).end(`Nothing is here. GraphQL is at ${graphqlPath}\n`)
+        }
+      },
+    })
+    this.#webSockets = new WebSocketTransport({ server: this.#listener.server, graphql, log, registry })
+  }
+
+  get origin(): string {
+    return this.#listener.origin
+  }
+
+  start(): Promise<void> {
+    return this.#listener.start()
+  }
+
+  stopAccepting(): void {
+    this.#listener.stopAccepting()
+  }
+
+  /** Sockets are closed with 1001, requests that were begun are answered. */
+  async stop(): Promise<void> {
+    this.#listener.stopAccepting()
+    await this.#webSockets.stop()
+    await this.#listener.stop()
+  }
+}

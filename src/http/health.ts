@@ -1,0 +1,60 @@
+import type { IncomingMessage, ServerResponse } from 'node:http'
+
+/** Looks at one dependency: resolves where it works, rejects with the reason where it does not. */
+export type HealthCheck = () => Promise<void>
+
+const checkTimeoutMs = 2000
+
+/** `/healthz`: this process answers. `/readyz`: everything that it needs does, each dependency by its name. */
+export class Health {
+  readonly #checks = new Map<string, HealthCheck>()
+  #stopping = false
+
+  add(name: string, check: HealthCheck): void {
+    this.#checks.set(name, check)
+  }
+
+  /** From now on not ready: whoever balances the load sends nobody here any more. */
+  stopping(): void {
+    this.#stopping = true
+  }
+
+  /** Returns whether the request was one of these two. */
+  serve(request: IncomingMessage, response: ServerResponse): boolean {
+    const path = request.url?.split('?')[0]
+    if (path === '/healthz') {
+      send(response, 200, { status: 'ok' })
+      return true
+    }
+    if (path !== '/readyz') return false
+    void this.#readiness().then(({ ready, checks }) =>
+      send(response, ready ? 200 : 503, { status: ready ? 'ready' : 'not ready', checks }),
+    )
+    return true
+  }
+
+  async #readiness(): Promise<{ ready: boolean; checks: Record<string, string> }> {
+    const checks = await Promise.all(
+      [...this.#checks].map(async ([name, check]) => [name, await outcomeOf(check)] as const),
+    )
+    if (this.#stopping) checks.push(['process', 'stopping'])
+    return { ready: checks.every(([, outcome]) => outcome === 'ok'), checks: Object.fromEntries(checks) }
+  }
+}
+
+async function outcomeOf(check: HealthCheck): Promise<string> {
+  let timer: NodeJS.Timeout | undefined
+  const timeout = new Promise<string>((resolve) => {
+    timer = setTimeout(() => resolve(`no answer within ${checkTimeoutMs / 1000} s`), checkTimeoutMs)
+  })
+  const outcome = check().then(
+    () => 'ok',
+    (error: unknown) => (error instanceof Error ? error.message || error.name : String(error)),
+  )
+  return Promise.race([outcome, timeout]).finally(() => clearTimeout(timer))
+}
+
+function send(response: ServerResponse, status: number, body: object): void {
+  response.writeHead(status, { 'content-type': 'application/json', 'cache-control': 'no-store' })
+  response.end(`${JSON.stringify(body)}\n`)
+}

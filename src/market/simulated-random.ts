@@ -1,0 +1,33 @@
+/** Numbers in [0, 1), the same ones for the same key. */
+export type Random = () => number
+
+/** The key of a text (a symbol) under a seed: FNV-1a. */
+export function textKey(seed: number, text: string): number {
+  let key = 0x811c9dc5
+  for (let i = 0; i < text.length; i++) key = Math.imul(key ^ text.charCodeAt(i), 0x01000193)
+  return childKey(key, seed)
+}
+
+/** The key of a part of something, by its number: MurmurHash3's last step, so that neighbours have nothing in common. */
+export function childKey(key: number, part: number): number {
+  let mixed = Math.imul(key ^ Math.imul(part ^ (part >>> 15), 0x9e3779b1), 0x85ebca6b)
+  mixed = Math.imul(mixed ^ (mixed >>> 16), 0xc2b2ae35)
+  mixed = Math.imul(mixed ^ (mixed >>> 13), 0x85ebca6b)
+  return (mixed ^ (mixed >>> 16)) >>> 0
+}
+
+/** Mulberry32: the randomness of a demo needs to be quick and repeatable, not strong. */
+export function randomFrom(key: number): Random {
+  let state = key | 0
+  return () => {
+    state = (state + 0x6d2b79f5) | 0
+    let mixed = Math.imul(state ^ (state >>> 15), state | 1)
+    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61)
+    return ((mixed ^ (mixed >>> 14)) >>> 0) / 4_294_967_296
+  }
+}
+
+/** A standard normal number (Box and Muller; the second of each pair is thrown away). */
+export function gaussian(random: Random): number {
+  return Math.sqrt(-2 * Math.log(1 - random())) * Math.cos(2 * Math.PI * random())
+}

@@ -1,0 +1,92 @@
+import type { Candle } from '../domain/candle.ts'
+import { symbolNotFound } from '../domain/errors.ts'
+import { intervalSeconds } from '../domain/interval.ts'
+import type { Listing } from '../domain/quote.ts'
+import type { CandleBatch, CandleQuery, MarketSource } from './market-source.ts'
+import type { Bar } from './simulated-bars.ts'
+import { simulatedFeed } from './simulated-feed.ts'
+import { type SimulatedInstrument, simulatedInstruments } from './simulated-instruments.ts'
+import { simulatedListing } from './simulated-listing.ts'
+import { historyStart, simulatedPrices } from './simulated-prices.ts'
+
+export interface SimulatedOptions {
+  /** How many symbols the market has: real names first, then SIM0001 upwards. */
+  readonly symbolCount: number
+  /** Live updates of each watched symbol, from above 0 (0.1 is one in ten seconds) to 5,000. */
+  readonly ticksPerSecond: number
+  /** Epoch milliseconds. */
+  readonly now?: () => number
+  /** Another seed is another market. */
+  readonly seed?: number
+}
+
+/**
+ * A made-up market that needs no network and never closes. Every price is a pure function of seed, symbol and time since
+ * 2015-01-01, so that a restart changes nothing.
+ */
+export function simulatedSource({
+  symbolCount,
+  ticksPerSecond,
+  now = Date.now,
+  seed = 1,
+}: SimulatedOptions): MarketSource {
+  const instruments = simulatedInstruments(symbolCount, seed)
+  const prices = simulatedPrices()
+
+  function listing(of: SimulatedInstrument, timeMs: number): Listing {
+    if (timeMs < historyStart * 1000) return { instrument: of.instrument, quote: null }
+    return simulatedListing(of, prices.minuteAt(of, timeMs), timeMs, Math.floor(now()))
+  }
+
+  async function listings(symbols: readonly string[]): Promise<ReadonlyMap<string, Listing>> {
+    const found = new Map<string, Listing>()
+    const timeMs = Math.floor(now())
+    for (const symbol of symbols) {
+      const of = instruments.get(symbol)
+      if (of) found.set(symbol, listing(of, timeMs))
+    }
+    return found
+  }
+
+  async function candles({ symbol, interval, from, to }: CandleQuery): Promise<CandleBatch> {
+    const of = instruments.get(symbol)
+    if (!of) throw symbolNotFound(symbol)
+    const nowMs = Math.floor(now())
+    const size = intervalSeconds(interval)
+    const first = Math.ceil(Math.max(from, historyStart) / size) * size
+    const rows: Candle[] = []
+    for (let epoch = first; epoch < to && epoch * 1000 <= nowMs; epoch += size) {
+      const closed = (epoch + size) * 1000 <= nowMs
+      const bar = closed ? prices.bar(of, interval, epoch) : prices.openBar(of, interval, nowMs)
+      rows.push(toCandle(bar, epoch, closed, of.stepsPerUnit))
+    }
+    return { candles: rows, excluded: [] }
+  }
+
+  return {
+    name: 'SIMULATED',
+    listings,
+    candles,
+    reachDays: () => null,
+    spanSeconds: (interval, count) => count * intervalSeconds(interval),
+    openLive: (sink) =>
+      simulatedFeed({ sink, ticksPerSecond, now, find: (symbol) => instruments.get(symbol), listing }),
+  }
+}
+
+function toCandle(
+  { open, high, low, close, volume }: Bar,
+  epoch: number,
+  closed: boolean,
+  stepsPerUnit: number,
+): Candle {
+  return {
+    epoch,
+    open: open / stepsPerUnit,
+    high: high / stepsPerUnit,
+    low: low / stepsPerUnit,
+    close: close / stepsPerUnit,
+    volume,
+    closed,
+  }
+}

@@ -1,0 +1,38 @@
+import { type Interval, intervalSeconds, isDaily } from '../domain/interval.ts'
+
+interface Window {
+  /** Yahoo's name of the interval. */
+  readonly name: string
+  /** How many days back Yahoo goes; null: all there is. */
+  readonly reachDays: number | null
+}
+
+/** MINUTE_1: at most 7 days of them in one request, besides. */
+const windows: Readonly<Record<Interval, Window>> = {
+  MINUTE_1: { name: '1m', reachDays: 30 },
+  MINUTE_2: { name: '2m', reachDays: 60 },
+  MINUTE_5: { name: '5m', reachDays: 60 },
+  MINUTE_15: { name: '15m', reachDays: 60 },
+  MINUTE_30: { name: '30m', reachDays: 60 },
+  HOUR_1: { name: '1h', reachDays: 730 },
+  DAY_1: { name: '1d', reachDays: null },
+}
+
+export const yahooInterval = (interval: Interval): string => windows[interval].name
+
+export const reachDays = (interval: Interval): number | null => windows[interval].reachDays
+
+const sessionSeconds = 6.5 * 3600
+const daySeconds = 86_400
+
+/**
+ * The wall time that `count` candles may take on an exchange with 6.5 hours a day: weekends, one holiday in eight trading days
+ * (China has the most, 242 trading days a year), and a long weekend at either end. Within a week, 1-minute candles stay within
+ * the 7 days that Yahoo serves at once.
+ */
+export function spanSeconds(interval: Interval, count: number): number {
+  const perDay = isDaily(interval) ? 1 : Math.floor(sessionSeconds / intervalSeconds(interval))
+  const days = Math.ceil(count / perDay)
+  const slackDays = isDaily(interval) ? 10 : 4
+  return Math.ceil((days * 7) / 5 + Math.floor(days / 8) + slackDays) * daySeconds
+}

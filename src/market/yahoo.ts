@@ -1,0 +1,109 @@
+import { FinstageError, symbolNotFound } from '../domain/errors.ts'
+import { isDaily } from '../domain/interval.ts'
+import type { Listing } from '../domain/quote.ts'
+import type { Logger } from '../platform/logger.ts'
+import type { CandleBatch, CandleQuery, MarketSource } from './market-source.ts'
+import { pollingFeed } from './polling-feed.ts'
+import { readChart } from './yahoo-chart.ts'
+import { yahooClient } from './yahoo-client.ts'
+import { chartError, sourceError } from './yahoo-errors.ts'
+import { reachDays, spanSeconds, yahooInterval } from './yahoo-interval.ts'
+import { readListing, readRows } from './yahoo-quote.ts'
+
+export interface YahooOptions {
+  /** Where every call goes instead of Yahoo's hosts, path and query kept; plain http is allowed. */
+  readonly baseUrl?: string
+  readonly fetch?: typeof fetch
+  /** Epoch milliseconds. */
+  readonly now?: () => number
+  readonly logger?: Pick<Logger, 'debug' | 'warn'>
+  /** From the start of one poll of the live feed to the start of the next. */
+  readonly pollIntervalMs?: number
+  /** For one call of Yahoo, after which it counts as out of reach. */
+  readonly timeoutMs?: number
+}
+
+const symbolsPerRequest = 100
+const daySeconds = 86_400
+/** Who reckons back from now to the very edge must not be refused for the second that has passed since. */
+const reachSlackSeconds = 60
+
+/** Yahoo Finance, as its website asks it. */
+export function yahooSource(options: YahooOptions = {}): MarketSource {
+  const {
+    baseUrl,
+    fetch = globalThis.fetch,
+    now = Date.now,
+    logger,
+    pollIntervalMs = 1000,
+    timeoutMs = 10_000,
+  } = options
+  const client = yahooClient({ baseUrl, fetch, now, logger, timeoutMs })
+
+  async function listings(symbols: readonly string[]): Promise<ReadonlyMap<string, Listing>> {
+    const asked = [...new Set(symbols)]
+    try {
+      const parts = await Promise.all(chunks(asked, symbolsPerRequest).map(listingsOf))
+      return new Map(parts.flat())
+    } catch (error) {
+      throw sourceError(error)
+    }
+  }
+
+  async function listingsOf(symbols: readonly string[]): Promise<[string, Listing][]> {
+    const rows = readRows(await client.quote(symbols))
+    const receivedAtMs = now()
+    const found = new Map<string, Listing>()
+    for (const row of rows) {
+      const listing = readListing(row, receivedAtMs)
+      if (listing) found.set(listing.instrument.symbol, listing)
+      if (!listing?.quote) logger?.debug({ row }, 'Yahoo sent a row without a price')
+    }
+    // By the symbols asked for: what Yahoo has renamed or added is nobody's.
+    return symbols.flatMap((symbol) => {
+      const listing = found.get(symbol)
+      return listing ? [[symbol, listing] as [string, Listing]] : []
+    })
+  }
+
+  async function candles(query: CandleQuery): Promise<CandleBatch> {
+    const { symbol, interval, from, to } = query
+    // As the last part of a path these would name another.
+    if (symbol === '.' || symbol === '..') throw symbolNotFound(symbol)
+    refuseBeyondReach(query, now())
+    if (from >= to) return noCandles
+    // A trading date's candle is stamped with an instant of that date on the exchange: up to 14 hours off midnight UTC.
+    const margin = isDaily(interval) ? daySeconds : 0
+    const window = { interval: yahooInterval(interval), period1: from - margin, period2: to + margin }
+    try {
+      return readChart(await client.chart(symbol, window), query, now())
+    } catch (error) {
+      const refusal = chartError(error, symbol)
+      if (refusal === null) return noCandles
+      throw refusal
+    }
+  }
+
+  return {
+    name: 'YAHOO',
+    listings,
+    candles,
+    reachDays,
+    spanSeconds,
+    openLive: (sink) => pollingFeed({ listings, intervalMs: pollIntervalMs, sink }),
+  }
+}
+
+const noCandles: CandleBatch = { candles: [], excluded: [] }
+
+function refuseBeyondReach({ symbol, interval, from }: CandleQuery, nowMs: number): void {
+  const reach = reachDays(interval)
+  if (reach === null || from >= nowMs / 1000 - reach * daySeconds - reachSlackSeconds) return
+  const message = `Yahoo has candles of ${interval} for the last ${reach} days only`
+  throw new FinstageError('RANGE_NOT_AVAILABLE', message, { symbol, reachDays: reach })
+}
+
+function chunks<T>(items: readonly T[], size: number): T[][] {
+  const count = Math.ceil(items.length / size)
+  return Array.from({ length: count }, (_, i) => items.slice(i * size, (i + 1) * size))
+}

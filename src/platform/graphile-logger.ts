@@ -1,0 +1,9 @@
+import { Logger as GraphileLogger } from 'graphile-worker'
+import type { Logger } from './logger.ts'
+
+/** Lets graphile-worker write into our log. */
+export const graphileLogger = (log: Logger): GraphileLogger =>
+  new GraphileLogger((scope) => (level, message, meta) => {
+    const write = level === 'warning' ? 'warn' : level === 'info' ? 'debug' : level
+    log[write]({ ...scope, ...(meta?.['error'] ? { err: meta['error'] } : {}) }, message)
+  })

@@ -1,0 +1,46 @@
+import { cpus } from 'node:os'
+import { collectDefaultMetrics, Gauge, Registry } from 'prom-client'
+
+/** Seconds, from 1 ms to 10 s: what a resolver, a request or a job may take. */
+export const durationBuckets = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10]
+
+/** The metrics of this process, its event loop and its machine. What else there is registers itself where it is measured. */
+export function createMetrics(): Registry {
+  const registry = new Registry()
+  collectDefaultMetrics({ register: registry })
+  const cpuPercent = systemCpuPercent()
+  new Gauge({
+    name: 'finstage_system_cpu_percent',
+    help: 'How busy the cores of this machine were since the last look, 0 to 100',
+    registers: [registry],
+    collect() {
+      this.set(cpuPercent())
+    },
+  })
+  return registry
+}
+
+/** Two looks within a second share one answer, so that several scrapers do not shorten each other's window to nothing. */
+function systemCpuPercent(): () => number {
+  let last = { ...cpuTimes(), at: Date.now() }
+  let percent = (100 * last.busy) / Math.max(1, last.busy + last.idle)
+  return () => {
+    if (Date.now() - last.at < 1000) return percent
+    const now = { ...cpuTimes(), at: Date.now() }
+    const busy = now.busy - last.busy
+    const idle = now.idle - last.idle
+    if (busy + idle > 0) percent = (100 * busy) / (busy + idle)
+    last = now
+    return percent
+  }
+}
+
+function cpuTimes(): { busy: number; idle: number } {
+  let busy = 0
+  let idle = 0
+  for (const { times } of cpus()) {
+    busy += times.user + times.nice + times.sys + times.irq
+    idle += times.idle
+  }
+  return { busy, idle }
+}

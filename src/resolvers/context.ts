@@ -1,0 +1,97 @@
+import DataLoader from 'dataloader'
+import type { SymbolAnalysis } from '../domain/analysis.ts'
+import { type FinstageError, symbolNotFound } from '../domain/errors.ts'
+import type { Interval } from '../domain/interval.ts'
+import type { Job, JobKind, JobPriority, JobState } from '../domain/job.ts'
+import type { PriceUpdate } from '../domain/price-update.ts'
+import type { Listing } from '../domain/quote.ts'
+import type { CandleRequest, StoredSeries } from '../market/candle-service.ts'
+
+/** Who asks. */
+export interface Viewer {
+  readonly id: string
+}
+
+/** What resolvers need of the rest of the house; the composition root supplies it. */
+export interface Ports {
+  readonly market: {
+    listings(symbols: readonly string[]): Promise<ReadonlyMap<string, Listing | FinstageError>>
+    /** One answer for each request, in order. */
+    candles(requests: readonly CandleRequest[]): Promise<(StoredSeries | Error)[]>
+    reachDays(interval: Interval): number | null
+  }
+  readonly prices: {
+    subscribe(symbols: readonly string[]): Promise<AsyncIterableIterator<PriceUpdate>>
+  }
+  readonly jobs: {
+    enqueue(job: NewJob): Promise<{ job: Job; deduplicated: boolean }>
+    find(id: string, owner: string): Promise<Job | null>
+    list(owner: string, filter: JobFilter): Promise<Job[]>
+    result(id: string): Promise<unknown>
+    follow(id: string, owner: string): Promise<AsyncIterableIterator<Job> | null>
+    followAll(owner: string): AsyncIterableIterator<Job>
+  }
+  readonly analyses: {
+    find(id: string): Promise<SymbolAnalysis | null>
+    ofJob(jobId: string): Promise<SymbolAnalysis[]>
+  }
+}
+
+interface NewJob {
+  readonly kind: JobKind
+  readonly owner: string
+  readonly priority: JobPriority
+  readonly maxAttempts: number
+  readonly timeoutSeconds: number
+  readonly input: unknown
+  readonly runAtMs: number | null
+  readonly idempotencyKey: string | null
+}
+
+interface JobFilter {
+  readonly states: readonly JobState[] | null
+  readonly kinds: readonly JobKind[] | null
+  readonly before: number | null
+  readonly limit: number
+}
+
+/** Loads each thing once, and what is asked for at the same time together. */
+export interface Loaders {
+  /** Rejects with SYMBOL_NOT_FOUND, or what the source fails with. */
+  readonly listing: DataLoader<string, Listing>
+  readonly candles: DataLoader<CandleRequest, StoredSeries, string>
+  /** When this began, in epoch milliseconds: nothing older is fetched from the source a second time. */
+  readonly sinceMs: number
+}
+
+/** What every resolver gets, on every transport: one for each operation. */
+export interface Context extends Ports {
+  readonly viewer: Viewer
+  /** For a subscription: those of the current event. */
+  loaders: Loaders
+  /** Forgets what was loaded, when a subscription's next event is worked on. */
+  renewLoaders(): void
+}
+
+export function createContext(ports: Ports): Context {
+  const context: Context = {
+    ...ports,
+    viewer: { id: 'anonymous' },
+    loaders: createLoaders(ports),
+    renewLoaders() {
+      this.loaders = createLoaders(ports)
+    },
+  }
+  return context
+}
+
+function createLoaders(ports: Ports): Loaders {
+  return {
+    sinceMs: Date.now(),
+    listing: new DataLoader<string, Listing>(async (symbols) => {
+      const found = await ports.market.listings(symbols)
+      return symbols.map((symbol) => found.get(symbol) ?? symbolNotFound(symbol))
+    }),
+    candles: new DataLoader<CandleRequest, StoredSeries, string>((requests) => ports.market.candles(requests), { cacheKeyFn: JSON.stringify }),
+  }
+}

@@ -1,0 +1,130 @@
+import type { Candle as CandleShape } from '../domain/candle.ts'
+import { intervals } from '../domain/interval.ts'
+import type { StoredSeries } from '../market/candle-service.ts'
+import {
+  type CandleColumns as ColumnsShape,
+  candles,
+  columns,
+  type IndicatorPoint as IndicatorPointShape,
+  instrumentCandles,
+  priceFields,
+  rsiPoints,
+  smaPoints,
+} from '../resolvers/candle.ts'
+import { builder } from './builder.ts'
+import { Instrument, Source } from './instrument.ts'
+
+export const Interval = builder.enumType('Interval', { values: intervals })
+const PriceField = builder.enumType('PriceField', {
+  description: 'Which price of a candle goes in. HL2, HLC3, OHLC4: the mean of high and low (and close) (and open)',
+  values: priceFields,
+})
+
+const Candle = builder.objectRef<CandleShape>('Candle').implement({
+  fields: (t) => ({
+    time: t.field({
+      type: 'DateTime',
+      description: "Start of the interval. DAY_1: midnight UTC of the exchange's trading date",
+      resolve: (candle) => candle.epoch * 1000,
+    }),
+    epoch: t.expose('epoch', { type: 'EpochSeconds' }),
+    open: t.exposeFloat('open'),
+    high: t.exposeFloat('high'),
+    low: t.exposeFloat('low'),
+    close: t.exposeFloat('close'),
+    volume: t.exposeFloat('volume', { nullable: true }),
+    closed: t.exposeBoolean('closed', { description: 'false while the interval runs' }),
+  }),
+})
+
+const CandleColumns = builder.objectRef<ColumnsShape>('CandleColumns').implement({
+  fields: (t) => ({
+    time: t.expose('time', { type: ['EpochSeconds'] }),
+    open: t.exposeFloatList('open'),
+    high: t.exposeFloatList('high'),
+    low: t.exposeFloatList('low'),
+    close: t.exposeFloatList('close'),
+    volume: t.exposeFloatList('volume', { nullable: { list: false, items: true } }),
+  }),
+})
+
+const IndicatorPoint = builder.objectRef<IndicatorPointShape>('IndicatorPoint').implement({
+  fields: (t) => ({
+    time: t.field({ type: 'DateTime', resolve: (point) => point.epoch * 1000 }),
+    epoch: t.expose('epoch', { type: 'EpochSeconds' }),
+    value: t.exposeFloat('value'),
+  }),
+})
+
+const CandleSeries = builder.objectRef<StoredSeries>('CandleSeries').implement({
+  description:
+    'Every indicator is computed over enough earlier candles that its first point lies at the first node (where history reaches so far) ' +
+    'and that no value depends on where the range begins. Points without a value are left out. A period is 1 to 1,000.',
+  fields: (t) => {
+    const indicatorArgs = (period: number) => ({
+      period: t.arg.int({ required: true, defaultValue: period }),
+      source: t.arg({ type: PriceField, required: true, defaultValue: 'CLOSE' }),
+    })
+    return {
+      symbol: t.expose('symbol', { type: 'Symbol' }),
+      interval: t.expose('interval', { type: Interval }),
+      source: t.expose('source', { type: Source }),
+      stale: t.exposeBoolean('stale', { description: 'The source could not be reached: this is what was stored' }),
+      receivedAt: t.expose('receivedAtMs', { type: 'DateTime' }),
+      excluded: t.exposeInt('excluded', {
+        description: 'Rows that the source sent unusable (null, NaN, high below low) and that were left out',
+      }),
+      nodes: t.expose('nodes', { type: [Candle], description: 'Oldest first, one for each time' }),
+      columns: t.field({
+        type: CandleColumns,
+        description: 'The same, column by column: a third of the bytes',
+        resolve: columns,
+      }),
+      sma: t.field({
+        type: [IndicatorPoint],
+        nullable: true,
+        description: 'Simple moving average',
+        args: indicatorArgs(20),
+        resolve: smaPoints,
+      }),
+      rsi: t.field({
+        type: [IndicatorPoint],
+        nullable: true,
+        description: "Relative strength index, 0 to 100, with Wilder's smoothing",
+        args: indicatorArgs(14),
+        resolve: rsiPoints,
+      }),
+    }
+  },
+})
+
+builder.queryField('candles', (t) =>
+  t.field({
+    type: CandleSeries,
+    nullable: true,
+    description:
+      '`from` inclusive, `to` exclusive (null: now). With neither `from` nor `last`: the last 500. At most 20,000 rows: more is RANGE_NOT_AVAILABLE',
+    args: {
+      symbol: t.arg({ type: 'Symbol', required: true }),
+      interval: t.arg({ type: Interval, required: true, defaultValue: 'DAY_1' }),
+      from: t.arg({ type: 'DateTime' }),
+      to: t.arg({ type: 'DateTime' }),
+      last: t.arg.int(),
+    },
+    resolve: candles,
+  }),
+)
+
+builder.objectField(Instrument, 'candles', (t) =>
+  t.field({
+    type: CandleSeries,
+    nullable: true,
+    args: {
+      interval: t.arg({ type: Interval, required: true, defaultValue: 'DAY_1' }),
+      from: t.arg({ type: 'DateTime' }),
+      to: t.arg({ type: 'DateTime' }),
+      last: t.arg.int(),
+    },
+    resolve: instrumentCandles,
+  }),
+)

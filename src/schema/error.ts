@@ -1,0 +1,26 @@
+import { type ErrorCode as Code, errorCodes } from '../domain/errors.ts'
+import { builder } from './builder.ts'
+
+export const ErrorCode = builder.enumType('ErrorCode', {
+  description:
+    'Also the values of `extensions.code`. NO_DATA: the source knows the symbol, but has no price or candles for it. ' +
+    'SOURCE_RATE_LIMITED and LIMIT_EXCEEDED carry `retryAfterSeconds`, RANGE_NOT_AVAILABLE `reachDays`',
+  values: errorCodes,
+})
+
+const ErrorInterface = builder.interfaceRef<{ code: Code; message: string }>('Error').implement({
+  fields: (t) => ({
+    code: t.expose('code', { type: ErrorCode }),
+    message: t.exposeString('message'),
+  }),
+})
+
+export const InvalidInput = builder
+  .objectRef<{ code: Code; message: string; field: string | null }>('InvalidInput')
+  .implement({
+    description: 'What the client can mend',
+    interfaces: [ErrorInterface],
+    fields: (t) => ({
+      field: t.exposeString('field', { nullable: true, description: 'The input field that was wrong' }),
+    }),
+  })

@@ -1,0 +1,11 @@
+import './scalars.ts'
+import './error.ts'
+import './quote.ts'
+import './instrument.ts'
+import './candle.ts'
+import './analysis.ts'
+import './job.ts'
+import './price.ts'
+import { builder } from './builder.ts'
+
+export const schema = builder.toSchema()

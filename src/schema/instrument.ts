@@ -1,0 +1,53 @@
+import {
+  type Exchange as ExchangeShape,
+  type Instrument as InstrumentShape,
+  instrumentKinds,
+  marketStates,
+  sources,
+} from '../domain/instrument.ts'
+import { instrument, instrumentQuote, loadInstrument } from '../resolvers/instrument.ts'
+import { builder } from './builder.ts'
+import { Quote } from './quote.ts'
+
+const InstrumentKind = builder.enumType('InstrumentKind', { values: instrumentKinds })
+export const MarketState = builder.enumType('MarketState', { values: marketStates })
+export const Source = builder.enumType('Source', {
+  description: 'SIMULATED: the price was made up by this server',
+  values: sources,
+})
+
+const Exchange = builder.objectRef<ExchangeShape>('Exchange').implement({
+  fields: (t) => ({
+    code: t.exposeString('code'),
+    name: t.exposeString('name', { nullable: true }),
+    timezone: t.exposeString('timezone', { description: 'IANA name, such as America/New_York' }),
+    delayMinutes: t.exposeInt('delayMinutes', { nullable: true, description: "How late the source's prices are" }),
+  }),
+})
+
+export const Instrument = builder.objectRef<InstrumentShape>('Instrument')
+
+builder.node(Instrument, {
+  id: { resolve: (instrument) => instrument.symbol },
+  loadOne: loadInstrument,
+  fields: (t) => ({
+    symbol: t.expose('symbol', { type: 'Symbol' }),
+    name: t.exposeString('name', { nullable: true }),
+    kind: t.expose('kind', { type: InstrumentKind }),
+    exchange: t.expose('exchange', { type: Exchange, nullable: true }),
+    currency: t.exposeString('currency', { nullable: true, description: 'As the source writes it: USD, GBp for pence' }),
+    priceDecimals: t.exposeInt('priceDecimals', { description: 'Decimals a price is shown with' }),
+    marketState: t.expose('marketState', { type: MarketState }),
+    quote: t.field({ type: Quote, nullable: true, resolve: instrumentQuote }),
+  }),
+})
+
+builder.queryField('instrument', (t) =>
+  t.field({
+    type: Instrument,
+    nullable: true,
+    description: 'The way in to all that is known of one symbol. null with SYMBOL_NOT_FOUND where the source has none',
+    args: { symbol: t.arg({ type: 'Symbol', required: true }) },
+    resolve: instrument,
+  }),
+)

@@ -1,0 +1,49 @@
+import { valueFromASTUntyped } from 'graphql'
+import { badInput } from '../domain/errors.ts'
+import { parseSymbol } from '../domain/symbol.ts'
+import { builder } from './builder.ts'
+
+builder.scalarType('Symbol', {
+  description:
+    'Ticker as Yahoo writes it, upper-cased on input: AAPL, BRK-B, ^GSPC, BTC-USD, 005930.KS, EURUSD=X, M&M.NS. 1 to 32 of A-Z 0-9 . ^ = & _ -',
+  serialize: (value) => value,
+  parseValue(value) {
+    if (typeof value !== 'string') throw badInput('A symbol is a string')
+    return parseSymbol(value)
+  },
+})
+
+const instantPattern = /^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}(\.\d+)?(Z|[+-]\d{2}:\d{2})$/i
+
+builder.scalarType('DateTime', {
+  description: 'RFC 3339 instant, in UTC',
+  serialize: (value) => new Date(value).toISOString(),
+  parseValue(value) {
+    const milliseconds = typeof value === 'string' && instantPattern.test(value) ? Date.parse(value) : Number.NaN
+    if (Number.isNaN(milliseconds)) throw badInput('An instant is written as in 2026-01-31T12:00:00Z')
+    return milliseconds
+  },
+})
+
+builder.scalarType('EpochSeconds', {
+  description: 'Whole seconds since 1970-01-01 UTC, as charting libraries take them',
+  serialize: (value) => value,
+  parseValue: wholeNumber,
+})
+
+builder.scalarType('BigInt', {
+  description: 'Integer up to 2^53, as a JSON number',
+  serialize: (value) => value,
+  parseValue: wholeNumber,
+})
+
+builder.scalarType('JSON', {
+  serialize: (value) => value,
+  parseValue: (value) => value,
+  parseLiteral: (node, variables) => valueFromASTUntyped(node, variables),
+})
+
+function wholeNumber(value: unknown): number {
+  if (typeof value !== 'number' || !Number.isSafeInteger(value)) throw badInput('A whole number is wanted')
+  return value
+}

@@ -1,0 +1,52 @@
+import type pg from 'pg'
+import type { SymbolAnalysis, SymbolFindings } from '../domain/analysis.ts'
+
+const columns = `id, symbol, interval, floor(extract(epoch FROM analysed_at) * 1000)::float8 AS "analysedAtMs",
+  floor(extract(epoch FROM as_of) * 1000)::float8 AS "asOfMs", price, trend, indicators`
+
+/** Results of analyses, one for each job and symbol. */
+export class AnalysisStore {
+  readonly #pool: pg.Pool
+
+  constructor(pool: pg.Pool) {
+    this.#pool = pool
+  }
+
+  /** Written with the job's success, in its transaction. */
+  async insert(client: pg.PoolClient, jobId: string, findings: readonly SymbolFindings[]): Promise<void> {
+    for (const [place, found] of findings.entries()) {
+      await client.query(
+        `INSERT INTO finstage.symbol_analyses (job_id, place, symbol, interval, as_of, price, trend, indicators)
+         VALUES ($1, $2, $3, $4, to_timestamp($5::float8 / 1000), $6, $7, $8)`,
+        [
+          jobId,
+          place,
+          found.symbol,
+          found.interval,
+          found.asOfMs,
+          found.price,
+          found.trend,
+          JSON.stringify(found.indicators),
+        ],
+      )
+    }
+  }
+
+  async find(id: string): Promise<SymbolAnalysis | null> {
+    if (!/^[0-9a-f-]{36}$/.test(id)) return null
+    const { rows } = await this.#pool.query<SymbolAnalysis>(
+      `SELECT ${columns} FROM finstage.symbol_analyses WHERE id = $1`,
+      [id],
+    )
+    return rows[0] ?? null
+  }
+
+  /** The analyses of a job, in the order in which their symbols were asked for. */
+  async ofJob(jobId: string): Promise<SymbolAnalysis[]> {
+    const { rows } = await this.#pool.query<SymbolAnalysis>(
+      `SELECT ${columns} FROM finstage.symbol_analyses WHERE job_id = $1 ORDER BY place`,
+      [jobId],
+    )
+    return rows
+  }
+}

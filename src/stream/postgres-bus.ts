@@ -1,0 +1,148 @@
+import { randomUUID } from 'node:crypto'
+import { setTimeout as sleep } from 'node:timers/promises'
+import pg from 'pg'
+import type { Logger } from '../platform/logger.ts'
+import type { Bus, Topic, Topics } from './bus.ts'
+import { LocalBus } from './local-bus.ts'
+
+const channel = 'finstage'
+/** Postgres refuses a payload of 8,000 bytes. */
+const maxPayloadBytes = 7900
+const reconnectDelayMs = 250
+
+/** node, topic, message */
+type Envelope = [string, Topic, Topics[Topic]]
+
+/**
+ * A bus over LISTEN/NOTIFY. Listeners of the publishing process are told at once; the others when Postgres has passed it on.
+ * What is published while a NOTIFY is under way goes out together in the next, several messages to a payload.
+ *
+ * Its states: stopped -> start() -> connected <-> reconnecting -> stop() -> stopped.
+ */
+export class PostgresBus implements Bus {
+  readonly #local = new LocalBus()
+  readonly #node = randomUUID()
+  readonly #connectionString: string
+  readonly #pool: pg.Pool
+  readonly #log: Logger
+  #listener: pg.Client | undefined
+  #stopping = new AbortController()
+  #waiting = new Map<string, string>()
+  #waitingCount = 0
+  #sending: Promise<void> | undefined
+
+  constructor(options: { connectionString: string; pool: pg.Pool; log: Logger }) {
+    this.#connectionString = options.connectionString
+    this.#pool = options.pool
+    this.#log = options.log
+  }
+
+  get connected(): boolean {
+    return this.#listener !== undefined
+  }
+
+  publish<T extends Topic>(topic: T, message: Topics[T]): void {
+    this.#local.publish(topic, message)
+    const envelope = JSON.stringify([this.#node, topic, message] satisfies Envelope)
+    this.#waiting.set(this.#slot(topic, message), envelope)
+    this.#sending ??= this.#send().finally(() => {
+      this.#sending = undefined
+    })
+  }
+
+  subscribe<T extends Topic>(topic: T, listener: (message: Topics[T]) => void): () => void {
+    return this.#local.subscribe(topic, listener)
+  }
+
+  async start(): Promise<void> {
+    if (this.#listener) return
+    this.#stopping = new AbortController()
+    await this.#listen()
+  }
+
+  async stop(): Promise<void> {
+    this.#stopping.abort()
+    await this.#sending
+    const listener = this.#listener
+    this.#listener = undefined
+    await listener?.end().catch(() => {})
+  }
+
+  /** Where a message waits: a price takes the place of an older one of its symbol, everything else a place of its own. */
+  #slot<T extends Topic>(topic: T, message: Topics[T]): string {
+    if (topic === 'price') return `price ${(message as Topics['price']).quote.symbol}`
+    this.#waitingCount += 1
+    return String(this.#waitingCount)
+  }
+
+  async #send(): Promise<void> {
+    // One turn of the event loop, so that what is published together is sent together.
+    await new Promise(setImmediate)
+    while (this.#waiting.size > 0) {
+      const payloads = packed([...this.#waiting.values()])
+      this.#waiting = new Map()
+      try {
+        await this.#pool.query({
+          name: 'notify',
+          text: 'SELECT pg_notify($1, payload) FROM unnest($2::text[]) AS payload',
+          values: [channel, payloads],
+        })
+      } catch (error) {
+        this.#log.warn({ err: error }, 'messages to other processes were lost')
+      }
+    }
+  }
+
+  async #listen(): Promise<void> {
+    const client = new pg.Client({ connectionString: this.#connectionString, keepAlive: true })
+    client.on('error', () => {})
+    client.on('notification', ({ payload }) => this.#receive(payload ?? '[]'))
+    await client.connect()
+    await client.query(`LISTEN ${channel}`)
+    this.#listener = client
+    client.on('end', () => {
+      if (this.#listener === client) void this.#reconnect()
+    })
+  }
+
+  async #reconnect(): Promise<void> {
+    this.#listener = undefined
+    this.#log.warn('the bus lost its connection')
+    const { signal } = this.#stopping
+    while (!signal.aborted) {
+      try {
+        await sleep(reconnectDelayMs, undefined, { signal })
+        await this.#listen()
+        this.#log.info('the bus is connected again')
+        return
+      } catch {
+        // Tried again until it works or the bus is stopped.
+      }
+    }
+  }
+
+  #receive(payload: string): void {
+    for (const [node, topic, message] of JSON.parse(payload) as Envelope[]) {
+      if (node !== this.#node) this.#local.publish(topic, message as never)
+    }
+  }
+}
+
+/** JSON arrays of as many envelopes each as a payload holds. */
+function packed(envelopes: readonly string[]): string[] {
+  const payloads: string[] = []
+  let current: string[] = []
+  let bytes = 2
+  for (const envelope of envelopes) {
+    const size = Buffer.byteLength(envelope) + 1
+    if (bytes + size > maxPayloadBytes && current.length > 0) {
+      payloads.push(`[${current.join(',')}]`)
+      current = []
+      bytes = 2
+    }
+    current.push(envelope)
+    bytes += size
+  }
+  if (current.length > 0) payloads.push(`[${current.join(',')}]`)
+  return payloads
+}

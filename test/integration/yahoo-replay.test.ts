@@ -1,0 +1,165 @@
+import assert from 'node:assert/strict'
+import { type TestContext, test } from 'node:test'
+import { FinstageError } from '../../src/domain/errors.ts'
+import type { Interval } from '../../src/domain/interval.ts'
+import type { Quote } from '../../src/domain/quote.ts'
+import { type YahooOptions, yahooSource } from '../../src/market/yahoo.ts'
+import { startTestYahoo, type TestYahoo } from '../support/test-yahoo.ts'
+import type { QuoteRow } from '../support/test-yahoo-charts.ts'
+import { isFake, type Recording, readRecordings, rowsOf, windowOf } from '../support/test-yahoo-replay.ts'
+
+const dir = process.env.YAHOO_RECORDINGS_DIR
+const recordings = dir === undefined ? [] : readRecordings(dir)
+const skip = dir === undefined ? 'YAHOO_RECORDINGS_DIR is not set: nothing recorded to replay' : false
+
+const intervals: Readonly<Record<string, Interval>> = { '1m': 'MINUTE_1', '1h': 'HOUR_1', '1d': 'DAY_1' }
+const isChart = ({ path }: Recording) => path.startsWith('/v8/finance/chart/')
+const daySeconds = 86_400
+
+interface ChartBody {
+  readonly chart: {
+    readonly result: [
+      {
+        readonly meta: { readonly exchangeTimezoneName: string }
+        readonly timestamp?: readonly number[]
+        readonly indicators: { readonly quote: [Readonly<Record<string, readonly number[]>>] }
+      },
+    ]
+  }
+}
+
+const sourceOf = (yahoo: TestYahoo, options: YahooOptions) => yahooSource({ baseUrl: yahoo.url, ...options })
+
+function queryOf(recording: Recording) {
+  const { interval, period1, period2 } = windowOf(recording)
+  const symbol = recording.path.slice('/v8/finance/chart/'.length)
+  // Yahoo's windows include their end, ours do not.
+  return { symbol, interval: intervals[interval] ?? 'DAY_1', from: period1, to: period2 + daySeconds }
+}
+
+test('every recorded quote comes out with the recorded numbers', { skip }, async (t: TestContext) => {
+  const files = recordings.filter(({ path }) => path === '/v7/finance/quote')
+  assert.ok(files.length > 0)
+  for (const recording of files) {
+    await t.test(recording.file, async () => {
+      await using yahoo = await startTestYahoo({ replay: { dir: dir ?? '', only: recording.file } })
+      const now = () => Date.parse(recording.recordedAt)
+      const symbols = (recording.query.symbols ?? '').split(',')
+      const listings = await sourceOf(yahoo, { now }).listings(symbols)
+      const rows = rowsOf(recording).filter((row) => row.quoteType !== 'NONE')
+      assert.deepEqual([...listings.keys()].sort(), rows.map((row) => row.symbol).sort())
+      for (const row of rows) assertQuote(listings.get(row.symbol)?.quote, row)
+      assert.equal(yahoo.requestsTo('quote').length, 1)
+    })
+  }
+})
+
+function assertQuote(quote: Quote | null | undefined, row: QuoteRow): void {
+  if (row.regularMarketPrice === undefined) {
+    assert.equal(quote, null)
+    return
+  }
+  assert.ok(quote)
+  const isPost = Number(row.postMarketTime ?? 0) > Number(row.regularMarketTime)
+  assert.equal(quote.price, isPost ? row.postMarketPrice : row.regularMarketPrice)
+  assert.equal(quote.timeMs, Number(isPost ? row.postMarketTime : row.regularMarketTime) * 1000)
+  assert.equal(quote.regularPrice, isPost ? row.regularMarketPrice : null)
+  if (!isPost) assert.equal(quote.change, row.regularMarketChange ?? null)
+  if (!isPost) assert.equal(quote.changePercent, row.regularMarketChangePercent ?? null)
+  const same: readonly [keyof Quote, string][] = [
+    ['previousClose', 'regularMarketPreviousClose'],
+    ['open', 'regularMarketOpen'],
+    ['dayHigh', 'regularMarketDayHigh'],
+    ['dayLow', 'regularMarketDayLow'],
+    ['volume', 'regularMarketVolume'],
+    ['bid', 'bid'],
+    ['ask', 'ask'],
+    ['marketCap', 'marketCap'],
+    ['fiftyTwoWeekHigh', 'fiftyTwoWeekHigh'],
+    ['fiftyTwoWeekLow', 'fiftyTwoWeekLow'],
+    ['currency', 'currency'],
+    ['delayMinutes', 'exchangeDataDelayedBy'],
+  ]
+  for (const [field, recorded] of same) assert.equal(quote[field], row[recorded] ?? null, field)
+}
+
+test('every recorded chart comes out with the recorded numbers', { skip }, async (t: TestContext) => {
+  const files = recordings.filter((recording) => isChart(recording) && !isFake(recording.file))
+  assert.ok(files.length > 0)
+  for (const recording of files) {
+    await t.test(recording.file, async () => {
+      await using yahoo = await startTestYahoo({ replay: { dir: dir ?? '', only: recording.file } })
+      const now = () => Date.parse(recording.recordedAt)
+      const batch = await sourceOf(yahoo, { now }).candles(queryOf(recording))
+      const [{ meta, timestamp = [], indicators }] = (recording.body as ChartBody).chart.result
+      const [prices] = indicators.quote
+      const isDay = recording.query.interval === '1d'
+      const expected = timestamp.map((time, i) => ({
+        epoch: isDay ? dateIn(meta.exchangeTimezoneName, time) : time,
+        open: prices.open?.[i],
+        high: prices.high?.[i],
+        low: prices.low?.[i],
+        close: prices.close?.[i],
+        volume: prices.volume?.[i],
+        closed: true,
+      }))
+      assert.deepEqual(batch, { candles: expected, excluded: [] })
+    })
+  }
+})
+
+/** Reckoned otherwise than the source does it: midnight UTC of the calendar date that the exchange's clock shows. */
+function dateIn(timeZone: string, time: number): number {
+  const parts = new Intl.DateTimeFormat('en-US', { timeZone }).formatToParts(time * 1000)
+  const part = (type: string) => Number(parts.find((each) => each.type === type)?.value)
+  return Date.UTC(part('year'), part('month') - 1, part('day')) / 1000
+}
+
+test('a spoilt chart is a typed error, or a batch that says what it left out', { skip }, async (t: TestContext) => {
+  const files = recordings.filter((recording) => isChart(recording) && isFake(recording.file))
+  assert.ok(files.length > 0)
+  for (const recording of files) {
+    await t.test(recording.file, async () => {
+      await using yahoo = await startTestYahoo({ replay: { dir: dir ?? '', fake: recording.file } })
+      const now = () => Date.parse(recording.recordedAt)
+      const outcome = await sourceOf(yahoo, { now })
+        .candles(queryOf(recording))
+        .catch((error: unknown) => error)
+      assert.equal(yahoo.requestsTo('chart').length, 1)
+      if (outcome instanceof Error) {
+        assert.ok(outcome instanceof FinstageError)
+        assert.equal(outcome.code, 'SOURCE_UNAVAILABLE')
+        assert.ok(outcome.cause)
+      } else {
+        // What has neither times nor prices has nothing to leave out.
+        assert.deepEqual(outcome, { candles: [], excluded: [] })
+        const [{ indicators }] = (recording.body as ChartBody).chart.result
+        assert.deepEqual(indicators.quote, [{}])
+      }
+    })
+  }
+})
+
+test('all recordings together are served as one Yahoo', { skip }, async () => {
+  await using yahoo = await startTestYahoo({ replay: { dir: dir ?? '' } })
+  const source = sourceOf(yahoo, { now: () => Date.UTC(2025, 1, 20) })
+  const symbols = [
+    'AAPL',
+    'BABA',
+    'GOOG',
+    'QQQ',
+    'AMZN',
+    'BTC-USD',
+    'EURUSD=X',
+    'GC=F',
+    'MSFT',
+    'TSLA',
+    'BRKS',
+    'APS.AX',
+  ]
+  assert.equal((await source.listings(symbols)).size, symbols.length - 2)
+  assert.equal(yahoo.requestsTo('quote').length, 1)
+  const year = { from: Date.UTC(2021, 1, 1) / 1000, to: Date.UTC(2022, 0, 31) / 1000 }
+  const { candles } = await source.candles({ symbol: 'MSFT', interval: 'DAY_1', ...year })
+  assert.equal(candles.length, 252)
+})

@@ -1,0 +1,403 @@
+import assert from 'node:assert/strict'
+import { once } from 'node:events'
+import { createServer } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import { test } from 'node:test'
+import { type ErrorCode, FinstageError } from '../../src/domain/errors.ts'
+import type { MarketSource } from '../../src/market/market-source.ts'
+import { type YahooOptions, yahooSource } from '../../src/market/yahoo.ts'
+import { type Endpoint, type Fault, startTestYahoo, type TestYahoo } from '../support/test-yahoo.ts'
+
+// A Wednesday, 11:00 in New York.
+const nowMs = Date.UTC(2025, 2, 12, 15)
+const now = () => nowMs
+const epoch = (iso: string): number => Date.parse(iso) / 1000
+const days = { symbol: 'AAPL', interval: 'DAY_1', from: epoch('2025-02-01'), to: epoch('2025-03-01') } as const
+
+const sourceOf = (yahoo: TestYahoo, options: YahooOptions = {}): MarketSource =>
+  yahooSource({ baseUrl: yahoo.url, now, ...options })
+
+async function failure(call: Promise<unknown>): Promise<FinstageError> {
+  const error = await call.then(
+    () => assert.fail('expected the call to fail'),
+    (reason: unknown) => reason,
+  )
+  assert.ok(error instanceof FinstageError, `not a FinstageError: ${error}`)
+  return error
+}
+
+test('100 symbols cost one upstream request, and every further 100 one more', async () => {
+  await using yahoo = await startTestYahoo({ now })
+  const source = sourceOf(yahoo)
+  const symbols = Array.from({ length: 250 }, (_, i) => `T${i}`)
+  for (const symbol of symbols) yahoo.setQuote(symbol, { regularMarketPrice: 1, regularMarketTime: nowMs / 1000 })
+
+  const hundred = await source.listings(symbols.slice(0, 100))
+  assert.equal(hundred.size, 100)
+  assert.equal(yahoo.requestsTo('quote').length, 1)
+
+  const all = await source.listings(symbols)
+  assert.deepEqual([...all.keys()], symbols)
+  const sizes = yahoo.requestsTo('quote').map(({ query }) => query.symbols?.split(',').length)
+  assert.deepEqual(sizes.slice(1).sort(), [100, 100, 50])
+})
+
+test('no symbols cost no request, and a symbol asked for twice is asked for once', async () => {
+  await using yahoo = await startTestYahoo({ now })
+  const source = sourceOf(yahoo)
+  assert.equal((await source.listings([])).size, 0)
+  assert.equal(yahoo.requests.length, 0)
+  await source.listings(['AAPL', 'AAPL'])
+  assert.equal(yahoo.requestsTo('quote')[0]?.query.symbols, 'AAPL')
+})
+
+test('what Yahoo does not know or has delisted is absent; what it knows without a price has no quote', async () => {
+  await using yahoo = await startTestYahoo({ now })
+  const listings = await sourceOf(yahoo).listings(['NOSUCH', 'GONE', 'ADHX', 'VOD.L'])
+  assert.deepEqual([...listings.keys()], ['ADHX', 'VOD.L'])
+  assert.equal(listings.get('ADHX')?.quote, null)
+  assert.equal(listings.get('ADHX')?.instrument.kind, 'FUND')
+  assert.equal(listings.get('VOD.L')?.quote?.currency, 'GBp')
+})
+
+test('a malformed row takes no other with it', async () => {
+  await using yahoo = await startTestYahoo({ now })
+  yahoo.setQuote('MSFT', { regularMarketPrice: '1,234.50', bid: {} })
+  yahoo.setQuote('BRK-B', { quoteType: 7 })
+  const listings = await sourceOf(yahoo).listings(['AAPL', 'MSFT', 'BRK-B', '^GSPC'])
+  assert.equal(listings.get('AAPL')?.quote?.price, 210.51)
+  assert.equal(listings.get('MSFT')?.quote, null)
+  assert.equal(listings.has('BRK-B'), false)
+  assert.equal(listings.get('^GSPC')?.quote?.price, 5790.44)
+})
+
+test('rows that are no objects, or nobody asked for, are left out, and case does not matter', async () => {
+  await using yahoo = await startTestYahoo({ now })
+  const row = { quoteType: 'EQUITY', regularMarketPrice: 5, regularMarketTime: 1 }
+  const result = [null, 'AAPL', 7, [], { ...row, symbol: 'aapl' }, { ...row, symbol: 'RENAMED' }]
+  yahoo.fault('quote', { status: 200, body: { quoteResponse: { result, error: null } } })
+  const listings = await sourceOf(yahoo).listings(['AAPL', 'OLDNAME'])
+  assert.deepEqual([...listings.keys()], ['AAPL'])
+  assert.equal(listings.get('AAPL')?.quote?.symbol, 'AAPL')
+})
+
+test('20 concurrent callers share one cookie and one crumb', async () => {
+  await using yahoo = await startTestYahoo({ now })
+  const source = sourceOf(yahoo)
+  await Promise.all(Array.from({ length: 20 }, () => source.listings(['AAPL'])))
+  await source.listings(['AAPL'])
+  assert.equal(yahoo.requestsTo('cookie').length, 1)
+  assert.equal(yahoo.requestsTo('crumb').length, 1)
+  assert.equal(yahoo.requestsTo('quote').length, 21)
+})
+
+test('two sources do not share a crumb', async () => {
+  await using yahoo = await startTestYahoo({ now })
+  await sourceOf(yahoo).listings(['AAPL'])
+  await sourceOf(yahoo).listings(['AAPL'])
+  assert.equal(yahoo.requestsTo('crumb').length, 2)
+})
+
+for (const text of ['Too Many Requests\r\n', '<html><body>Sorry</body></html>', '{"finance":{"error":{}}}', '']) {
+  test(`the text ${JSON.stringify(text)} is never used as a crumb`, async () => {
+    await using yahoo = await startTestYahoo({ now })
+    yahoo.poisonCrumb(text)
+    const source = sourceOf(yahoo)
+    const { code } = await failure(source.listings(['AAPL']))
+    assert.equal(code, text.startsWith('Too') ? 'SOURCE_RATE_LIMITED' : 'SOURCE_UNAVAILABLE')
+    assert.equal(yahoo.requestsTo('quote').length, 0)
+    assert.equal((await source.listings(['AAPL'])).size, 1)
+  })
+}
+
+test('a crumb that Yahoo refuses is renewed once and the request repeated', async () => {
+  await using yahoo = await startTestYahoo({ now })
+  yahoo.poisonCrumb('wellformed1')
+  assert.equal((await sourceOf(yahoo).listings(['AAPL'])).size, 1)
+  assert.equal(yahoo.requestsTo('crumb').length, 2)
+  assert.equal(yahoo.requestsTo('quote').length, 2)
+})
+
+test('a second refusal of the crumb is the end of that call, not of the source', async () => {
+  await using yahoo = await startTestYahoo({ now })
+  yahoo.poisonCrumb('wellformed1', 2)
+  const source = sourceOf(yahoo)
+  assert.equal((await failure(source.listings(['AAPL']))).code, 'SOURCE_UNAVAILABLE')
+  assert.equal(yahoo.requestsTo('quote').length, 2)
+  assert.equal((await source.listings(['AAPL'])).size, 1)
+})
+
+test('20 callers whose crumb expires at once renew it once', async () => {
+  await using yahoo = await startTestYahoo({ now })
+  const source = sourceOf(yahoo)
+  await source.listings(['AAPL'])
+  yahoo.expireCrumbs()
+  const answers = await Promise.all(Array.from({ length: 20 }, () => source.listings(['AAPL'])))
+  assert.ok(answers.every((listings) => listings.has('AAPL')))
+  assert.equal(yahoo.requestsTo('crumb').length, 2)
+})
+
+test('a 403 that does not name the crumb is not repeated', async () => {
+  await using yahoo = await startTestYahoo({ now })
+  yahoo.fault('quote', { status: 403, body: 'Forbidden' })
+  assert.equal((await failure(sourceOf(yahoo).listings(['AAPL']))).code, 'SOURCE_UNAVAILABLE')
+  assert.equal(yahoo.requestsTo('quote').length, 1)
+})
+
+test("every one of Yahoo's hosts is replaced by the base URL, consent and redirects included", async () => {
+  await using yahoo = await startTestYahoo({ now, consent: true })
+  const origins = new Set<string>()
+  const spy: typeof fetch = (input, init) => {
+    origins.add(new URL(String(input)).origin)
+    return fetch(input, init)
+  }
+  const source = sourceOf(yahoo, { fetch: spy })
+  const elsewhere = { location: 'https://query1.finance.yahoo.com/v7/finance/quote?symbols=MSFT&crumb=test.Crumb1' }
+  yahoo.fault('quote', { status: 302, headers: elsewhere, body: '' }, 1)
+  const listings = await source.listings(['MSFT'])
+  await source.candles(days)
+  assert.equal(listings.size, 1)
+  assert.deepEqual([...origins], [yahoo.url])
+  const visited = yahoo.requestsTo('cookie').map(({ method, path }) => `${method} ${path}`)
+  assert.deepEqual(visited, [
+    'GET /quote/AAPL',
+    'GET /consent',
+    'GET /v2/collectConsent',
+    'POST /v2/collectConsent',
+    'GET /copyConsent',
+    'GET /quote/AAPL',
+  ])
+})
+
+test('an endless redirect ends as SOURCE_UNAVAILABLE', async () => {
+  await using yahoo = await startTestYahoo({ now })
+  yahoo.fault('chart', { status: 302, headers: { location: '/v8/finance/chart/AAPL' }, body: '' })
+  assert.equal((await failure(sourceOf(yahoo).candles(days))).code, 'SOURCE_UNAVAILABLE')
+  assert.equal(yahoo.requestsTo('chart').length, 6)
+})
+
+test('a cookie for a foreign domain harms nobody', async () => {
+  await using yahoo = await startTestYahoo({ now })
+  yahoo.fault('quote', { headers: { 'set-cookie': 'A1=x; Domain=.example.com; Path=/' } })
+  assert.equal((await sourceOf(yahoo).listings(['AAPL'])).size, 1)
+})
+
+const faults: readonly [string, Fault, ErrorCode][] = [
+  ['500', { status: 500 }, 'SOURCE_UNAVAILABLE'],
+  ['502 in HTML', { status: 502, body: '<html>Bad gateway</html>' }, 'SOURCE_UNAVAILABLE'],
+  ['404 in HTML', { status: 404, body: '<html>Not here</html>' }, 'SOURCE_UNAVAILABLE'],
+  ['429', { status: 429 }, 'SOURCE_RATE_LIMITED'],
+  ['a hang before the answer', { hang: 'answer' }, 'SOURCE_UNAVAILABLE'],
+  ['a hang within the answer', { hang: 'body' }, 'SOURCE_UNAVAILABLE'],
+  ['truncated JSON', { truncated: true }, 'SOURCE_UNAVAILABLE'],
+  ['HTML with status 200', { html: true }, 'SOURCE_UNAVAILABLE'],
+  ['an empty body', { status: 200, body: '' }, 'SOURCE_UNAVAILABLE'],
+  ['null', { status: 200, body: null }, 'SOURCE_UNAVAILABLE'],
+  ['a list', { status: 200, body: [] }, 'SOURCE_UNAVAILABLE'],
+  [
+    'another shape',
+    { status: 200, body: { quoteResponse: { result: {} }, chart: { result: [7] } } },
+    'SOURCE_UNAVAILABLE',
+  ],
+  ['no result', { status: 200, body: { chart: { result: [], error: null } } }, 'SOURCE_UNAVAILABLE'],
+  ['an error of another shape', { status: 200, body: { chart: { error: { code: 7 } } } }, 'SOURCE_UNAVAILABLE'],
+  ['a dropped connection', { drop: true }, 'SOURCE_UNAVAILABLE'],
+]
+
+for (const [name, fault, code] of faults) {
+  for (const endpoint of ['quote', 'chart'] as const) {
+    test(`${name} from the ${endpoint} endpoint is ${code} with its cause, and the next call succeeds`, async () => {
+      await using yahoo = await startTestYahoo({ now })
+      const source = sourceOf(yahoo, { timeoutMs: 'hang' in fault ? 100 : 10_000 })
+      const call = () => (endpoint === 'quote' ? source.listings(['AAPL']) : source.candles(days))
+      const heal = yahoo.fault(endpoint, fault)
+      const error = await failure(call())
+      assert.equal(error.code, code)
+      assert.ok(error.cause)
+      assert.equal(error.temporary, true)
+      heal()
+      await call()
+    })
+  }
+}
+
+const beforeTheCrumb: readonly [Endpoint, Fault, ErrorCode][] = [
+  ['cookie', { status: 429 }, 'SOURCE_RATE_LIMITED'],
+  ['cookie', { status: 500 }, 'SOURCE_UNAVAILABLE'],
+  ['cookie', { status: 200, body: 'no cookie' }, 'SOURCE_UNAVAILABLE'],
+  ['cookie', { hang: 'answer' }, 'SOURCE_UNAVAILABLE'],
+  ['crumb', { status: 429 }, 'SOURCE_RATE_LIMITED'],
+  ['crumb', { status: 500 }, 'SOURCE_UNAVAILABLE'],
+  ['crumb', { drop: true }, 'SOURCE_UNAVAILABLE'],
+]
+
+for (const [endpoint, fault, code] of beforeTheCrumb) {
+  test(`${JSON.stringify(fault)} from the ${endpoint} endpoint is ${code}, and the next call succeeds`, async () => {
+    await using yahoo = await startTestYahoo({ now })
+    const source = sourceOf(yahoo, { timeoutMs: 'hang' in fault ? 100 : 10_000 })
+    yahoo.fault(endpoint, fault, 1)
+    assert.equal((await failure(source.listings(['AAPL']))).code, code)
+    assert.equal((await source.listings(['AAPL'])).size, 1)
+  })
+}
+
+test('Retry-After is passed on, in seconds and as a date', async () => {
+  await using yahoo = await startTestYahoo({ now })
+  const source = sourceOf(yahoo)
+  yahoo.fault('quote', { status: 429, headers: { 'retry-after': '120' } })
+  assert.equal((await failure(source.listings(['AAPL']))).details.retryAfterSeconds, 120)
+  const inAMinute = new Date(nowMs + 60_000).toUTCString()
+  yahoo.fault('chart', { status: 429, headers: { 'retry-after': inAMinute } })
+  assert.equal((await failure(source.candles(days))).details.retryAfterSeconds, 60)
+  yahoo.fault('chart', { status: 429, headers: { 'retry-after': 'soon' } })
+  assert.equal((await failure(source.candles(days))).details.retryAfterSeconds, undefined)
+})
+
+test('a refused connection is SOURCE_UNAVAILABLE', async () => {
+  const server = createServer().listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  const { port } = server.address() as AddressInfo
+  server.close()
+  const source = yahooSource({ baseUrl: `http://127.0.0.1:${port}` })
+  assert.equal((await failure(source.listings(['AAPL']))).code, 'SOURCE_UNAVAILABLE')
+})
+
+test('nothing is written to the console, and no error names the crumb', async (t) => {
+  const methods = ['log', 'info', 'warn', 'error', 'dir', 'debug'] as const
+  const mocks = methods.map((method) => t.mock.method(console, method, () => undefined))
+  await using yahoo = await startTestYahoo({ now })
+  const source = sourceOf(yahoo)
+  yahoo.setQuote('MSFT', { regularMarketPrice: 'x' })
+  await source.listings(['AAPL', 'MSFT'])
+  for (const fault of [{ status: 500 }, { status: 404 }, { truncated: true }, { html: true }] as const) {
+    yahoo.fault('quote', fault)
+    const error = await failure(source.listings(['AAPL']))
+    assert.ok(!`${error.message} ${error.cause}`.includes('test.Crumb'))
+  }
+  assert.deepEqual(
+    mocks.map((mock) => mock.mock.callCount()),
+    [0, 0, 0, 0, 0, 0],
+  )
+})
+
+test('daily candles are dated by the trading day, in [from, to)', async () => {
+  await using yahoo = await startTestYahoo({ now })
+  const { candles, excluded } = await sourceOf(yahoo).candles(days)
+  const dates = [...candles.map((candle) => candle.epoch), ...excluded].sort((a, b) => a - b)
+  assert.equal(dates[0], epoch('2025-02-03'))
+  assert.equal(dates.at(-1), epoch('2025-02-28'))
+  assert.equal(dates.length, 20)
+  assert.equal(excluded.length, 1)
+  assert.equal(yahoo.requestsTo('chart').length, 1)
+})
+
+test('the day that runs is one candle, open until the bell, with the current price for its close', async () => {
+  await using yahoo = await startTestYahoo({ now })
+  const bell = epoch('2025-03-12T13:30:00Z')
+  const row = { open: 100, high: 104, low: 99, close: 103, volume: 5000 }
+  yahoo.setChart('AAPL', '1d', [
+    { time: bell - 86_400, ...row },
+    { time: bell, ...row },
+    { time: nowMs / 1000 - 7, open: 105, high: 105, low: 105, close: 105, volume: 0 },
+  ])
+  const query = { ...days, from: epoch('2025-03-11'), to: epoch('2025-03-13') }
+  const { candles } = await sourceOf(yahoo).candles(query)
+  assert.deepEqual(candles, [
+    { epoch: epoch('2025-03-11'), ...row, closed: true },
+    { epoch: epoch('2025-03-12'), open: 100, high: 105, low: 99, close: 105, volume: 5000, closed: false },
+  ])
+  const atTheBell = () => Date.UTC(2025, 2, 12, 20)
+  const closed = await yahooSource({ baseUrl: yahoo.url, now: atTheBell }).candles(query)
+  assert.deepEqual(
+    closed.candles.map((candle) => candle.closed),
+    [true, true],
+  )
+})
+
+test('candles of a symbol that Yahoo does not know are SYMBOL_NOT_FOUND', async () => {
+  await using yahoo = await startTestYahoo({ now })
+  const source = sourceOf(yahoo)
+  for (const symbol of ['NOSUCH', 'GONE', '.', '..']) {
+    const error = await failure(source.candles({ ...days, symbol }))
+    assert.equal(error.code, 'SYMBOL_NOT_FOUND')
+    assert.equal(error.details.symbol, symbol)
+  }
+  assert.ok(yahoo.requests.every(({ path }) => path.startsWith('/v8/finance/chart/')))
+})
+
+test('symbols reach Yahoo as they are, whatever signs they have', async () => {
+  await using yahoo = await startTestYahoo({ now })
+  const source = sourceOf(yahoo)
+  for (const symbol of ['^GSPC', 'EURUSD=X', 'BRK-B', 'VOD.L']) {
+    assert.ok((await source.candles({ ...days, symbol })).candles.length > 0, symbol)
+    assert.ok((await source.listings([symbol])).has(symbol), symbol)
+  }
+})
+
+test('a range before the reach of an interval costs no request', async () => {
+  await using yahoo = await startTestYahoo({ now })
+  const source = sourceOf(yahoo)
+  const to = nowMs / 1000
+  for (const [interval, reachDays] of [
+    ['MINUTE_1', 30],
+    ['MINUTE_30', 60],
+    ['HOUR_1', 730],
+  ] as const) {
+    const error = await failure(source.candles({ symbol: 'AAPL', interval, from: to - (reachDays + 1) * 86_400, to }))
+    assert.equal(error.code, 'RANGE_NOT_AVAILABLE')
+    assert.equal(error.details.reachDays, reachDays)
+  }
+  assert.equal(yahoo.requests.length, 0)
+})
+
+test("a range that Yahoo refuses is RANGE_NOT_AVAILABLE, with Yahoo's own reach where it names one", async () => {
+  await using yahoo = await startTestYahoo({ now })
+  const source = sourceOf(yahoo)
+  const to = nowMs / 1000
+  const tooMuch = await failure(source.candles({ symbol: 'AAPL', interval: 'MINUTE_1', from: to - 20 * 86_400, to }))
+  assert.equal(tooMuch.code, 'RANGE_NOT_AVAILABLE')
+  assert.equal(tooMuch.details.reachDays, undefined)
+  const description = '1h data not available. The requested range must be within the last 99 days.'
+  const body = { chart: { result: null, error: { code: 'Unprocessable Entity', description } } }
+  yahoo.fault('chart', { status: 422, body })
+  assert.equal((await failure(source.candles({ ...days, interval: 'HOUR_1' }))).details.reachDays, 99)
+  yahoo.fault('chart', { status: 200, body })
+  assert.equal((await failure(source.candles({ ...days, interval: 'HOUR_1' }))).details.reachDays, 99)
+})
+
+test('a range without data is an empty batch', async () => {
+  await using yahoo = await startTestYahoo({ now })
+  const source = sourceOf(yahoo)
+  const empty = { candles: [], excluded: [] }
+  assert.deepEqual(await source.candles({ ...days, from: epoch('1990-01-01'), to: epoch('1991-01-01') }), empty)
+  assert.deepEqual(await source.candles({ ...days, symbol: 'ADHX' }), empty)
+  assert.deepEqual(await source.candles({ ...days, to: days.from }), empty)
+  assert.equal(yahoo.requestsTo('chart').length, 2)
+})
+
+test('a price that changes upstream arrives in the live feed, whatever happened in between', async () => {
+  await using yahoo = await startTestYahoo({ now })
+  const source = sourceOf(yahoo, { pollIntervalMs: 5 })
+  const seen: (number | string)[] = []
+  let wake = () => {}
+  const until = async (condition: () => boolean) => {
+    while (!condition()) await new Promise<void>((resolve) => (wake = resolve))
+  }
+  const note = (what: number | string) => {
+    seen.push(what)
+    wake()
+  }
+  const feed = source.openLive({
+    update: ({ quote }) => note(quote?.price ?? 'none'),
+    failure: (symbol, { code }) => note(`${symbol} ${code}`),
+  })
+  feed.watch(new Set(['AAPL']))
+  await until(() => seen.includes(210.51))
+  const heal = yahoo.fault('quote', { status: 500 })
+  await until(() => seen.includes('AAPL SOURCE_UNAVAILABLE'))
+  yahoo.setPrice('AAPL', 211.75)
+  heal()
+  await until(() => seen.includes(211.75))
+  await feed.stop()
+  assert.deepEqual([seen[0], seen.at(-1)], [210.51, 211.75])
+})
