@@ -21,7 +21,14 @@ export function symbolFindings(symbol: string, interval: Interval, candles: read
     sma200: average(200),
     rsi14: rsi(closes, 14).at(-1) ?? null,
   }
-  return { symbol, interval, asOfMs: newest.epoch * 1000, price: newest.close, trend: trend(newest.close, indicators), indicators }
+  return {
+    symbol,
+    interval,
+    asOfMs: newest.epoch * 1000,
+    price: newest.close,
+    trend: trend(newest.close, indicators),
+    indicators,
+  }
 }
 
 /** UP where close > SMA 50 > SMA 200, DOWN where close < SMA 50 < SMA 200; SMA 20 and 50 where there are under 200 candles. */

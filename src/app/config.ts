@@ -1,6 +1,6 @@
 import { z } from 'zod'
-import { logLevels } from '../platform/logger.ts'
 import { ConfigurationError, parseEnvironment } from '../platform/environment.ts'
+import { logLevels } from '../platform/logger.ts'
 
 const port = (fallback: number) =>
   z
@@ -10,8 +10,12 @@ const port = (fallback: number) =>
     .refine((number) => number <= 65_535, 'a port is a number from 0 to 65535 (0: any that is free)')
     .default(fallback)
 
-const address = (protocols: readonly string[], example: string) =>
-  z.string().refine((text) => URL.canParse(text) && protocols.includes(new URL(text).protocol), `an address as in ${example} is wanted`)
+const httpOrigin = z
+  .string()
+  .refine(
+    (text) => /^https?:$/.test(URL.parse(text)?.protocol ?? '') && URL.parse(text)?.pathname === '/',
+    'an address as in http://127.0.0.1:8080 is wanted',
+  )
 
 const number = (check: (value: number) => boolean, message: string, fallback: number) =>
   z
@@ -27,16 +31,24 @@ const shape = {
   PORT: port(4000),
   HOST: z.string().default('127.0.0.1'),
   METRICS_PORT: port(8001),
-  DATABASE_URL: address(['postgres:', 'postgresql:'], 'postgresql://user:password@host:5432/database').optional(),
+  // No URL parser takes all that Postgres' clients do: postgresql://user@/database?host=/var/run/postgresql
+  DATABASE_URL: z
+    .string()
+    .regex(/^postgres(ql)?:\/\/./, 'an address as in postgresql://user:password@host:5432/database is wanted')
+    .optional(),
   DATA_DIR: z.string().default('./.data'),
   MARKET_SOURCE: oneOf(['yahoo', 'simulated'], 'yahoo'),
-  YAHOO_BASE_URL: address(['http:', 'https:'], 'http://127.0.0.1:8080').optional(),
+  YAHOO_BASE_URL: httpOrigin.optional(),
   SIMULATED_SYMBOLS: number(
     (value) => Number.isInteger(value) && value >= 1 && value <= 10_000,
     'a whole number from 1 to 10000 is wanted',
     100,
   ),
-  SIMULATED_TICKS_PER_SECOND: number((value) => value > 0 && value <= 5000, 'a number above 0, up to 5000, is wanted', 1),
+  SIMULATED_TICKS_PER_SECOND: number(
+    (value) => value > 0 && value <= 5000,
+    'a number above 0, up to 5000, is wanted',
+    1,
+  ),
   LOG_LEVEL: oneOf(logLevels, 'info'),
 }
 

@@ -50,7 +50,16 @@ export interface Job {
 /** What the bus tells of a job: all that changes after it was queued. */
 export type JobChange = Pick<
   Job,
-  'id' | 'owner' | 'state' | 'progress' | 'attempt' | 'runAtMs' | 'startedAtMs' | 'finishedAtMs' | 'failure' | 'revision'
+  | 'id'
+  | 'owner'
+  | 'state'
+  | 'progress'
+  | 'attempt'
+  | 'runAtMs'
+  | 'startedAtMs'
+  | 'finishedAtMs'
+  | 'failure'
+  | 'revision'
 >
 
 export const changeOf = (job: Job): JobChange => ({

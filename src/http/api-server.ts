@@ -2,8 +2,8 @@ import type { GraphQLSchema } from 'graphql'
 import type { Registry } from 'prom-client'
 import type { Logger } from '../platform/logger.ts'
 import type { Ports } from '../resolvers/context.ts'
-import { createGraphQL, graphqlPath } from './graphql.ts'
 import { GraphiQLPage } from './graphiql.ts'
+import { createGraphQL, graphqlPath } from './graphql.ts'
 import type { Health } from './health.ts'
 import { Listener } from './listener.ts'
 import { WebSocketTransport } from './websocket.ts'
@@ -36,7 +36,9 @@ export class ApiServer {
         } else if (path === '/') {
           response.writeHead(302, { location: graphqlPath }).end()
         } else if (!health.serve(request, response)) {
-          response.writeHead(404, { 'content-type': 'text/plain' }).end(`Nothing is here. GraphQL is at ${graphqlPath}\n`)
+          response
+            .writeHead(404, { 'content-type': 'text/plain' })
+            .end(`Nothing is here. GraphQL is at ${graphqlPath}\n`)
         }
       },
     })

@@ -13,7 +13,11 @@ export class GraphiQLPage {
   readonly #bodies = new Map<string, Buffer>()
 
   static isWanted(request: IncomingMessage): boolean {
-    return request.method === 'GET' && (request.headers.accept ?? '').includes('text/html') && !request.url?.includes('query=')
+    return (
+      request.method === 'GET' &&
+      (request.headers.accept ?? '').includes('text/html') &&
+      !request.url?.includes('query=')
+    )
   }
 
   serve(request: IncomingMessage, response: ServerResponse): void {

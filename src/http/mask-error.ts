@@ -6,7 +6,7 @@ const codes: ReadonlySet<unknown> = new Set(errorCodes)
 
 /** Gives a client's mistake that graphql-js found (syntax, validation, a variable of the wrong type) its code. */
 export function withCode(error: GraphQLError): GraphQLError {
-  error.extensions['code'] = codeOf(error)
+  error.extensions.code = codeOf(error)
   return error
 }
 
@@ -22,7 +22,10 @@ export function maskError(error: unknown, log: Logger): GraphQLError {
   }
   if (cause instanceof GraphQLError && error instanceof GraphQLError) return withCode(error)
   log.error({ err: cause, path: error instanceof GraphQLError ? error.path : undefined }, 'an operation failed')
-  return new GraphQLError('Something went wrong on our side', { ...place, extensions: { code: 'INTERNAL', unexpected: true } })
+  return new GraphQLError('Something went wrong on our side', {
+    ...place,
+    extensions: { code: 'INTERNAL', unexpected: true },
+  })
 }
 
 /** The code that a client sees of an error. */
@@ -30,7 +33,7 @@ export function codeOf(error: unknown): ErrorCode {
   const cause = rootCause(error)
   if (cause instanceof FinstageError) return cause.code
   if (!(cause instanceof GraphQLError)) return 'INTERNAL'
-  const code = cause.extensions['code']
+  const code = cause.extensions.code
   return codes.has(code) ? (code as ErrorCode) : 'BAD_USER_INPUT'
 }
 

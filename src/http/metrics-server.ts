@@ -3,7 +3,12 @@ import type { Health } from './health.ts'
 import { Listener } from './listener.ts'
 
 /** Prometheus text at /metrics, and health, on a port of their own: every role has it. */
-export function createMetricsServer(options: { host: string; port: number; registry: Registry; health: Health }): Listener {
+export function createMetricsServer(options: {
+  host: string
+  port: number
+  registry: Registry
+  health: Health
+}): Listener {
   const { host, port, registry, health } = options
   return new Listener({
     host,

@@ -57,7 +57,7 @@ function wrapResolvers(schema: GraphQLSchema): void {
 }
 
 function doesWork(field: GraphQLField<unknown, unknown>): boolean {
-  if (field.extensions['pothosExposedField'] !== undefined) return false
+  if (field.extensions.pothosExposedField !== undefined) return false
   return field.args.length > 0 || !isLeafType(getNamedType(field.type))
 }
 

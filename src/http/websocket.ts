@@ -1,5 +1,5 @@
 import type { Server } from 'node:http'
-import { type ExecutionArgs, GraphQLError } from 'graphql'
+import type { ExecutionArgs, GraphQLError } from 'graphql'
 import type { OperationResult, SubscribePayload } from 'graphql-ws'
 import { type Extra, useServer } from 'graphql-ws/use/ws'
 import { Gauge, type Registry } from 'prom-client'

@@ -1,8 +1,8 @@
-import type { Bus } from '../stream/bus.ts'
 import { FinstageError } from '../domain/errors.ts'
 import { changeOf, type Job, type JobFailure } from '../domain/job.ts'
 import type { Logger } from '../platform/logger.ts'
 import type { JobStore } from '../store/job-store.ts'
+import type { Bus } from '../stream/bus.ts'
 import type { Task } from './define-task.ts'
 
 /** At most one report of progress in this time reaches the database. */

@@ -79,7 +79,10 @@ export class JobRunner {
   }
 
   #handler(task: Task) {
-    return async (payload: unknown, helpers: { job: { attempts: number }; abortSignal?: AbortSignal }): Promise<void> => {
+    return async (
+      payload: unknown,
+      helpers: { job: { attempts: number }; abortSignal?: AbortSignal },
+    ): Promise<void> => {
       const { jobId } = payload as { jobId: string }
       const stopping = helpers.abortSignal ?? new AbortController().signal
       this.#attempts.inc({ kind: task.kind })

@@ -68,7 +68,10 @@ export class CandleService {
   candles(requests: readonly CandleRequest[]): Promise<(StoredSeries | Error)[]> {
     const answers = new Map<CandleRequest, Promise<StoredSeries | Error>>()
     for (const request of requests.toSorted((a, b) => this.#start(a) - this.#start(b))) {
-      answers.set(request, this.#inTurn(request).catch((error: Error) => error))
+      answers.set(
+        request,
+        this.#inTurn(request).catch((error: Error) => error),
+      )
     }
     return Promise.all(requests.map((request) => answers.get(request) ?? this.#inTurn(request)))
   }
@@ -94,7 +97,13 @@ export class CandleService {
     let { stale, stored } = await this.#load(series, { from, to }, request.sinceMs)
     const first = stored.candles[0]?.epoch ?? stored.excluded[0]
     const mayGoOn = first === undefined || first - from < longestPauseSeconds
-    if (request.last !== null && stored.candles.length < request.last && request.from === null && mayGoOn && from > earliest) {
+    if (
+      request.last !== null &&
+      stored.candles.length < request.last &&
+      request.from === null &&
+      mayGoOn &&
+      from > earliest
+    ) {
       ;({ stale, stored } = await this.#load(series, { from: earliest, to }, request.sinceMs))
     }
     return this.#cut(series, request, stored, stale)

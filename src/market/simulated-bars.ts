@@ -13,8 +13,8 @@ export interface Bar {
 const varianceOf = ({ high, low }: Bar): number => (high - low) ** 2 / (4 * Math.LN2)
 
 /**
- * Divides a bar into as many as there are volume weights. Put together again, they are the bar: open, high, low, close, volume.
- * Each one opens where the one before closed.
+ * Divides a bar into as many as there are volume weights. Put together again, they are the bar: open, high, low, close,
+ * volume. Each one opens where the one before closed.
  */
 export function divide(bar: Bar, weights: readonly number[], random: Random): Bar[] {
   const count = weights.length
@@ -44,7 +44,10 @@ export function divide(bar: Bar, weights: readonly number[], random: Random): Ba
   })
 }
 
-/** The prices at the ends of `count` equal parts of a bar: from its open to its close, within its low and high, touching both. */
+/**
+ * The prices at the ends of `count` equal parts of a bar: from its open to its close, within its low and high, touching
+ * both.
+ */
 export function knots(bar: Bar, count: number, random: Random): Float64Array {
   const path = bridge(bar, count, random)
   // Both start at other ends, so that they are two places even on a level path.
@@ -77,8 +80,8 @@ export function merge(bars: readonly Bar[]): Bar {
 }
 
 /**
- * The highest (side 1) or lowest (side -1) point of a Brownian bridge between two points, drawn by inverting its distribution:
- * P(max > m) = exp(-2 (m - from)(m - to) / variance).
+ * The highest (side 1) or lowest (side -1) point of a Brownian bridge between two points, drawn by inverting its
+ * distribution: P(max > m) = exp(-2 (m - from)(m - to) / variance).
  */
 export function bridgeExtreme(from: number, to: number, variance: number, side: 1 | -1, random: Random): number {
   const reach = Math.sqrt((to - from) ** 2 - 2 * variance * Math.log(1 - random()))
@@ -111,7 +114,10 @@ function fold(value: number, { low, high }: Bar): number {
   return low + (beyond > range ? 2 * range - beyond : beyond)
 }
 
-/** An extreme that would leave the bar goes a part of the way to its edge instead: at the edge itself, all would pile up. */
+/**
+ * An extreme that would leave the bar goes a part of the way to its edge instead: at the edge itself, all would pile
+ * up.
+ */
 function within(bar: Bar, extreme: number, end: number, random: Random): number {
   if (extreme > bar.high) return end + (bar.high - end) * random()
   if (extreme < bar.low) return end + (bar.low - end) * random()
@@ -119,8 +125,8 @@ function within(bar: Bar, extreme: number, end: number, random: Random): number 
 }
 
 /**
- * Moves a path's values so that its extremes become the bar's, in whole steps. Nothing between open and close moves, and the
- * order of values stays.
+ * Moves a path's values so that its extremes become the bar's, in whole steps. Nothing between open and close moves,
+ * and the order of values stays.
  */
 function stretch(bar: Bar, top: number, bottom: number): (value: number) => number {
   const upper = Math.max(bar.open, bar.close)

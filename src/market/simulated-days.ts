@@ -12,7 +12,9 @@ const surpriseWeight = 0.09
 const memoryWeight = 0.89
 /** In usual variances: without a ceiling, one symbol in some hundreds loses half of its price within a week. */
 const highestVariance = 6
-/** The part of its distance from the level that a price loses in a day: a surprise is half forgotten in seven months. */
+/**
+ * The part of its distance from the level that a price loses in a day: a surprise is half forgotten in seven months.
+ */
 const dailyPull = 1 / 300
 /** How far the open lies from the close before, in day volatilities. Markets that never close have no such gap. */
 const gapSize = 0.12

@@ -28,8 +28,8 @@ export interface SimulatedFeedOptions {
 }
 
 /**
- * Sends every watched symbol its ticks, all from one timer that runs while something is watched. A symbol's ticks fall on fixed
- * times of the clock, (n + phase) * period; each round sends those that came due since the last one.
+ * Sends every watched symbol its ticks, all from one timer that runs while something is watched. A symbol's ticks fall
+ * on fixed times of the clock, (n + phase) * period; each round sends those that came due since the last one.
  */
 export function simulatedFeed({ sink, ticksPerSecond, now, find, listing }: SimulatedFeedOptions): LiveFeed {
   const periodMs = 1000 / ticksPerSecond

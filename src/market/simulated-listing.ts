@@ -25,7 +25,7 @@ export function simulatedListing(
       previousClose: today.previousClose / stepsPerUnit,
       change: change / stepsPerUnit,
       changePercent: (100 * change) / today.previousClose,
-      open: today.open / stepsPerUnit,
+      open: today.bar.open / stepsPerUnit,
       dayHigh: high / stepsPerUnit,
       dayLow: low / stepsPerUnit,
       volume: (dayBefore?.volume ?? 0) + now.volume,

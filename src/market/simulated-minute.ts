@@ -18,7 +18,8 @@ export interface LiveMinute {
 /** What stays the same all day. */
 export interface Today {
   readonly day: number
-  readonly open: number
+  /** The complete one: only its open is known yet. */
+  readonly bar: Bar
   readonly previousClose: number
   /** Of the 364 days before this one; null on the first day of all. */
   readonly year: { readonly high: number; readonly low: number } | null
@@ -40,7 +41,10 @@ export function liveMinute(start: number, bar: Bar, random: Random, today: Today
   }
 }
 
-/** The running minute up to a time within it: its second marks so far and, on the straight line to the next one, the live price. */
+/**
+ * The running minute up to a time within it: its second marks so far and, on the straight line to the next one, the
+ * live price.
+ */
 export function soFar({ start, prices, highs, lows, volume }: LiveMinute, timeMs: number): Bar {
   const elapsedMs = timeMs - start * 1000
   const second = Math.floor(elapsedMs / 1000)

@@ -21,7 +21,10 @@ const secondsKey = 4
 export const historyStart = firstDay * 86_400
 
 export interface SimulatedPrices {
-  /** The complete bar that starts at a time, in epoch seconds: a whole multiple of the interval, in history or in the future. */
+  /**
+   * The complete bar that starts at a time, in epoch seconds: a whole multiple of the interval, in history or in the
+   * future.
+   */
   bar(of: SimulatedInstrument, interval: Interval, start: number): Bar
   /** The bar that runs at a time, up to it. */
   openBar(of: SimulatedInstrument, interval: Interval, timeMs: number): Bar
@@ -29,8 +32,9 @@ export interface SimulatedPrices {
 }
 
 /**
- * Prices of all symbols at all times and intervals. Only days are walked; everything finer is a day divided, by randomness that
- * hangs on seed, symbol and time alone. So all intervals agree, and what was asked before changes nothing.
+ * Prices of all symbols at all times and intervals. Only days are walked; everything finer is a day divided, by
+ * randomness that hangs on seed, symbol and time alone. So all intervals agree, and what was asked before changes
+ * nothing.
  */
 export function simulatedPrices(): SimulatedPrices {
   const days = simulatedDays()
@@ -39,8 +43,14 @@ export function simulatedPrices(): SimulatedPrices {
   const minutesKept = new LRUCache<string, Bar[]>({ max: 200 })
   const live = new LRUCache<string, LiveMinute>({ max: 10_000 })
 
+  /** A live symbol's own day first: with thousands of them, all of their days' blocks can't be kept. */
+  function dayOf(of: SimulatedInstrument, day: number): Bar {
+    const today = live.peek(of.instrument.symbol)?.today
+    return today?.day === day ? today.bar : days.bar(of, day)
+  }
+
   function hoursOf(of: SimulatedInstrument, day: number): Bar[] {
-    return keep(hoursKept, `${of.instrument.symbol}:${day}`, () => divided(of, days.bar(of, day), dayToHours, day))
+    return keep(hoursKept, `${of.instrument.symbol}:${day}`, () => divided(of, dayOf(of, day), dayToHours, day))
   }
 
   function minutesOf(of: SimulatedInstrument, hour: number): Bar[] {
@@ -60,7 +70,10 @@ export function simulatedPrices(): SimulatedPrices {
     return merge(parts.slice(first, first + (size === 60 ? 1 : size)))
   }
 
-  /** The whole hours and minutes from a time (within the hour, or the day's start) up to a minute; null where there are none. */
+  /**
+   * The whole hours and minutes from a time (within the hour, or the day's start) up to a minute; null where there are
+   * none.
+   */
   function upTo(of: SimulatedInstrument, start: number, minute: number): Bar | null {
     const hour = Math.floor(minute / 3600)
     const bars: Bar[] = []
@@ -98,7 +111,7 @@ export function simulatedPrices(): SimulatedPrices {
   function enterDay(of: SimulatedInstrument, day: number): Today {
     return {
       day,
-      open: days.bar(of, day).open,
+      bar: days.bar(of, day),
       previousClose: days.previousClose(of, day),
       year: days.extremes(of, day - 364, day),
     }

@@ -8,7 +8,9 @@ export function textKey(seed: number, text: string): number {
   return childKey(key, seed)
 }
 
-/** The key of a part of something, by its number: MurmurHash3's last step, so that neighbours have nothing in common. */
+/**
+ * The key of a part of something, by its number: MurmurHash3's last step, so that neighbours have nothing in common.
+ */
 export function childKey(key: number, part: number): number {
   let mixed = Math.imul(key ^ Math.imul(part ^ (part >>> 15), 0x9e3779b1), 0x85ebca6b)
   mixed = Math.imul(mixed ^ (mixed >>> 16), 0xc2b2ae35)

@@ -21,8 +21,8 @@ export interface SimulatedOptions {
 }
 
 /**
- * A made-up market that needs no network and never closes. Every price is a pure function of seed, symbol and time since
- * 2015-01-01, so that a restart changes nothing.
+ * A made-up market that needs no network and never closes. Every price is a pure function of seed, symbol and time
+ * since 2015-01-01, so that a restart changes nothing.
  */
 export function simulatedSource({
   symbolCount,

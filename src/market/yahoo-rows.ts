@@ -71,11 +71,12 @@ export function endOnGrid(rows: Row[], hours: MarketHours, seconds: number): Row
 function gridStart(row: Row, before: number | null, { session, lastTradeEpoch }: MarketHours, seconds: number): number {
   const { epoch } = row
   if (before !== null && epoch - before < seconds) return before
-  const isPrice = epoch % 60 !== 0 || epoch === lastTradeEpoch || isFlat(row)
-  if (!isPrice) return epoch
   const inSession = session !== null && epoch >= session.start
+  const isAfterBell = inSession && epoch >= session.end
+  const isPrice = epoch % 60 !== 0 || epoch === lastTradeEpoch || (isAfterBell && isFlat(row))
+  if (!isPrice) return epoch
   // The price after the bell is the close of the session's last candle.
-  if (inSession && epoch >= session.end && before !== null && before >= session.start) return before
+  if (isAfterBell && before !== null && before >= session.start) return before
   const startsSession = inSession && (before === null || before < session.start)
   const anchor = startsSession ? session.start : (before ?? 0)
   return anchor + Math.floor((epoch - anchor) / seconds) * seconds

@@ -71,7 +71,9 @@ export class EmbeddedPostgres {
       const pid = this.#runningServer()
       if (pid === null) return
       if (Date.now() > deadline) {
-        throw new Error(`${this.#data} is in use by a running Postgres (pid ${pid}): is Finstage running there already?`)
+        throw new Error(
+          `${this.#data} is in use by a running Postgres (pid ${pid}): is Finstage running there already?`,
+        )
       }
       await sleep(50)
     }
@@ -182,7 +184,7 @@ export class EmbeddedPostgres {
       // A group of its own: Ctrl-C in the terminal is ours to act on, Postgres goes last.
       detached: true,
       stdio: ['ignore', output, output],
-      env: { PATH: process.env['PATH'] ?? '', TZ: 'UTC', LC_ALL: 'C' },
+      env: { PATH: process.env.PATH ?? '', TZ: 'UTC', LC_ALL: 'C' },
     })
   }
 }

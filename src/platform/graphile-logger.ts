@@ -5,5 +5,5 @@ import type { Logger } from './logger.ts'
 export const graphileLogger = (log: Logger): GraphileLogger =>
   new GraphileLogger((scope) => (level, message, meta) => {
     const write = level === 'warning' ? 'warn' : level === 'info' ? 'debug' : level
-    log[write]({ ...scope, ...(meta?.['error'] ? { err: meta['error'] } : {}) }, message)
+    log[write]({ ...scope, ...(meta?.error ? { err: meta.error } : {}) }, message)
   })

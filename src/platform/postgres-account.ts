@@ -23,5 +23,7 @@ export function postgresAccount(dataDirectory: string): Account | null {
     const user = users.find((fields) => fields[0] === name)
     if (user) return { uid: Number(user[2]), gid: Number(user[3]) }
   }
-  throw new Error('Postgres cannot run as root, and this machine has neither a user postgres nor nobody: set DATABASE_URL')
+  throw new Error(
+    'Postgres cannot run as root, and this machine has neither a user postgres nor nobody: set DATABASE_URL',
+  )
 }

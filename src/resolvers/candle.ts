@@ -105,7 +105,7 @@ export const rsiPoints = (series: StoredSeries, { period, source }: IndicatorArg
 /** How many candles before the first node the selected indicators need. A period out of bounds is refused at its own field. */
 function warmUp(info: GraphQLResolveInfo): number {
   const needed = selectedFields(info).map(({ name, args }) => {
-    const period = Math.min(Math.max(Number(args['period'] ?? 0), 1), maxPeriod)
+    const period = Math.min(Math.max(Number(args.period ?? 0), 1), maxPeriod)
     if (name === 'sma') return smaWarmUp(period)
     return name === 'rsi' ? rsiWarmUp(period) : 0
   })

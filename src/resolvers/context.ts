@@ -92,6 +92,8 @@ function createLoaders(ports: Ports): Loaders {
       const found = await ports.market.listings(symbols)
       return symbols.map((symbol) => found.get(symbol) ?? symbolNotFound(symbol))
     }),
-    candles: new DataLoader<CandleRequest, StoredSeries, string>((requests) => ports.market.candles(requests), { cacheKeyFn: JSON.stringify }),
+    candles: new DataLoader<CandleRequest, StoredSeries, string>((requests) => ports.market.candles(requests), {
+      cacheKeyFn: JSON.stringify,
+    }),
   }
 }

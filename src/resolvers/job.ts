@@ -22,7 +22,12 @@ export interface EnqueueAnalysisInput {
 
 export type EnqueueResult =
   | { readonly type: 'EnqueuePayload'; readonly job: Job; readonly deduplicated: boolean }
-  | { readonly type: 'InvalidInput'; readonly code: 'BAD_USER_INPUT'; readonly message: string; readonly field: string | null }
+  | {
+      readonly type: 'InvalidInput'
+      readonly code: 'BAD_USER_INPUT'
+      readonly message: string
+      readonly field: string | null
+    }
 
 /** What the client can mend comes back as InvalidInput; everything else is thrown. */
 export async function enqueueAnalysis(

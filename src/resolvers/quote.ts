@@ -1,6 +1,7 @@
-import { noPrice } from '../domain/errors.ts'
+import { type ErrorCode, FinstageError, noPrice } from '../domain/errors.ts'
 import type { Instrument } from '../domain/instrument.ts'
 import type { Quote } from '../domain/quote.ts'
+import { parseSymbol } from '../domain/symbol.ts'
 import { boundedList } from './bounds.ts'
 import type { Context } from './context.ts'
 
@@ -10,6 +11,22 @@ export async function loadQuote(symbol: string, context: Context): Promise<Quote
   if (!listing.quote) throw noPrice(symbol)
   return listing.quote
 }
+
+/** By the symbols of global ids; null for what is none or has no quote. */
+export const quotesById = (symbols: readonly string[], context: Context): Promise<Quote | null>[] =>
+  symbols.map((symbol) => orNull(symbol, (valid) => loadQuote(valid, context)))
+
+/** null where there is nothing of this symbol. In a list, graphql-js takes an Error for the failure of its place alone. */
+export async function orNull<T>(symbol: string, load: (symbol: string) => Promise<T>): Promise<T | null> {
+  try {
+    return await load(parseSymbol(symbol))
+  } catch (error) {
+    if (error instanceof FinstageError && nothingThere.has(error.code)) return null
+    return error as never
+  }
+}
+
+const nothingThere: ReadonlySet<ErrorCode> = new Set<ErrorCode>(['BAD_USER_INPUT', 'SYMBOL_NOT_FOUND', 'NO_DATA'])
 
 export const quote = (_root: unknown, { symbol }: { symbol: string }, context: Context): Promise<Quote> =>
   loadQuote(symbol, context)

@@ -1,7 +1,7 @@
 import {
-  type IndicatorSnapshot as SnapshotShape,
   type SymbolAnalysis as AnalysisShape,
   type SymbolFailure as FailureShape,
+  type IndicatorSnapshot as SnapshotShape,
   trends,
 } from '../domain/analysis.ts'
 import { loadAnalysis } from '../resolvers/analysis.ts'

@@ -5,7 +5,7 @@ import {
   marketStates,
   sources,
 } from '../domain/instrument.ts'
-import { instrument, instrumentQuote, loadInstrument } from '../resolvers/instrument.ts'
+import { instrument, instrumentQuote, instrumentsById } from '../resolvers/instrument.ts'
 import { builder } from './builder.ts'
 import { Quote } from './quote.ts'
 
@@ -29,13 +29,16 @@ export const Instrument = builder.objectRef<InstrumentShape>('Instrument')
 
 builder.node(Instrument, {
   id: { resolve: (instrument) => instrument.symbol },
-  loadOne: loadInstrument,
+  loadMany: instrumentsById,
   fields: (t) => ({
     symbol: t.expose('symbol', { type: 'Symbol' }),
     name: t.exposeString('name', { nullable: true }),
     kind: t.expose('kind', { type: InstrumentKind }),
     exchange: t.expose('exchange', { type: Exchange, nullable: true }),
-    currency: t.exposeString('currency', { nullable: true, description: 'As the source writes it: USD, GBp for pence' }),
+    currency: t.exposeString('currency', {
+      nullable: true,
+      description: 'As the source writes it: USD, GBp for pence',
+    }),
     priceDecimals: t.exposeInt('priceDecimals', { description: 'Decimals a price is shown with' }),
     marketState: t.expose('marketState', { type: MarketState }),
     quote: t.field({ type: Quote, nullable: true, resolve: instrumentQuote }),

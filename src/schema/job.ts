@@ -28,7 +28,10 @@ const JobError = builder.objectRef<JobFailure>('JobError').implement({
 
 const AnalysisResult = builder.objectRef<AnalysisJobResult>('AnalysisResult').implement({
   fields: (t) => ({
-    analyses: t.expose('analyses', { type: [SymbolAnalysis], description: 'In the order in which the symbols were asked for' }),
+    analyses: t.expose('analyses', {
+      type: [SymbolAnalysis],
+      description: 'In the order in which the symbols were asked for',
+    }),
     failures: t.expose('failures', { type: [SymbolFailure] }),
   }),
 })
@@ -51,7 +54,11 @@ builder.node(Job, {
     input: t.expose('input', { type: 'JSON' }),
     queuedAt: t.expose('queuedAtMs', { type: 'DateTime' }),
     runAt: t.expose('runAtMs', { type: 'DateTime', description: 'When it is due, or is to be tried again' }),
-    startedAt: t.expose('startedAtMs', { type: 'DateTime', nullable: true, description: 'When the last attempt began' }),
+    startedAt: t.expose('startedAtMs', {
+      type: 'DateTime',
+      nullable: true,
+      description: 'When the last attempt began',
+    }),
     finishedAt: t.expose('finishedAtMs', { type: 'DateTime', nullable: true }),
     error: t.expose('failure', { type: JobError, nullable: true, description: 'Why the last attempt failed' }),
     result: t.field({ type: JobResult, nullable: true, resolve: jobResult }),
@@ -84,7 +91,8 @@ const EnqueueAnalysisInput = builder.inputType('EnqueueAnalysisInput', {
     timeoutSeconds: t.int({ required: true, defaultValue: 300, description: 'How long one attempt may take' }),
     runAt: t.field({ type: 'DateTime', description: 'Not before; null: at once' }),
     idempotencyKey: t.string({
-      description: 'The same key from the same viewer gives the same job, for 24 hours; with another input it is InvalidInput',
+      description:
+        'The same key from the same viewer gives the same job, for 24 hours; with another input it is InvalidInput',
     }),
   }),
 })

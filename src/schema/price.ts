@@ -1,4 +1,4 @@
-import { type PriceUpdate as UpdateShape, priceUpdateKinds } from '../domain/price-update.ts'
+import { priceUpdateKinds, type PriceUpdate as UpdateShape } from '../domain/price-update.ts'
 import { priceUpdate, priceUpdates } from '../resolvers/price.ts'
 import { builder } from './builder.ts'
 import { MarketState, Source } from './instrument.ts'

@@ -1,5 +1,5 @@
 import type { Quote as QuoteShape } from '../domain/quote.ts'
-import { loadQuote, quote, quoteInstrument, quotes } from '../resolvers/quote.ts'
+import { quote, quoteInstrument, quotes, quotesById } from '../resolvers/quote.ts'
 import { builder } from './builder.ts'
 import { Instrument, MarketState, Source } from './instrument.ts'
 
@@ -7,7 +7,7 @@ export const Quote = builder.objectRef<QuoteShape>('Quote')
 
 builder.node(Quote, {
   id: { resolve: (quote) => quote.symbol },
-  loadOne: loadQuote,
+  loadMany: quotesById,
   fields: (t) => ({
     symbol: t.expose('symbol', { type: 'Symbol' }),
     instrument: t.field({ type: Instrument, resolve: quoteInstrument }),
@@ -26,7 +26,10 @@ builder.node(Quote, {
     fiftyTwoWeekLow: t.exposeFloat('fiftyTwoWeekLow', { nullable: true }),
     currency: t.exposeString('currency', { nullable: true }),
     marketState: t.expose('marketState', { type: MarketState }),
-    time: t.expose('timeMs', { type: 'DateTime', description: 'When the price was made; `price` is the newest of any session' }),
+    time: t.expose('timeMs', {
+      type: 'DateTime',
+      description: 'When the price was made; `price` is the newest of any session',
+    }),
     regularPrice: t.exposeFloat('regularPrice', {
       nullable: true,
       description: "The regular session's last price, where `price` is from before or after it",

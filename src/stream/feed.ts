@@ -42,7 +42,11 @@ export class Feed {
     this.#options = options
     this.#now = options.now ?? Date.now
     const registers = [options.registry]
-    this.#updates = new Counter({ name: 'finstage_feed_updates_total', help: 'Prices that the feed put on the bus', registers })
+    this.#updates = new Counter({
+      name: 'finstage_feed_updates_total',
+      help: 'Prices that the feed put on the bus',
+      registers,
+    })
     this.#rejected = new Counter({
       name: 'finstage_feed_rejected_total',
       help: 'Prices that could not be true and were left out',

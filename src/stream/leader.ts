@@ -11,7 +11,13 @@ const retryMs = 500
  * Its states: stopped -> start() -> standing by <-> leading -> stop() -> stopped.
  */
 export class Leader {
-  readonly #options: { connectionString: string; lockKey: number; log: Logger; lead: () => void; yield: () => Promise<void> }
+  readonly #options: {
+    connectionString: string
+    lockKey: number
+    log: Logger
+    lead: () => void
+    yield: () => Promise<void>
+  }
   #session: pg.Client | undefined
   #stopping = new AbortController()
   #running: Promise<void> | undefined

@@ -241,6 +241,17 @@ for (const [endpoint, fault, code] of beforeTheCrumb) {
   })
 }
 
+test('each upstream call has 10 seconds, unless told otherwise', async (t) => {
+  const timeout = t.mock.method(AbortSignal, 'timeout')
+  await using yahoo = await startTestYahoo({ now })
+  await sourceOf(yahoo).listings(['AAPL'])
+  await sourceOf(yahoo, { timeoutMs: 77 }).candles(days)
+  assert.deepEqual(
+    timeout.mock.calls.map((call) => call.arguments[0]),
+    [10_000, 10_000, 10_000, 77],
+  )
+})
+
 test('Retry-After is passed on, in seconds and as a date', async () => {
   await using yahoo = await startTestYahoo({ now })
   const source = sourceOf(yahoo)
@@ -289,6 +300,24 @@ test('daily candles are dated by the trading day, in [from, to)', async () => {
   assert.equal(dates.length, 20)
   assert.equal(excluded.length, 1)
   assert.equal(yahoo.requestsTo('chart').length, 1)
+})
+
+test('days of an exchange far east of UTC are found, although their sessions begin the day before', async () => {
+  await using yahoo = await startTestYahoo({ now })
+  yahoo.setQuote('BHP.AX', { exchangeTimezoneName: 'Australia/Sydney' })
+  const row = { open: 1, high: 1, low: 1, close: 1, volume: 1 }
+  const sessions = ['2025-02-02T23:00:00Z', '2025-02-03T23:00:00Z', '2025-02-04T23:00:00Z']
+  yahoo.setChart(
+    'BHP.AX',
+    '1d',
+    sessions.map((iso) => ({ time: epoch(iso), ...row })),
+  )
+  const query = { ...days, symbol: 'BHP.AX', from: epoch('2025-02-03'), to: epoch('2025-02-05') }
+  const { candles } = await sourceOf(yahoo).candles(query)
+  assert.deepEqual(
+    candles.map((candle) => candle.epoch),
+    [epoch('2025-02-03'), epoch('2025-02-04')],
+  )
 })
 
 test('the day that runs is one candle, open until the bell, with the current price for its close', async () => {

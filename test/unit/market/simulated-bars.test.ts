@@ -27,7 +27,7 @@ test('the parts of a bar are, put together, the bar', () => {
   })
 })
 
-test('each part of a bar is whole numbers, with open and close inside low and high, and opens where the last closed', () => {
+test('each part of a bar is a sound bar of whole numbers, and opens where the last one closed', () => {
   bars.forEach((bar, i) => {
     let previous = bar.open
     for (const part of divide(bar, new Array(24).fill(1), randomFrom(i))) {

@@ -81,7 +81,7 @@ for (const [ticksPerSecond, seconds] of [
   [200, 5],
   [5000, 2],
 ] as const) {
-  test(`${ticksPerSecond} ticks a second are ${ticksPerSecond * seconds} in ${seconds} s, for each symbol`, async (t) => {
+  test(`${ticksPerSecond} ticks a second are ${ticksPerSecond * seconds} in ${seconds} s, by symbol`, async (t) => {
     const { watch, seen, pass } = stage(t, ticksPerSecond)
     await watch('AAPL', 'GC=F', 'SIM0001')
     seen.length = 0
@@ -90,7 +90,7 @@ for (const [ticksPerSecond, seconds] of [
   })
 }
 
-test('ticks are even in time, in order, and arrive within one round of when they were due', async (t) => {
+test('ticks are even in time, in order, and arrive within a round of when they were due', async (t) => {
   const { watch, seen, pass } = stage(t, 40)
   await watch('AAPL')
   pass(3000)
@@ -205,7 +205,7 @@ test('an unknown symbol fails once, and alone', async (t) => {
   assert.equal(count(seen, 'AAPL'), 11)
 })
 
-test('a thousand symbols at once have their first updates a few at a time, each of them before its first tick', async (t) => {
+test('of a thousand symbols the first updates come a few at a time, each before its first tick', async (t) => {
   const { watch, seen, pass } = stage(t, 1, 1015)
   const symbols = Array.from({ length: 1000 }, (_, i) => `SIM${String(i + 1).padStart(4, '0')}`)
   await watch(...symbols)
@@ -251,6 +251,7 @@ test('while nothing is watched, and after stop, no timer runs', async (t) => {
   const started = t.mock.method(globalThis, 'setInterval')
   const cleared = t.mock.method(globalThis, 'clearInterval')
   const feed = simulatedSource({ symbolCount: 3, ticksPerSecond: 1 }).openLive({ update() {}, failure() {} })
+  t.after(() => feed.stop())
   assert.equal(started.mock.callCount(), 0)
   feed.watch(new Set(['AAPL']))
   feed.watch(new Set(['AAPL', 'MSFT']))

@@ -1,0 +1,160 @@
+import assert from 'node:assert/strict'
+import { after, before, test } from 'node:test'
+import { startApp, type TestApp } from '../support/app.ts'
+import { post } from '../support/client.ts'
+import { createTestDatabase, type TestDatabase } from '../support/database.ts'
+import { startTestYahoo, type TestYahoo } from '../support/test-yahoo.ts'
+
+let database: TestDatabase
+let yahoo: TestYahoo
+let app: TestApp
+
+before(async () => {
+  database = await createTestDatabase()
+  yahoo = await startTestYahoo()
+  app = await startApp({ DATABASE_URL: database.url, YAHOO_BASE_URL: yahoo.url })
+})
+
+after(async () => {
+  await app?.stop()
+  await yahoo?.close()
+  await database?.[Symbol.asyncDispose]()
+})
+
+interface Series {
+  candles: {
+    excluded: number
+    stale: boolean
+    nodes: { time: string; epoch: number; open: number; high: number; low: number; close: number; volume: number }[]
+    columns: Record<'time' | 'open' | 'high' | 'low' | 'close' | 'volume', number[]>
+    sma: { epoch: number; value: number }[]
+    rsi: { epoch: number; value: number }[]
+  } | null
+}
+
+const day = (date: string): number => Date.parse(`${date}T00:00:00Z`) / 1000
+/** Of a session that opens at 9:30 in New York, in winter. */
+const opening = (date: string): number => Date.parse(`${date}T14:30:00Z`) / 1000
+
+test('rows with null prices are left out and counted under excluded, on the first answer and on those from the store', async () => {
+  const row = (date: string, close: number | null) => ({
+    time: opening(date),
+    open: close,
+    high: close,
+    low: close,
+    close,
+    volume: 10,
+  })
+  yahoo.setChart('AAPL', '1d', [row('2021-02-01', 1.5), row('2021-02-02', null), row('2021-02-03', 75.0875015258789)])
+  const query = `{ candles(symbol: "AAPL", from: "2021-02-01T00:00:00Z", to: "2021-02-05T00:00:00Z") {
+    excluded nodes { time close } columns { time close } } }`
+  for (const _ of ['from the source', 'from the store']) {
+    const { data } = await post<Series>(app.api, query)
+    assert.deepEqual(data?.candles, {
+      excluded: 1,
+      nodes: [
+        { time: '2021-02-01T00:00:00.000Z', close: 1.5 },
+        { time: '2021-02-03T00:00:00.000Z', close: 75.0875015258789 },
+      ],
+      columns: { time: [day('2021-02-01'), day('2021-02-03')], close: [1.5, 75.0875015258789] },
+    })
+  }
+})
+
+test('candles of the past are fetched once, then read from Postgres; of those up to now only the open end is fetched again', async () => {
+  const past =
+    '{ candles(symbol: "MSFT", from: "2020-01-01T00:00:00Z", to: "2020-06-01T00:00:00Z") { nodes { close } } }'
+  const first = await post(app.api, past)
+  const calls = yahoo.requestsTo('chart').length
+  assert.deepEqual(await post(app.api, past), first)
+  assert.equal(yahoo.requestsTo('chart').length, calls)
+
+  await post(app.api, '{ candles(symbol: "MSFT", last: 100) { nodes { close } } }')
+  await post(app.api, '{ candles(symbol: "MSFT", last: 100) { nodes { close } } }')
+  const again = yahoo.requestsTo('chart').at(-1)
+  const daysBack = (Date.now() / 1000 - Number(again?.query.period1)) / 86_400
+  assert.ok(daysBack < 6, `asked for ${daysBack} days again`)
+})
+
+test('two processes that fetch the same candles at once store each of them once', async () => {
+  await using other = await startApp({ DATABASE_URL: database.url, YAHOO_BASE_URL: yahoo.url })
+  const query = '{ candles(symbol: "^GSPC", last: 300) { nodes { epoch close } } }'
+  const answers = await Promise.all([app, other, app, other].map(({ api }) => post<Series>(api, query)))
+  for (const { data } of answers) assert.equal(data?.candles?.nodes.length, 300)
+  const [stored] = await database.query<{ rows: number; times: number }>(
+    "SELECT count(*)::int AS rows, count(DISTINCT epoch)::int AS times FROM finstage.candles WHERE symbol = '^GSPC'",
+  )
+  assert.equal(stored?.rows, stored?.times)
+  assert.ok((stored?.rows ?? 0) >= 300)
+})
+
+test('last, from and to choose the candles; what contradicts itself is BAD_USER_INPUT and what is too much RANGE_NOT_AVAILABLE', async () => {
+  const epochs = async (args: string): Promise<number[]> => {
+    const { data } = await post<Series>(app.api, `{ candles(symbol: "AAPL", ${args}) { nodes { epoch } } }`)
+    return data?.candles?.nodes.map((node) => node.epoch) ?? []
+  }
+  const all = await epochs('from: "2021-02-01T00:00:00Z", to: "2021-02-05T00:00:00Z"')
+  assert.deepEqual(await epochs('from: "2021-02-01T00:00:00Z", to: "2021-02-03T00:00:00Z"'), all.slice(0, 1))
+  assert.deepEqual(await epochs('from: "2021-02-01T00:00:00Z", to: "2021-02-05T00:00:00Z", last: 1'), all.slice(1))
+  const code = async (args: string): Promise<unknown> =>
+    (await post(app.api, `{ candles(symbol: "AAPL", ${args}) { nodes { epoch } } }`)).errors?.map(
+      ({ path, extensions }) => [path, extensions.code],
+    )
+  assert.deepEqual(await code('last: 0'), [[['candles'], 'BAD_USER_INPUT']])
+  assert.deepEqual(await code('from: "2021-02-05T00:00:00Z", to: "2021-02-05T00:00:00Z"'), [
+    [['candles'], 'BAD_USER_INPUT'],
+  ])
+  assert.deepEqual(await code('last: 20001'), [[['candles'], 'RANGE_NOT_AVAILABLE']])
+  assert.deepEqual(await code('interval: MINUTE_1, from: "2021-02-05T00:00:00Z"'), [
+    [['candles'], 'RANGE_NOT_AVAILABLE'],
+  ])
+})
+
+test('an unknown symbol has no candles: null, with SYMBOL_NOT_FOUND and its path', async () => {
+  const { data, errors } = await post(app.api, '{ candles(symbol: "NOPE", last: 5) { nodes { close } } }')
+  assert.deepEqual(data, { candles: null })
+  assert.deepEqual(
+    errors?.map(({ path, extensions }) => [path, extensions.code]),
+    [[['candles'], 'SYMBOL_NOT_FOUND']],
+  )
+})
+
+test('when the source fails, stored candles come as stale, and where there are none it is SOURCE_UNAVAILABLE', async () => {
+  await post(app.api, '{ candles(symbol: "BTC-USD", last: 50) { nodes { close } } }')
+  const clear = yahoo.fault('chart', { status: 500 })
+  const { data } = await post<Series>(app.api, '{ candles(symbol: "BTC-USD", last: 20) { stale nodes { close } } }')
+  const other = await post<Series>(app.api, '{ candles(symbol: "VOD.L", last: 20) { stale } }')
+  clear()
+  assert.equal(data?.candles?.stale, true)
+  assert.equal(data?.candles?.nodes.length, 20)
+  assert.equal(other.errors?.[0]?.extensions.code, 'SOURCE_UNAVAILABLE')
+})
+
+test('indicators have a value at every node, and it is the same wherever the range begins', async () => {
+  const fields = 'nodes { epoch close } sma(period: 20) { epoch value } rsi(period: 14) { epoch value }'
+  const short = (await post<Series>(app.api, `{ candles(symbol: "MSFT", last: 5) { ${fields} } }`)).data?.candles
+  const long = (await post<Series>(app.api, `{ candles(symbol: "MSFT", last: 900) { ${fields} } }`)).data?.candles
+  for (const name of ['sma', 'rsi'] as const) {
+    assert.deepEqual(
+      short?.[name].map((point) => point.epoch),
+      short?.nodes.map((node) => node.epoch),
+    )
+    for (const [i, point] of (short?.[name] ?? []).entries()) {
+      const same = long?.[name].at(i - 5)
+      assert.ok(Math.abs(point.value - (same?.value ?? 0)) <= 1e-6 * Math.abs(point.value), `${name} ${i}`)
+    }
+  }
+})
+
+test('a period out of its bounds is BAD_USER_INPUT at its own field, and the rest arrives', async () => {
+  const { data, errors } = await post<Series>(
+    app.api,
+    '{ candles(symbol: "MSFT", last: 5) { nodes { close } sma(period: 0) { value } } }',
+  )
+  assert.equal(data?.candles?.nodes.length, 5)
+  assert.equal(data?.candles?.sma, null)
+  assert.deepEqual(
+    errors?.map(({ path, extensions }) => [path, extensions.code]),
+    [[['candles', 'sma'], 'BAD_USER_INPUT']],
+  )
+})

@@ -1,0 +1,110 @@
+import { type Client, createClient } from 'graphql-ws'
+
+export interface Answer<Data> {
+  readonly data?: Data | null
+  readonly errors?: readonly {
+    readonly message: string
+    readonly path?: readonly (string | number)[]
+    readonly extensions: { readonly code: string } & Record<string, unknown>
+  }[]
+}
+
+/** One operation over HTTP. */
+export async function post<Data = Record<string, unknown>>(
+  api: string,
+  query: string,
+  variables?: Record<string, unknown>,
+): Promise<Answer<Data>> {
+  const response = await fetch(`${api}/graphql`, {
+    method: 'POST',
+    headers: { 'content-type': 'application/json' },
+    body: JSON.stringify({ query, variables }),
+  })
+  return (await response.json()) as Answer<Data>
+}
+
+/** One query or mutation over WebSocket. */
+export async function ask<Data = Record<string, unknown>>(
+  api: string,
+  query: string,
+  variables?: Record<string, unknown>,
+): Promise<Answer<Data>> {
+  await using stream = subscribe<Data>(api, query, variables)
+  return stream.next()
+}
+
+export interface Stream<Data> extends AsyncDisposable {
+  /** The next answer; rejects where the stream ends, or none comes within 15 s. */
+  next(): Promise<Answer<Data>>
+  /** Reads until one fits. */
+  until(fits: (data: Data) => boolean): Promise<Data>
+  /** Resolves when the server has completed the operation. */
+  readonly completed: Promise<void>
+  /** Unsubscribes and closes the socket. */
+  close(): Promise<void>
+}
+
+const patienceMs = 15_000
+
+/** An operation over graphql-ws. */
+export function subscribe<Data = Record<string, unknown>>(
+  api: string,
+  query: string,
+  variables?: Record<string, unknown>,
+): Stream<Data> {
+  const client: Client = createClient({ url: `${api.replace('http', 'ws')}/graphql`, retryAttempts: 0 })
+  const answers = client.iterate<Data>({ query, ...(variables ? { variables } : {}) })
+  const completed = Promise.withResolvers<void>()
+  completed.promise.catch(() => {})
+  const close = async (): Promise<void> => {
+    await answers.return?.()
+    await client.dispose()
+  }
+  const next = async (): Promise<Answer<Data>> => {
+    const { value, done } = await inTime(answers.next(), 'an answer')
+    if (done) {
+      completed.resolve()
+      throw new Error('the stream has ended')
+    }
+    return value as Answer<Data>
+  }
+  return {
+    next,
+    async until(fits) {
+      for (;;) {
+        const { data, errors } = await next()
+        if (errors) throw new Error(JSON.stringify(errors))
+        if (data && fits(data)) return data
+      }
+    },
+    completed: completed.promise,
+    close,
+    [Symbol.asyncDispose]: close,
+  }
+}
+
+/** Rejects where what is waited for does not come within 15 s. */
+export function inTime<T>(promise: Promise<T>, what: string): Promise<T> {
+  let timer: NodeJS.Timeout | undefined
+  const late = new Promise<never>((_, reject) => {
+    timer = setTimeout(() => reject(new Error(`${what} did not come within ${patienceMs / 1000} s`)), patienceMs)
+  })
+  return Promise.race([promise, late]).finally(() => clearTimeout(timer))
+}
+
+/** Waits until a condition holds; rejects after 15 s. */
+export async function eventually(holds: () => boolean | Promise<boolean>, what: string): Promise<void> {
+  const deadline = Date.now() + patienceMs
+  while (!(await holds())) {
+    if (Date.now() > deadline) throw new Error(`${what}: not within ${patienceMs / 1000} s`)
+    await new Promise((resolve) => setTimeout(resolve, 20))
+  }
+}
+
+/** The value of one series in Prometheus text; 0 where it is not there. `labels` as written: type="Query",field="quote". */
+export async function metric(metrics: string, name: string, labels = ''): Promise<number> {
+  const text = await (await fetch(`${metrics}/metrics`)).text()
+  const series = labels ? `${name}{${labels}}` : name
+  const line = text.split('\n').find((candidate) => candidate.startsWith(`${series} `))
+  return line ? Number(line.slice(series.length + 1)) : 0
+}

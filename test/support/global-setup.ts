@@ -1,0 +1,26 @@
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { EmbeddedPostgres } from '../../src/platform/embedded-postgres.ts'
+import { createPool } from '../../src/platform/pool.ts'
+import { migrate } from '../../src/store/migrations.ts'
+import { silentLog } from './log.ts'
+
+const directory = mkdtempSync(join(tmpdir(), 'finstage-test-'))
+const postgres = new EmbeddedPostgres(directory, (message) => {
+  throw new Error(message)
+})
+
+/** One Postgres for the whole run, whose database is the template that each test file clones. */
+export async function globalSetup(): Promise<void> {
+  await postgres.start()
+  const pool = createPool(postgres.connectionString, silentLog)
+  await migrate(pool, silentLog)
+  await pool.end()
+  process.env.FINSTAGE_TEST_DATABASE = postgres.connectionString
+}
+
+export async function globalTeardown(): Promise<void> {
+  await postgres.stop()
+  rmSync(directory, { recursive: true, force: true })
+}
