@@ -134,7 +134,7 @@ export class App {
     return { pool, connectionString, bus, source: createSource(config), registry: createMetrics(), health }
   }
 
-  #ingest({ connectionString, bus, source, registry }: Base): void {
+  #ingest({ connectionString, bus, source, registry, health }: Base): void {
     const { log } = this.#options
     const feed = new Feed({ bus, registry, log, openLive: (sink) => source.openLive(sink) })
     const leader = new Leader({
@@ -146,6 +146,7 @@ export class App {
     })
     this.#stops.push(() => leader.stop())
     leader.start()
+    health.add('feed', () => leader.check())
   }
 
   async #worker({ pool, bus, source, registry, health }: Base): Promise<void> {

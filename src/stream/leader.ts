@@ -19,6 +19,7 @@ export class Leader {
     yield: () => Promise<void>
   }
   #session: pg.Client | undefined
+  #connected = false
   #stopping = new AbortController()
   #running: Promise<void> | undefined
 
@@ -36,6 +37,11 @@ export class Leader {
 
   get leading(): boolean {
     return this.#session !== undefined
+  }
+
+  /** Rejects where this process neither leads nor stands by. */
+  async check(): Promise<void> {
+    if (!this.#connected) throw new Error('not connected')
   }
 
   start(): void {
@@ -71,6 +77,7 @@ export class Leader {
       signal.addEventListener('abort', () => resolve(), { once: true })
     })
     await session.connect()
+    this.#connected = true
     try {
       while (!signal.aborted && !(await tryLock(session, lockKey))) {
         await sleep(retryMs, undefined, { signal }).catch(() => {})
@@ -80,6 +87,7 @@ export class Leader {
       this.#options.lead()
       await ended
     } finally {
+      this.#connected = false
       if (this.#session) {
         this.#session = undefined
         await this.#options.yield()

@@ -404,7 +404,7 @@ test('a range without data is an empty batch', async () => {
   assert.equal(yahoo.requestsTo('chart').length, 2)
 })
 
-test('a price that changes upstream arrives in the live feed, whatever happened in between', async () => {
+test('a price that changes upstream arrives in the live feed, whatever happened in between', async (t) => {
   await using yahoo = await startTestYahoo({ now })
   const source = sourceOf(yahoo, { pollIntervalMs: 5 })
   const seen: (number | string)[] = []
@@ -420,6 +420,7 @@ test('a price that changes upstream arrives in the live feed, whatever happened 
     update: ({ quote }) => note(quote?.price ?? 'none'),
     failure: (symbol, { code }) => note(`${symbol} ${code}`),
   })
+  t.after(() => feed.stop())
   feed.watch(new Set(['AAPL']))
   await until(() => seen.includes(210.51))
   const heal = yahoo.fault('quote', { status: 500 })

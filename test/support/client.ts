@@ -30,7 +30,7 @@ export async function ask<Data = Record<string, unknown>>(
   variables?: Record<string, unknown>,
 ): Promise<Answer<Data>> {
   await using stream = subscribe<Data>(api, query, variables)
-  return stream.next()
+  return await stream.next()
 }
 
 export interface Stream<Data> extends AsyncDisposable {
@@ -61,7 +61,11 @@ export function subscribe<Data = Record<string, unknown>>(
     await client.dispose()
   }
   const next = async (): Promise<Answer<Data>> => {
-    const { value, done } = await inTime(answers.next(), 'an answer')
+    const { value, done } = await inTime(answers.next(), 'an answer').catch((errors: unknown) => {
+      // What the protocol tells in a message of its own: the operation was refused.
+      if (Array.isArray(errors)) return { value: { errors }, done: false }
+      throw errors
+    })
     if (done) {
       completed.resolve()
       throw new Error('the stream has ended')

@@ -252,13 +252,14 @@ test('nothing watched, or nothing left to try: no timer and no calls', async (t)
   assert.deepEqual(calls.slice(2), [['A'], ['A']])
 })
 
-test('only a feed that has something to poll keeps a timer', async () => {
+test('only a feed that has something to poll keeps a timer', async (t) => {
   const timers = () => process.getActiveResourcesInfo().filter((name) => name === 'Timeout').length
   const before = timers()
   const sink = { update: () => {}, failure: () => {} }
   const listings = async (symbols: readonly string[]) =>
     new Map(symbols.filter((symbol) => symbol !== 'NONE').map((symbol) => [symbol, listingOf(symbol, {})]))
   const feed = pollingFeed({ listings, intervalMs: 60_000, sink })
+  t.after(() => feed.stop())
   for (const [symbols, expected] of [
     [['A', 'NONE'], 1],
     [['NONE'], 0],
