@@ -45,4 +45,3 @@ export interface CandleBatch {
   readonly excluded: readonly number[]
 }
 
-export type { LiveFeed, LiveSink } from '../domain/live-feed.ts'

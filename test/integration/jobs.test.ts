@@ -92,8 +92,8 @@ test('an analysis is queued, run and followed to its end, and its result is stor
   assert.deepEqual(data?.job, last)
   const apple = last?.result?.analyses[0]
   assert.equal(apple?.price, data?.candles.nodes[0]?.close)
-  assert.equal(apple?.indicators['sma20'], data?.candles.sma[0]?.value)
-  assert.ok(Math.abs((apple?.indicators['rsi14'] ?? 0) - (data?.candles.rsi[0]?.value ?? 1)) < 1e-4)
+  assert.equal(apple?.indicators.sma20, data?.candles.sma[0]?.value)
+  assert.ok(Math.abs((apple?.indicators.rsi14 ?? 0) - (data?.candles.rsi[0]?.value ?? 1)) < 1e-4)
 
   const node = await post(
     app.api,

@@ -107,7 +107,7 @@ test('an unknown symbol refuses the subscription, is named in the error, and lea
   const { errors, data } = await stream.next()
   assert.equal(data ?? null, null)
   assert.deepEqual(
-    errors?.map(({ extensions }) => [extensions.code, extensions['symbol']]),
+    errors?.map(({ extensions }) => [extensions.code, extensions.symbol]),
     [['SYMBOL_NOT_FOUND', 'NOPE']],
   )
   assert.match(errors?.[0]?.message ?? '', /NOPE/)
@@ -133,7 +133,7 @@ test('nothing is polled that nobody watches; all that is watched is polled in on
   const seen = yahoo.requestsTo('quote').length
   await yahoo.received('quote', seen + 2)
   for (const { query } of yahoo.requestsTo('quote').slice(seen)) {
-    assert.deepEqual(query['symbols']?.split(',').sort(), ['AAPL', 'MSFT', '^GSPC'])
+    assert.deepEqual(query.symbols?.split(',').sort(), ['AAPL', 'MSFT', '^GSPC'])
   }
 })
 

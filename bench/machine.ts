@@ -1,0 +1,97 @@
+import { spawnSync } from 'node:child_process'
+import { readFileSync } from 'node:fs'
+import { availableParallelism, cpus, release } from 'node:os'
+import { join } from 'node:path'
+
+export const root = join(import.meta.dirname, '..')
+
+/** Shares of one core: 0.5 is half a core. */
+export interface CpuShares {
+  readonly server: number
+  /** The load client. */
+  readonly client: number
+  /** Everything else on this machine: what spoils a figure. */
+  readonly others: number
+}
+
+/** Linux counts CPU time in hundredths of a second for programs, whatever the kernel's own clock. */
+const ticksPerSecond = 100
+
+/** CPU time of a process and all of its threads, in seconds; NaN where there is no /proc, or no such process. */
+function cpuSeconds(pid: number): number {
+  try {
+    const stat = readFileSync(`/proc/${pid}/stat`, 'utf8')
+    // The name before it may hold spaces and brackets. Of what follows, utime and stime are fields 14 and 15 of the whole.
+    const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ')
+    return (Number(fields[11]) + Number(fields[12])) / ticksPerSecond
+  } catch {
+    return Number.NaN
+  }
+}
+
+/** Time that all cores together were busy, or lent to another guest of the same host. */
+function busySeconds(): number {
+  try {
+    const [, user, nice, system, , , irq, softirq, steal] =
+      readFileSync('/proc/stat', 'utf8').split('\n', 1)[0]?.split(/\s+/).map(Number) ?? []
+    const parts = [user, nice, system, irq, softirq, steal]
+    return parts.reduce<number>((sum, part) => sum + (part ?? 0), 0) / ticksPerSecond
+  } catch {
+    return Number.NaN
+  }
+}
+
+/** Call in the load client; the returned function tells what was used since. */
+export function watchCpu(serverPid: number): () => CpuShares {
+  const sample = () => ({
+    atMs: performance.now(),
+    server: cpuSeconds(serverPid),
+    client: cpuSeconds(process.pid),
+    busy: busySeconds(),
+  })
+  const before = sample()
+  return () => {
+    const after = sample()
+    const seconds = (after.atMs - before.atMs) / 1000
+    const server = (after.server - before.server) / seconds
+    const client = (after.client - before.client) / seconds
+    const others = Math.max(0, (after.busy - before.busy) / seconds - server - client)
+    return { server, client, others }
+  }
+}
+
+const canPin = (core: number): boolean => spawnSync('taskset', ['-c', String(core), 'true']).status === 0
+
+/** Whether servers get core 0 and load clients core 1 for themselves. */
+export const pinned = availableParallelism() >= 2 && canPin(0) && canPin(1)
+
+/** The command and arguments that run Node on a core. */
+export function nodeOn(core: 0 | 1, args: readonly string[]): [string, string[]] {
+  return pinned ? ['taskset', ['-c', String(core), process.execPath, ...args]] : [process.execPath, [...args]]
+}
+
+function versionOf(name: string): string {
+  const manifest = readFileSync(join(root, 'node_modules', name, 'package.json'), 'utf8')
+  return `${name} ${(JSON.parse(manifest) as { version: string }).version}`
+}
+
+export function machineFacts(): string {
+  const packages = ['graphql', 'graphql-yoga', 'graphql-ws', 'ws'].map(versionOf)
+  const cores = `${cpus().length} cores (${cpus()[0]?.model.trim() ?? 'unknown'})`
+  const pinning = pinned
+    ? 'servers pinned to core 0, load clients to core 1'
+    : 'not pinned (no taskset, or no two cores): servers and load clients share the cores'
+  return [
+    `* ${new Date().toISOString().slice(0, 10)}, Node ${process.version}, ${process.platform} ${release()}, ${cores}`,
+    `* ${packages.join(', ')}`,
+    `* ${pinning}; all traffic on 127.0.0.1`,
+  ].join('\n')
+}
+
+/** Whose core was full. */
+export function boundBy({ server, client }: Pick<CpuShares, 'server' | 'client'>): string {
+  const full = 0.9
+  if (server >= full && client >= full) return 'both'
+  if (server >= full) return 'server'
+  return client >= full ? 'load client' : 'neither'
+}

@@ -1,0 +1,122 @@
+import { type ChildProcess, spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { nodeOn, root } from './machine.ts'
+
+const startTimeoutMs = 60_000
+const stopTimeoutMs = 25_000
+/** Beyond the time that a load client says it needs. */
+const loadSlackMs = 40_000
+
+export interface Server {
+  /** Where GraphQL is. */
+  readonly url: string
+  readonly pid: number
+  /** Why it is no longer there; null: it runs. */
+  readonly death: () => string | null
+  stop(): Promise<void>
+}
+
+export type ServerName = 'Finstage' | 'stock Yoga'
+
+const children = new Set<ChildProcess>()
+let stopping = false
+
+/** `directory`: where Finstage's own Postgres keeps its data, from one start to the next. */
+export function startServer(name: ServerName, ticksPerSecond: number, directory: string): Promise<Server> {
+  if (name === 'stock Yoga')
+    return start(name, [join(import.meta.dirname, 'stock-yoga.ts'), String(ticksPerSecond)], {})
+  return start(name, ['src/main.ts', 'all'], {
+    PORT: '0',
+    METRICS_PORT: '0',
+    DATA_DIR: directory,
+    MARKET_SOURCE: 'simulated',
+    SIMULATED_TICKS_PER_SECOND: String(ticksPerSecond),
+    LOG_LEVEL: 'warn',
+  })
+}
+
+/** Rejects with what the server wrote where it ends, or says no address within a minute. */
+async function start(name: ServerName, args: string[], environment: Record<string, string>): Promise<Server> {
+  const child = launch(0, args, environment)
+  let output = ''
+  const url = new Promise<string>((resolve) => {
+    const read = (chunk: Buffer): void => {
+      output += chunk
+      const [found] = /http:\/\/\S+\/graphql/.exec(output) ?? []
+      if (found) resolve(found)
+    }
+    child.stdout?.on('data', read)
+    child.stderr?.on('data', (chunk) => (output += chunk))
+  })
+  const failed = exitOf(child).then((code) => Promise.reject(new Error(`${name} ended (${code}):\n${output}`)))
+  failed.catch(() => {})
+  const late = sleep(startTimeoutMs, undefined, { ref: false }).then(() => {
+    throw new Error(`${name} has not started within ${startTimeoutMs / 1000} s:\n${output}`)
+  })
+  return {
+    url: await Promise.race([url, failed, late]),
+    pid: child.pid ?? 0,
+    death: () => (isRunning(child) ? null : (/^\w*Error\b.*$/m.exec(output)?.[0] ?? `ended with ${child.exitCode}`)),
+    stop: () => stopChild(child),
+  }
+}
+
+/** Runs a load client to its end: options in as JSON, figures out as JSON. Rejects where it says that something is wrong. */
+export async function runLoad<Options extends { readonly durationMs: number }, Figures>(
+  file: string,
+  options: Options,
+): Promise<Figures> {
+  const child = launch(1, [join(import.meta.dirname, file), JSON.stringify(options)], {})
+  let output = ''
+  let errors = ''
+  child.stdout?.on('data', (chunk) => (output += chunk))
+  child.stderr?.on('data', (chunk) => (errors += chunk))
+  const deadline = setTimeout(() => child.kill('SIGKILL'), options.durationMs + loadSlackMs)
+  const code = await exitOf(child)
+  clearTimeout(deadline)
+  if (code !== 0) throw new Error(`${file} failed (${code}): ${errors.trim()}`)
+  return JSON.parse(output) as Figures
+}
+
+function launch(core: 0 | 1, args: string[], environment: Record<string, string>): ChildProcess {
+  if (stopping) throw new Error('stopping')
+  const [command, commandArgs] = nodeOn(core, args)
+  const child = spawn(command, commandArgs, {
+    cwd: root,
+    // Nothing else is passed on: a DATABASE_URL of the user's is not ours to load.
+    env: { PATH: process.env.PATH ?? '', HOME: process.env.HOME ?? '', NODE_ENV: 'production', ...environment },
+    stdio: ['ignore', 'pipe', 'pipe'],
+  })
+  children.add(child)
+  void exitOf(child).then(() => children.delete(child))
+  return child
+}
+
+const isRunning = (child: ChildProcess): boolean => child.exitCode === null && child.signalCode === null
+
+/** When all that it wrote has been read, too. */
+async function exitOf(child: ChildProcess): Promise<number | string> {
+  try {
+    const [code, signal] = (await once(child, 'close')) as [number | null, string | null]
+    return code ?? signal ?? 'unknown'
+  } catch (error) {
+    return String(error)
+  }
+}
+
+async function stopChild(child: ChildProcess): Promise<void> {
+  if (!isRunning(child)) return
+  const exited = exitOf(child)
+  child.kill('SIGTERM')
+  const deadline = setTimeout(() => child.kill('SIGKILL'), stopTimeoutMs)
+  await exited
+  clearTimeout(deadline)
+}
+
+/** Ends what was started, for good: nothing can be started afterwards. */
+export async function stopAll(): Promise<void> {
+  stopping = true
+  await Promise.all([...children].map(stopChild))
+}

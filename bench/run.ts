@@ -1,0 +1,50 @@
+// First figures, each beside a baseline measured in the same run. What they mean: bench/README.md
+// usage: npm run bench -- [--only http|subscriptions|polling]
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { parseArgs } from 'node:util'
+import { measureHttp } from './http.ts'
+import { machineFacts } from './machine.ts'
+import { measurePolling } from './polling.ts'
+import { stopAll } from './processes.ts'
+import { measureSubscriptions } from './subscriptions.ts'
+
+const scenarios = { http: measureHttp, subscriptions: measureSubscriptions, polling: measurePolling }
+
+const directory = mkdtempSync(join(tmpdir(), 'finstage-bench-'))
+let ending: Promise<void> | undefined
+
+function end(exitCode: number): Promise<void> {
+  ending ??= stopAll().then(() => {
+    rmSync(directory, { recursive: true, force: true })
+    process.exit(exitCode)
+  })
+  return ending
+}
+
+function progress(text: string): void {
+  process.stderr.write(`${text}\n`)
+}
+
+async function main(): Promise<void> {
+  const { only } = parseArgs({ options: { only: { type: 'string' } } }).values
+  if (only !== undefined && !Object.hasOwn(scenarios, only)) {
+    throw new Error(`--only ${only} is none of ${Object.keys(scenarios).join(', ')}`)
+  }
+  process.stdout.write(`# Finstage bench\n\n${machineFacts()}\n`)
+  for (const [name, measure] of Object.entries(scenarios)) {
+    if (only === undefined || only === name) process.stdout.write(`\n${await measure(directory, progress)}\n`)
+  }
+}
+
+process.on('SIGINT', () => void end(130))
+process.on('SIGTERM', () => void end(143))
+main().then(
+  () => end(0),
+  (error: unknown) => {
+    // What fails because it was stopped is no news.
+    if (!ending) progress(`The bench has failed: ${error instanceof Error ? error.message : String(error)}`)
+    return end(1)
+  },
+)

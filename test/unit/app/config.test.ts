@@ -1,0 +1,133 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { type Config, parseConfig } from '../../../src/app/config.ts'
+import { help } from '../../../src/app/help.ts'
+import { ConfigurationError } from '../../../src/platform/environment.ts'
+
+function refusal(environment: Readonly<Record<string, string>>): string {
+  try {
+    parseConfig(environment)
+  } catch (error) {
+    assert.ok(error instanceof ConfigurationError)
+    return error.message
+  }
+  return assert.fail(`was taken: ${JSON.stringify(environment)}`)
+}
+
+test('nothing has to be set: what is not has its default', () => {
+  assert.deepEqual(parseConfig({}), {
+    PORT: 4000,
+    HOST: '127.0.0.1',
+    METRICS_PORT: 8001,
+    DATABASE_URL: undefined,
+    DATA_DIR: './.data',
+    MARKET_SOURCE: 'yahoo',
+    YAHOO_BASE_URL: undefined,
+    SIMULATED_SYMBOLS: 100,
+    SIMULATED_TICKS_PER_SECOND: 1,
+    LOG_LEVEL: 'info',
+  } satisfies Config)
+})
+
+test('an empty value counts as unset, for every setting', () => {
+  const empty = Object.fromEntries(Object.keys(parseConfig({})).map((name) => [name, '']))
+  assert.deepEqual(parseConfig(empty), parseConfig({}))
+})
+
+test('the help names every setting and its default', () => {
+  for (const [name, fallback] of Object.entries(parseConfig({}))) {
+    const line = help.split('\n').find((candidate) => candidate.startsWith(`  ${name} `))
+    assert.ok(line?.endsWith(fallback === undefined ? '' : `(${fallback})`), name)
+  }
+})
+
+for (const [name, text, value] of [
+  ['PORT', '0', 0],
+  ['PORT', '65535', 65_535],
+  ['METRICS_PORT', '0', 0],
+  ['HOST', '::1', '::1'],
+  ['DATABASE_URL', 'postgres://user:password@host:5432/database', 'postgres://user:password@host:5432/database'],
+  ['DATABASE_URL', 'postgresql://user@/database?host=%2Ftmp', 'postgresql://user@/database?host=%2Ftmp'],
+  ['MARKET_SOURCE', 'simulated', 'simulated'],
+  ['YAHOO_BASE_URL', 'http://127.0.0.1:8080', 'http://127.0.0.1:8080'],
+  ['YAHOO_BASE_URL', 'https://proxy.example/', 'https://proxy.example/'],
+  ['SIMULATED_SYMBOLS', '1', 1],
+  ['SIMULATED_SYMBOLS', '10000', 10_000],
+  ['SIMULATED_TICKS_PER_SECOND', '0.05', 0.05],
+  ['SIMULATED_TICKS_PER_SECOND', '2.5', 2.5],
+  ['SIMULATED_TICKS_PER_SECOND', '5000', 5000],
+  ['LOG_LEVEL', 'silent', 'silent'],
+] as const) {
+  test(`${name}=${text} is taken`, () => {
+    assert.equal(parseConfig({ [name]: text })[name], value)
+  })
+}
+
+for (const [name, text] of [
+  ['PORT', 'http'],
+  ['PORT', '65536'],
+  ['PORT', '-1'],
+  ['PORT', '80.5'],
+  ['PORT', ' 80'],
+  ['METRICS_PORT', '100000'],
+  ['DATABASE_URL', 'localhost:5432/database'],
+  ['DATABASE_URL', 'mysql://host/database'],
+  ['DATABASE_URL', 'postgresql://'],
+  ['MARKET_SOURCE', 'Yahoo'],
+  ['MARKET_SOURCE', 'simulation'],
+  ['YAHOO_BASE_URL', '127.0.0.1:8080'],
+  ['YAHOO_BASE_URL', 'ftp://127.0.0.1'],
+  ['YAHOO_BASE_URL', 'http://127.0.0.1/path'],
+  ['SIMULATED_SYMBOLS', '0'],
+  ['SIMULATED_SYMBOLS', '10001'],
+  ['SIMULATED_SYMBOLS', '1.5'],
+  ['SIMULATED_SYMBOLS', 'many'],
+  ['SIMULATED_TICKS_PER_SECOND', '0'],
+  ['SIMULATED_TICKS_PER_SECOND', '-1'],
+  ['SIMULATED_TICKS_PER_SECOND', '5000.1'],
+  ['SIMULATED_TICKS_PER_SECOND', 'Infinity'],
+  ['SIMULATED_TICKS_PER_SECOND', 'NaN'],
+  ['SIMULATED_TICKS_PER_SECOND', ' '],
+  ['LOG_LEVEL', 'verbose'],
+] as const) {
+  test(`${name}=${text} is refused, with its name, its value and what is wanted`, () => {
+    const message = refusal({ [name]: text })
+    assert.ok(message.startsWith(`${name}=${JSON.stringify(text)} is wrong: `), message)
+    assert.ok(!message.includes('\n'), message)
+    assert.match(message, /wanted$|a port is a number from 0 to 65535/)
+  })
+}
+
+test('the same port twice is refused, by default ports too, unless it is 0: any that is free', () => {
+  for (const environment of [{ PORT: '5000', METRICS_PORT: '5000' }, { PORT: '8001' }, { METRICS_PORT: '4000' }]) {
+    assert.match(refusal(environment), /METRICS_PORT=\d+ is wrong: it is the same as PORT/)
+  }
+  assert.equal(parseConfig({ PORT: '0', METRICS_PORT: '0' }).PORT, 0)
+})
+
+for (const [misspelt, meant] of [
+  ['METRIC_PORT', 'METRICS_PORT'],
+  ['METRICS_PROT', 'METRICS_PORT'],
+  ['DATABSE_URL', 'DATABASE_URL'],
+  ['DATA_DIRR', 'DATA_DIR'],
+  ['LOG_LEVL', 'LOG_LEVEL'],
+  ['MARKET_SOUCE', 'MARKET_SOURCE'],
+  ['YAHOO_BASEURL', 'YAHOO_BASE_URL'],
+  ['SIMULATED_SYMBLOS', 'SIMULATED_SYMBOLS'],
+  ['SIMULATED_TICKS', 'SIMULATED_TICKS_PER_SECOND'],
+  ['SIMULATED_TICKS_PER_SECONDS', 'SIMULATED_TICKS_PER_SECOND'],
+] as const) {
+  test(`${misspelt} is refused, and ${meant} named as what was meant`, () => {
+    assert.equal(refusal({ [misspelt]: '1' }), `${misspelt} is not a setting: did you mean ${meant}?`)
+  })
+}
+
+test('what has nothing to do with Finstage is left alone', () => {
+  const others =
+    'PATH HOME HOSTNAME HOSTTYPE USER LOGNAME SHELL SHLVL TERM LANG TZ PWD OLDPWD TMPDIR EDITOR CI DEBUG PGHOST PGPORT PGDATA ' +
+    'NODE_ENV NODE_OPTIONS NODE_PATH NPM_CONFIG_LOGLEVEL npm_config_loglevel npm_config_cache npm_lifecycle_event INIT_CWD ' +
+    'HTTP_PROXY https_proxy NO_PROXY SSH_CLIENT XDG_DATA_DIRS XDG_DATA_HOME MAIL LS_COLORS VIRTUAL_HOST ' +
+    'YAHOO_RECORDINGS_DIR MARKET_DATA_DIR CHROMIUM_PATH FINSTAGE_TEST_DATABASE ' +
+    'KUBERNETES_PORT KUBERNETES_SERVICE_HOST POSTGRES_PORT POSTGRES_PASSWORD REDIS_URL REDIS_PORT RUST_LOG OTEL_LOG_LEVEL'
+  assert.deepEqual(parseConfig(Object.fromEntries(others.split(' ').map((name) => [name, 'x']))), parseConfig({}))
+})

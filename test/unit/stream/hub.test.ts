@@ -1,0 +1,349 @@
+import assert from 'node:assert/strict'
+import { type TestContext, test } from 'node:test'
+import { setImmediate as nextTurn } from 'node:timers/promises'
+import { Registry } from 'prom-client'
+import { type ErrorCode, FinstageError } from '../../../src/domain/errors.ts'
+import type { FeedUpdate, PriceUpdate } from '../../../src/domain/price-update.ts'
+import type { Quote } from '../../../src/domain/quote.ts'
+import type { WatchAnnouncement } from '../../../src/stream/bus.ts'
+import { PriceHub } from '../../../src/stream/hub.ts'
+import { LocalBus } from '../../../src/stream/local-bus.ts'
+
+function quoteOf(symbol: string, price: number): Quote {
+  const none = { previousClose: null, change: null, changePercent: null, open: null, dayHigh: null, dayLow: null }
+  const unsaid = { volume: null, bid: null, ask: null, marketCap: null, fiftyTwoWeekHigh: null, fiftyTwoWeekLow: null }
+  return {
+    ...{ ...none, ...unsaid, symbol, price, currency: 'USD', marketState: 'REGULAR', timeMs: 0 },
+    ...{ regularPrice: null, source: 'SIMULATED', receivedAtMs: 0, delayMinutes: null, stale: false },
+  }
+}
+
+/** A started hub on a bus of its own, on a mocked clock. */
+function open(t: TestContext) {
+  t.mock.timers.enable({ apis: ['setTimeout', 'setInterval'] })
+  let nowMs = 1000
+  const bus = new LocalBus()
+  const registry = new Registry()
+  const hub = new PriceHub({ bus, registry, now: () => nowMs })
+  const announcements: WatchAnnouncement[] = []
+  bus.subscribe('watch', (announcement) => announcements.push(announcement))
+  hub.start()
+  t.after(() => hub.stop())
+  return {
+    hub,
+    bus,
+    announcements,
+    /** Announcements since the last look. */
+    announced: () => announcements.splice(0).map(({ event, symbols }) => `${event} ${symbols.join(' ')}`),
+    price: (symbol: string, seq: number, { run = 'r', kind = 'TICK' as FeedUpdate['kind'] } = {}) =>
+      bus.publish('price', { kind, run, seq, quote: quoteOf(symbol, seq) }),
+    fail: (symbol: string, code: ErrorCode) =>
+      bus.publish('priceFailure', { symbol, code, message: `no ${symbol}`, details: { symbol } }),
+    pass: (ms: number) => {
+      nowMs += ms
+      t.mock.timers.tick(ms)
+    },
+    metric: async (name: string) => (await registry.getSingleMetric(name)?.get())?.values[0]?.value,
+  }
+}
+
+type Stream = AsyncIterableIterator<PriceUpdate>
+
+const shown = ({ kind, seq, quote }: PriceUpdate): string => `${kind} ${quote.symbol} ${seq}`
+
+async function next(stream: Stream, count = 1): Promise<string[]> {
+  const updates: string[] = []
+  while (updates.length < count) {
+    const { value, done } = await stream.next()
+    if (done) break
+    updates.push(shown(value))
+  }
+  return updates
+}
+
+/** What a promise has come to after all that can go on without the clock. */
+async function stateOf(promise: Promise<unknown>): Promise<'pending' | 'resolved' | 'rejected'> {
+  const settled = promise.then(
+    () => 'resolved' as const,
+    () => 'rejected' as const,
+  )
+  return Promise.race([settled, nextTurn('pending' as const)])
+}
+
+async function refusal(promise: Promise<unknown>): Promise<FinstageError> {
+  const error = await promise.then(
+    () => assert.fail('was not refused'),
+    (reason: unknown) => reason,
+  )
+  assert.ok(error instanceof FinstageError)
+  return error
+}
+
+test('a subscription begins when every symbol has a first price, told as SNAPSHOT, and goes on from there', async (t) => {
+  const { hub, price } = open(t)
+  const begun = hub.subscribe(['A', 'B'])
+  price('A', 4)
+  price('A', 5)
+  assert.equal(await stateOf(begun), 'pending')
+  price('B', 9)
+  const stream = await begun
+  price('A', 6)
+  price('B', 10, { kind: 'STATUS' })
+  assert.deepEqual(await next(stream, 4), ['SNAPSHOT A 5', 'SNAPSHOT B 9', 'TICK A 6', 'STATUS B 10'])
+})
+
+test('who subscribes to a symbol that is watched already has its price at once, sent out now', async (t) => {
+  const { hub, price, pass, announced } = open(t)
+  const first = hub.subscribe(['A'])
+  price('A', 1)
+  await first
+  announced()
+  pass(700)
+  const stream = await hub.subscribe(['A'])
+  const { value } = await stream.next()
+  assert.equal(shown(value), 'SNAPSHOT A 1')
+  assert.equal(value.publishedAtMs, 1700)
+  assert.deepEqual(announced(), [])
+})
+
+test('a symbol asked for twice in one subscription is told once', async (t) => {
+  const { hub, price, announced } = open(t)
+  const begun = hub.subscribe(['A', 'B', 'A'])
+  assert.deepEqual(announced(), ['added A B'])
+  for (const seq of [1, 2]) for (const symbol of ['A', 'B']) price(symbol, seq)
+  const stream = await begun
+  price('A', 3)
+  assert.deepEqual(await next(stream, 3), ['SNAPSHOT A 2', 'SNAPSHOT B 2', 'TICK A 3'])
+})
+
+test('what is published of a symbol reaches those who watch it, each in full, and nobody else', async (t) => {
+  const { hub, price, metric } = open(t)
+  const begun = [hub.subscribe(['A']), hub.subscribe(['A', 'B']), hub.subscribe(['B'])]
+  price('A', 1)
+  price('B', 1)
+  price('C', 1)
+  const [a, both, b] = (await Promise.all(begun)) as [Stream, Stream, Stream]
+  price('A', 2)
+  price('B', 2)
+  price('A', 3)
+  assert.deepEqual(await next(a, 3), ['SNAPSHOT A 1', 'TICK A 2', 'TICK A 3'])
+  assert.deepEqual(await next(both, 5), ['SNAPSHOT A 1', 'SNAPSHOT B 1', 'TICK A 2', 'TICK B 2', 'TICK A 3'])
+  assert.deepEqual(await next(b, 2), ['SNAPSHOT B 1', 'TICK B 2'])
+  assert.equal(await metric('finstage_price_deliveries_total'), 10)
+})
+
+test('an update that was seen, or is older, is not told again; another run begins anew with a SNAPSHOT', async (t) => {
+  const { hub, price } = open(t)
+  const begun = hub.subscribe(['A'])
+  price('A', 5)
+  const stream = await begun
+  price('A', 5)
+  price('A', 4)
+  price('A', 1, { run: 's' })
+  price('A', 1, { run: 's' })
+  price('A', 2, { run: 's' })
+  assert.deepEqual(await next(stream, 3), ['SNAPSHOT A 5', 'SNAPSHOT A 1', 'TICK A 2'])
+  const late = await hub.subscribe(['A'])
+  assert.deepEqual(await next(late), ['SNAPSHOT A 2'])
+})
+
+test('a symbol that cannot be served refuses the subscription with its own error, and leaves nothing', async (t) => {
+  const { hub, price, fail, announced, metric } = open(t)
+  const begun = hub.subscribe(['A', 'NOPE'])
+  price('A', 1)
+  fail('NOPE', 'SYMBOL_NOT_FOUND')
+  const { code, message, details } = await refusal(begun)
+  assert.deepEqual([code, message, details], ['SYMBOL_NOT_FOUND', 'no NOPE', { symbol: 'NOPE' }])
+  assert.deepEqual(announced(), ['added A NOPE', 'dropped A NOPE'])
+  assert.equal(await metric('finstage_price_subscriptions'), 0)
+  assert.equal(await metric('finstage_watched_symbols'), 0)
+})
+
+test('a refusal does no harm to subscriptions that share its other symbols', async (t) => {
+  const { hub, price, fail, announced } = open(t)
+  const good = hub.subscribe(['A'])
+  const bad = hub.subscribe(['A', 'NOPE'])
+  fail('NOPE', 'SYMBOL_NOT_FOUND')
+  await refusal(bad)
+  assert.deepEqual(announced(), ['added A', 'added NOPE', 'dropped NOPE'])
+  price('A', 1)
+  assert.deepEqual(await next(await good), ['SNAPSHOT A 1'])
+})
+
+test('all who wait for a symbol that cannot be served are refused', async (t) => {
+  const { hub, fail, announced } = open(t)
+  const begun = [hub.subscribe(['NOPE']), hub.subscribe(['NOPE'])]
+  fail('NOPE', 'SYMBOL_NOT_FOUND')
+  for (const each of begun) assert.equal((await refusal(each)).code, 'SYMBOL_NOT_FOUND')
+  assert.deepEqual(announced(), ['added NOPE', 'dropped NOPE'])
+})
+
+test('a failure of a symbol whose price is known does no harm to those who watch it', async (t) => {
+  const { hub, price, fail } = open(t)
+  const begun = hub.subscribe(['A'])
+  price('A', 1)
+  const stream = await begun
+  fail('A', 'SOURCE_UNAVAILABLE')
+  price('A', 2)
+  assert.deepEqual(await next(stream, 2), ['SNAPSHOT A 1', 'TICK A 2'])
+})
+
+test('where no feed answers within 10 s it is SOURCE_UNAVAILABLE, which names the symbol, and nothing is left', async (t) => {
+  const { hub, price, pass, announced, metric } = open(t)
+  const begun = hub.subscribe(['A', 'B'])
+  price('A', 1)
+  pass(9999)
+  assert.equal(await stateOf(begun), 'pending')
+  pass(1)
+  const { code, details } = await refusal(begun)
+  assert.deepEqual([code, details], ['SOURCE_UNAVAILABLE', { symbol: 'B' }])
+  assert.deepEqual(announced(), ['added A B', 'held A B', 'held A B', 'dropped A B'])
+  assert.equal(await metric('finstage_price_subscriptions'), 0)
+  assert.equal(await metric('finstage_watched_symbols'), 0)
+  const again = hub.subscribe(['B'])
+  price('B', 1)
+  assert.deepEqual(await next(await again), ['SNAPSHOT B 1'])
+})
+
+test('a subscription that was refused leaves no timer behind, nor does one that has begun', async (t) => {
+  const { hub, price, fail } = open(t)
+  const started = t.mock.method(globalThis, 'setTimeout')
+  const cleared = t.mock.method(globalThis, 'clearTimeout')
+  const refused = hub.subscribe(['A', 'B', 'NOPE'])
+  fail('NOPE', 'SYMBOL_NOT_FOUND')
+  await refusal(refused)
+  const begun = hub.subscribe(['A'])
+  price('A', 1)
+  await begun
+  const left = new Set(started.mock.calls.map((call) => call.result))
+  for (const {
+    arguments: [timer],
+  } of cleared.mock.calls)
+    left.delete(timer as NodeJS.Timeout)
+  assert.equal(started.mock.callCount(), 4)
+  assert.equal(left.size, 0)
+})
+
+test('a symbol is dropped when the last of its subscribers leaves, not before', async (t) => {
+  const { hub, price, announced, metric } = open(t)
+  const begun = [hub.subscribe(['A', 'B']), hub.subscribe(['B', 'C'])]
+  for (const symbol of ['A', 'B', 'C']) price(symbol, 1)
+  const [first, second] = (await Promise.all(begun)) as [Stream, Stream]
+  assert.deepEqual(announced(), ['added A B', 'added C'])
+  await first.return?.()
+  await first.return?.()
+  assert.deepEqual(announced(), ['dropped A'])
+  price('B', 2)
+  assert.deepEqual(await next(second, 3), ['SNAPSHOT B 1', 'SNAPSHOT C 1', 'TICK B 2'])
+  await second.return?.()
+  assert.deepEqual(announced(), ['dropped B C'])
+  assert.equal(await metric('finstage_price_subscriptions'), 0)
+  assert.equal(await metric('finstage_watched_symbols'), 0)
+})
+
+test('one who waits for a first price keeps a symbol that its last reader leaves', async (t) => {
+  const { hub, price, announced } = open(t)
+  const begun = hub.subscribe(['A'])
+  price('A', 1)
+  const first = await begun
+  const second = hub.subscribe(['A', 'B'])
+  announced()
+  await first.return?.()
+  assert.deepEqual(announced(), [])
+  price('B', 1)
+  assert.deepEqual(await next(await second, 2), ['SNAPSHOT A 1', 'SNAPSHOT B 1'])
+})
+
+test('a symbol that was dropped is announced anew and starts from its next price', async (t) => {
+  const { hub, price, announced } = open(t)
+  const first = hub.subscribe(['A'])
+  price('A', 7)
+  await (await first).return?.()
+  price('A', 8)
+  announced()
+  const second = hub.subscribe(['A'])
+  assert.deepEqual(announced(), ['added A'])
+  assert.equal(await stateOf(second), 'pending')
+  price('A', 1)
+  assert.deepEqual(await next(await second), ['SNAPSHOT A 1'])
+})
+
+test('what is watched is announced every 5 s, and at once to a feed that begins to lead', async (t) => {
+  const { hub, bus, pass, announced } = open(t)
+  pass(5000)
+  assert.deepEqual(announced(), [])
+  hub.subscribe(['A', 'B']).catch(() => {})
+  announced()
+  pass(4999)
+  assert.deepEqual(announced(), ['held A B'])
+  bus.publish('feedStarted', { run: 's' })
+  assert.deepEqual(announced(), ['held A B'])
+  pass(1)
+  assert.deepEqual(announced(), [])
+})
+
+test('an announcement names its node, and no more than 200 symbols', async (t) => {
+  const { hub, bus, announcements } = open(t)
+  const other = new PriceHub({ bus, registry: new Registry() })
+  const symbols = Array.from({ length: 450 }, (_, i) => `S${i}`)
+  hub.subscribe(symbols).catch(() => {})
+  other.subscribe(['A']).catch(() => {})
+  assert.deepEqual(
+    announcements.map((announcement) => announcement.symbols.length),
+    [200, 200, 50, 1],
+  )
+  assert.deepEqual(
+    announcements.slice(0, 3).flatMap((announcement) => announcement.symbols),
+    symbols,
+  )
+  const [first, second, , last] = announcements.map((announcement) => announcement.node)
+  assert.equal(first, second)
+  assert.notEqual(first, last)
+})
+
+test('stop ends every subscription, announces that nothing is watched any more, and then all is silent', async (t) => {
+  const { hub, price, pass, announced, metric } = open(t)
+  const begun = [hub.subscribe(['A']), hub.subscribe(['A'])]
+  price('A', 1)
+  const [first, second] = (await Promise.all(begun)) as [Stream, Stream]
+  await next(first)
+  const pending = first.next()
+  hub.stop()
+  assert.equal((await pending).done, true)
+  assert.equal((await second.next()).done, true)
+  assert.deepEqual(announced(), ['added A', 'dropped A'])
+  price('A', 2)
+  pass(20_000)
+  hub.stop()
+  assert.deepEqual(announced(), [])
+  assert.equal(await metric('finstage_price_subscriptions'), 0)
+})
+
+test('stop does not leave those hanging who wait for a first price', async (t) => {
+  const { hub, pass } = open(t)
+  const begun = hub.subscribe(['A'])
+  hub.stop()
+  const state = await stateOf(begun)
+  pass(10_000)
+  await begun.catch(() => {})
+  assert.notEqual(state, 'pending')
+})
+
+test('stop before start and start twice do no harm, and a hub that was stopped can be started again', async (t) => {
+  const { bus, announced, pass, price } = open(t)
+  const hub = new PriceHub({ bus, registry: new Registry() })
+  hub.stop()
+  hub.start()
+  hub.start()
+  hub.stop()
+  hub.start()
+  t.after(() => hub.stop())
+  const begun = hub.subscribe(['A'])
+  price('A', 1)
+  const stream = await begun
+  price('A', 2)
+  assert.deepEqual(await next(stream, 2), ['SNAPSHOT A 1', 'TICK A 2'])
+  announced()
+  pass(5000)
+  assert.deepEqual(announced(), ['held A'])
+})
