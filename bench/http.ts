@@ -5,7 +5,7 @@ import { fixed, median, table, whole } from './table.ts'
 
 const connections = 64
 const warmUpMs = 4000
-const rounds = 4
+const rounds = 3
 const roundMs = 3000
 const query = '{ quote(symbol:"AAPL") { symbol price } }'
 const expected = String.raw`^\{"data":\{"quote":\{"symbol":"AAPL","price":\d+(\.\d+)?\}\}\}$`

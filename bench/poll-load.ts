@@ -118,10 +118,10 @@ async function poll(answers: Answer[]): Promise<Omit<ClientFigures, Seen>> {
   const startMs = performance.now()
   const endMs = startMs + load.durationMs
   let httpRequests = 0
-  for (let dueMs = startMs; dueMs < endMs; dueMs += load.periodMs) {
+  for (let dueMs = startMs + load.periodMs; dueMs <= endMs; dueMs += load.periodMs) {
     const waitMs = dueMs - performance.now()
     if (waitMs > 0) await sleep(waitMs)
-    if (performance.now() > endMs) break
+    if (performance.now() > endMs + load.periodMs) break
     httpRequests += 1
     answers.push(await ask())
   }

@@ -16,7 +16,7 @@ const directory = mkdtempSync(join(tmpdir(), 'finstage-bench-'))
 let ending: Promise<void> | undefined
 
 function end(exitCode: number): Promise<void> {
-  ending ??= stopAll().then(() => {
+  ending ??= stopAll().finally(() => {
     rmSync(directory, { recursive: true, force: true })
     process.exit(exitCode)
   })

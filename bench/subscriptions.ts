@@ -4,11 +4,11 @@ import { fixed, median, table, whole } from './table.ts'
 import type { SubscriptionFigures, SubscriptionLoad } from './ws-load.ts'
 
 const connections = 200
-const warmUpMs = 2000
-const searchMs = 2500
+const warmUpMs = 1200
+const searchMs = 2000
 const confirmMs = 5000
 const confirmations = 2
-const firstRate = 60
+const firstRate = 120
 /** The search ends where the highest rate that held and the lowest that did not are this near. */
 const nearEnough = 1.06
 /** The most that SIMULATED_TICKS_PER_SECOND takes. */
@@ -45,7 +45,7 @@ export async function measureSubscriptions(directory: string, progress: (text: s
       progress(
         `subscriptions, ${name}, ${rate} ticks/s: ${sustained ? 'sustained' : `NOT sustained${death ? ` (${death})` : ''}`}, ` +
           `${whole(figures.deliveries / figures.seconds)} deliveries/s, p99 ${fixed(figures.p99Ms, 0)} ms, behind ` +
-          `${fixed(figures.behindP99Ms, 0)} ms, missing ${figures.missing}, closed ${figures.closed}, CPU server ` +
+          `${fixed(figures.behindP99Ms, 0)} ms, missing ${figures.missing}, lost ${figures.lost}, CPU server ` +
           `${fixed(cpu.server, 2)} client ${fixed(cpu.client, 2)} others ${fixed(cpu.others, 2)}`,
       )
       if (sustained || cpu.others < tooBusy || tries === mostTries) {
@@ -85,10 +85,10 @@ async function probeOnce(name: ServerName, rate: number, durationMs: number, dir
   const death = server.death()
   if (death !== null && name === 'Finstage') throw new Error(`Finstage died at ${rate} ticks/s: ${death}`)
   await server.stop()
-  const { deliveries, seconds, p99Ms, behindP99Ms, missing, closed } = figures
+  const { deliveries, seconds, p99Ms, behindP99Ms, missing, lost } = figures
   const enough = deliveries >= 0.98 * rate * connections * seconds
   const inTime = p99Ms < 1000 && behindP99Ms < 1000
-  return { rate, figures, death, sustained: enough && inTime && missing === 0 && closed === 0 && death === null }
+  return { rate, figures, death, sustained: enough && inTime && missing === 0 && lost === 0 && death === null }
 }
 
 /** Up by half until a rate is not held (or down until one is), then by halves of the distance. */

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { type TestContext, test } from 'node:test'
-import type { Quote } from '../../../src/domain/quote.ts'
 import type { LiveFeed } from '../../../src/domain/live-feed.ts'
+import type { Quote } from '../../../src/domain/quote.ts'
 import { simulatedSource } from '../../../src/market/simulated.ts'
 
 const startMs = Date.UTC(2025, 5, 18, 11, 59, 30)

@@ -1,0 +1,332 @@
+import assert from 'node:assert/strict'
+import { type TestContext, test } from 'node:test'
+import { Registry } from 'prom-client'
+import { FinstageError } from '../../../src/domain/errors.ts'
+import type { LiveSink } from '../../../src/domain/live-feed.ts'
+import type { FeedUpdate } from '../../../src/domain/price-update.ts'
+import type { Listing, Quote } from '../../../src/domain/quote.ts'
+import type { PriceFailure, WatchAnnouncement } from '../../../src/stream/bus.ts'
+import { Feed } from '../../../src/stream/feed.ts'
+import { LocalBus } from '../../../src/stream/local-bus.ts'
+import { silentLog } from '../../support/log.ts'
+
+function listingOf(symbol: string, fields: Partial<Quote> | null): Listing {
+  const none = { previousClose: null, change: null, changePercent: null, open: null, dayHigh: null, dayLow: null }
+  const unsaid = { volume: null, bid: null, ask: null, marketCap: null, fiftyTwoWeekHigh: null, fiftyTwoWeekLow: null }
+  const quote: Quote = {
+    ...{ ...none, ...unsaid, symbol, price: 100, currency: 'USD', marketState: 'REGULAR', timeMs: 0 },
+    ...{ regularPrice: null, source: 'SIMULATED', receivedAtMs: 0, delayMinutes: null, stale: false },
+    ...fields,
+  }
+  const instrument = { symbol, name: null, kind: 'EQUITY', exchange: null, currency: 'USD', priceDecimals: 2 } as const
+  return { instrument: { ...instrument, marketState: quote.marketState }, quote: fields && quote }
+}
+
+/** A feed on a bus and a mocked clock, over a source that is played by the test. */
+function open(t: TestContext) {
+  t.mock.timers.enable({ apis: ['setInterval'] })
+  let nowMs = 0
+  const bus = new LocalBus()
+  const registry = new Registry()
+  const prices: FeedUpdate[] = []
+  const failures: PriceFailure[] = []
+  const runs: string[] = []
+  bus.subscribe('price', (update) => prices.push(update))
+  bus.subscribe('priceFailure', (failure) => failures.push(failure))
+  bus.subscribe('feedStarted', ({ run }) => runs.push(run))
+  const watched: string[] = []
+  const sinks: LiveSink[] = []
+  let stops = 0
+  const feed = new Feed({
+    bus,
+    registry,
+    log: silentLog,
+    now: () => nowMs,
+    openLive: (sink) => {
+      sinks.push(sink)
+      return {
+        watch: (symbols) => watched.push([...symbols].sort().join(' ')),
+        stop: async () => {
+          stops += 1
+        },
+      }
+    },
+  })
+  t.after(() => feed.yield())
+  return {
+    feed,
+    bus,
+    runs,
+    sinks,
+    stops: () => stops,
+    announce: (event: WatchAnnouncement['event'], symbols: string, node = 'n1') =>
+      bus.publish('watch', { node, event, symbols: symbols.split(' ') }),
+    /** Sets of symbols that the source was told to watch since the last look. */
+    watched: () => watched.splice(0),
+    /** What went onto the bus since the last look. */
+    published: () => prices.splice(0).map(({ kind, seq, quote }) => `${kind} ${quote.symbol} ${seq} ${quote.price}`),
+    prices,
+    failures: () => failures.splice(0).map(({ symbol, code }) => `${symbol} ${code}`),
+    update: (symbol: string, fields: Partial<Quote> | null) => sinks.at(-1)?.update(listingOf(symbol, fields)),
+    fail: (symbol: string, code: 'SYMBOL_NOT_FOUND' | 'SOURCE_UNAVAILABLE') =>
+      sinks.at(-1)?.failure(symbol, new FinstageError(code, 'no', { symbol })),
+    pass: (ms: number) => {
+      for (let passed = 0; passed < ms; passed += 100) {
+        nowMs += 100
+        t.mock.timers.tick(100)
+      }
+    },
+    metric: async (name: string, labels: Record<string, string> = {}) => {
+      const values = (await registry.getSingleMetric(name)?.get())?.values ?? []
+      return values.find((value) => JSON.stringify(value.labels) === JSON.stringify(labels))?.value ?? 0
+    },
+  }
+}
+
+test('updates are numbered by symbol, one by one from 1, and carry the run that was announced', (t) => {
+  const { feed, announce, update, published, prices, runs } = open(t)
+  feed.lead()
+  announce('added', 'A B')
+  update('A', { price: 1 })
+  update('B', { price: 10 })
+  update('A', { price: 2 })
+  update('A', { price: 3 })
+  update('B', { price: 11 })
+  assert.equal(runs.length, 1)
+  assert.ok(prices.every(({ run }) => run === runs[0]))
+  assert.deepEqual(published(), ['TICK A 1 1', 'TICK B 1 10', 'TICK A 2 2', 'TICK A 3 3', 'TICK B 2 11'])
+})
+
+for (const price of [Number.NaN, Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY, 0, -0, -1]) {
+  test(`a price of ${Object.is(price, -0) ? '-0' : price} is left out and counted, and leaves no gap`, async (t) => {
+    const { feed, announce, update, published, metric } = open(t)
+    feed.lead()
+    announce('added', 'A')
+    update('A', { price })
+    update('A', { price: 5 })
+    update('A', { price, timeMs: 9 })
+    update('A', { price: 6 })
+    assert.deepEqual(published(), ['TICK A 1 5', 'TICK A 2 6'])
+    assert.equal(await metric('finstage_feed_rejected_total', { reason: 'not a price' }), 2)
+    assert.equal(await metric('finstage_feed_updates_total'), 2)
+  })
+}
+
+test('a price older than the last is left out and counted; one of the same time is not', async (t) => {
+  const { feed, announce, update, published, metric } = open(t)
+  feed.lead()
+  announce('added', 'A B')
+  update('A', { price: 1, timeMs: 1000 })
+  update('A', { price: 2, timeMs: 999 })
+  update('A', { price: 3, timeMs: 1000 })
+  update('B', { price: 4, timeMs: 1 })
+  assert.deepEqual(published(), ['TICK A 1 1', 'TICK A 2 3', 'TICK B 1 4'])
+  assert.equal(await metric('finstage_feed_rejected_total', { reason: 'older than the last' }), 1)
+})
+
+test('a symbol of which the source has no price is not told', (t) => {
+  const { feed, announce, update, published } = open(t)
+  feed.lead()
+  announce('added', 'A')
+  update('A', null)
+  assert.deepEqual(published(), [])
+})
+
+test('STATUS says that the market has changed its state; with a new price, volume or time it is a TICK', (t) => {
+  const { feed, announce, update, published } = open(t)
+  feed.lead()
+  announce('added', 'A')
+  update('A', { marketState: 'REGULAR', volume: 1 })
+  update('A', { marketState: 'POST', volume: 1 })
+  update('A', { marketState: 'CLOSED', price: 101, volume: 1 })
+  update('A', { marketState: 'PRE', price: 101, volume: 2 })
+  update('A', { marketState: 'REGULAR', price: 101, volume: 2, timeMs: 1 })
+  update('A', { marketState: 'REGULAR', price: 102, volume: 2, timeMs: 1 })
+  assert.deepEqual(published(), [
+    'TICK A 1 100',
+    'STATUS A 2 100',
+    'TICK A 3 101',
+    'TICK A 4 101',
+    'TICK A 5 101',
+    'TICK A 6 102',
+  ])
+})
+
+test('STATUS says once that the source has failed, with the last price as stale, and once that it is back', (t) => {
+  const { feed, announce, update, fail, published, prices, failures } = open(t)
+  feed.lead()
+  announce('added', 'A')
+  update('A', { price: 7 })
+  fail('A', 'SOURCE_UNAVAILABLE')
+  fail('A', 'SOURCE_UNAVAILABLE')
+  update('A', { price: 7 })
+  assert.deepEqual(
+    prices.map(({ quote }) => quote.stale),
+    [false, true, false],
+  )
+  assert.deepEqual(published(), ['TICK A 1 7', 'STATUS A 2 7', 'STATUS A 3 7'])
+  assert.deepEqual(failures(), [])
+})
+
+test('a source that is back with a new price tells it as a TICK that is not stale', (t) => {
+  const { feed, announce, update, fail, published, prices } = open(t)
+  feed.lead()
+  announce('added', 'A')
+  update('A', { price: 7 })
+  fail('A', 'SOURCE_UNAVAILABLE')
+  update('A', { price: 8 })
+  assert.equal(prices.at(-1)?.quote.stale, false)
+  assert.deepEqual(published(), ['TICK A 1 7', 'STATUS A 2 7', 'TICK A 3 8'])
+})
+
+test('a failure of a symbol without a price is passed on as it is', (t) => {
+  const { feed, bus, announce, fail, published } = open(t)
+  const failures: PriceFailure[] = []
+  bus.subscribe('priceFailure', (failure) => failures.push(failure))
+  feed.lead()
+  announce('added', 'NOPE')
+  fail('NOPE', 'SYMBOL_NOT_FOUND')
+  assert.deepEqual(failures, [{ symbol: 'NOPE', code: 'SYMBOL_NOT_FOUND', message: 'no', details: { symbol: 'NOPE' } }])
+  assert.deepEqual(published(), [])
+})
+
+test('a node that begins to watch is told how things stand, with the number they had', (t) => {
+  const { feed, announce, update, fail, published, failures, prices, runs } = open(t)
+  feed.lead()
+  announce('added', 'A B NOPE')
+  update('A', { price: 1 })
+  update('A', { price: 2 })
+  fail('NOPE', 'SYMBOL_NOT_FOUND')
+  published()
+  failures()
+  announce('added', 'A B NOPE', 'n2')
+  assert.equal(prices[0]?.run, runs[0])
+  assert.deepEqual(published(), ['TICK A 2 2'])
+  assert.deepEqual(failures(), ['NOPE SYMBOL_NOT_FOUND'])
+  announce('held', 'A B NOPE', 'n2')
+  assert.deepEqual([...published(), ...failures()], [])
+})
+
+test('a failure is told to newcomers no more once the symbol has a price', (t) => {
+  const { feed, announce, update, fail, published, failures } = open(t)
+  feed.lead()
+  announce('added', 'A')
+  fail('A', 'SOURCE_UNAVAILABLE')
+  update('A', { price: 1 })
+  published()
+  failures()
+  announce('added', 'A', 'n2')
+  assert.deepEqual(published(), ['TICK A 1 1'])
+  assert.deepEqual(failures(), [])
+})
+
+test('the source watches what all nodes together want, and is told of changes alone', async (t) => {
+  const { feed, announce, watched, metric } = open(t)
+  feed.lead()
+  announce('added', 'A B', 'n1')
+  announce('added', 'B C', 'n2')
+  announce('held', 'A B', 'n1')
+  announce('added', 'A', 'n2')
+  announce('held', 'D', 'n3')
+  assert.deepEqual(watched(), ['A B', 'A B C', 'A B C D'])
+  assert.equal(await metric('finstage_feed_symbols'), 4)
+  announce('dropped', 'A B', 'n1')
+  announce('dropped', 'A C', 'n2')
+  assert.deepEqual(watched(), ['B D'])
+})
+
+test('what is not announced for 15 s is forgotten, what is announced every 5 s is not', (t) => {
+  const { feed, announce, watched, pass } = open(t)
+  feed.lead()
+  announce('added', 'A', 'n1')
+  announce('added', 'A B', 'n2')
+  watched()
+  for (let i = 0; i < 3; i++) {
+    pass(5000)
+    announce('held', 'A', 'n1')
+  }
+  assert.deepEqual(watched(), [])
+  pass(5000)
+  assert.deepEqual(watched(), ['A'])
+  pass(15_000)
+  assert.deepEqual(watched(), [''])
+})
+
+test('a symbol that is forgotten and then watched again starts from the prices of now', (t) => {
+  const { feed, announce, update, published } = open(t)
+  feed.lead()
+  announce('added', 'A B')
+  update('A', { price: 1, timeMs: 5000 })
+  announce('dropped', 'A')
+  published()
+  announce('added', 'A')
+  assert.deepEqual(published(), [])
+  update('A', { price: 2, timeMs: 4000 })
+  assert.equal(published().length, 1)
+})
+
+test('the numbers of a symbol never go back within a run: not though it was dropped or forgotten meanwhile', (t) => {
+  const { feed, announce, update, pass, prices, runs } = open(t)
+  feed.lead()
+  announce('added', 'A')
+  for (const price of [1, 2, 3]) update('A', { price })
+  announce('dropped', 'A')
+  announce('added', 'A')
+  for (const price of [4, 5]) update('A', { price })
+  pass(25_000)
+  announce('held', 'A')
+  update('A', { price: 6 })
+  assert.ok(prices.every(({ run }) => run === runs[0]))
+  const seqs = prices.map(({ seq }) => seq)
+  assert.equal(seqs.length, 6)
+  assert.deepEqual(seqs, [...new Set(seqs)].sort())
+})
+
+test('a feed that has yielded stops its source, its timer and its listening; what still comes is not told', async (t) => {
+  const cleared = t.mock.method(globalThis, 'clearInterval')
+  const { feed, announce, update, fail, published, failures, watched, stops } = open(t)
+  feed.lead()
+  announce('added', 'A')
+  update('A', { price: 1 })
+  published()
+  watched()
+  await feed.yield()
+  assert.equal(stops(), 1)
+  update('A', { price: 2 })
+  fail('B', 'SYMBOL_NOT_FOUND')
+  announce('added', 'B')
+  assert.deepEqual([...published(), ...failures(), ...watched()], [])
+  assert.ok(cleared.mock.callCount() <= 1)
+})
+
+test('each term of leading is a run of its own, which knows nothing of the one before', async (t) => {
+  const { feed, announce, update, published, prices, runs, watched } = open(t)
+  feed.lead()
+  announce('added', 'A B')
+  update('A', { price: 1, timeMs: 5000 })
+  update('A', { price: 2, timeMs: 5000 })
+  await feed.yield()
+  published()
+  watched()
+  feed.lead()
+  assert.equal(runs.length, 2)
+  assert.notEqual(runs[0], runs[1])
+  announce('held', 'A')
+  assert.deepEqual(watched(), ['A'])
+  update('A', { price: 3, timeMs: 4000 })
+  assert.equal(prices[0]?.run, runs[1])
+  assert.deepEqual(published(), ['TICK A 1 3'])
+})
+
+test('lead and yield may be called twice, and yield before lead', async (t) => {
+  const { feed, runs, sinks, stops, announce, watched } = open(t)
+  await feed.yield()
+  feed.lead()
+  feed.lead()
+  assert.deepEqual([runs.length, sinks.length], [1, 1])
+  announce('added', 'A')
+  assert.deepEqual(watched(), ['A'])
+  await feed.yield()
+  await feed.yield()
+  assert.equal(stops(), 1)
+})
