@@ -44,4 +44,3 @@ export interface CandleBatch {
   /** Start times, in epoch seconds, of the rows that came unusable (null, NaN, high below low) and were left out. */
   readonly excluded: readonly number[]
 }
-

@@ -1,6 +1,6 @@
 import { symbolNotFound } from '../domain/errors.ts'
-import type { Listing } from '../domain/quote.ts'
 import type { LiveFeed, LiveSink } from '../domain/live-feed.ts'
+import type { Listing } from '../domain/quote.ts'
 import type { SimulatedInstrument } from './simulated-instruments.ts'
 
 const roundMs = 5
