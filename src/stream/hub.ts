@@ -83,9 +83,12 @@ export class PriceHub {
    */
   async subscribe(symbols: readonly string[]): Promise<AsyncIterableIterator<PriceUpdate>> {
     const subscription = new PriceSubscription([...new Set(symbols)], (ended) => this.#remove(ended))
-    this.#add(subscription)
+    const added = this.#add(subscription)
+    const firstPrices = Promise.all(subscription.symbols.map((symbol) => this.#firstPrice(symbol)))
+    // Not before somebody waits: a feed in this process answers at once.
+    this.#announce('added', added)
     try {
-      await Promise.all(subscription.symbols.map((symbol) => this.#firstPrice(symbol)))
+      await firstPrices
     } catch (error) {
       void subscription.updates.return()
       throw error
@@ -101,7 +104,8 @@ export class PriceHub {
     return subscription.updates
   }
 
-  #add(subscription: PriceSubscription): void {
+  /** Returns the symbols that nobody here has watched before. */
+  #add(subscription: PriceSubscription): string[] {
     this.#subscriptions.add(subscription)
     const added: string[] = []
     for (const symbol of subscription.symbols) {
@@ -112,7 +116,7 @@ export class PriceHub {
         added.push(symbol)
       }
     }
-    this.#announce('added', added)
+    return added
   }
 
   #remove(subscription: PriceSubscription): void {
@@ -125,6 +129,8 @@ export class PriceHub {
       watched.holders -= 1
       if (watched.holders > 0) continue
       this.#watched.delete(symbol)
+      // Whoever still waits has left: nothing may be waiting for a timer.
+      for (const waiter of [...watched.waiting]) waiter.failed(notComing(symbol))
       dropped.push(symbol)
     }
     this.#announce('dropped', dropped)
@@ -151,7 +157,7 @@ export class PriceHub {
         failed: (error: FinstageError) => settle(() => reject(error)),
       }
       const timer = setTimeout(() => {
-        waiter.failed(new FinstageError('SOURCE_UNAVAILABLE', `No live price of ${symbol} has come in`, { symbol }))
+        waiter.failed(notComing(symbol))
       }, firstPriceTimeoutMs)
       watched.waiting.add(waiter)
     })
@@ -175,3 +181,6 @@ export class PriceHub {
     }
   }
 }
+
+const notComing = (symbol: string): FinstageError =>
+  new FinstageError('SOURCE_UNAVAILABLE', `No live price of ${symbol} has come in`, { symbol })
