@@ -28,7 +28,7 @@ export function rsi(values: readonly number[], period: number): (number | null)[
       gain = (gain * (period - 1) + up) / period
       loss = (loss * (period - 1) + down) / period
     }
-    if (i >= period) points.push(gain + loss === 0 ? 50 : (100 * gain) / (gain + loss))
+    if (i >= period) points.push(gain + loss === 0 ? 50 : 100 * (gain / (gain + loss)))
   }
   return aligned(values.length, points)
 }

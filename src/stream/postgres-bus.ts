@@ -8,6 +8,7 @@ import { LocalBus } from './local-bus.ts'
 const channel = 'finstage'
 /** Postgres refuses a payload of 8,000 bytes. */
 const maxPayloadBytes = 7900
+const maxEnvelopeBytes = maxPayloadBytes - 20
 const reconnectDelayMs = 250
 
 /** node, topic, message */
@@ -26,9 +27,11 @@ export class PostgresBus implements Bus {
   readonly #pool: pg.Pool
   readonly #log: Logger
   #listener: pg.Client | undefined
+  #started: Promise<void> | undefined
   #stopping = new AbortController()
   #waiting = new Map<string, string>()
   #waitingCount = 0
+  #payloadCount = 0
   #sending: Promise<void> | undefined
 
   constructor(options: { connectionString: string; pool: pg.Pool; log: Logger }) {
@@ -44,7 +47,14 @@ export class PostgresBus implements Bus {
   publish<T extends Topic>(topic: T, message: Topics[T]): void {
     this.#local.publish(topic, message)
     const envelope = JSON.stringify([this.#node, topic, message] satisfies Envelope)
-    this.#waiting.set(this.#slot(topic, message), envelope)
+    if (Buffer.byteLength(envelope) > maxEnvelopeBytes) {
+      this.#log.error({ topic, bytes: envelope.length }, 'a message is too large for the bus and stays in this process')
+      return
+    }
+    const slot = this.#slot(topic, message)
+    // What takes an older one's place goes to the end: nothing overtakes what was published before it.
+    this.#waiting.delete(slot)
+    this.#waiting.set(slot, envelope)
     this.#sending ??= this.#send().finally(() => {
       this.#sending = undefined
     })
@@ -54,15 +64,17 @@ export class PostgresBus implements Bus {
     return this.#local.subscribe(topic, listener)
   }
 
-  async start(): Promise<void> {
-    if (this.#listener) return
-    this.#stopping = new AbortController()
-    await this.#listen()
+  start(): Promise<void> {
+    this.#started ??= this.#listen()
+    return this.#started
   }
 
   async stop(): Promise<void> {
     this.#stopping.abort()
+    await this.#started?.catch(() => {})
     await this.#sending
+    this.#started = undefined
+    this.#stopping = new AbortController()
     const listener = this.#listener
     this.#listener = undefined
     await listener?.end().catch(() => {})
@@ -79,7 +91,7 @@ export class PostgresBus implements Bus {
     // One turn of the event loop, so that what is published together is sent together.
     await new Promise(setImmediate)
     while (this.#waiting.size > 0) {
-      const payloads = packed([...this.#waiting.values()])
+      const payloads = this.#packed([...this.#waiting.values()])
       this.#waiting = new Map()
       try {
         await this.#pool.query({
@@ -97,12 +109,12 @@ export class PostgresBus implements Bus {
     const client = new pg.Client({ connectionString: this.#connectionString, keepAlive: true })
     client.on('error', () => {})
     client.on('notification', ({ payload }) => this.#receive(payload ?? '[]'))
-    await client.connect()
-    await client.query(`LISTEN ${channel}`)
-    this.#listener = client
     client.on('end', () => {
       if (this.#listener === client) void this.#reconnect()
     })
+    await client.connect()
+    await client.query(`LISTEN ${channel}`)
+    this.#listener = client
   }
 
   async #reconnect(): Promise<void> {
@@ -114,6 +126,8 @@ export class PostgresBus implements Bus {
         await sleep(reconnectDelayMs, undefined, { signal })
         await this.#listen()
         this.#log.info('the bus is connected again')
+        // Stopped while it was connecting: nobody else would end it.
+        if (signal.aborted) await this.#listener?.end()
         return
       } catch {
         // Tried again until it works or the bus is stopped.
@@ -122,27 +136,44 @@ export class PostgresBus implements Bus {
   }
 
   #receive(payload: string): void {
-    for (const [node, topic, message] of JSON.parse(payload) as Envelope[]) {
+    for (const [node, topic, message] of unpacked(payload)) {
       if (node !== this.#node) this.#local.publish(topic, message as never)
     }
   }
+
+  /**
+   * JSON arrays of as many envelopes each as a payload holds. A number of its own comes first, since Postgres tells of equal
+   * payloads of one transaction only once.
+   */
+  #packed(envelopes: readonly string[]): string[] {
+    const payloads: string[] = []
+    let current: string[] = []
+    let bytes = 0
+    const close = (): void => {
+      this.#payloadCount += 1
+      if (current.length > 0) payloads.push(`[${[this.#payloadCount, ...current].join(',')}]`)
+    }
+    for (const envelope of envelopes) {
+      const size = Buffer.byteLength(envelope) + 1
+      if (bytes + size > maxEnvelopeBytes) {
+        close()
+        current = []
+        bytes = 0
+      }
+      current.push(envelope)
+      bytes += size
+    }
+    close()
+    return payloads
+  }
 }
 
-/** JSON arrays of as many envelopes each as a payload holds. */
-function packed(envelopes: readonly string[]): string[] {
-  const payloads: string[] = []
-  let current: string[] = []
-  let bytes = 2
-  for (const envelope of envelopes) {
-    const size = Buffer.byteLength(envelope) + 1
-    if (bytes + size > maxPayloadBytes && current.length > 0) {
-      payloads.push(`[${current.join(',')}]`)
-      current = []
-      bytes = 2
-    }
-    current.push(envelope)
-    bytes += size
+/** Nothing, where it is not ours: anybody who may use the database may write to the channel. */
+function unpacked(payload: string): Envelope[] {
+  try {
+    const [, ...envelopes] = JSON.parse(payload) as [number, ...Envelope[]]
+    return envelopes.filter((envelope) => Array.isArray(envelope) && envelope.length === 3)
+  } catch {
+    return []
   }
-  if (current.length > 0) payloads.push(`[${current.join(',')}]`)
-  return payloads
 }
