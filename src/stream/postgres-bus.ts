@@ -27,7 +27,7 @@ export class PostgresBus implements Bus {
   readonly #pool: pg.Pool
   readonly #log: Logger
   #listener: pg.Client | undefined
-  #started: Promise<void> | undefined
+  #started: Promise<unknown> | undefined
   #stopping = new AbortController()
   #waiting = new Map<string, string>()
   #waitingCount = 0
@@ -64,9 +64,9 @@ export class PostgresBus implements Bus {
     return this.#local.subscribe(topic, listener)
   }
 
-  start(): Promise<void> {
+  async start(): Promise<void> {
     this.#started ??= this.#listen()
-    return this.#started
+    await this.#started
   }
 
   async stop(): Promise<void> {
@@ -105,7 +105,7 @@ export class PostgresBus implements Bus {
     }
   }
 
-  async #listen(): Promise<void> {
+  async #listen(): Promise<pg.Client> {
     const client = new pg.Client({ connectionString: this.#connectionString, keepAlive: true })
     client.on('error', () => {})
     client.on('notification', ({ payload }) => this.#receive(payload ?? '[]'))
@@ -115,6 +115,7 @@ export class PostgresBus implements Bus {
     await client.connect()
     await client.query(`LISTEN ${channel}`)
     this.#listener = client
+    return client
   }
 
   async #reconnect(): Promise<void> {
@@ -124,10 +125,10 @@ export class PostgresBus implements Bus {
     while (!signal.aborted) {
       try {
         await sleep(reconnectDelayMs, undefined, { signal })
-        await this.#listen()
+        const client = await this.#listen()
         this.#log.info('the bus is connected again')
         // Stopped while it was connecting: nobody else would end it.
-        if (signal.aborted) await this.#listener?.end()
+        if (signal.aborted) await client.end()
         return
       } catch {
         // Tried again until it works or the bus is stopped.
