@@ -25,15 +25,19 @@ export function parseEnvironment<Shape extends z.ZodRawShape>(
   return parsed.data as z.infer<z.ZodObject<Shape>>
 }
 
-/** Addresses may carry a password, which no log may show. */
-const shown = (name: string, value: string | undefined): string =>
-  JSON.stringify(name.endsWith('_URL') ? value?.replace(/\/\/[^@/]*@/, '//***@') : value)
+/** An address is not shown where it may carry a password. */
+function shown(name: string, value: string | undefined): string {
+  const mayHoldSecret = name.endsWith('_URL') && /[@=]/.test(value ?? '')
+  return mayHoldSecret ? '***' : JSON.stringify(value)
+}
 
 function misspelt(names: readonly string[], present: readonly string[]): string[] {
   return present.flatMap((variable) => {
     if (names.includes(variable)) return []
-    const near = names.find((name) => looksLike(variable, name))
-    return near ? [`${variable} is not a setting: did you mean ${near}?`] : []
+    const near = names.filter((name) => looksLike(variable, name))
+    const farness = (name: string): number => (name.startsWith(variable) ? 0 : distance(variable, name))
+    const nearest = near.sort((a, b) => farness(a) - farness(b))[0]
+    return nearest ? [`${variable} is not a setting: did you mean ${nearest}?`] : []
   })
 }
 

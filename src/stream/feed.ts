@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto'
+import { LRUCache } from 'lru-cache'
 import { Counter, Gauge, type Registry } from 'prom-client'
 import type { FinstageError } from '../domain/errors.ts'
 import type { LiveFeed, LiveSink } from '../domain/live-feed.ts'
@@ -7,6 +8,9 @@ import type { Listing, Quote } from '../domain/quote.ts'
 import type { Logger } from '../platform/logger.ts'
 import type { Bus, PriceFailure, WatchAnnouncement } from './bus.ts'
 import { announceIntervalMs, Demand } from './demand.ts'
+
+/** Of how many symbols the last number is remembered. */
+const rememberedNumbers = 100_000
 
 export interface FeedOptions {
   readonly bus: Bus
@@ -22,6 +26,8 @@ interface Term {
   readonly demand: Demand
   readonly live: LiveFeed
   readonly newest: Map<string, FeedUpdate>
+  /** The last number of each symbol, also of those that nobody watches at present: a hub may know it still. */
+  readonly lastSeq: LRUCache<string, number>
   readonly failures: Map<string, PriceFailure>
   readonly unsubscribe: () => void
   readonly timer: NodeJS.Timeout
@@ -77,6 +83,7 @@ export class Feed {
       demand: new Demand(),
       live: openLive(sink),
       newest: new Map(),
+      lastSeq: new LRUCache({ max: rememberedNumbers }),
       failures: new Map(),
       unsubscribe: bus.subscribe('watch', (announcement) => this.#hear(announcement)),
       timer: setInterval(() => this.#forget(), announceIntervalMs),
@@ -149,7 +156,8 @@ export class Feed {
   }
 
   #publish(term: Term, quote: Quote, kind: FeedUpdate['kind']): void {
-    const seq = (term.newest.get(quote.symbol)?.seq ?? 0) + 1
+    const seq = (term.lastSeq.get(quote.symbol) ?? 0) + 1
+    term.lastSeq.set(quote.symbol, seq)
     const update: FeedUpdate = { kind, run: term.run, seq, quote }
     term.newest.set(quote.symbol, update)
     term.failures.delete(quote.symbol)

@@ -168,7 +168,9 @@ export class PriceHub {
     if (!watched) return
     const last = watched.newest
     if (last?.run === run && seq <= last.update.seq) return
-    const update: PriceUpdate = { kind, seq, publishedAtMs: this.#now(), quote }
+    // A mere status that follows a price which was lost on the way tells of that price too.
+    const isStatus = kind === 'STATUS' && last?.run === run && seq === last.update.seq + 1
+    const update: PriceUpdate = { kind: isStatus ? 'STATUS' : 'TICK', seq, publishedAtMs: this.#now(), quote }
     watched.newest = { run, update }
     for (const waiter of [...watched.waiting]) waiter.arrived()
     for (const subscription of watched.subscriptions) subscription.push(watched.newest)

@@ -1,4 +1,4 @@
-import type { PriceUpdate } from '../domain/price-update.ts'
+import type { PriceUpdate, PriceUpdateKind } from '../domain/price-update.ts'
 import { Channel } from './channel.ts'
 
 /** How many updates wait for a reader before only the newest of each symbol is kept. */
@@ -38,13 +38,16 @@ export class PriceSubscription {
   }
 }
 
-/** A snapshot that is passed over makes the update that takes its place one. */
+/** What takes the place of others tells all that they told: of a first price, else of a new one. */
 export function newestOfEachSymbol(updates: readonly PriceUpdate[]): PriceUpdate[] {
   const newest = new Map<string, PriceUpdate>()
   for (const update of updates) {
-    const before = newest.get(update.quote.symbol)
-    newest.delete(update.quote.symbol)
-    newest.set(update.quote.symbol, before?.kind === 'SNAPSHOT' ? { ...update, kind: 'SNAPSHOT' } : update)
+    const { symbol } = update.quote
+    const before = newest.get(symbol)
+    newest.delete(symbol)
+    newest.set(symbol, before && rank[before.kind] > rank[update.kind] ? { ...update, kind: before.kind } : update)
   }
   return [...newest.values()]
 }
+
+const rank: Record<PriceUpdateKind, number> = { SNAPSHOT: 2, TICK: 1, STATUS: 0 }
