@@ -1,5 +1,6 @@
 /** What GraphiQL opens with: each of these runs as it is. */
-export const exampleOperations = `# Welcome to Finstage. Put the cursor into one of these operations and press Ctrl-Enter.
+export const exampleOperations = `# Welcome to Finstage. Put the cursor into an
+# operation and press Ctrl-Enter.
 
 query Quotes {
   quotes(symbols: ["AAPL", "MSFT", "BTC-USD"]) {

@@ -39,7 +39,8 @@ const local: Subject = {
 }
 
 const postgres: Subject = {
-  create(t, pool = createPool(database.url, silentLog)) {
+  create(t) {
+    const pool = createPool(database.url, silentLog)
     const bus = new PostgresBus({ connectionString: database.url, pool, log: silentLog })
     t.after(async () => {
       await bus.stop()
@@ -182,8 +183,8 @@ for (const [name, subject] of Object.entries({ LocalBus: local, PostgresBus: pos
   })
 
   test(`${name}: who has unsubscribed is told no more, and the others are`, async (t) => {
-    const [here, there] = await subject.pair(t)
-    for (const bus of [here, there]) {
+    const pair = await subject.pair(t)
+    const ends = pair.map((bus) => {
       const left: number[] = []
       const once: number[] = []
       const leave = bus.subscribe('job', ({ revision }) => left.push(revision))
@@ -191,14 +192,15 @@ for (const [name, subject] of Object.entries({ LocalBus: local, PostgresBus: pos
         once.push(revision)
         stop()
       })
-      const arrived = jobsAt(bus)
-      here.publish('job', jobOf(1))
-      await arrivedAll(arrived, 1)
-      leave()
-      leave()
-      here.publish('job', jobOf(2))
-      await arrivedAll(arrived, 2)
-      assert.deepEqual([left, once, revisions(arrived)], [[1], [1], [1, 2]])
+      return { leave, left, once, stayed: jobsAt(bus) }
+    })
+    pair[0].publish('job', jobOf(1))
+    for (const { stayed } of ends) await arrivedAll(stayed, 1)
+    for (const { leave } of [...ends, ...ends]) leave()
+    pair[0].publish('job', jobOf(2))
+    for (const { left, once, stayed } of ends) {
+      await arrivedAll(stayed, 2)
+      assert.deepEqual([left, once, revisions(stayed)], [[1], [1], [1, 2]])
     }
   })
 
@@ -258,21 +260,26 @@ async function withHeldPool(t: TestContext): Promise<{ bus: Bus; hold: () => Pro
 }
 
 test('PostgresBus: it is connected from start to stop', async (t) => {
+  const before = await listeners()
   const bus = postgres.create(t)
   assert.equal(bus.connected, false)
   await bus.start()
   assert.equal(bus.connected, true)
-  assert.equal((await listeners()).length, 1)
+  assert.equal((await listeners()).length, before.length + 1)
   await bus.stop()
   assert.equal(bus.connected, false)
-  await eventually(async () => (await listeners()).length === 0, 'the end of the connection')
+  await eventually(async () => (await listeners()).length === before.length, 'the end of the connection')
 })
 
-test('PostgresBus: what was published before stop still goes out', async (t) => {
-  const [here, there] = await postgres.pair(t)
+test('PostgresBus: what was published before stop has gone out when stop resolves', async (t) => {
+  const [there] = await postgres.pair(t)
   const arrived = jobsAt(there)
-  for (const revision of upTo(1000)) here.publish('job', jobOf(revision))
-  await here.stop()
+  const pool = createPool(database.url, silentLog)
+  const bus = new PostgresBus({ connectionString: database.url, pool, log: silentLog })
+  await bus.start()
+  for (const revision of upTo(1000)) bus.publish('job', jobOf(revision))
+  await bus.stop()
+  await pool.end()
   await arrivedAll(arrived, 1000)
   assert.deepEqual(revisions(arrived), upTo(1000))
 })
@@ -288,17 +295,19 @@ test('PostgresBus: start fails where Postgres is not to be reached', async () =>
 })
 
 test('PostgresBus: when its connection is killed it says so, connects again and delivers again', async (t) => {
+  const earlier = await listeners()
   const [here, there] = await postgres.pair(t)
   const [own, others] = [jobsAt(here), jobsAt(there)]
+  const ofThese = async () => (await listeners()).filter((pid) => !earlier.includes(pid))
   for (const round of [1, 2]) {
-    const before = await listeners()
+    const before = await ofThese()
     assert.equal(before.length, 2)
     await database.query('SELECT pg_terminate_backend(pid) FROM unnest($1::int[]) AS pid', [before])
     await eventually(() => !here.connected && !there.connected, 'the loss of the connections')
     here.publish('job', jobOf(10 * round))
     assert.equal(own.at(-1)?.revision, 10 * round)
     await eventually(() => here.connected && there.connected, 'the new connections')
-    const now = await listeners()
+    const now = await ofThese()
     assert.equal(now.length, 2)
     assert.ok(now.every((pid) => !before.includes(pid)))
     here.publish('job', jobOf(10 * round + 1))

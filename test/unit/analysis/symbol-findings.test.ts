@@ -72,7 +72,7 @@ test('the newest findingsCandles candles find what all of history does', () => {
   const newest = findings(closes.slice(-findingsCandles)).indicators
   for (const name of ['sma5', 'sma20', 'sma50', 'sma60', 'sma200', 'rsi14'] as const) {
     const value = all[name] ?? assert.fail(name)
-    assert.ok(Math.abs((newest[name] ?? 0) - value) <= 1e-6 * value, name)
+    assert.ok(Math.abs((newest[name] ?? 0) - value) <= 5e-8 * value, name)
   }
 })
 

@@ -319,6 +319,8 @@ test('each term of leading is a run of its own, which knows nothing of the one b
   update('A', { price: 3, timeMs: 4000 })
   assert.equal(prices[0]?.run, runs[1])
   assert.deepEqual(published(), ['TICK A 1 3'])
+  announce('added', 'A', 'n2')
+  assert.deepEqual(published(), ['TICK A 1 3'])
 })
 
 test('lead and yield may be called twice, and yield before lead', async (t) => {

@@ -142,6 +142,7 @@ test('an update that was seen, or is older, is not told again; another run begin
   price('A', 1, { run: 's' })
   price('A', 1, { run: 's' })
   price('A', 2, { run: 's' })
+  price('A', 1, { run: 's' })
   assert.deepEqual(await next(stream, 3), ['SNAPSHOT A 5', 'SNAPSHOT A 1', 'TICK A 2'])
   const late = await hub.subscribe(['A'])
   assert.deepEqual(await next(late), ['SNAPSHOT A 2'])
