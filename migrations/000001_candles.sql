@@ -20,5 +20,7 @@ CREATE TABLE finstage.candle_coverage (
   symbol text NOT NULL,
   interval text NOT NULL,
   covered int8multirange NOT NULL,
+  -- When the source was last asked for any of it.
+  received_at timestamptz NOT NULL DEFAULT now(),
   PRIMARY KEY (source, symbol, interval)
 );

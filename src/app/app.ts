@@ -78,7 +78,7 @@ export class App {
     const connectionString = await this.#database()
     const pool = createPool(connectionString, this.#options.log)
     this.#stops.push(() => pool.end())
-    await migrate(pool, this.#options.log)
+    await naming('the database that DATABASE_URL or DATA_DIR names', () => migrate(pool, this.#options.log))
     if (role === 'migrate') return { api: null, metrics: null }
 
     const base = await this.#base(connectionString, pool)
@@ -115,7 +115,7 @@ export class App {
     if (config.DATABASE_URL) return config.DATABASE_URL
     const embedded = new EmbeddedPostgres(config.DATA_DIR, onFatal)
     this.#stops.push(() => embedded.stop())
-    await embedded.start()
+    await naming(`DATA_DIR=${config.DATA_DIR}`, () => embedded.start())
     return embedded.connectionString
   }
 
@@ -141,7 +141,7 @@ export class App {
       connectionString,
       lockKey: feedLockKey,
       log,
-      lead: () => feed.lead(),
+      lead: (run) => feed.lead(run),
       yield: () => feed.yield(),
     })
     this.#stops.push(() => leader.stop())
@@ -170,6 +170,7 @@ export class App {
   async #api({ pool, bus, source, registry, health }: Base): Promise<string> {
     const { config, log } = this.#options
     const hub = new PriceHub({ bus, registry })
+    const jobs = new JobService({ store: new JobStore(pool), bus })
     const server = new ApiServer({
       host: config.HOST,
       port: config.PORT,
@@ -180,14 +181,17 @@ export class App {
       ports: {
         market: new MarketService({ source, store: new CandleStore(pool) }),
         prices: hub,
-        jobs: new JobService({ store: new JobStore(pool), bus }),
+        jobs,
         analyses: new AnalysisStore(pool),
       },
     })
-    this.#stops.push(() => hub.stop())
     this.#stops.push(() => server.stop())
+    this.#stops.push(() => jobs.stop())
+    this.#stops.push(() => hub.stop())
+    // Before their streams are ended, which would tell a client that nothing more is to come.
+    this.#stops.push(() => server.closeSockets())
     hub.start()
-    await listening(() => server.start(), 'PORT', config.PORT)
+    await listening(() => server.start(), config.HOST, 'PORT', config.PORT)
     this.#stops.push(() => server.stopAccepting())
     return server.origin
   }
@@ -197,7 +201,7 @@ export class App {
     const server = createMetricsServer({ host: config.HOST, port: config.METRICS_PORT, registry, health })
     // Below the bus in the pile: metrics are to be had until nearly everything has stopped.
     this.#stops.unshift(() => server.stop())
-    await listening(() => server.start(), 'METRICS_PORT', config.METRICS_PORT)
+    await listening(() => server.start(), config.HOST, 'METRICS_PORT', config.METRICS_PORT)
     return server.origin
   }
 }
@@ -207,11 +211,20 @@ const createSource = (config: Config): MarketSource =>
     ? simulatedSource({ symbolCount: config.SIMULATED_SYMBOLS, ticksPerSecond: config.SIMULATED_TICKS_PER_SECOND })
     : yahooSource(config.YAHOO_BASE_URL ? { baseUrl: config.YAHOO_BASE_URL } : {})
 
-async function listening(start: () => Promise<void>, name: string, port: number): Promise<void> {
+async function listening(start: () => Promise<void>, host: string, name: string, port: number): Promise<void> {
   try {
     await start()
   } catch (cause) {
     const { code, message } = cause as NodeJS.ErrnoException
-    throw new Error(code === 'EADDRINUSE' ? `port ${port} is in use: set ${name} to another` : message, { cause })
+    if (code === 'EADDRINUSE') throw new Error(`port ${port} is in use: set ${name} to another`, { cause })
+    throw new Error(`HOST=${host} and ${name}=${port} can't be listened on: ${message}`, { cause })
+  }
+}
+
+async function naming<T>(setting: string, work: () => Promise<T>): Promise<T> {
+  try {
+    return await work()
+  } catch (cause) {
+    throw new Error(`${setting}: ${(cause as Error).message || (cause as NodeJS.ErrnoException).code}`, { cause })
   }
 }

@@ -49,9 +49,11 @@ export class FinstageError extends Error {
 
   /** Whether the same request may succeed later: what is not temporary is not tried again. */
   get temporary(): boolean {
-    return temporaryCodes.has(this.code)
+    return isTemporary(this.code)
   }
 }
+
+export const isTemporary = (code: ErrorCode): boolean => temporaryCodes.has(code)
 
 export const badInput = (message: string, field?: string): FinstageError =>
   new FinstageError('BAD_USER_INPUT', message, field === undefined ? {} : { field })

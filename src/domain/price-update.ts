@@ -6,7 +6,7 @@ export type PriceUpdateKind = (typeof priceUpdateKinds)[number]
 /** One step in the price of a symbol, as the leading feed numbers it and the bus carries it. */
 export interface FeedUpdate {
   readonly kind: 'TICK' | 'STATUS'
-  /** Names the leading feed that counts: `seq` goes on within a run and starts anew with another. */
+  /** Names the term of the leading feed that counts: `seq` goes on within a run. The name of a later run is greater. */
   readonly run: string
   /** Counts up by one with each update of this symbol. */
   readonly seq: number

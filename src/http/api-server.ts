@@ -57,10 +57,13 @@ export class ApiServer {
     this.#listener.stopAccepting()
   }
 
-  /** Sockets are closed with 1001, requests that were begun are answered. */
-  async stop(): Promise<void> {
-    this.#listener.stopAccepting()
-    await this.#webSockets.stop()
-    await this.#listener.stop()
+  /** Closes every WebSocket with 1001. */
+  closeSockets(): Promise<void> {
+    return this.#webSockets.stop()
+  }
+
+  /** Waits for the requests that were begun. Streams over SSE are among them: they have to be ended before. */
+  stop(): Promise<void> {
+    return this.#listener.stop()
   }
 }

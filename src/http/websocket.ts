@@ -9,6 +9,8 @@ import { type GraphQLHandler, graphqlPath } from './graphql.ts'
 import { maxMessageBytes } from './limits.ts'
 import { maskError } from './mask-error.ts'
 
+const closeTimeoutMs = 3000
+
 /** What Yoga's pipeline gives for one operation. */
 interface Enveloped {
   schema: ExecutionArgs['schema']
@@ -54,9 +56,13 @@ export class WebSocketTransport {
     )
   }
 
-  /** Closes every socket with 1001 (going away). */
+  /** Closes every socket with 1001 (going away); cuts those whose client has not answered after three seconds. */
   async stop(): Promise<void> {
+    const deadline = setTimeout(() => {
+      for (const client of this.#sockets.clients) client.terminate()
+    }, closeTimeoutMs)
     await this.#protocol.dispose()
+    clearTimeout(deadline)
   }
 }
 

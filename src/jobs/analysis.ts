@@ -1,7 +1,7 @@
 import { z } from 'zod'
 import { findingsCandles, symbolFindings } from '../analysis/symbol-findings.ts'
 import type { SymbolFailure, SymbolFindings } from '../domain/analysis.ts'
-import { FinstageError } from '../domain/errors.ts'
+import { FinstageError, isTemporary } from '../domain/errors.ts'
 import { type Interval, intervals } from '../domain/interval.ts'
 import type { MarketService } from '../market/market-service.ts'
 import type { AnalysisStore } from '../store/analysis-store.ts'
@@ -12,7 +12,10 @@ const concurrency = 8
 
 const input = z.object({ symbols: z.array(z.string()).min(1), interval: z.enum(intervals) })
 
-/** Indicators and trend of many symbols. A symbol that fails does not fail the others. */
+/**
+ * Indicators and trend of many symbols. A symbol that fails does not fail the others; where all do, for a reason that may pass,
+ * the attempt has failed and is made again.
+ */
 export function analysisTask(services: { market: MarketService; analyses: AnalysisStore }): Task {
   return defineTask({
     kind: 'ANALYSIS',
@@ -35,6 +38,9 @@ export function analysisTask(services: { market: MarketService; analyses: Analys
       }
       await Promise.all(Array.from({ length: concurrency }, work))
       signal.throwIfAborted()
+      const [failure] = failures.values()
+      if (failure && findings.size === 0 && isTemporary(failure.code))
+        throw new FinstageError(failure.code, failure.message)
       return async (client, jobId) => {
         const found = symbols.flatMap((symbol) => findings.get(symbol) ?? [])
         await services.analyses.insert(client, jobId, found)

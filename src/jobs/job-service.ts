@@ -10,6 +10,7 @@ const maxWaiting = 1024
 export class JobService {
   readonly #store: JobStore
   readonly #bus: Bus
+  readonly #channels = new Set<Channel<Job>>()
 
   constructor(options: { store: JobStore; bus: Bus }) {
     this.#store = options.store
@@ -41,10 +42,14 @@ export class JobService {
   async follow(id: string, owner: string): Promise<AsyncIterableIterator<Job> | null> {
     const missed: JobChange[] = []
     let take = (change: JobChange): unknown => missed.push(change)
-    const unsubscribe = this.#bus.subscribe('job', (change) => {
-      if (change.id === id) take(change)
-    })
-    let job = await this.find(id, owner).catch((error: unknown) => {
+    const read = async (): Promise<Job | null> => this.find(id, owner)
+    const unsubscribe = this.#subscribe(
+      (change) => {
+        if (change.id === id) take(change)
+      },
+      () => read().then((job) => job && take(job), ignored),
+    )
+    let job = await read().catch((error: unknown) => {
       unsubscribe()
       throw error
     })
@@ -52,7 +57,7 @@ export class JobService {
       unsubscribe()
       return null
     }
-    const updates = new Channel<Job>({ maxWaiting, compact: newestOfEachJob, onEnd: unsubscribe })
+    const updates = this.#channel(unsubscribe)
     updates.push(job)
     if (hasEnded(job.state)) updates.end()
     take = (change) => {
@@ -67,18 +72,49 @@ export class JobService {
 
   /** Each change of any job of an owner from now on, without end. */
   followAll(owner: string): AsyncIterableIterator<Job> {
-    // Read one after the other, so that the changes of a job keep their order.
-    let reading = Promise.resolve()
+    const updates = this.#channel(() => unsubscribe())
+    // One after the other, so that the changes of a job keep their order.
+    let telling = Promise.resolve()
     const tell = async (change: JobChange): Promise<void> => {
-      const job = await this.#store.find(change.id).catch(() => null)
-      if (job) updates.push({ ...job, ...change })
+      const job = await this.#store.find(change.id)
+      if (job) updates.push(job.revision > change.revision ? job : { ...job, ...change })
     }
-    const unsubscribe = this.#bus.subscribe('job', (change) => {
-      if (change.owner === owner) reading = reading.then(() => tell(change))
-    })
-    const updates = new Channel<Job>({ maxWaiting, compact: newestOfEachJob, onEnd: unsubscribe })
+    const unsubscribe = this.#subscribe(
+      (change) => {
+        if (change.owner === owner) telling = telling.then(() => tell(change)).catch(ignored)
+      },
+      () => {},
+    )
     return updates
   }
+
+  /** Ends every stream. */
+  stop(): void {
+    for (const channel of [...this.#channels]) void channel.return()
+  }
+
+  #subscribe(onChange: (change: JobChange) => void, onReconnected: () => void): () => void {
+    const stops = [this.#bus.subscribe('job', onChange), this.#bus.subscribe('reconnected', onReconnected)]
+    return () => {
+      for (const stop of stops) stop()
+    }
+  }
+
+  #channel(onEnd: () => void): Channel<Job> {
+    const channel: Channel<Job> = new Channel<Job>({
+      maxWaiting,
+      compact: newestOfEachJob,
+      onEnd: () => {
+        this.#channels.delete(channel)
+        onEnd()
+      },
+    })
+    this.#channels.add(channel)
+    return channel
+  }
 }
+
+/** The database is away: the next change is told when it is back. */
+const ignored = (): void => {}
 
 const newestOfEachJob = (jobs: readonly Job[]): Job[] => [...new Map(jobs.map((job) => [job.id, job])).values()]

@@ -2,7 +2,7 @@ import { LRUCache } from 'lru-cache'
 import type { Candle } from '../domain/candle.ts'
 import { FinstageError } from '../domain/errors.ts'
 import type { Source } from '../domain/instrument.ts'
-import type { Interval } from '../domain/interval.ts'
+import { type Interval, intervalSeconds, isDaily } from '../domain/interval.ts'
 import type { CandleStore, Series, Span, StoredCandles } from '../store/candle-store.ts'
 import type { MarketSource } from './market-source.ts'
 
@@ -11,6 +11,15 @@ const daySeconds = 86_400
 const revisableSeconds = 2 * daySeconds
 /** Before every exchange that any source knows. */
 const beginningOfTime = Date.UTC(1900, 0, 1) / 1000
+/**
+ * A range of more intervals than this holds more candles than anybody may ask for, whatever hours a market keeps: those of
+ * minutes would go back further than any source does. It is refused before anything is fetched.
+ */
+const maxIntervals = 60_000
+/** How far ahead of UTC the trading date of an exchange may be. */
+const dateAheadSeconds = 14 * 3600
+/** A client's clock, and the time that a request takes. */
+const reachSlackSeconds = 60
 /** Longer than markets are closed in a row: a series that begins so much later than asked has no earlier candles. */
 const longestPauseSeconds = 12 * daySeconds
 
@@ -90,10 +99,12 @@ export class CandleService {
   }
 
   async #answer(series: Series, request: CandleRequest): Promise<StoredSeries> {
-    const to = this.#end(request.to)
+    const to = this.#end(series.interval, request.to)
     const earliest = this.#earliest(series.interval)
     if (request.from !== null && request.from < earliest) throw this.#outOfReach(series.interval)
     const from = this.#start(request)
+    if ((to - from) / intervalSeconds(series.interval) > maxIntervals) throw tooManyCandles()
+    if (from >= to) return this.#cut(series, request, { candles: [], excluded: [], receivedAtMs: this.#now() }, false)
     let { stale, stored } = await this.#load(series, { from, to }, request.sinceMs)
     const first = stored.candles[0]?.epoch ?? stored.excluded[0]
     const mayGoOn = first === undefined || first - from < longestPauseSeconds
@@ -104,7 +115,11 @@ export class CandleService {
       mayGoOn &&
       from > earliest
     ) {
-      ;({ stale, stored } = await this.#load(series, { from: earliest, to }, request.sinceMs))
+      // Where that fails, what is at hand is what there is.
+      ;({ stale, stored } = await this.#load(series, { from: earliest, to }, request.sinceMs).catch(() => ({
+        stale,
+        stored,
+      })))
     }
     return this.#cut(series, request, stored, stale)
   }
@@ -142,14 +157,14 @@ export class CandleService {
     const { symbol, interval } = series
     const fetched = await this.#source.candles({ symbol, interval, from: gap.from, to: gap.to })
     const revisableFrom = Math.floor((startedMs / 1000 - revisableSeconds) / daySeconds) * daySeconds
-    await this.#store.write(series, fetched, { from: gap.from, to: Math.min(gap.to, revisableFrom) })
+    await this.#store.write(series, gap, fetched, { from: gap.from, to: Math.min(gap.to, revisableFrom) })
     const to = gap.to * 1000 >= startedMs ? Number.POSITIVE_INFINITY : gap.to
     this.#lastFetches.set(keyOf(series), { from: gap.from, to, startedMs })
   }
 
   /** The present belongs to a range that has no end. */
-  #end(to: number | null): number {
-    const present = Math.floor(this.#now() / 1000) + 1
+  #end(interval: Interval, to: number | null): number {
+    const present = Math.floor(this.#now() / 1000) + 1 + (isDaily(interval) ? dateAheadSeconds : 0)
     return Math.min(to ?? present, present)
   }
 
@@ -157,19 +172,20 @@ export class CandleService {
   #start({ interval, from, to, last, earlier }: CandleRequest): number {
     const before = (from === null ? (last ?? 0) : 0) + earlier
     const reach = before === 0 ? 0 : this.#source.spanSeconds(interval, before)
-    return Math.max(this.#earliest(interval), (from ?? this.#end(to)) - reach)
+    return Math.max(this.#earliest(interval), (from ?? this.#end(interval, to)) - reach)
   }
 
   #earliest(interval: Interval): number {
     const reachDays = this.#source.reachDays(interval)
     if (reachDays === null) return beginningOfTime
-    return Math.ceil(this.#now() / 1000) - reachDays * daySeconds
+    return Math.ceil(this.#now() / 1000) - reachDays * daySeconds - reachSlackSeconds
   }
 
   #outOfReach(interval: Interval): FinstageError {
     const reachDays = this.#source.reachDays(interval)
+    if (reachDays === null) return new FinstageError('RANGE_NOT_AVAILABLE', 'No source has candles from before 1900')
     const message = `The source has ${interval} candles of the last ${reachDays} days only`
-    return new FinstageError('RANGE_NOT_AVAILABLE', message, reachDays === null ? {} : { reachDays })
+    return new FinstageError('RANGE_NOT_AVAILABLE', message, { reachDays })
   }
 
   #cut(series: Series, request: CandleRequest, stored: StoredCandles, stale: boolean): StoredSeries {
@@ -184,12 +200,16 @@ export class CandleService {
       interval: series.interval,
       source: series.source,
       stale,
-      receivedAtMs: this.#now(),
+      receivedAtMs: stored.receivedAtMs,
       excluded: stored.excluded.filter((epoch) => epoch >= excludedFrom).length,
       nodes: candles.slice(start),
       earlier: candles.slice(Math.max(0, start - request.earlier), start),
     }
   }
 }
+
+/** At most 20,000 come in one answer; the resolvers count them, and this is what can't be fewer. */
+const tooManyCandles = (): FinstageError =>
+  new FinstageError('RANGE_NOT_AVAILABLE', 'So long a range has too many candles: ask for a shorter one')
 
 const keyOf = (series: Series): string => `${series.symbol} ${series.interval}`

@@ -5,11 +5,12 @@ interface Window {
   readonly name: string
   /** How many days back Yahoo goes; null: all there is. */
   readonly reachDays: number | null
+  /** How many days Yahoo gives in one request, where that is less. */
+  readonly requestDays?: number
 }
 
-/** MINUTE_1: at most 7 days of them in one request, besides. */
 const windows: Readonly<Record<Interval, Window>> = {
-  MINUTE_1: { name: '1m', reachDays: 30 },
+  MINUTE_1: { name: '1m', reachDays: 30, requestDays: 7 },
   MINUTE_2: { name: '2m', reachDays: 60 },
   MINUTE_5: { name: '5m', reachDays: 60 },
   MINUTE_15: { name: '15m', reachDays: 60 },
@@ -21,6 +22,14 @@ const windows: Readonly<Record<Interval, Window>> = {
 export const yahooInterval = (interval: Interval): string => windows[interval].name
 
 export const reachDays = (interval: Interval): number | null => windows[interval].reachDays
+
+/** The parts of [from, to), in epoch seconds, that Yahoo takes in one request each. */
+export function requestSpans(interval: Interval, from: number, to: number): { from: number; to: number }[] {
+  const { requestDays } = windows[interval]
+  const most = requestDays === undefined ? to - from : requestDays * daySeconds
+  const count = Math.ceil((to - from) / most)
+  return Array.from({ length: count }, (_, i) => ({ from: from + i * most, to: Math.min(to, from + (i + 1) * most) }))
+}
 
 const sessionSeconds = 6.5 * 3600
 const daySeconds = 86_400

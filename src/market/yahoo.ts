@@ -7,7 +7,7 @@ import { pollingFeed } from './polling-feed.ts'
 import { readChart } from './yahoo-chart.ts'
 import { yahooClient } from './yahoo-client.ts'
 import { chartError, sourceError } from './yahoo-errors.ts'
-import { reachDays, spanSeconds, yahooInterval } from './yahoo-interval.ts'
+import { reachDays, requestSpans, spanSeconds, yahooInterval } from './yahoo-interval.ts'
 import { readListing, readRows } from './yahoo-quote.ts'
 
 export interface YahooOptions {
@@ -67,11 +67,22 @@ export function yahooSource(options: YahooOptions = {}): MarketSource {
   }
 
   async function candles(query: CandleQuery): Promise<CandleBatch> {
-    const { symbol, interval, from, to } = query
+    const { symbol, interval } = query
     // As the last part of a path these would name another.
     if (symbol === '.' || symbol === '..') throw symbolNotFound(symbol)
     refuseBeyondReach(query, now())
-    if (from >= to) return noCandles
+    if (query.from >= query.to) return noCandles
+    const parts: CandleBatch[] = []
+    for (const span of requestSpans(interval, query.from, query.to))
+      parts.push(await part({ symbol, interval, ...span }))
+    return {
+      candles: parts.flatMap((each) => each.candles),
+      excluded: parts.flatMap((each) => each.excluded),
+    }
+  }
+
+  async function part(query: CandleQuery): Promise<CandleBatch> {
+    const { symbol, interval, from, to } = query
     // A trading date's candle is stamped with an instant of that date on the exchange: up to 14 hours off midnight UTC.
     const margin = isDaily(interval) ? daySeconds : 0
     const window = { interval: yahooInterval(interval), period1: from - margin, period2: to + margin }

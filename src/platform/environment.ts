@@ -43,9 +43,12 @@ function misspelt(names: readonly string[], present: readonly string[]): string[
 
 function looksLike(variable: string, name: string): boolean {
   const prefix = name.startsWith('SIMULATED_') && variable.startsWith('SIMULATED_')
-  const allowed = name.length < 6 ? 1 : 2
-  return prefix || distance(variable.toUpperCase(), name) <= allowed
+  // Short names have many neighbours that are none of ours (POST, GHOST): only their own letters mixed up, or one after them.
+  if (name.length < 6) return sorted(variable) === sorted(name) || variable.slice(0, -1) === name
+  return prefix || distance(variable.toUpperCase(), name) <= 2
 }
+
+const sorted = (text: string): string => [...text].sort().join('')
 
 /** Damerau-Levenshtein distance (optimal string alignment): insertions, deletions, substitutions, swaps of neighbours. */
 function distance(a: string, b: string): number {

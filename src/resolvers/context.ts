@@ -2,10 +2,11 @@ import DataLoader from 'dataloader'
 import type { SymbolAnalysis } from '../domain/analysis.ts'
 import { type FinstageError, symbolNotFound } from '../domain/errors.ts'
 import type { Interval } from '../domain/interval.ts'
-import type { Job, JobKind, JobPriority, JobState } from '../domain/job.ts'
+import type { Job } from '../domain/job.ts'
 import type { PriceUpdate } from '../domain/price-update.ts'
 import type { Listing } from '../domain/quote.ts'
 import type { CandleRequest, StoredSeries } from '../market/candle-service.ts'
+import type { JobFilter, NewJob } from '../store/job-store.ts'
 
 /** Who asks. */
 export interface Viewer {
@@ -35,24 +36,6 @@ export interface Ports {
     find(id: string): Promise<SymbolAnalysis | null>
     ofJob(jobId: string): Promise<SymbolAnalysis[]>
   }
-}
-
-interface NewJob {
-  readonly kind: JobKind
-  readonly owner: string
-  readonly priority: JobPriority
-  readonly maxAttempts: number
-  readonly timeoutSeconds: number
-  readonly input: unknown
-  readonly runAtMs: number | null
-  readonly idempotencyKey: string | null
-}
-
-interface JobFilter {
-  readonly states: readonly JobState[] | null
-  readonly kinds: readonly JobKind[] | null
-  readonly before: number | null
-  readonly limit: number
 }
 
 /** Loads each thing once, and what is asked for at the same time together. */

@@ -1,5 +1,5 @@
 import type { AnalysisResult, SymbolFailure } from '../domain/analysis.ts'
-import { FinstageError } from '../domain/errors.ts'
+import { badInput, FinstageError } from '../domain/errors.ts'
 import type { Interval } from '../domain/interval.ts'
 import type { Job, JobKind, JobPriority, JobState } from '../domain/job.ts'
 import { bounded, boundedFilter, boundedList } from './bounds.ts'
@@ -8,7 +8,8 @@ import type { Context } from './context.ts'
 const maxSymbols = 500
 const maxAttempts = 25
 const maxTimeoutSeconds = 24 * 3600
-const maxKeyLength = 200
+/** Without control characters, of which Postgres stores not all. */
+const keyPattern = /^\P{Cc}{1,200}$/u
 
 export interface EnqueueAnalysisInput {
   readonly symbols: readonly string[]
@@ -55,8 +56,8 @@ export async function enqueueAnalysis(
 
 function checkedKey(key: string | null | undefined): string | null {
   if (key == null) return null
-  bounded(key.length, 1, maxKeyLength, 'idempotencyKey')
-  return key
+  if (keyPattern.test(key)) return key
+  throw badInput('idempotencyKey has to have 1 to 200 printable characters', 'idempotencyKey')
 }
 
 export async function job(_root: unknown, { id }: { id: JobId }, context: Context): Promise<Job> {

@@ -1,6 +1,7 @@
 import SchemaBuilder from '@pothos/core'
 import RelayPlugin from '@pothos/plugin-relay'
 import type { Context } from '../resolvers/context.ts'
+import { boundedIds } from '../resolvers/node.ts'
 
 /** Defines no types: each file of this folder adds those of one concept. Times are epoch milliseconds throughout. */
 export const builder = new SchemaBuilder<{
@@ -20,6 +21,9 @@ export const builder = new SchemaBuilder<{
   defaultFieldNullability: false,
   relay: {
     cursorType: 'String',
+    nodesQueryOptions: {
+      resolve: (_root, { ids }, _context, _info, resolveNodes) => resolveNodes(boundedIds(ids)),
+    },
     edgesFieldOptions: { nullable: false },
     nodeFieldOptions: { nullable: false },
   },

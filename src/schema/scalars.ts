@@ -13,13 +13,21 @@ builder.scalarType('Symbol', {
   },
 })
 
-const instantPattern = /^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}(\.\d+)?(Z|[+-]\d{2}:\d{2})$/i
+const instantPattern = /^(?!0000)\d{4}-\d{2}-\d{2}T(?!24)\d{2}:\d{2}:\d{2}(\.\d+)?(Z|[+-]\d{2}:\d{2})$/i
+
+/** Date.parse takes 31 February for 3 March. */
+function isInstant(text: string): boolean {
+  if (!instantPattern.test(text)) return false
+  const date = text.slice(0, 10)
+  const midnight = new Date(`${date}T00:00:00Z`)
+  return !Number.isNaN(midnight.getTime()) && midnight.toISOString().startsWith(date)
+}
 
 builder.scalarType('DateTime', {
   description: 'RFC 3339 instant, in UTC',
   serialize: (value) => new Date(value).toISOString(),
   parseValue(value) {
-    const milliseconds = typeof value === 'string' && instantPattern.test(value) ? Date.parse(value) : Number.NaN
+    const milliseconds = typeof value === 'string' && isInstant(value) ? Date.parse(value) : Number.NaN
     if (Number.isNaN(milliseconds)) throw badInput('An instant is written as in 2026-01-31T12:00:00Z')
     return milliseconds
   },

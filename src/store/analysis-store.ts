@@ -1,5 +1,6 @@
 import type pg from 'pg'
 import type { SymbolAnalysis, SymbolFindings } from '../domain/analysis.ts'
+import { isUuid } from './uuid.ts'
 
 const columns = `id, symbol, interval, floor(extract(epoch FROM analysed_at) * 1000)::float8 AS "analysedAtMs",
   floor(extract(epoch FROM as_of) * 1000)::float8 AS "asOfMs", price, trend, indicators`
@@ -33,7 +34,7 @@ export class AnalysisStore {
   }
 
   async find(id: string): Promise<SymbolAnalysis | null> {
-    if (!/^[0-9a-f-]{36}$/.test(id)) return null
+    if (!isUuid(id)) return null
     const { rows } = await this.#pool.query<SymbolAnalysis>(
       `SELECT ${columns} FROM finstage.symbol_analyses WHERE id = $1`,
       [id],

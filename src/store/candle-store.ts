@@ -22,6 +22,8 @@ export interface StoredCandles {
   readonly candles: readonly Candle[]
   /** Start times, in epoch seconds, of the rows that the source sent unusable. */
   readonly excluded: readonly number[]
+  /** When this server had the newest of them, in epoch milliseconds. */
+  readonly receivedAtMs: number
 }
 
 interface Row {
@@ -68,14 +70,29 @@ export class CandleStore {
       if (row.open === null) excluded.push(row.epoch)
       else candles.push({ ...row, open: row.open })
     }
-    return { candles, excluded }
+    return { candles, excluded, receivedAtMs: await this.#receivedAtMs(series) }
   }
 
-  /** Puts what was fetched in place of what was there; `final` is the part of it that never changes again. */
-  async write(series: Series, fetched: StoredCandles, final: Span | null): Promise<void> {
+  async #receivedAtMs(series: Series): Promise<number> {
+    const { rows } = await this.#pool.query<{ received: number }>({
+      name: 'candle-received',
+      text: `SELECT floor(extract(epoch FROM received_at) * 1000)::float8 AS received FROM finstage.candle_coverage
+             WHERE source = $1 AND symbol = $2 AND interval = $3`,
+      values: [series.source, series.symbol, series.interval],
+    })
+    return rows[0]?.received ?? Date.now()
+  }
+
+  /** Puts what was fetched of a span in place of what was there; `final` is the part of it that never changes again. */
+  async write(series: Series, span: Span, fetched: Omit<StoredCandles, 'receivedAtMs'>, final: Span): Promise<void> {
     const key = [series.source, series.symbol, series.interval]
     const { candles, excluded } = fetched
     await transaction(this.#pool, async (client) => {
+      await client.query(
+        `DELETE FROM finstage.candles WHERE source = $1 AND symbol = $2 AND interval = $3 AND epoch >= $4 AND epoch < $5
+           AND epoch <> ALL ($6::bigint[])`,
+        [...key, span.from, span.to, [...candles.map((candle) => candle.epoch), ...excluded]],
+      )
       await client.query(
         `INSERT INTO finstage.candles AS known (source, symbol, interval, epoch, open, high, low, close, volume, closed)
          SELECT $1, $2, $3, row.* FROM unnest($4::bigint[], $5::float8[], $6::float8[], $7::float8[], $8::float8[],
@@ -95,12 +112,12 @@ export class CandleStore {
           [...candles.map((candle) => candle.closed), ...excluded.map(() => true)],
         ],
       )
-      if (!final || final.from >= final.to) return
       await client.query(
         `INSERT INTO finstage.candle_coverage AS known (source, symbol, interval, covered)
          VALUES ($1, $2, $3, int8multirange(int8range($4, $5)))
-         ON CONFLICT (source, symbol, interval) DO UPDATE SET covered = known.covered + excluded.covered`,
-        [...key, final.from, final.to],
+         ON CONFLICT (source, symbol, interval)
+         DO UPDATE SET covered = known.covered + excluded.covered, received_at = excluded.received_at`,
+        [...key, final.from, Math.max(final.from, final.to)],
       )
     })
   }

@@ -2,6 +2,7 @@ import type pg from 'pg'
 import { badInput } from '../domain/errors.ts'
 import type { Job, JobFailure, JobKind, JobPriority, JobState } from '../domain/job.ts'
 import { transaction } from '../platform/pool.ts'
+import { isUuid } from './uuid.ts'
 
 export interface NewJob {
   readonly kind: JobKind
@@ -191,5 +192,3 @@ function one<T>(rows: readonly T[]): T {
   if (row === undefined) throw new Error('the database returned no row')
   return row
 }
-
-const isUuid = (text: string): boolean => /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/.test(text)

@@ -1,4 +1,3 @@
-import { randomUUID } from 'node:crypto'
 import { LRUCache } from 'lru-cache'
 import { Counter, Gauge, type Registry } from 'prom-client'
 import type { FinstageError } from '../domain/errors.ts'
@@ -70,10 +69,10 @@ export class Feed {
     })
   }
 
-  lead(): void {
+  /** `run` names the term; a later one's name is greater. */
+  lead(run: string): void {
     if (this.#term) return
     const { bus, openLive, log } = this.#options
-    const run = randomUUID().slice(0, 8)
     const sink: LiveSink = {
       update: (listing) => this.#observe(listing),
       failure: (symbol, error) => this.#fail(symbol, error),

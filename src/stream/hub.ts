@@ -66,6 +66,8 @@ export class PriceHub {
       this.#bus.subscribe('price', (update) => this.#receive(update)),
       this.#bus.subscribe('priceFailure', (failure) => this.#fail(failure)),
       this.#bus.subscribe('feedStarted', () => this.#announce('held', [...this.#watched.keys()])),
+      // As if all were new: the feed tells again how things stand.
+      this.#bus.subscribe('reconnected', () => this.#announce('added', [...this.#watched.keys()])),
       () => clearInterval(timer),
     ]
   }
@@ -167,7 +169,8 @@ export class PriceHub {
     const watched = this.#watched.get(quote.symbol)
     if (!watched) return
     const last = watched.newest
-    if (last?.run === run && seq <= last.update.seq) return
+    // A leader that was deposed may speak for a moment yet.
+    if (last && (run < last.run || (run === last.run && seq <= last.update.seq))) return
     // A mere status that follows a price which was lost on the way tells of that price too.
     const isStatus = kind === 'STATUS' && last?.run === run && seq === last.update.seq + 1
     const update: PriceUpdate = { kind: isStatus ? 'STATUS' : 'TICK', seq, publishedAtMs: this.#now(), quote }

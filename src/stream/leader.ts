@@ -15,7 +15,7 @@ export class Leader {
     connectionString: string
     lockKey: number
     log: Logger
-    lead: () => void
+    lead: (run: string) => void
     yield: () => Promise<void>
   }
   #session: pg.Client | undefined
@@ -27,8 +27,8 @@ export class Leader {
     connectionString: string
     lockKey: number
     log: Logger
-    /** Called when this process becomes the leader. */
-    lead: () => void
+    /** Called when this process becomes the leader, with a name for its term: a later term's name is greater. */
+    lead: (run: string) => void
     /** Called when it is no longer. */
     yield: () => Promise<void>
   }) {
@@ -70,23 +70,26 @@ export class Leader {
   /** Stands by until the lock is free, then leads until the session ends or the leader is stopped. */
   async #stand(signal: AbortSignal): Promise<void> {
     const { connectionString, lockKey } = this.#options
+    const done = new AbortController()
     const session = new pg.Client({ connectionString, keepAlive: true })
     const ended = new Promise<void>((resolve) => {
       session.on('end', resolve)
       session.on('error', () => resolve())
-      signal.addEventListener('abort', () => resolve(), { once: true })
+      signal.addEventListener('abort', () => resolve(), { once: true, signal: done.signal })
     })
-    await session.connect()
-    this.#connected = true
     try {
+      await session.connect()
+      this.#connected = true
       while (!signal.aborted && !(await tryLock(session, lockKey))) {
         await sleep(retryMs, undefined, { signal }).catch(() => {})
       }
       if (signal.aborted) return
+      const run = await nameOfTerm(session)
       this.#session = session
-      this.#options.lead()
+      this.#options.lead(run)
       await ended
     } finally {
+      done.abort()
       this.#connected = false
       if (this.#session) {
         this.#session = undefined
@@ -100,4 +103,12 @@ export class Leader {
 async function tryLock(session: pg.Client, key: number): Promise<boolean> {
   const { rows } = await session.query<{ locked: boolean }>('SELECT pg_try_advisory_lock($1) AS locked', [key])
   return rows[0]?.locked ?? false
+}
+
+/** By the database's clock, which all who stand by share. */
+async function nameOfTerm(session: pg.Client): Promise<string> {
+  const { rows } = await session.query<{ ms: string }>(
+    "SELECT lpad(floor(extract(epoch FROM clock_timestamp()) * 1000)::text, 15, '0') AS ms",
+  )
+  return rows[0]?.ms ?? ''
 }

@@ -127,6 +127,7 @@ export class PostgresBus implements Bus {
         await sleep(reconnectDelayMs, undefined, { signal })
         const client = await this.#listen()
         this.#log.info('the bus is connected again')
+        this.#local.publish('reconnected', {})
         // Stopped while it was connecting: nobody else would end it.
         if (signal.aborted) await client.end()
         return

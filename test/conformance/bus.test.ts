@@ -8,7 +8,7 @@ import { createPool } from '../../src/platform/pool.ts'
 import type { Bus } from '../../src/stream/bus.ts'
 import { LocalBus } from '../../src/stream/local-bus.ts'
 import { PostgresBus } from '../../src/stream/postgres-bus.ts'
-import { eventually } from '../support/client.ts'
+import { eventually, inTime } from '../support/client.ts'
 import { createTestDatabase, type TestDatabase } from '../support/database.ts'
 import { silentLog } from '../support/log.ts'
 
@@ -316,6 +316,44 @@ test('PostgresBus: when its connection is killed it says so, connects again and 
     await eventually(() => own.some(({ revision }) => revision === 10 * round + 2), 'a message from the other')
   }
   assert.deepEqual(revisions(own).toSorted(), [10, 11, 12, 20, 21, 22])
+})
+
+test('PostgresBus: a connection that comes up after stop is ended, and no other follows', async (t) => {
+  const warnings: unknown[] = []
+  const log = Object.assign(Object.create(silentLog), { warn: (message: unknown) => warnings.push(message) })
+  const pool = createPool(database.url, silentLog)
+  const bus = new PostgresBus({ connectionString: database.url, pool, log })
+  t.after(async () => {
+    await bus.stop()
+    await pool.end()
+  })
+  const earlier = await listeners()
+  await bus.start()
+  const own = (await listeners()).filter((pid) => !earlier.includes(pid))
+  const connecting = Promise.withResolvers<void>()
+  const gate = Promise.withResolvers<void>()
+  const ended = Promise.withResolvers<void>()
+  const connect: (this: pg.Client) => Promise<unknown> = pg.Client.prototype.connect
+  await database.query('SELECT pg_terminate_backend(pid) FROM unnest($1::int[]) AS pid', [own])
+  t.mock.method(
+    pg.Client.prototype,
+    'connect',
+    async function (this: pg.Client) {
+      connecting.resolve()
+      this.once('end', () => ended.resolve())
+      await gate.promise
+      await connect.call(this)
+    },
+    { times: 1 },
+  )
+  await inTime(connecting.promise, 'the attempt to connect again')
+  const stopped = bus.stop()
+  gate.resolve()
+  await stopped
+  await inTime(ended.promise, 'the end of the connection')
+  assert.equal(bus.connected, false)
+  assert.deepEqual(warnings, ['the bus lost its connection'])
+  await eventually(async () => (await listeners()).length === earlier.length, 'the end of the connection')
 })
 
 test('PostgresBus: when Postgres drops every connection, what is published later arrives', async (t) => {

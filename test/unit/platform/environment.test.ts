@@ -68,7 +68,6 @@ test('an address that holds no password is shown as it is', () => {
 for (const [misspelt, meant] of [
   ['PROT', 'PORT'],
   ['PORTS', 'PORT'],
-  ['port', 'PORT'],
   ['HOTS', 'HOST'],
   ['DATABSE_URL', 'DATABASE_URL'],
   ['DATABASEURL', 'DATABASE_URL'],

@@ -85,7 +85,7 @@ function open(t: TestContext) {
 
 test('updates are numbered by symbol, one by one from 1, and carry the run that was announced', (t) => {
   const { feed, announce, update, published, prices, runs } = open(t)
-  feed.lead()
+  feed.lead('run 001')
   announce('added', 'A B')
   update('A', { price: 1 })
   update('B', { price: 10 })
@@ -100,7 +100,7 @@ test('updates are numbered by symbol, one by one from 1, and carry the run that 
 for (const price of [Number.NaN, Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY, 0, -0, -1]) {
   test(`a price of ${Object.is(price, -0) ? '-0' : price} is left out and counted, and leaves no gap`, async (t) => {
     const { feed, announce, update, published, metric } = open(t)
-    feed.lead()
+    feed.lead('run 002')
     announce('added', 'A')
     update('A', { price })
     update('A', { price: 5 })
@@ -114,7 +114,7 @@ for (const price of [Number.NaN, Number.POSITIVE_INFINITY, Number.NEGATIVE_INFIN
 
 test('a price older than the last is left out and counted; one of the same time is not', async (t) => {
   const { feed, announce, update, published, metric } = open(t)
-  feed.lead()
+  feed.lead('run 003')
   announce('added', 'A B')
   update('A', { price: 1, timeMs: 1000 })
   update('A', { price: 2, timeMs: 999 })
@@ -126,7 +126,7 @@ test('a price older than the last is left out and counted; one of the same time 
 
 test('a symbol of which the source has no price is not told', (t) => {
   const { feed, announce, update, published } = open(t)
-  feed.lead()
+  feed.lead('run 004')
   announce('added', 'A')
   update('A', null)
   assert.deepEqual(published(), [])
@@ -134,7 +134,7 @@ test('a symbol of which the source has no price is not told', (t) => {
 
 test('STATUS says that the market has changed its state; with a new price, volume or time it is a TICK', (t) => {
   const { feed, announce, update, published } = open(t)
-  feed.lead()
+  feed.lead('run 005')
   announce('added', 'A')
   update('A', { marketState: 'REGULAR', volume: 1 })
   update('A', { marketState: 'POST', volume: 1 })
@@ -154,7 +154,7 @@ test('STATUS says that the market has changed its state; with a new price, volum
 
 test('STATUS says once that the source has failed, with the last price as stale, and once that it is back', (t) => {
   const { feed, announce, update, fail, published, prices, failures } = open(t)
-  feed.lead()
+  feed.lead('run 006')
   announce('added', 'A')
   update('A', { price: 7 })
   fail('A', 'SOURCE_UNAVAILABLE')
@@ -170,7 +170,7 @@ test('STATUS says once that the source has failed, with the last price as stale,
 
 test('a source that is back with a new price tells it as a TICK that is not stale', (t) => {
   const { feed, announce, update, fail, published, prices } = open(t)
-  feed.lead()
+  feed.lead('run 007')
   announce('added', 'A')
   update('A', { price: 7 })
   fail('A', 'SOURCE_UNAVAILABLE')
@@ -183,7 +183,7 @@ test('a failure of a symbol without a price is passed on as it is', (t) => {
   const { feed, bus, announce, fail, published } = open(t)
   const failures: PriceFailure[] = []
   bus.subscribe('priceFailure', (failure) => failures.push(failure))
-  feed.lead()
+  feed.lead('run 008')
   announce('added', 'NOPE')
   fail('NOPE', 'SYMBOL_NOT_FOUND')
   assert.deepEqual(failures, [{ symbol: 'NOPE', code: 'SYMBOL_NOT_FOUND', message: 'no', details: { symbol: 'NOPE' } }])
@@ -192,7 +192,7 @@ test('a failure of a symbol without a price is passed on as it is', (t) => {
 
 test('a node that begins to watch is told how things stand, with the number they had', (t) => {
   const { feed, announce, update, fail, published, failures, prices, runs } = open(t)
-  feed.lead()
+  feed.lead('run 009')
   announce('added', 'A B NOPE')
   update('A', { price: 1 })
   update('A', { price: 2 })
@@ -209,7 +209,7 @@ test('a node that begins to watch is told how things stand, with the number they
 
 test('a failure is told to newcomers no more once the symbol has a price', (t) => {
   const { feed, announce, update, fail, published, failures } = open(t)
-  feed.lead()
+  feed.lead('run 010')
   announce('added', 'A')
   fail('A', 'SOURCE_UNAVAILABLE')
   update('A', { price: 1 })
@@ -222,7 +222,7 @@ test('a failure is told to newcomers no more once the symbol has a price', (t) =
 
 test('the source watches what all nodes together want, and is told of changes alone', async (t) => {
   const { feed, announce, watched, metric } = open(t)
-  feed.lead()
+  feed.lead('run 011')
   announce('added', 'A B', 'n1')
   announce('added', 'B C', 'n2')
   announce('held', 'A B', 'n1')
@@ -237,7 +237,7 @@ test('the source watches what all nodes together want, and is told of changes al
 
 test('what is not announced for 15 s is forgotten, what is announced every 5 s is not', (t) => {
   const { feed, announce, watched, pass } = open(t)
-  feed.lead()
+  feed.lead('run 012')
   announce('added', 'A', 'n1')
   announce('added', 'A B', 'n2')
   watched()
@@ -254,7 +254,7 @@ test('what is not announced for 15 s is forgotten, what is announced every 5 s i
 
 test('a symbol that is forgotten and then watched again starts from the prices of now', (t) => {
   const { feed, announce, update, published } = open(t)
-  feed.lead()
+  feed.lead('run 013')
   announce('added', 'A B')
   update('A', { price: 1, timeMs: 5000 })
   announce('dropped', 'A')
@@ -267,7 +267,7 @@ test('a symbol that is forgotten and then watched again starts from the prices o
 
 test('the numbers of a symbol never go back within a run: not though it was dropped or forgotten meanwhile', (t) => {
   const { feed, announce, update, pass, prices } = open(t)
-  feed.lead()
+  feed.lead('run 014')
   announce('added', 'A')
   for (const price of [1, 2, 3]) update('A', { price })
   announce('dropped', 'A')
@@ -287,7 +287,7 @@ test('a feed that has yielded stops its source, its timer and its listening; wha
   const { feed, announce, update, fail, published, failures, watched, stops } = open(t)
   const started = t.mock.method(globalThis, 'setInterval')
   const cleared = t.mock.method(globalThis, 'clearInterval')
-  feed.lead()
+  feed.lead('run 015')
   announce('added', 'A')
   update('A', { price: 1 })
   published()
@@ -304,14 +304,14 @@ test('a feed that has yielded stops its source, its timer and its listening; wha
 
 test('each term of leading is a run of its own, which knows nothing of the one before', async (t) => {
   const { feed, announce, update, published, prices, runs, watched } = open(t)
-  feed.lead()
+  feed.lead('run 016')
   announce('added', 'A B')
   update('A', { price: 1, timeMs: 5000 })
   update('A', { price: 2, timeMs: 5000 })
   await feed.yield()
   published()
   watched()
-  feed.lead()
+  feed.lead('run 017')
   assert.equal(runs.length, 2)
   assert.notEqual(runs[0], runs[1])
   announce('held', 'A')
@@ -326,8 +326,8 @@ test('each term of leading is a run of its own, which knows nothing of the one b
 test('lead and yield may be called twice, and yield before lead', async (t) => {
   const { feed, runs, sinks, stops, announce, watched } = open(t)
   await feed.yield()
-  feed.lead()
-  feed.lead()
+  feed.lead('run 018')
+  feed.lead('run 019')
   assert.deepEqual([runs.length, sinks.length], [1, 1])
   announce('added', 'A')
   assert.deepEqual(watched(), ['A'])

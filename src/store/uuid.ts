@@ -1,0 +1,2 @@
+/** Whether Postgres takes the text for an id; another is none of ours. */
+export const isUuid = (text: string): boolean => /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/.test(text)
