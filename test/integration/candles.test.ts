@@ -158,3 +158,51 @@ test('a period out of its bounds is BAD_USER_INPUT at its own field, and the res
     [[['candles', 'sma'], 'BAD_USER_INPUT']],
   )
 })
+
+test('a range that lies in the future or ends before it could begin is empty, and one from before 1900 is refused', async () => {
+  const ask = async (args: string) => {
+    const { data, errors } = await post<Series>(app.api, `{ candles(symbol: "AAPL", ${args}) { nodes { close } } }`)
+    return errors?.[0]?.extensions.code ?? data?.candles?.nodes
+  }
+  assert.deepEqual(await ask('from: "2100-01-01T00:00:00Z"'), [])
+  assert.deepEqual(await ask('from: "2100-01-01T00:00:00Z", last: 3'), [])
+  assert.deepEqual(await ask('to: "1850-01-01T00:00:00Z"'), [])
+  assert.deepEqual(await ask('interval: MINUTE_1, to: "2020-01-01T00:00:00Z", last: 10'), [])
+  assert.equal(await ask('from: "1800-01-01T00:00:00Z"'), 'RANGE_NOT_AVAILABLE')
+})
+
+test('minutes of more than the week that Yahoo gives at once are fetched in parts and joined', async () => {
+  const from = new Date(Date.now() - 20 * 86_400_000).toISOString()
+  const { data, errors } = await post<Series>(
+    app.api,
+    `{ candles(symbol: "BTC-USD", interval: MINUTE_1, from: "${from}", last: 15000) { columns { time } rsi(period: 50) { epoch } } }`,
+  )
+  assert.equal(errors, undefined)
+  const times = data?.candles?.columns.time ?? []
+  assert.equal(times.length, 15_000)
+  assert.deepEqual(
+    times,
+    [...new Set(times)].sort((a, b) => a - b),
+  )
+})
+
+test('a range of more candles than one answer holds is refused before anything is fetched', async () => {
+  await using simulated = await startApp({ DATABASE_URL: database.url, MARKET_SOURCE: 'simulated' })
+  const { errors } = await post(
+    simulated.api,
+    '{ candles(symbol: "AAPL", interval: MINUTE_1, from: "2015-01-01T00:00:00Z") { columns { time } } }',
+  )
+  assert.equal(errors?.[0]?.extensions.code, 'RANGE_NOT_AVAILABLE')
+  assert.deepEqual(await database.query("SELECT 1 FROM finstage.candles WHERE source = 'SIMULATED'"), [])
+})
+
+test('a row that the source takes back is gone from the answers too', async () => {
+  const row = (time: number, close: number) => ({ time, open: close, high: close, low: close, close, volume: 1 })
+  const now = Math.floor(Date.now() / 300_000) * 300
+  yahoo.setChart('EURUSD=X', '5m', [row(now - 900, 1), row(now - 600, 2), row(now - 300, 3)])
+  const query = '{ candles(symbol: "EURUSD=X", interval: MINUTE_5, last: 3) { nodes { close } } }'
+  const closes = async () => (await post<Series>(app.api, query)).data?.candles?.nodes.map(({ close }) => close)
+  assert.deepEqual(await closes(), [1, 2, 3])
+  yahoo.setChart('EURUSD=X', '5m', [row(now - 900, 1), row(now - 300, 4)])
+  assert.deepEqual(await closes(), [1, 4])
+})

@@ -264,3 +264,37 @@ test('a job that does not exist is NOT_FOUND, to ask for and to follow', async (
   await using stream = subscribe(app.api, 'subscription ($id: ID) { jobUpdates(id: $id) { id } }', { id })
   assert.equal((await inTime(stream.next(), 'an answer')).errors?.[0]?.extensions.code, 'NOT_FOUND')
 })
+
+test('while the source is away an analysis is tried again, instead of succeeding with nothing', async () => {
+  const clear = yahoo.fault('chart', { status: 500 })
+  const { job } = await enqueue({ symbols: ['GONE', 'ADHX'], interval: 'MINUTE_30', maxAttempts: 1 })
+  const last = (await follow(job?.id)).at(-1)
+  clear()
+  assert.deepEqual([last?.state, last?.error?.code], ['FAILED', 'SOURCE_UNAVAILABLE'])
+})
+
+test('who follows a job is told its end although the bus was cut meanwhile', async () => {
+  const clear = yahoo.fault('chart', { delayMs: 700 })
+  const { job } = await enqueue({ symbols: ['BRK-B'], interval: 'MINUTE_2' })
+  // Another process runs it, so that its news come over the bus alone.
+  await using other = await startApp({ DATABASE_URL: database.url, YAHOO_BASE_URL: yahoo.url }, 'api')
+  await using stream = subscribe<{ jobUpdates: Job }>(
+    other.api,
+    'subscription ($id: ID) { jobUpdates(id: $id) { state } }',
+    {
+      id: job?.id,
+    },
+  )
+  await stream.next()
+  const cut = setInterval(() => void database.query(endListeners), 50)
+  await eventually(
+    async () => (await database.query("SELECT 1 FROM finstage.jobs WHERE state = 'RUNNING'")).length === 0,
+    'the end',
+  )
+  clearInterval(cut)
+  clear()
+  await stream.until(({ jobUpdates }) => jobUpdates.state === 'SUCCEEDED')
+})
+
+const endListeners = `SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+  WHERE datname = current_database() AND query = 'LISTEN finstage'`

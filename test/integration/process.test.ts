@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { execFile } from 'node:child_process'
+import { once } from 'node:events'
 import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { createServer } from 'node:http'
 import { tmpdir } from 'node:os'
@@ -55,6 +56,25 @@ test('SIGTERM under 100 subscribers closes every socket with 1001, exits with 0 
   await eventually(() => codes.length === 100, 'all sockets are closed')
   assert.deepEqual(new Set(codes), new Set([1001]))
   assert.equal(isAlive(postgres), false)
+})
+
+test('SIGTERM ends a stream over SSE as a stream ends, and cuts a WebSocket whose client no longer reads', async () => {
+  await using server = await startAlone('slow')
+  const response = await fetch(`${server.api}/graphql`, {
+    method: 'POST',
+    headers: { 'content-type': 'application/json', accept: 'text/event-stream' },
+    body: JSON.stringify({ query: 'subscription { priceUpdates(symbols: ["AAPL"]) { price } }' }),
+  })
+  const text = response.text()
+  const deaf = new WebSocket(`${server.api.replace('http', 'ws')}/graphql`, 'graphql-transport-ws')
+  await once(deaf, 'open')
+  deaf.pause()
+  const toldMs = Date.now()
+  server.kill('SIGTERM')
+  assert.equal(await inTime(server.exited, 'the exit'), 0)
+  assert.ok(Date.now() - toldMs < 10_000, `${Date.now() - toldMs} ms`)
+  assert.match(await text, /event: next[\s\S]*event: complete/)
+  deaf.terminate()
 })
 
 for (const signal of ['SIGINT', 'SIGKILL'] as const) {
@@ -216,7 +236,9 @@ test('a wrong or misspelt setting, an unknown role and a port that is taken stop
     [['all'], { DATABASE_URL: 'mysql://me:secret@db/x' }, /DATABASE_URL=\*\*\* is wrong/],
     [['everything'], {}, /everything is no role/],
     [['api'], { DATABASE_URL: database.url, PORT: port }, new RegExp(`port ${port} is in use: set PORT`)],
-    [['api'], { DATABASE_URL: 'postgresql://nobody@127.0.0.1:1/none' }, /ECONNREFUSED/],
+    [['api'], { DATABASE_URL: 'postgresql://nobody@127.0.0.1:1/none' }, /DATABASE_URL .*ECONNREFUSED/],
+    [['all'], { DATA_DIR: '/dev/null' }, /DATA_DIR=\/dev\/null: /],
+    [['api'], { DATABASE_URL: database.url, HOST: '203.0.113.1' }, /HOST=203\.0\.113\.1 .*can't be listened on/],
   ]
   for (const [args, environment, sentence] of cases) {
     const { exited, stderr } = runProcess(args, environment)

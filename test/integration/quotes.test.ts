@@ -100,6 +100,12 @@ test('an empty list and one over its bound are BAD_USER_INPUT', async () => {
   }
 })
 
+test('more than 100 nodes at once are BAD_USER_INPUT', async () => {
+  const ids = Array.from({ length: 101 }, () => globalId('Quote:AAPL'))
+  const { errors } = await post(app.api, 'query ($ids: [ID!]!) { nodes(ids: $ids) { id } }', { ids })
+  assert.equal(errors?.[0]?.extensions.code, 'BAD_USER_INPUT')
+})
+
 test('when the source fails, the last known quote comes as stale; a symbol never seen is SOURCE_UNAVAILABLE', async () => {
   await post(app.api, '{ quote(symbol: "AAPL") { price } }')
   const clear = yahoo.fault('quote', { status: 500 })
