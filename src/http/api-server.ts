@@ -31,7 +31,7 @@ export class ApiServer {
       serve(request, response) {
         const path = request.url?.split('?')[0]
         if (path === graphqlPath) {
-          if (GraphiQLPage.isWanted(request)) page.serve(request, response)
+          if (GraphiQLPage.isWanted(request)) void page.serve(request, response)
           else void graphql(request, response)
         } else if (path === '/') {
           response.writeHead(302, { location: graphqlPath }).end()

@@ -1,16 +1,25 @@
+import { createHash } from 'node:crypto'
 import type { IncomingMessage, ServerResponse } from 'node:http'
-import { brotliCompressSync, constants, gzipSync } from 'node:zlib'
+import { promisify } from 'node:util'
+import { brotliCompress, constants, gzip } from 'node:zlib'
 import { renderGraphiQL } from '@graphql-yoga/render-graphiql'
 import { exampleOperations } from './example-operations.ts'
 
+type Encoding = 'br' | 'gzip' | 'identity'
+
+const compress: Record<Encoding, (html: Buffer) => Promise<Buffer>> = {
+  br: (html) => promisify(brotliCompress)(html, { params: { [constants.BROTLI_PARAM_QUALITY]: 6 } }),
+  gzip: promisify(gzip),
+  identity: async (html) => html,
+}
+
 /** GraphiQL in one page that needs no other host. Compressed once, when it is first asked for. */
 export class GraphiQLPage {
-  readonly #html = renderGraphiQL({
-    title: 'Finstage',
-    defaultQuery: exampleOperations,
-    subscriptionsProtocol: 'WS',
-  })
-  readonly #bodies = new Map<string, Buffer>()
+  readonly #html = Buffer.from(
+    String(renderGraphiQL({ title: 'Finstage', defaultQuery: exampleOperations, subscriptionsProtocol: 'WS' })),
+  )
+  readonly #version = createHash('sha256').update(this.#html).digest('base64url').slice(0, 20)
+  readonly #bodies = new Map<Encoding, Promise<Buffer>>()
 
   static isWanted(request: IncomingMessage): boolean {
     return (
@@ -20,30 +29,42 @@ export class GraphiQLPage {
     )
   }
 
-  serve(request: IncomingMessage, response: ServerResponse): void {
-    const accepted = (request.headers['accept-encoding'] ?? '').toString()
-    const encoding = accepted.includes('br') ? 'br' : accepted.includes('gzip') ? 'gzip' : 'identity'
-    const body = this.#body(encoding)
+  async serve(request: IncomingMessage, response: ServerResponse): Promise<void> {
+    const encoding = bestEncoding(String(request.headers['accept-encoding'] ?? ''))
+    const etag = `"${this.#version}-${encoding}"`
+    const headers = { etag, 'cache-control': 'no-cache', vary: 'accept, accept-encoding' }
+    if (request.headers['if-none-match'] === etag) {
+      response.writeHead(304, headers).end()
+      return
+    }
+    const body = await this.#body(encoding)
     response.writeHead(200, {
+      ...headers,
       'content-type': 'text/html; charset=utf-8',
       'content-length': body.length,
-      vary: 'accept, accept-encoding',
       ...(encoding === 'identity' ? {} : { 'content-encoding': encoding }),
     })
     response.end(body)
   }
 
-  #body(encoding: string): Buffer {
+  #body(encoding: Encoding): Promise<Buffer> {
     const known = this.#bodies.get(encoding)
     if (known) return known
-    const html = Buffer.from(String(this.#html))
-    const body =
-      encoding === 'br'
-        ? brotliCompressSync(html, { params: { [constants.BROTLI_PARAM_QUALITY]: 6 } })
-        : encoding === 'gzip'
-          ? gzipSync(html)
-          : html
+    const body = compress[encoding](this.#html)
     this.#bodies.set(encoding, body)
     return body
   }
+}
+
+function bestEncoding(accepted: string): Encoding {
+  if (takes(accepted, 'br')) return 'br'
+  return takes(accepted, 'gzip') ? 'gzip' : 'identity'
+}
+
+/** RFC 9110, 12.5.3: a weight of 0 is a no. */
+function takes(accepted: string, encoding: Encoding): boolean {
+  return accepted.split(',').some((part) => {
+    const [name, weight] = part.split(';').map((text) => text.trim())
+    return name === encoding && !/^q=0(\.0*)?$/.test(weight ?? '')
+  })
 }

@@ -71,7 +71,7 @@ export class Leader {
   async #stand(signal: AbortSignal): Promise<void> {
     const { connectionString, lockKey } = this.#options
     const done = new AbortController()
-    const session = new pg.Client({ connectionString, keepAlive: true })
+    const session = new pg.Client({ connectionString, keepAlive: true, connectionTimeoutMillis: 10_000 })
     const ended = new Promise<void>((resolve) => {
       session.on('end', resolve)
       session.on('error', () => resolve())

@@ -105,8 +105,10 @@ export class PostgresBus implements Bus {
     }
   }
 
-  async #listen(): Promise<pg.Client> {
-    const client = new pg.Client({ connectionString: this.#connectionString, keepAlive: true })
+  async #listen(): Promise<void> {
+    const { signal } = this.#stopping
+    const connectionString = this.#connectionString
+    const client = new pg.Client({ connectionString, keepAlive: true, connectionTimeoutMillis: 10_000 })
     client.on('error', () => {})
     client.on('notification', ({ payload }) => this.#receive(payload ?? '[]'))
     client.on('end', () => {
@@ -114,8 +116,9 @@ export class PostgresBus implements Bus {
     })
     await client.connect()
     await client.query(`LISTEN ${channel}`)
-    this.#listener = client
-    return client
+    // Stopped while it was connecting: nobody else would end it.
+    if (signal.aborted) await client.end()
+    else this.#listener = client
   }
 
   async #reconnect(): Promise<void> {
@@ -125,11 +128,10 @@ export class PostgresBus implements Bus {
     while (!signal.aborted) {
       try {
         await sleep(reconnectDelayMs, undefined, { signal })
-        const client = await this.#listen()
+        await this.#listen()
+        if (signal.aborted) return
         this.#log.info('the bus is connected again')
         this.#local.publish('reconnected', {})
-        // Stopped while it was connecting: nobody else would end it.
-        if (signal.aborted) await client.end()
         return
       } catch {
         // Tried again until it works or the bus is stopped.

@@ -18,7 +18,7 @@ interface Served {
 
 const page = new GraphiQLPage()
 
-function serve(acceptEncoding?: string): Served {
+async function serve(acceptEncoding?: string): Promise<Served> {
   let status = 0
   let headers: Served['headers'] = {}
   let body: Buffer = Buffer.alloc(0)
@@ -32,14 +32,14 @@ function serve(acceptEncoding?: string): Served {
       body = chunk
     },
   } as unknown as ServerResponse
-  page.serve(
+  await page.serve(
     requestOf({ headers: acceptEncoding === undefined ? {} : { 'accept-encoding': acceptEncoding } }),
     response,
   )
   return { status, headers, body }
 }
 
-const html = serve().body.toString()
+const html = (await serve()).body.toString()
 
 for (const [acceptEncoding, encoding] of [
   ['gzip, deflate, br, zstd', 'br'],
@@ -52,8 +52,8 @@ for (const [acceptEncoding, encoding] of [
   ['br;q=0, gzip', 'gzip'],
   ['gzip;q=0', undefined],
 ] as const) {
-  test(`to ${acceptEncoding ?? 'no'} accept-encoding the page comes ${encoding ?? 'plain'}`, () => {
-    const { status, headers, body } = serve(acceptEncoding)
+  test(`to ${acceptEncoding ?? 'no'} accept-encoding the page comes ${encoding ?? 'plain'}`, async () => {
+    const { status, headers, body } = await serve(acceptEncoding)
     assert.equal(status, 200)
     assert.equal(headers['content-type'], 'text/html; charset=utf-8')
     assert.equal(headers['content-encoding'], encoding)
@@ -64,12 +64,20 @@ for (const [acceptEncoding, encoding] of [
   })
 }
 
-test('compressed, the page is less than a third of its size, and it is compressed once', () => {
+test('compressed, the page is less than a third of its size, and it is compressed once', async () => {
   for (const encoding of ['br', 'gzip']) {
-    const { body } = serve(encoding)
+    const { body } = await serve(encoding)
     assert.ok(body.length < html.length / 3, `${body.length} of ${html.length}`)
-    assert.equal(serve(encoding).body, body)
+    assert.equal((await serve(encoding)).body, body)
   }
+})
+
+test('a browser that has the page is told that it has not changed', async () => {
+  const { headers } = await serve('br')
+  const statuses: number[] = []
+  const response = { writeHead: (code: number) => ({ end: () => statuses.push(code) }) } as unknown as ServerResponse
+  await page.serve(requestOf({ headers: { 'accept-encoding': 'br', 'if-none-match': String(headers.etag) } }), response)
+  assert.deepEqual(statuses, [304])
 })
 
 test('the page names no other host to load from', () => {
