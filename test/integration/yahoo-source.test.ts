@@ -382,16 +382,34 @@ test('a range before the reach of an interval costs no request', async () => {
 test("a range that Yahoo refuses is RANGE_NOT_AVAILABLE, with Yahoo's own reach where it names one", async () => {
   await using yahoo = await startTestYahoo({ now })
   const source = sourceOf(yahoo)
-  const to = nowMs / 1000
-  const tooMuch = await failure(source.candles({ symbol: 'AAPL', interval: 'MINUTE_1', from: to - 20 * 86_400, to }))
-  assert.equal(tooMuch.code, 'RANGE_NOT_AVAILABLE')
-  assert.equal(tooMuch.details.reachDays, undefined)
+  const week = '1m data not available for startTime. Only 7 days worth of 1m granularity data are allowed per request.'
+  yahoo.fault('chart', {
+    status: 422,
+    body: { chart: { result: null, error: { code: 'Unprocessable Entity', description: week } } },
+  })
+  const refused = await failure(source.candles({ ...days, interval: 'HOUR_1' }))
+  assert.equal(refused.code, 'RANGE_NOT_AVAILABLE')
+  assert.equal(refused.details.reachDays, undefined)
   const description = '1h data not available. The requested range must be within the last 99 days.'
   const body = { chart: { result: null, error: { code: 'Unprocessable Entity', description } } }
   yahoo.fault('chart', { status: 422, body })
   assert.equal((await failure(source.candles({ ...days, interval: 'HOUR_1' }))).details.reachDays, 99)
   yahoo.fault('chart', { status: 200, body })
   assert.equal((await failure(source.candles({ ...days, interval: 'HOUR_1' }))).details.reachDays, 99)
+})
+
+test('20 days of minutes are asked for in three requests of at most a week, and joined in order', async () => {
+  await using yahoo = await startTestYahoo({ now })
+  const to = nowMs / 1000
+  const query = { symbol: 'BTC-USD', interval: 'MINUTE_1', from: to - 20 * 86_400, to } as const
+  const { candles } = await sourceOf(yahoo).candles(query)
+  const epochs = candles.map((candle) => candle.epoch)
+  assert.deepEqual(
+    epochs,
+    [...new Set(epochs)].sort((a, b) => a - b),
+  )
+  assert.ok((epochs[0] ?? 0) < query.from + 3600 && (epochs.at(-1) ?? 0) > to - 3600)
+  assert.equal(yahoo.requestsTo('chart').length, 3)
 })
 
 test('a range without data is an empty batch', async () => {
