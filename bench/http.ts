@@ -1,5 +1,5 @@
 import type { HttpFigures, HttpLoad } from './http-load.ts'
-import { boundBy } from './machine.ts'
+import { boundBy, quiet } from './machine.ts'
 import { runLoad, type Server, type ServerName, startServer } from './processes.ts'
 import { fixed, median, table, whole } from './table.ts'
 
@@ -18,6 +18,7 @@ export async function measureHttp(directory: string, progress: (text: string) =>
   for (const { server } of runs) await once(server, warmUpMs)
   for (let round = 1; round <= rounds; round++) {
     for (const { name, server, figures } of runs) {
+      await quiet()
       const figure = await once(server, roundMs)
       figures.push(figure)
       progress(`http, round ${round}, ${name}: ${whole(figure.requestsPerSecond)}/s`)

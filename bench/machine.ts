@@ -2,6 +2,7 @@ import { spawnSync } from 'node:child_process'
 import { readFileSync } from 'node:fs'
 import { availableParallelism, cpus, release } from 'node:os'
 import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
 
 export const root = join(import.meta.dirname, '..')
 
@@ -60,6 +61,24 @@ export function watchCpu(serverPid: number): () => CpuShares {
   }
 }
 
+/** With so much of a core used by others, a measurement proves little. */
+export const tooBusy = 0.15
+const lookMs = 300
+/** How much longer this run may wait for others, in all. */
+let patienceMs = 30_000
+
+/** Waits until nothing else keeps this machine busy; also for what the last measurement left to be cleared away. */
+export async function quiet(): Promise<void> {
+  for (;;) {
+    const startedMs = performance.now()
+    const before = busySeconds()
+    await sleep(lookMs)
+    const share = (1000 * (busySeconds() - before)) / (performance.now() - startedMs)
+    if (!(share >= tooBusy) || patienceMs <= 0) return
+    patienceMs -= lookMs
+  }
+}
+
 const canPin = (core: number): boolean => spawnSync('taskset', ['-c', String(core), 'true']).status === 0
 
 /** Whether servers get core 0 and load clients core 1 for themselves. */
@@ -88,9 +107,9 @@ export function machineFacts(): string {
   ].join('\n')
 }
 
-/** Whose core was full. */
+/** Whose core was full, that is for so much of the time that bursts had to wait for it. */
 export function boundBy({ server, client }: Pick<CpuShares, 'server' | 'client'>): string {
-  const full = 0.9
+  const full = 0.8
   if (server >= full && client >= full) return 'both'
   if (server >= full) return 'server'
   return client >= full ? 'load client' : 'neither'

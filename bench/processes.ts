@@ -58,7 +58,10 @@ async function start(name: ServerName, args: string[], environment: Record<strin
   return {
     url: await Promise.race([url, failed, late]),
     pid: child.pid ?? 0,
-    death: () => (isRunning(child) ? null : (/^\w*Error\b.*$/m.exec(output)?.[0] ?? `ended with ${child.exitCode}`)),
+    death: () =>
+      isRunning(child)
+        ? null
+        : (/^\w*Error\b.*$/m.exec(output)?.[0] ?? `ended with ${child.exitCode ?? child.signalCode}`),
     stop: () => stopChild(child),
   }
 }

@@ -1,127 +1,157 @@
-import { boundBy } from './machine.ts'
-import { runLoad, type ServerName, startServer } from './processes.ts'
+import { boundBy, quiet, tooBusy } from './machine.ts'
+import { runLoad, type Server, type ServerName, startServer } from './processes.ts'
 import { fixed, median, table, whole } from './table.ts'
 import type { SubscriptionFigures, SubscriptionLoad } from './ws-load.ts'
 
-const connections = 200
-const warmUpMs = 1200
-const searchMs = 2000
-const confirmMs = 5000
-const confirmations = 2
-const firstRate = 120
-/** The search ends where the highest rate that held and the lowest that did not are this near. */
-const nearEnough = 1.06
-/** The most that SIMULATED_TICKS_PER_SECOND takes. */
-const highestRate = 5000
-/** With so much of a core used by others, a probe that failed proves nothing. */
-const tooBusy = 0.15
-const mostTries = 3
+const ticksPerSecond = 100
+const firstSubscribers = 250
+const mostSubscribers = 10_000
+const joinMs = 1000
+const warmUpMs = 500
+const searchMs = 2500
+const roundMs = 3000
+const rounds = 3
+const growth = 1.4
+/** The search ends where the most that were served and the fewest that were not are this near. */
+const nearEnough = 1.05
+/** How many probes are made again, in all, because they failed while others kept the machine busy. */
+const mostRetries = 4
 
 interface Probe {
-  readonly rate: number
+  readonly subscribers: number
   readonly sustained: boolean
   readonly figures: SubscriptionFigures
-  /** What the server died of. */
-  readonly death: string | null
 }
 
 interface Contender {
   readonly name: ServerName
-  rate: number
+  server: Server
+  /** The most subscribers that were served, and the fewest that were not. */
+  held: number
+  failed: number
+  /** Microseconds of CPU time a delivery, with as many subscribers as the other has. */
+  readonly costs: number[]
+  /** What it died of, each time. */
   readonly deaths: string[]
+  /** Of each round the first that was sustained, from the number found downwards. */
   readonly confirmed: Probe[]
 }
 
-/** The highest rate of deliveries that each server sustains: searched by the same steps, then confirmed in turns. */
+/** The most deliveries a second that each server sustains: searched by the same steps, then measured in rounds, in turns. */
 export async function measureSubscriptions(directory: string, progress: (text: string) => void): Promise<string> {
-  const contender = (name: ServerName): Contender => ({ name, rate: firstRate, deaths: [], confirmed: [] })
-  const contenders = [contender('Finstage'), contender('stock Yoga')]
+  const contenders = [await enter('Finstage', directory), await enter('stock Yoga', directory)]
+  let retriesLeft = mostRetries
 
-  async function probe({ name, deaths }: Contender, rate: number, durationMs: number): Promise<Probe> {
-    for (let tries = 1; ; tries++) {
-      const found = await probeOnce(name, rate, durationMs, directory)
-      const { figures, sustained, death } = found
-      const { cpu } = figures
-      progress(
-        `subscriptions, ${name}, ${rate} ticks/s: ${sustained ? 'sustained' : `NOT sustained${death ? ` (${death})` : ''}`}, ` +
-          `${whole(figures.deliveries / figures.seconds)} deliveries/s, p99 ${fixed(figures.p99Ms, 0)} ms, behind ` +
-          `${fixed(figures.behindP99Ms, 0)} ms, missing ${figures.missing}, lost ${figures.lost}, CPU server ` +
-          `${fixed(cpu.server, 2)} client ${fixed(cpu.client, 2)} others ${fixed(cpu.others, 2)}`,
-      )
-      if (sustained || cpu.others < tooBusy || tries === mostTries) {
-        if (death !== null) deaths.push(death)
-        return found
-      }
+  async function probe(contender: Contender, subscribers: number, durationMs: number): Promise<Probe> {
+    for (;;) {
+      const found = await probeOnce(contender, subscribers, durationMs, directory)
+      progress(described(contender.name, found))
+      if (found.sustained || !(found.figures.cpu.others >= tooBusy) || retriesLeft === 0) return found
+      retriesLeft -= 1
     }
   }
 
-  for (const each of contenders) {
-    each.rate = await highestHeld(async (rate) => (await probe(each, rate, searchMs)).sustained)
-  }
-  for (let round = 1; round <= confirmations; round++) {
+  for (const each of contenders) await probe(each, firstSubscribers, roundMs)
+  for (let round = 1; round <= rounds; round++) {
     for (const each of contenders) {
-      let found = await probe(each, each.rate, confirmMs)
-      while (!found.sustained) {
-        each.rate = lower(each.rate, 0.94)
-        found = await probe(each, each.rate, confirmMs)
-      }
+      const { figures, sustained } = await probe(each, firstSubscribers, searchMs)
+      each.costs.push((1e6 * figures.cpu.server * figures.seconds) / figures.deliveries)
+      if (sustained) each.held = firstSubscribers
+    }
+  }
+  while (contenders.some(isSearching)) {
+    for (const each of contenders.filter(isSearching)) {
+      const subscribers = next(each)
+      if ((await probe(each, subscribers, searchMs)).sustained) each.held = subscribers
+      else each.failed = subscribers
+    }
+  }
+  for (let round = 1; round <= rounds; round++) {
+    for (const each of contenders) {
+      let found = await probe(each, each.held, roundMs)
+      while (!found.sustained) found = await probe(each, fewer(found.subscribers, 0.9), roundMs)
       each.confirmed.push(found)
     }
   }
+  for (const { server } of contenders) await server.stop()
   return report(contenders)
 }
 
-async function probeOnce(name: ServerName, rate: number, durationMs: number, directory: string): Promise<Probe> {
-  const server = await startServer(name, rate, directory)
+const enter = async (name: ServerName, directory: string): Promise<Contender> => ({
+  name,
+  server: await startServer(name, ticksPerSecond, directory),
+  held: 0,
+  failed: Number.POSITIVE_INFINITY,
+  costs: [],
+  deaths: [],
+  confirmed: [],
+})
+
+async function probeOnce(
+  contender: Contender,
+  subscribers: number,
+  durationMs: number,
+  directory: string,
+): Promise<Probe> {
+  const { name, server, deaths } = contender
+  await quiet()
   const figures = await runLoad<SubscriptionLoad, SubscriptionFigures>('ws-load.ts', {
     url: server.url,
     serverPid: server.pid,
     symbol: 'AAPL',
-    connections,
-    ticksPerSecond: rate,
+    connections: subscribers,
+    ticksPerSecond,
+    joinMs,
     warmUpMs,
     durationMs,
   })
   const death = server.death()
-  if (death !== null && name === 'Finstage') throw new Error(`Finstage died at ${rate} ticks/s: ${death}`)
-  await server.stop()
-  const { deliveries, seconds, p99Ms, behindP99Ms, missing, lost } = figures
-  const enough = deliveries >= 0.98 * rate * connections * seconds
-  const inTime = p99Ms < 1000 && behindP99Ms < 1000
-  return { rate, figures, death, sustained: enough && inTime && missing === 0 && lost === 0 && death === null }
-}
-
-/** Up by half until a rate is not held (or down until one is), then by halves of the distance. */
-async function highestHeld(holds: (rate: number) => Promise<boolean>): Promise<number> {
-  let held = 0
-  let failed = Number.POSITIVE_INFINITY
-  for (let rate = firstRate; ; rate = nextRate(held, failed)) {
-    if (await holds(rate)) held = rate
-    else failed = rate
-    if (held >= highestRate || (held > 0 && failed / held <= nearEnough)) return held
+  if (death !== null) {
+    if (name === 'Finstage') throw new Error(`Finstage died with ${subscribers} subscribers: ${death}`)
+    deaths.push(death)
+    contender.server = await startServer(name, ticksPerSecond, directory)
   }
+  const { deliveries, seconds, p99Ms, behindP99Ms, missing, lost } = figures
+  const enough = deliveries >= 0.98 * ticksPerSecond * subscribers * seconds
+  const inTime = p99Ms < 1000 && behindP99Ms < 1000
+  return { subscribers, figures, sustained: enough && inTime && missing === 0 && lost === 0 && death === null }
 }
 
-function nextRate(held: number, failed: number): number {
-  if (held === 0) return lower(failed, 1 / 1.5)
-  if (failed === Number.POSITIVE_INFINITY) return Math.min(highestRate, Math.round(held * 1.5))
+/** Up until a number is too many (or down until it is not), then by halves of the distance. */
+const isSearching = ({ held, failed }: Contender): boolean =>
+  held < mostSubscribers && !(held > 0 && failed / held <= nearEnough)
+
+function next({ held, failed }: Contender): number {
+  if (held === 0) return failed === Number.POSITIVE_INFINITY ? firstSubscribers : fewer(failed, 1 / growth)
+  if (failed === Number.POSITIVE_INFINITY) return Math.min(mostSubscribers, Math.round(held * growth))
   return Math.round(Math.sqrt(held * failed))
 }
 
-function lower(rate: number, factor: number): number {
-  const next = Math.round(rate * factor * 10) / 10
-  if (next < 1) throw new Error(`not even ${rate} ticks a second to ${connections} subscribers are sustained`)
-  return next
+function fewer(subscribers: number, factor: number): number {
+  const less = Math.floor(subscribers * factor)
+  if (less < 1) throw new Error(`not even ${subscribers} subscribers are served in time`)
+  return less
 }
+
+function described(name: ServerName, { subscribers, sustained, figures }: Probe): string {
+  const { deliveries, seconds, p99Ms, behindP99Ms, missing, lost, cpu } = figures
+  return (
+    `subscriptions, ${name}, ${subscribers} clients: ${sustained ? 'sustained' : 'NOT sustained'}, ` +
+    `${whole(deliveries / seconds)} deliveries/s, p99 ${fixed(p99Ms, 0)} ms, behind ${fixed(behindP99Ms, 0)} ms, ` +
+    `missing ${missing}, lost ${lost}, CPU server ${fixed(cpu.server, 2)} client ${fixed(cpu.client, 2)} ` +
+    `others ${fixed(cpu.others, 2)}`
+  )
+}
+
+const disturbed =
+  'Where no core was full, others kept the machine busy, and more would have been served: compare the CPU time per delivery.'
 
 function report(contenders: readonly Contender[]): string {
   const rates = contenders.map(({ confirmed }) =>
     median(confirmed.map(({ figures }) => figures.deliveries / figures.seconds)),
   )
-  const costs = contenders.map(({ confirmed }) =>
-    median(confirmed.map(({ figures }) => (1e6 * figures.cpu.server * figures.seconds) / figures.deliveries)),
-  )
-  const rows = contenders.map(({ name, rate, confirmed }, index) => {
+  const costs = contenders.map((contender) => median(contender.costs))
+  const rows = contenders.map(({ name, confirmed }, index) => {
     const of = (pick: (figures: SubscriptionFigures) => number): number =>
       median(confirmed.map(({ figures }) => pick(figures)))
     const cpu = { server: of((figures) => figures.cpu.server), client: of((figures) => figures.cpu.client) }
@@ -129,7 +159,7 @@ function report(contenders: readonly Contender[]): string {
     const cost = costs[index] ?? Number.NaN
     return [
       name,
-      whole(rate),
+      whole(median(confirmed.map(({ subscribers }) => subscribers))),
       whole(deliveries),
       fixed(deliveries / (rates[1] ?? Number.NaN), 2),
       fixed(
@@ -152,27 +182,29 @@ function report(contenders: readonly Contender[]): string {
       boundBy(cpu),
     ]
   })
+  const bounds = rows.map((row) => row.at(-1))
   const deaths = contenders.flatMap(({ name, deaths: found }) =>
     found.length > 0 ? [`${name} died in ${found.length} of the probes that it did not sustain: ${found[0]}.`] : [],
   )
   return [
     '## Deliveries over WebSocket',
     '',
-    `${connections} clients subscribe to \`priceUpdates(symbols: ["AAPL"]) { symbol price seq publishedAt }\` over graphql-transport-ws:`,
-    'the highest rate at which 98 % of what was due arrives, no number is missing, and 99 % arrives within 1 s of both its',
-    `publishing and its due time. Every probe is a server newly started. Medians of ${confirmations} probes of ${confirmMs / 1000} s in turns at the rate found.`,
+    `Clients subscribe to \`priceUpdates(symbols: ["AAPL"]) { symbol price seq publishedAt }\` over graphql-transport-ws, with`,
+    `${ticksPerSecond} ticks a second: as many as get 98 % of what is due, with no number missing, 99 % of it within 1 s of both its`,
+    `publishing and its due time. Medians of ${rounds} rounds of ${roundMs / 1000} s in turns, with the number found or, where that is not`,
+    `sustained, a tenth less, and so on. CPU time a delivery: of ${rounds} rounds in turns with the same ${firstSubscribers} subscribers.`,
     '',
     table(
       [
         'server',
-        'ticks/s',
+        'subscribers',
         'deliveries/s',
         '÷ stock',
         'p50 ms',
         'p99 ms',
         'p99 behind due ms',
-        'server µs CPU/delivery',
-        'stock’s CPU ÷',
+        `server µs CPU/delivery, ${firstSubscribers} subscribers`,
+        'stock’s µs ÷ own',
         'server CPU',
         'client CPU',
         'others’ CPU, most',
@@ -180,6 +212,7 @@ function report(contenders: readonly Contender[]): string {
       ],
       rows,
     ),
+    ...(bounds.includes('neither') ? ['', disturbed] : []),
     ...(deaths.length > 0 ? ['', ...deaths] : []),
   ].join('\n')
 }

@@ -11,6 +11,8 @@ export interface SubscriptionLoad {
   readonly connections: number
   /** At which the server is told to tick: tells when each `seq` was due. */
   readonly ticksPerSecond: number
+  /** The connections are opened one after another in this time: a server that has just started is not run over. */
+  readonly joinMs: number
   readonly warmUpMs: number
   readonly durationMs: number
 }
@@ -31,10 +33,13 @@ export interface SubscriptionFigures {
 }
 
 const load = JSON.parse(process.argv[2] ?? '{}') as SubscriptionLoad
-const beginTimeoutMs = 10_000
+const beginTimeoutMs = 5000
 /** The warm-up lasts until the ticks that piled up meanwhile are worked off, or until this time where they never are. */
-const longestWarmUpMs = 6000
+const longestWarmUpMs = 4000
 const workedOffMs = 50
+/** Where it has come to this, measuring on tells no more: the server is too slow. */
+const hopelessMs = 1000
+const hopelessDurationMs = 500
 /** One message in so many is parsed and looked at as a whole. */
 const sampledEvery = 97
 const periodMs = 1000 / load.ticksPerSecond
@@ -125,16 +130,20 @@ function numberAfter(data: Buffer, key: string): number | undefined {
   return value
 }
 
-for (let count = 1; count <= load.connections; count++) open(String(count))
+for (let count = 1; count <= load.connections; count++) {
+  open(String(count))
+  await sleep(load.joinMs / load.connections)
+}
 const beginByMs = performance.now() + beginTimeoutMs
 while (subscribed.size + closed < load.connections && performance.now() < beginByMs) await sleep(20)
 const warmByMs = performance.now() + longestWarmUpMs
 await sleep(load.warmUpMs)
 while (newestLag - leastLag > workedOffMs && performance.now() < warmByMs) await sleep(5)
+const hopeless = subscribed.size < load.connections || newestLag - leastLag > hopelessMs
 const cpuUsed = watchCpu(load.serverPid)
 const startedMs = performance.now()
 measuring = true
-await sleep(load.durationMs)
+await sleep(hopeless ? hopelessDurationMs : load.durationMs)
 const seconds = (performance.now() - startedMs) / 1000
 const cpu = cpuUsed()
 measuring = false
