@@ -1,28 +1,12 @@
 import assert from 'node:assert/strict'
-import { after, before, test } from 'node:test'
+import { test } from 'node:test'
 import { gzipSync } from 'node:zlib'
 import { serverAudits } from 'graphql-http'
 import { WebSocket } from 'ws'
-import { startApp, type TestApp } from '../support/app.ts'
+import { appOnTestYahoo } from '../support/app.ts'
 import { ask, eventually, inTime, metric, post, subscribe } from '../support/client.ts'
-import { createTestDatabase, type TestDatabase } from '../support/database.ts'
-import { startTestYahoo, type TestYahoo } from '../support/test-yahoo.ts'
 
-let database: TestDatabase
-let yahoo: TestYahoo
-let app: TestApp
-
-before(async () => {
-  database = await createTestDatabase()
-  yahoo = await startTestYahoo()
-  app = await startApp({ DATABASE_URL: database.url, YAHOO_BASE_URL: yahoo.url })
-})
-
-after(async () => {
-  await app?.stop()
-  await yahoo?.close()
-  await database?.[Symbol.asyncDispose]()
-})
+const { app, yahoo, database } = await appOnTestYahoo()
 
 test('all audits of GraphQL over HTTP pass', async () => {
   const audits = serverAudits({ url: `${app.api}/graphql` })

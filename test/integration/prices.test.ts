@@ -1,27 +1,11 @@
 import assert from 'node:assert/strict'
 import { once } from 'node:events'
-import { after, before, test } from 'node:test'
+import { test } from 'node:test'
 import { WebSocket } from 'ws'
-import { startApp, type TestApp } from '../support/app.ts'
+import { appOnTestYahoo } from '../support/app.ts'
 import { eventually, inTime, metric, subscribe } from '../support/client.ts'
-import { createTestDatabase, type TestDatabase } from '../support/database.ts'
-import { startTestYahoo, type TestYahoo } from '../support/test-yahoo.ts'
 
-let database: TestDatabase
-let yahoo: TestYahoo
-let app: TestApp
-
-before(async () => {
-  database = await createTestDatabase()
-  yahoo = await startTestYahoo()
-  app = await startApp({ DATABASE_URL: database.url, YAHOO_BASE_URL: yahoo.url })
-})
-
-after(async () => {
-  await app?.stop()
-  await yahoo?.close()
-  await database?.[Symbol.asyncDispose]()
-})
+const { app, yahoo } = await appOnTestYahoo()
 
 interface Update {
   priceUpdates: { kind: string; symbol: string; price: number; seq: number; stale: boolean; publishedAt: number }

@@ -1,25 +1,9 @@
 import assert from 'node:assert/strict'
-import { after, before, test } from 'node:test'
-import { startApp, type TestApp } from '../support/app.ts'
+import { test } from 'node:test'
+import { appOnTestYahoo } from '../support/app.ts'
 import { post } from '../support/client.ts'
-import { createTestDatabase, type TestDatabase } from '../support/database.ts'
-import { startTestYahoo, type TestYahoo } from '../support/test-yahoo.ts'
 
-let database: TestDatabase
-let yahoo: TestYahoo
-let app: TestApp
-
-before(async () => {
-  database = await createTestDatabase()
-  yahoo = await startTestYahoo()
-  app = await startApp({ DATABASE_URL: database.url, YAHOO_BASE_URL: yahoo.url })
-})
-
-after(async () => {
-  await app?.stop()
-  await yahoo?.close()
-  await database?.[Symbol.asyncDispose]()
-})
+const { app, yahoo } = await appOnTestYahoo()
 
 /** How many upstream requests an operation costs. */
 async function cost(endpoint: 'quote' | 'chart', query: string): Promise<number> {

@@ -1,7 +1,10 @@
+import { after } from 'node:test'
 import { App } from '../../src/app/app.ts'
 import { parseConfig } from '../../src/app/config.ts'
 import type { Role } from '../../src/app/role.ts'
+import { createTestDatabase, type TestDatabase } from './database.ts'
 import { silentLog } from './log.ts'
+import { startTestYahoo, type TestYahoo } from './test-yahoo.ts'
 
 export interface TestApp extends AsyncDisposable {
   /** http://127.0.0.1:port */
@@ -33,4 +36,17 @@ export async function startApp(environment: Record<string, string>, role: Role =
     await app.stop()
     throw error
   }
+}
+
+/** For a test file: Finstage on a database and a Yahoo of its own, until the last test has ended. */
+export async function appOnTestYahoo(): Promise<{ app: TestApp; yahoo: TestYahoo; database: TestDatabase }> {
+  const database = await createTestDatabase()
+  const yahoo = await startTestYahoo()
+  const app = await startApp({ DATABASE_URL: database.url, YAHOO_BASE_URL: yahoo.url })
+  after(async () => {
+    await app.stop()
+    await yahoo.close()
+    await database[Symbol.asyncDispose]()
+  })
+  return { app, yahoo, database }
 }
