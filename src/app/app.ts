@@ -1,5 +1,5 @@
 import type pg from 'pg'
-import type { Registry } from 'prom-client'
+import { Counter, type Registry } from 'prom-client'
 import { ApiServer } from '../http/api-server.ts'
 import { Health } from '../http/health.ts'
 import { createMetricsServer } from '../http/metrics-server.ts'
@@ -10,6 +10,7 @@ import { MarketService } from '../market/market-service.ts'
 import type { MarketSource } from '../market/market-source.ts'
 import { simulatedSource } from '../market/simulated.ts'
 import { yahooSource } from '../market/yahoo.ts'
+import { yahooStreamUrl } from '../market/yahoo-stream.ts'
 import { EmbeddedPostgres } from '../platform/embedded-postgres.ts'
 import type { Logger } from '../platform/logger.ts'
 import { createMetrics } from '../platform/metrics.ts'
@@ -131,7 +132,8 @@ export class App {
     health.add('bus', async () => {
       if (!bus.connected) throw new Error('not connected')
     })
-    return { pool, connectionString, bus, source: createSource(config), registry: createMetrics(), health }
+    const registry = createMetrics()
+    return { pool, connectionString, bus, source: createSource(config, log, registry), registry, health }
   }
 
   #ingest({ connectionString, bus, source, registry, health }: Base): void {
@@ -206,10 +208,30 @@ export class App {
   }
 }
 
-const createSource = (config: Config): MarketSource =>
-  config.MARKET_SOURCE === 'simulated'
-    ? simulatedSource({ symbolCount: config.SIMULATED_SYMBOLS, ticksPerSecond: config.SIMULATED_TICKS_PER_SECOND })
-    : yahooSource(config.YAHOO_BASE_URL ? { baseUrl: config.YAHOO_BASE_URL } : {})
+function createSource(config: Config, log: Logger, registry: Registry): MarketSource {
+  if (config.MARKET_SOURCE === 'simulated') {
+    const { SIMULATED_SYMBOLS: symbolCount, SIMULATED_TICKS_PER_SECOND: ticksPerSecond } = config
+    return simulatedSource({ symbolCount, ticksPerSecond })
+  }
+  const dropped = new Counter({
+    name: 'finstage_stream_dropped_total',
+    help: "Messages of Yahoo's push feed that nobody was told of",
+    labelNames: ['reason'],
+    registers: [registry],
+  })
+  return yahooSource({
+    ...(config.YAHOO_BASE_URL ? { baseUrl: config.YAHOO_BASE_URL } : {}),
+    logger: log,
+    streamUrl: streamUrl(config),
+    streamDropped: (reason) => dropped.inc({ reason }),
+  })
+}
+
+/** Whoever has all calls go elsewhere than to Yahoo does not mean this one to go there. */
+function streamUrl({ YAHOO_STREAM, YAHOO_STREAM_URL, YAHOO_BASE_URL }: Config): string | undefined {
+  if (YAHOO_STREAM === 'off') return undefined
+  return YAHOO_STREAM_URL ?? (YAHOO_BASE_URL ? undefined : yahooStreamUrl)
+}
 
 async function listening(start: () => Promise<void>, host: string, name: string, port: number): Promise<void> {
   try {

@@ -10,6 +10,10 @@ const port = (fallback: number) =>
     .refine((number) => number <= 65_535, 'a port is a number from 0 to 65535 (0: any that is free)')
     .default(fallback)
 
+const socketAddress = z
+  .string()
+  .refine((text) => /^wss?:$/.test(URL.parse(text)?.protocol ?? ''), 'an address as in ws://127.0.0.1:8080/ is wanted')
+
 const httpOrigin = z
   .string()
   .refine(
@@ -39,6 +43,8 @@ const shape = {
   DATA_DIR: z.string().default('./.data'),
   MARKET_SOURCE: oneOf(['yahoo', 'simulated'], 'yahoo'),
   YAHOO_BASE_URL: httpOrigin.optional(),
+  YAHOO_STREAM: oneOf(['on', 'off'], 'on'),
+  YAHOO_STREAM_URL: socketAddress.optional(),
   SIMULATED_SYMBOLS: number(
     (value) => Number.isInteger(value) && value >= 1 && value <= 10_000,
     'a whole number from 1 to 10000 is wanted',

@@ -18,6 +18,8 @@ settings, from the environment (an empty value counts as unset)
   DATA_DIR                    where our own Postgres keeps its data (./.data)
   MARKET_SOURCE               yahoo | simulated (yahoo)
   YAHOO_BASE_URL              every call to Yahoo goes to this address instead, path and query kept
+  YAHOO_STREAM                on | off: prices pushed by Yahoo's own feed, polled where that is out of reach (on)
+  YAHOO_STREAM_URL            address of that feed (unset: Yahoo's; where YAHOO_BASE_URL is set: none)
   SIMULATED_SYMBOLS           how many symbols the simulated market has, 1 to 10000 (100)
   SIMULATED_TICKS_PER_SECOND  price updates a second for each simulated symbol, up to 5000, fractions allowed (1)
   LOG_LEVEL                   trace | debug | info | warn | error | fatal | silent (info)

@@ -14,8 +14,8 @@ export type InstrumentKind = (typeof instrumentKinds)[number]
 export const marketStates = ['PRE', 'REGULAR', 'POST', 'CLOSED', 'UNKNOWN'] as const
 export type MarketState = (typeof marketStates)[number]
 
-/** Where a price came from. SIMULATED: made up by this server. */
-export const sources = ['YAHOO', 'SIMULATED'] as const
+/** Where a price came from. YAHOO_STREAM: Yahoo's push feed. SIMULATED: made up by this server. */
+export const sources = ['YAHOO', 'YAHOO_STREAM', 'SIMULATED'] as const
 export type Source = (typeof sources)[number]
 
 export interface Exchange {

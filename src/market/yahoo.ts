@@ -1,5 +1,6 @@
 import { FinstageError, symbolNotFound } from '../domain/errors.ts'
 import { isDaily } from '../domain/interval.ts'
+import type { LiveFeed, LiveSink } from '../domain/live-feed.ts'
 import type { Listing } from '../domain/quote.ts'
 import type { Logger } from '../platform/logger.ts'
 import type { CandleBatch, CandleQuery, MarketSource } from './market-source.ts'
@@ -9,6 +10,8 @@ import { yahooClient } from './yahoo-client.ts'
 import { chartError, sourceError } from './yahoo-errors.ts'
 import { reachDays, requestSpans, spanSeconds, yahooInterval } from './yahoo-interval.ts'
 import { readListing, readRows } from './yahoo-quote.ts'
+import { yahooStreamFeed } from './yahoo-stream.ts'
+import type { DropReason } from './yahoo-stream-frame.ts'
 
 export interface YahooOptions {
   /** Where every call goes instead of Yahoo's hosts, path and query kept; plain http is allowed. */
@@ -16,11 +19,15 @@ export interface YahooOptions {
   readonly fetch?: typeof fetch
   /** Epoch milliseconds. */
   readonly now?: () => number
-  readonly logger?: Pick<Logger, 'debug' | 'warn'>
+  readonly logger?: Pick<Logger, 'debug' | 'info' | 'warn'>
   /** From the start of one poll of the live feed to the start of the next. */
   readonly pollIntervalMs?: number
   /** For one call of Yahoo, after which it counts as out of reach. */
   readonly timeoutMs?: number
+  /** Yahoo's push feed, which is polled for where it does not serve; without it everything is polled. */
+  readonly streamUrl?: string | undefined
+  /** Called for each message of the push feed that nobody was told of. */
+  readonly streamDropped?: (reason: DropReason) => void
 }
 
 const symbolsPerRequest = 100
@@ -95,13 +102,20 @@ export function yahooSource(options: YahooOptions = {}): MarketSource {
     }
   }
 
+  function openLive(sink: LiveSink): LiveFeed {
+    const { streamUrl, streamDropped } = options
+    if (streamUrl === undefined) return pollingFeed({ listings, intervalMs: pollIntervalMs, sink })
+    const dropped = streamDropped ? { dropped: streamDropped } : {}
+    return yahooStreamFeed({ url: streamUrl, listings, pollIntervalMs, sink, now, log: logger, ...dropped })
+  }
+
   return {
     name: 'YAHOO',
     listings,
     candles,
     reachDays,
     spanSeconds,
-    openLive: (sink) => pollingFeed({ listings, intervalMs: pollIntervalMs, sink }),
+    openLive,
   }
 }
 

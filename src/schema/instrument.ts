@@ -12,7 +12,7 @@ import { Quote } from './quote.ts'
 const InstrumentKind = builder.enumType('InstrumentKind', { values: instrumentKinds })
 export const MarketState = builder.enumType('MarketState', { values: marketStates })
 export const Source = builder.enumType('Source', {
-  description: 'SIMULATED: the price was made up by this server',
+  description: 'YAHOO_STREAM: pushed by Yahoo. SIMULATED: made up by this server',
   values: sources,
 })
 
