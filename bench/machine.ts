@@ -65,7 +65,7 @@ export function watchCpu(serverPid: number): () => CpuShares {
 export const tooBusy = 0.15
 const lookMs = 300
 /** How much longer this run may wait for others, in all. */
-let patienceMs = 30_000
+let patienceMs = 20_000
 
 /** Waits until nothing else keeps this machine busy; also for what the last measurement left to be cleared away. */
 export async function quiet(): Promise<void> {

@@ -15,7 +15,7 @@ const growth = 1.4
 /** The search ends where the most that were served and the fewest that were not are this near. */
 const nearEnough = 1.05
 /** How many probes are made again, in all, because they failed while others kept the machine busy. */
-const mostRetries = 4
+const mostRetries = 3
 
 interface Probe {
   readonly subscribers: number
