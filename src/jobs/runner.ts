@@ -66,7 +66,7 @@ export class JobRunner {
     })
   }
 
-  /** Running jobs may finish; those that do not within five seconds are told to stop and go back to the queue. */
+  /** Running jobs may finish; those that do not within five seconds are told to stop, and that attempt has failed. */
   async stop(): Promise<void> {
     const runner = this.#runner
     this.#runner = undefined
