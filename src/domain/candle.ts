@@ -1,6 +1,8 @@
+import type { Interval } from './interval.ts'
+
 /** Prices of one interval. Columns of one array each would be a third of the bytes; rows are what everybody reads. */
 export interface Candle {
-  /** Start of the interval in epoch seconds. DAY_1: midnight UTC of the exchange's trading date. */
+  /** Start of the interval in epoch seconds. DAY_1 and longer: midnight UTC of the exchange's trading date. */
   readonly epoch: number
   readonly open: number
   readonly high: number
@@ -9,6 +11,34 @@ export interface Candle {
   readonly volume: number | null
   /** false while the interval runs. */
   readonly closed: boolean
+}
+
+/** A candle as a source gives it and the store keeps it: adjusted for the splits since, not for dividends. */
+export interface SourceCandle extends Candle {
+  /** The close adjusted for splits and dividends; null where the source does not say, as for all intervals under a day. */
+  readonly adjustedClose: number | null
+}
+
+export const adjustments = ['NONE', 'SPLITS', 'SPLITS_AND_DIVIDENDS'] as const
+
+/** What prices are adjusted for: nothing (as traded on the day), splits, or splits and dividends (the adjusted close). */
+export type Adjustment = (typeof adjustments)[number]
+
+/** What somebody wants of a symbol's candles. */
+export interface CandleRequest {
+  readonly symbol: string
+  readonly interval: Interval
+  /** Epoch seconds, inclusive; null: as far back as `last` asks. */
+  readonly from: number | null
+  /** Epoch seconds, exclusive; null: now. */
+  readonly to: number | null
+  /** Only the newest so many of the range; null: all of it. */
+  readonly last: number | null
+  /** How many candles before the first are wanted too, where history reaches so far: warm-up for indicators. */
+  readonly earlier: number
+  readonly adjustment: Adjustment
+  /** With those before and after the regular session; of no effect from DAY_1 on. */
+  readonly extendedHours: boolean
 }
 
 /** Whether a source's row is a candle at all: four finite prices, and no high below its low. */

@@ -38,3 +38,12 @@ export interface Instrument {
   readonly priceDecimals: number
   readonly marketState: MarketState
 }
+
+/** What a search has found. */
+export interface InstrumentMatch {
+  readonly symbol: string
+  readonly name: string | null
+  readonly kind: InstrumentKind
+  /** As the source names it to people. */
+  readonly exchange: string | null
+}

@@ -1,7 +1,33 @@
-export const intervals = ['MINUTE_1', 'MINUTE_2', 'MINUTE_5', 'MINUTE_15', 'MINUTE_30', 'HOUR_1', 'DAY_1'] as const
+export const intervals = [
+  'MINUTE_1',
+  'MINUTE_2',
+  'MINUTE_5',
+  'MINUTE_15',
+  'MINUTE_30',
+  'HOUR_1',
+  'DAY_1',
+  'WEEK_1',
+  'MONTH_1',
+] as const
 
 /** How long a candle lasts. */
 export type Interval = (typeof intervals)[number]
+
+/** Intervals that are put together from candles of a shorter one, and from which. */
+export const composedOf = { MINUTE_30: 'MINUTE_15', WEEK_1: 'DAY_1', MONTH_1: 'DAY_1' } as const
+
+/** Intervals that sources are asked for and that are stored. */
+export type SourceInterval = Exclude<Interval, keyof typeof composedOf>
+
+export const sourceInterval = (interval: Interval): SourceInterval =>
+  isComposed(interval) ? composedOf[interval] : interval
+
+export const isComposed = (interval: Interval): interval is keyof typeof composedOf =>
+  Object.hasOwn(composedOf, interval)
+
+export const sourceIntervals: readonly SourceInterval[] = intervals.filter(
+  (interval): interval is SourceInterval => !isComposed(interval),
+)
 
 const seconds: Record<Interval, number> = {
   MINUTE_1: 60,
@@ -11,9 +37,13 @@ const seconds: Record<Interval, number> = {
   MINUTE_30: 1800,
   HOUR_1: 3600,
   DAY_1: 86_400,
+  WEEK_1: 7 * 86_400,
+  // The shortest.
+  MONTH_1: 28 * 86_400,
 }
 
+/** How long a candle lasts at least. */
 export const intervalSeconds = (interval: Interval): number => seconds[interval]
 
 /** Whether a candle's time is a trading date (midnight UTC) and not an instant within a session. */
-export const isDaily = (interval: Interval): boolean => interval === 'DAY_1'
+export const isDaily = (interval: Interval): boolean => seconds[interval] >= 86_400

@@ -2,7 +2,7 @@ import { LRUCache } from 'lru-cache'
 import type { Candle } from '../domain/candle.ts'
 import { FinstageError } from '../domain/errors.ts'
 import type { Source } from '../domain/instrument.ts'
-import { type Interval, intervalSeconds, isDaily } from '../domain/interval.ts'
+import { type Interval, intervalSeconds, isDaily, sourceInterval } from '../domain/interval.ts'
 import type { CandleStore, Series, Span, StoredCandles } from '../store/candle-store.ts'
 import type { MarketSource } from './market-source.ts'
 
@@ -155,7 +155,13 @@ export class CandleService {
   async #fetch(series: Series, gap: Span): Promise<void> {
     const startedMs = this.#now()
     const { symbol, interval } = series
-    const fetched = await this.#source.candles({ symbol, interval, from: gap.from, to: gap.to })
+    const fetched = await this.#source.candles({
+      symbol,
+      interval: sourceInterval(interval),
+      extendedHours: false,
+      from: gap.from,
+      to: gap.to,
+    })
     const revisableFrom = Math.floor((startedMs / 1000 - revisableSeconds) / daySeconds) * daySeconds
     await this.#store.write(series, gap, fetched, { from: gap.from, to: Math.min(gap.to, revisableFrom) })
     const to = gap.to * 1000 >= startedMs ? Number.POSITIVE_INFINITY : gap.to
@@ -171,7 +177,7 @@ export class CandleService {
   /** From when on the source is asked, so that all that is wanted lies behind. */
   #start({ interval, from, to, last, earlier }: CandleRequest): number {
     const before = (from === null ? (last ?? 0) : 0) + earlier
-    const reach = before === 0 ? 0 : this.#source.spanSeconds(interval, before)
+    const reach = before === 0 ? 0 : this.#source.spanSeconds(sourceInterval(interval), before)
     return Math.max(this.#earliest(interval), (from ?? this.#end(interval, to)) - reach)
   }
 

@@ -1,6 +1,7 @@
-import type { Candle } from '../domain/candle.ts'
-import type { Source } from '../domain/instrument.ts'
-import type { Interval } from '../domain/interval.ts'
+import type { SourceCandle } from '../domain/candle.ts'
+import type { Dividend, Split } from '../domain/corporate-action.ts'
+import type { InstrumentMatch, Source } from '../domain/instrument.ts'
+import type { Interval, SourceInterval } from '../domain/interval.ts'
 import type { LiveFeed, LiveSink } from '../domain/live-feed.ts'
 import type { Listing } from '../domain/quote.ts'
 
@@ -11,7 +12,7 @@ import type { Listing } from '../domain/quote.ts'
 export interface MarketSource {
   readonly name: Source
 
-  /** What the source knows of each symbol, in one upstream request for up to 100 of them. A symbol it does not know is absent. */
+  /** What the source knows of each of up to 100 symbols, in one upstream request. A symbol that it does not know is absent. */
   listings(symbols: readonly string[]): Promise<ReadonlyMap<string, Listing>>
 
   /**
@@ -20,19 +21,27 @@ export interface MarketSource {
    */
   candles(query: CandleQuery): Promise<CandleBatch>
 
+  /** Instruments whose symbol or name fits a text, the best first. */
+  search(text: string, limit: number): Promise<readonly InstrumentMatch[]>
+
   /** How many days back the source goes for an interval; null: all there is. */
   reachDays(interval: Interval): number | null
 
   /** How much wall time `count` candles may span, at most, in seconds: closed hours, weekends and holidays included. */
-  spanSeconds(interval: Interval, count: number): number
+  spanSeconds(interval: SourceInterval, count: number): number
 
   /** Opens the live feed, which watches nothing yet. */
   openLive(sink: LiveSink): LiveFeed
 }
 
+/** How many symbols one call of `listings` takes. */
+export const symbolsPerCall = 100
+
 export interface CandleQuery {
   readonly symbol: string
-  readonly interval: Interval
+  readonly interval: SourceInterval
+  /** With those before and after the regular session; false for DAY_1. */
+  readonly extendedHours: boolean
   /** Epoch seconds, inclusive. */
   readonly from: number
   /** Epoch seconds, exclusive. */
@@ -40,7 +49,30 @@ export interface CandleQuery {
 }
 
 export interface CandleBatch {
-  readonly candles: readonly Candle[]
+  readonly candles: readonly SourceCandle[]
   /** Start times, in epoch seconds, of the rows that came unusable (null, NaN, high below low) and were left out. */
   readonly excluded: readonly number[]
+  /** Of the range, oldest first; empty for all intervals but DAY_1. */
+  readonly dividends: readonly Dividend[]
+  readonly splits: readonly Split[]
+  /** Epoch seconds. What starts before it will not change: its session has ended, and the source had time to settle it. */
+  readonly finalBefore: number
+  /** null: the source has nothing in the range, and so says nothing about the series. */
+  readonly facts: SeriesFacts | null
+}
+
+/** What a source tells of a series beside its candles. */
+export interface SeriesFacts {
+  /** IANA name of the exchange's time zone. */
+  readonly timezone: string
+  readonly currency: string | null
+  /** Epoch seconds of the first trade that the source knows of; null: it does not say. */
+  readonly firstTradeEpoch: number | null
+  /** The trading hours that run, ran last or come next, in epoch seconds; null: the source does not say. */
+  readonly hours: TradingHours | null
+}
+
+export interface TradingHours {
+  readonly opens: number
+  readonly closes: number
 }

@@ -1,5 +1,6 @@
-import type { Candle } from '../domain/candle.ts'
+import type { SourceCandle } from '../domain/candle.ts'
 import { symbolNotFound } from '../domain/errors.ts'
+import type { Instrument, InstrumentMatch } from '../domain/instrument.ts'
 import { intervalSeconds } from '../domain/interval.ts'
 import type { Listing } from '../domain/quote.ts'
 import type { CandleBatch, CandleQuery, MarketSource } from './market-source.ts'
@@ -19,6 +20,8 @@ export interface SimulatedOptions {
   /** Another seed is another market. */
   readonly seed?: number
 }
+
+const dayMs = 86_400_000
 
 /**
  * A made-up market that needs no network and never closes. Every price is a pure function of seed, symbol and time
@@ -48,25 +51,51 @@ export function simulatedSource({
     return found
   }
 
+  async function search(text: string, limit: number): Promise<readonly InstrumentMatch[]> {
+    const wanted = text.toUpperCase()
+    const fits = ({ symbol, name }: Instrument) =>
+      symbol.startsWith(wanted) || (name ?? '').toUpperCase().includes(wanted)
+    const found = [...instruments.values()].map(({ instrument }) => instrument).filter(fits)
+    // Stable: the market's own order within the two groups.
+    found.sort((a, b) => Number(b.symbol.startsWith(wanted)) - Number(a.symbol.startsWith(wanted)))
+    return found
+      .slice(0, limit)
+      .map(({ symbol, name, kind, exchange }) => ({ symbol, name, kind, exchange: exchange?.name ?? null }))
+  }
+
   async function candles({ symbol, interval, from, to }: CandleQuery): Promise<CandleBatch> {
     const of = instruments.get(symbol)
     if (!of) throw symbolNotFound(symbol)
     const nowMs = Math.floor(now())
     const size = intervalSeconds(interval)
     const first = Math.ceil(Math.max(from, historyStart) / size) * size
-    const rows: Candle[] = []
+    const rows: SourceCandle[] = []
     for (let epoch = first; epoch < to && epoch * 1000 <= nowMs; epoch += size) {
       const closed = (epoch + size) * 1000 <= nowMs
       const bar = closed ? prices.bar(of, interval, epoch) : prices.openBar(of, interval, nowMs)
       rows.push(toCandle(bar, epoch, closed, of.stepsPerUnit))
     }
-    return { candles: rows, excluded: [] }
+    const today = Math.floor(nowMs / dayMs) * 86_400
+    return {
+      candles: rows,
+      excluded: [],
+      dividends: [],
+      splits: [],
+      finalBefore: today,
+      facts: {
+        timezone: 'UTC',
+        currency: of.instrument.currency,
+        firstTradeEpoch: historyStart,
+        hours: { opens: today, closes: today + 86_400 },
+      },
+    }
   }
 
   return {
     name: 'SIMULATED',
     listings,
     candles,
+    search,
     reachDays: () => null,
     spanSeconds: (interval, count) => count * intervalSeconds(interval),
     openLive: (sink) =>
@@ -79,7 +108,7 @@ function toCandle(
   epoch: number,
   closed: boolean,
   stepsPerUnit: number,
-): Candle {
+): SourceCandle {
   return {
     epoch,
     open: open / stepsPerUnit,
@@ -88,5 +117,6 @@ function toCandle(
     close: close / stepsPerUnit,
     volume,
     closed,
+    adjustedClose: null,
   }
 }

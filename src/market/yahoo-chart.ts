@@ -1,24 +1,23 @@
 import { z } from 'zod'
-import type { Candle } from '../domain/candle.ts'
+import type { SourceCandle } from '../domain/candle.ts'
+import type { Dividend, Split } from '../domain/corporate-action.ts'
 import { intervalSeconds, isDaily } from '../domain/interval.ts'
-import type { CandleBatch, CandleQuery } from './market-source.ts'
-import {
-  byDate,
-  endOnGrid,
-  hasPrices,
-  inOrder,
-  type MarketHours,
-  type Row,
-  type Session,
-  volumeOf,
-} from './yahoo-rows.ts'
+import type { CandleBatch, CandleQuery, SeriesFacts } from './market-source.ts'
+import type { Nonsense } from './quarantine.ts'
+import { finalBefore, type MarketHours, tradingHours, wholeDay } from './yahoo-hours.ts'
+import { adjustedCloseOf, byDate, endOnGrid, inOrder, type Row, usable, volumeOf } from './yahoo-rows.ts'
 import { tradingDate } from './yahoo-trading-date.ts'
 
 const column = z.array(z.unknown()).catch([])
 const session = z.object({ start: z.number(), end: z.number() })
+const spareSession = session.nullable().catch(null)
+const spareNumber = z.number().nullable().catch(null)
 
 const columns = z.object({ open: column, high: column, low: column, close: column, volume: column })
-type Columns = z.infer<typeof columns>
+const dividend = z.object({ date: z.number(), amount: z.number().positive() })
+const split = z.object({ date: z.number(), numerator: z.number().positive(), denominator: z.number().positive() })
+/** Keyed by whatever; what cannot be read is left out. */
+const events = <T extends z.ZodType>(event: T) => z.record(z.string(), event.nullable().catch(null)).catch({})
 
 const answer = z.object({
   chart: z.object({
@@ -26,55 +25,115 @@ const answer = z.object({
       z.object({
         meta: z.object({
           exchangeTimezoneName: z.string().catch('UTC'),
-          regularMarketTime: z.number().nullable().catch(null),
-          currentTradingPeriod: z.object({ regular: session }).nullable().catch(null),
+          instrumentType: z.string().nullable().catch(null),
+          currency: z.string().nullable().catch(null),
+          firstTradeDate: spareNumber,
+          regularMarketTime: spareNumber,
+          currentTradingPeriod: z
+            .object({ pre: spareSession, regular: spareSession, post: spareSession })
+            .catch({ pre: null, regular: null, post: null }),
         }),
         timestamp: column,
+        events: z.object({ dividends: events(dividend), splits: events(split) }).catch({ dividends: {}, splits: {} }),
         indicators: z.object({
           quote: z.tuple([columns]),
+          adjclose: z.array(z.object({ adjclose: column })).catch([]),
         }),
       }),
     ]),
   }),
 })
+type Result = z.infer<typeof answer>['chart']['result'][0]
 
-/** A chart answer as candles of [from, to). Throws where it is not one. */
-export function readChart(body: unknown, { interval, from, to }: CandleQuery, nowMs: number): CandleBatch {
-  const [{ meta, timestamp, indicators }] = answer.parse(body).chart.result
-  const [prices] = indicators.quote
-  if (timestamp.length === 0 && prices.close.length > 0) throw new Error('Prices without times')
+/**
+ * A chart answer as candles of [from, to). Throws where it is not one. Rows that cannot be true are named under `excluded`
+ * and told to `nonsense`.
+ */
+export function readChart(
+  body: unknown,
+  { interval, extendedHours, from, to }: CandleQuery,
+  nowMs: number,
+  nonsense: (reason: Nonsense, row: Row) => void = () => {},
+): CandleBatch {
+  const [result] = answer.parse(body).chart.result
+  const { meta, timestamp, indicators } = result
+  if (timestamp.length === 0 && indicators.quote[0].close.length > 0) throw new Error('Prices without times')
+  const now = nowMs / 1000
+  const regular = wholeDay(meta.currentTradingPeriod.regular)
   const hours: MarketHours = {
     timezone: meta.exchangeTimezoneName,
-    session: wholeDay(meta.currentTradingPeriod?.regular ?? null),
+    session: regular,
     lastTradeEpoch: meta.regularMarketTime,
   }
-  const sent = inOrder(toRows(timestamp, prices))
-  const rows = isDaily(interval) ? byDate(sent, hours) : endOnGrid(sent, hours, intervalSeconds(interval))
-  const runs = isDaily(interval) ? dayRuns(hours, nowMs / 1000) : minutesRun(intervalSeconds(interval), nowMs / 1000)
+  const trading = tradingHours(meta.currentTradingPeriod, extendedHours && !isDaily(interval))
 
-  const candles: Candle[] = []
-  const excluded: number[] = []
-  for (const row of rows) {
-    if (row.epoch < from || row.epoch >= to) continue
-    if (hasPrices(row)) candles.push({ ...row, volume: volumeOf(row), closed: !runs(row.epoch) })
-    else excluded.push(row.epoch)
+  const excluded = new Set<number>()
+  const leaveOut = (reason: Nonsense, row: Row): void => {
+    nonsense(reason, row)
+    const epoch = isDaily(interval) ? tradingDate(row.epoch, hours.timezone) : row.epoch
+    if (epoch >= from && epoch < to) excluded.add(epoch)
   }
-  return { candles, excluded }
+  const sent = inOrder(toRows(result), leaveOut)
+  const rows = isDaily(interval) ? byDate(sent, hours) : endOnGrid(sent, hours, intervalSeconds(interval))
+  const runs = isDaily(interval) ? dayRuns(hours, now) : minutesRun(intervalSeconds(interval), now)
+  const screened = usable(rows, {
+    mayBeNegative: meta.instrumentType === 'FUTURE',
+    sessionOf: (epoch) => (isDaily(interval) ? epoch : tradingDate(epoch, hours.timezone)),
+    leaveOut,
+  })
+  const candles: SourceCandle[] = []
+  for (const row of screened) {
+    if (row.epoch < from || row.epoch >= to) continue
+    const { epoch, open, high, low, close } = row
+    const adjustedClose = isDaily(interval) ? adjustedCloseOf(row) : null
+    candles.push({ epoch, open, high, low, close, volume: volumeOf(row), closed: !runs(epoch), adjustedClose })
+    excluded.delete(epoch)
+  }
+  const facts: SeriesFacts = {
+    timezone: meta.exchangeTimezoneName,
+    currency: meta.currency,
+    firstTradeEpoch: meta.firstTradeDate,
+    hours: trading,
+  }
+  return {
+    candles,
+    excluded: [...excluded].sort((a, b) => a - b),
+    ...(isDaily(interval) ? actions(result, from, to) : { dividends: [], splits: [] }),
+    finalBefore: finalBefore(interval, trading, hours.timezone, now),
+    facts,
+  }
 }
 
-function toRows(timestamp: readonly unknown[], { open, high, low, close, volume }: Columns): Row[] {
+function toRows({ timestamp, indicators }: Result): Row[] {
+  const [{ open, high, low, close, volume }] = indicators.quote
+  const adjusted = indicators.adjclose[0]?.adjclose ?? []
   const rows: Row[] = []
   for (const [i, epoch] of timestamp.entries()) {
     if (typeof epoch !== 'number') continue
-    rows.push({ epoch, open: open[i], high: high[i], low: low[i], close: close[i], volume: volume[i] })
+    rows.push({
+      epoch,
+      open: open[i],
+      high: high[i],
+      low: low[i],
+      close: close[i],
+      volume: volume[i],
+      adjustedClose: adjusted[i],
+    })
   }
   return rows
 }
 
-/** Markets that never close have sessions that Yahoo ends at 23:59. */
-function wholeDay(regular: Session | null): Session | null {
-  if (!regular || regular.end - regular.start < 86_340) return regular
-  return { start: regular.start, end: regular.start + 86_400 }
+function actions({ meta, events }: Result, from: number, to: number): { dividends: Dividend[]; splits: Split[] } {
+  const dated = <T extends { date: number }>(found: Record<string, T | null>) =>
+    Object.values(found)
+      .filter((event) => event !== null)
+      .map((event) => ({ ...event, epoch: tradingDate(event.date, meta.exchangeTimezoneName) }))
+      .filter(({ epoch }) => epoch >= from && epoch < to)
+      .sort((a, b) => a.epoch - b.epoch)
+  return {
+    dividends: dated(events.dividends).map(({ epoch, amount }) => ({ epoch, amount })),
+    splits: dated(events.splits).map(({ epoch, numerator, denominator }) => ({ epoch, numerator, denominator })),
+  }
 }
 
 const minutesRun =

@@ -20,6 +20,7 @@ export interface ChartParams {
   readonly period1: number
   /** Epoch seconds. */
   readonly period2: number
+  readonly includePrePost: boolean
 }
 
 const host = 'https://query2.finance.yahoo.com'
@@ -48,11 +49,11 @@ export function yahooClient({ logger, ...options }: YahooClientOptions): YahooCl
     }
   }
 
-  function chart(symbol: string, { interval, period1, period2 }: ChartParams): Promise<unknown> {
+  function chart(symbol: string, { interval, period1, period2, includePrePost }: ChartParams): Promise<unknown> {
     const params = { interval, period1: String(period1), period2: String(period2) }
     return session._fetch(`${host}/v8/finance/chart/${encodeURIComponent(symbol)}`, {
       useYfid: 'true',
-      includePrePost: 'false',
+      includePrePost: String(includePrePost),
       events: 'div|split|earn',
       lang: 'en-US',
       ...params,

@@ -1,4 +1,4 @@
-import { type Interval, intervalSeconds, isDaily } from '../domain/interval.ts'
+import { type Interval, intervalSeconds, isDaily, type SourceInterval, sourceInterval } from '../domain/interval.ts'
 
 interface Window {
   /** Yahoo's name of the interval. */
@@ -9,22 +9,21 @@ interface Window {
   readonly requestDays?: number
 }
 
-const windows: Readonly<Record<Interval, Window>> = {
+const windows: Readonly<Record<SourceInterval, Window>> = {
   MINUTE_1: { name: '1m', reachDays: 30, requestDays: 7 },
   MINUTE_2: { name: '2m', reachDays: 60 },
   MINUTE_5: { name: '5m', reachDays: 60 },
   MINUTE_15: { name: '15m', reachDays: 60 },
-  MINUTE_30: { name: '30m', reachDays: 60 },
   HOUR_1: { name: '1h', reachDays: 730 },
   DAY_1: { name: '1d', reachDays: null },
 }
 
-export const yahooInterval = (interval: Interval): string => windows[interval].name
+export const yahooInterval = (interval: SourceInterval): string => windows[interval].name
 
-export const reachDays = (interval: Interval): number | null => windows[interval].reachDays
+export const reachDays = (interval: Interval): number | null => windows[sourceInterval(interval)].reachDays
 
 /** The parts of [from, to), in epoch seconds, that Yahoo takes in one request each. */
-export function requestSpans(interval: Interval, from: number, to: number): { from: number; to: number }[] {
+export function requestSpans(interval: SourceInterval, from: number, to: number): { from: number; to: number }[] {
   const { requestDays } = windows[interval]
   const most = requestDays === undefined ? to - from : requestDays * daySeconds
   const count = Math.ceil((to - from) / most)
@@ -39,7 +38,7 @@ const daySeconds = 86_400
  * (China has the most, 242 trading days a year), and a long weekend at either end. Within a week, 1-minute candles stay within
  * the 7 days that Yahoo serves at once.
  */
-export function spanSeconds(interval: Interval, count: number): number {
+export function spanSeconds(interval: SourceInterval, count: number): number {
   const perDay = isDaily(interval) ? 1 : Math.floor(sessionSeconds / intervalSeconds(interval))
   const days = Math.ceil(count / perDay)
   const slackDays = isDaily(interval) ? 10 : 4

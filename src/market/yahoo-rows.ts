@@ -1,4 +1,6 @@
 import { isUsable } from '../domain/candle.ts'
+import type { Nonsense } from './quarantine.ts'
+import type { MarketHours } from './yahoo-hours.ts'
 import { tradingDate } from './yahoo-trading-date.ts'
 
 /** A row as Yahoo sent it, checked for nothing but its time. */
@@ -9,20 +11,7 @@ export interface Row {
   readonly low: unknown
   readonly close: unknown
   readonly volume: unknown
-}
-
-export interface Session {
-  /** Epoch seconds. */
-  readonly start: number
-  readonly end: number
-}
-
-/** What places rows in time: all of it from the answer's `meta`. */
-export interface MarketHours {
-  readonly timezone: string
-  /** The regular session that runs, ran last or comes next; null where Yahoo does not say. */
-  readonly session: Session | null
-  readonly lastTradeEpoch: number | null
+  readonly adjustedClose: unknown
 }
 
 export type PricedRow = Row & {
@@ -34,13 +23,78 @@ export type PricedRow = Row & {
 
 export const hasPrices = (row: Row): row is PricedRow => isUsable(row)
 
-export const volumeOf = (row: Row): number | null => (typeof row.volume === 'number' ? row.volume : null)
+/** Zero is a volume. */
+export const volumeOf = ({ volume }: Row): number | null =>
+  typeof volume === 'number' && Number.isFinite(volume) && volume >= 0 ? volume : null
 
-/** Oldest first; of rows with the same time the last one wins. */
-export function inOrder(rows: readonly Row[]): Row[] {
-  const byTime = new Map(rows.map((row) => [row.epoch, row]))
-  return [...byTime.values()].sort((a, b) => a.epoch - b.epoch)
+export const adjustedCloseOf = ({ adjustedClose }: Row): number | null =>
+  typeof adjustedClose === 'number' && Number.isFinite(adjustedClose) ? adjustedClose : null
+
+type LeaveOut = (reason: Nonsense, row: Row) => void
+
+/** Without those that go back in time; of rows with the same time the last one wins. */
+export function inOrder(rows: readonly Row[], leaveOut: LeaveOut): Row[] {
+  const ordered: Row[] = []
+  for (const row of rows) {
+    const last = ordered.at(-1)
+    if (last && row.epoch < last.epoch) leaveOut('time backwards', row)
+    else if (last?.epoch === row.epoch) ordered[ordered.length - 1] = row
+    else ordered.push(row)
+  }
+  return ordered
 }
+
+/** A price is as much of a jump from another of its session, up or down. */
+const jump = 10
+/** So many rows in a row have to agree before a jump is believed. */
+const agreeing = 3
+
+/**
+ * The rows that can be true: with four prices, positive ones where the instrument is no future, and none ten times that of
+ * the row before in the same session, unless three rows in a row say so.
+ */
+export function usable(
+  rows: readonly Row[],
+  options: { mayBeNegative: boolean; sessionOf: (epoch: number) => number; leaveOut: LeaveOut },
+): PricedRow[] {
+  const { mayBeNegative, sessionOf, leaveOut } = options
+  const good: PricedRow[] = []
+  let doubtful: PricedRow[] = []
+  const settle = (): void => {
+    for (const row of doubtful) leaveOut('price jump', row)
+    doubtful = []
+  }
+  for (const row of rows) {
+    if (!hasPrices(row)) leaveOut(isReversed(row) ? 'high below low' : 'no price', row)
+    else if (!mayBeNegative && Math.min(row.open, row.low, row.close) <= 0) leaveOut('negative price', row)
+    else {
+      const last = good.at(-1)
+      const isSameSession = last !== undefined && sessionOf(last.epoch) === sessionOf(row.epoch)
+      if (!isSameSession || !isJump(last, row)) {
+        settle()
+        good.push(row)
+        continue
+      }
+      const [first] = doubtful
+      if (first && isJump(first, row)) settle()
+      doubtful.push(row)
+      if (doubtful.length < agreeing) continue
+      good.push(...doubtful)
+      doubtful = []
+    }
+  }
+  settle()
+  return good
+}
+
+const isReversed = ({ high, low }: Row): boolean => typeof high === 'number' && typeof low === 'number' && high < low
+
+/** Any price of the row, beside the close of the other. Prices of both signs are not compared. */
+const isJump = ({ close }: PricedRow, { open, high, low, close: next }: PricedRow): boolean =>
+  [open, high, low, next].some((price) => {
+    const ratio = price / close
+    return ratio >= jump || (ratio > 0 && ratio <= 1 / jump)
+  })
 
 /** One row for each trading date: the current price, which Yahoo appends with the time of the last trade, goes into its day. */
 export function byDate(rows: readonly Row[], { timezone }: MarketHours): Row[] {
@@ -92,11 +146,11 @@ function merged(first: Row, second: Row): Row {
   if (!hasPrices(first)) return { ...second, epoch: first.epoch }
   const volumes = [volumeOf(first), volumeOf(second)].filter((volume) => volume !== null)
   return {
+    ...second,
     epoch: first.epoch,
     open: first.open,
     high: Math.max(first.high, second.high),
     low: Math.min(first.low, second.low),
-    close: second.close,
     // Each row has the volume so far, or 0 for a mere price.
     volume: volumes.length > 0 ? Math.max(...volumes) : null,
   }

@@ -5,11 +5,14 @@ import type { Listing } from '../domain/quote.ts'
 import type { Logger } from '../platform/logger.ts'
 import type { CandleBatch, CandleQuery, MarketSource } from './market-source.ts'
 import { pollingFeed } from './polling-feed.ts'
+import type { Nonsense, Quarantine } from './quarantine.ts'
 import { readChart } from './yahoo-chart.ts'
 import { yahooClient } from './yahoo-client.ts'
 import { chartError, sourceError } from './yahoo-errors.ts'
+import { finalBefore } from './yahoo-hours.ts'
 import { reachDays, requestSpans, spanSeconds, yahooInterval } from './yahoo-interval.ts'
 import { readListing, readRows } from './yahoo-quote.ts'
+import type { Row } from './yahoo-rows.ts'
 import { yahooStreamFeed } from './yahoo-stream.ts'
 import type { DropReason } from './yahoo-stream-frame.ts'
 
@@ -28,9 +31,9 @@ export interface YahooOptions {
   readonly streamUrl?: string | undefined
   /** Called for each message of the push feed that nobody was told of. */
   readonly streamDropped?: (reason: DropReason) => void
+  readonly quarantine?: Quarantine
 }
 
-const symbolsPerRequest = 100
 const daySeconds = 86_400
 /** Who reckons back from now to the very edge must not be refused for the second that has passed since. */
 const reachSlackSeconds = 60
@@ -44,21 +47,19 @@ export function yahooSource(options: YahooOptions = {}): MarketSource {
     logger,
     pollIntervalMs = 1000,
     timeoutMs = 10_000,
+    quarantine,
   } = options
   const client = yahooClient({ baseUrl, fetch, now, logger, timeoutMs })
 
   async function listings(symbols: readonly string[]): Promise<ReadonlyMap<string, Listing>> {
     const asked = [...new Set(symbols)]
-    try {
-      const parts = await Promise.all(chunks(asked, symbolsPerRequest).map(listingsOf))
-      return new Map(parts.flat())
-    } catch (error) {
-      throw sourceError(error)
-    }
-  }
-
-  async function listingsOf(symbols: readonly string[]): Promise<[string, Listing][]> {
-    const rows = readRows(await client.quote(symbols))
+    if (asked.length === 0) return new Map()
+    const rows = await client
+      .quote(asked)
+      .then(readRows)
+      .catch((error: unknown) => {
+        throw sourceError(error)
+      })
     const receivedAtMs = now()
     const found = new Map<string, Listing>()
     for (const row of rows) {
@@ -67,10 +68,12 @@ export function yahooSource(options: YahooOptions = {}): MarketSource {
       if (!listing?.quote) logger?.debug({ row }, 'Yahoo sent a row without a price')
     }
     // By the symbols asked for: what Yahoo has renamed or added is nobody's.
-    return symbols.flatMap((symbol) => {
-      const listing = found.get(symbol)
-      return listing ? [[symbol, listing] as [string, Listing]] : []
-    })
+    return new Map(
+      asked.flatMap((symbol) => {
+        const listing = found.get(symbol)
+        return listing ? [[symbol, listing] as const] : []
+      }),
+    )
   }
 
   async function candles(query: CandleQuery): Promise<CandleBatch> {
@@ -78,26 +81,32 @@ export function yahooSource(options: YahooOptions = {}): MarketSource {
     // As the last part of a path these would name another.
     if (symbol === '.' || symbol === '..') throw symbolNotFound(symbol)
     refuseBeyondReach(query, now())
-    if (query.from >= query.to) return noCandles
+    if (query.from >= query.to) return noCandles(query, now())
     const parts: CandleBatch[] = []
-    for (const span of requestSpans(interval, query.from, query.to))
-      parts.push(await part({ symbol, interval, ...span }))
+    for (const span of requestSpans(interval, query.from, query.to)) parts.push(await part({ ...query, ...span }))
+    const last = parts.findLast(({ facts }) => facts !== null) ?? noCandles(query, now())
     return {
       candles: parts.flatMap((each) => each.candles),
       excluded: parts.flatMap((each) => each.excluded),
+      dividends: parts.flatMap((each) => each.dividends),
+      splits: parts.flatMap((each) => each.splits),
+      finalBefore: last.finalBefore,
+      facts: last.facts,
     }
   }
 
   async function part(query: CandleQuery): Promise<CandleBatch> {
-    const { symbol, interval, from, to } = query
+    const { symbol, interval, extendedHours, from, to } = query
     // A trading date's candle is stamped with an instant of that date on the exchange: up to 14 hours off midnight UTC.
     const margin = isDaily(interval) ? daySeconds : 0
-    const window = { interval: yahooInterval(interval), period1: from - margin, period2: to + margin }
+    const window = { period1: from - margin, period2: to + margin }
+    const params = { interval: yahooInterval(interval), includePrePost: extendedHours, ...window }
+    const nonsense = (reason: Nonsense, row: Row) => quarantine?.report(symbol, reason, row)
     try {
-      return readChart(await client.chart(symbol, window), query, now())
+      return readChart(await client.chart(symbol, params), query, now(), nonsense)
     } catch (error) {
       const refusal = chartError(error, symbol)
-      if (refusal === null) return noCandles
+      if (refusal === null) return noCandles(query, now())
       throw refusal
     }
   }
@@ -113,22 +122,26 @@ export function yahooSource(options: YahooOptions = {}): MarketSource {
     name: 'YAHOO',
     listings,
     candles,
+    search: async () => [],
     reachDays,
     spanSeconds,
     openLive,
   }
 }
 
-const noCandles: CandleBatch = { candles: [], excluded: [] }
+/** Yahoo's word that it has nothing in a range; it says nothing of sessions then. */
+const noCandles = ({ interval }: CandleQuery, nowMs: number): CandleBatch => ({
+  candles: [],
+  excluded: [],
+  dividends: [],
+  splits: [],
+  finalBefore: finalBefore(interval, null, 'UTC', nowMs / 1000),
+  facts: null,
+})
 
 function refuseBeyondReach({ symbol, interval, from }: CandleQuery, nowMs: number): void {
   const reach = reachDays(interval)
   if (reach === null || from >= nowMs / 1000 - reach * daySeconds - reachSlackSeconds) return
   const message = `Yahoo has candles of ${interval} for the last ${reach} days only`
   throw new FinstageError('RANGE_NOT_AVAILABLE', message, { symbol, reachDays: reach })
-}
-
-function chunks<T>(items: readonly T[], size: number): T[][] {
-  const count = Math.ceil(items.length / size)
-  return Array.from({ length: count }, (_, i) => items.slice(i * size, (i + 1) * size))
 }

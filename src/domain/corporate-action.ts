@@ -1,0 +1,15 @@
+/** What a share paid. */
+export interface Dividend {
+  /** Midnight UTC, in epoch seconds, of the first trading date without it. */
+  readonly epoch: number
+  /** A share, adjusted for the splits since. */
+  readonly amount: number
+}
+
+/** From this date on there are `numerator` shares for every `denominator` before. */
+export interface Split {
+  /** Midnight UTC, in epoch seconds, of the first trading date after it. */
+  readonly epoch: number
+  readonly numerator: number
+  readonly denominator: number
+}
