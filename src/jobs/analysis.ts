@@ -1,6 +1,7 @@
 import { z } from 'zod'
 import { findingsCandles, symbolFindings } from '../analysis/symbol-findings.ts'
 import type { SymbolFailure, SymbolFindings } from '../domain/analysis.ts'
+import type { CandleRequest } from '../domain/candle.ts'
 import { FinstageError, isTemporary } from '../domain/errors.ts'
 import { type Interval, intervals } from '../domain/interval.ts'
 import type { MarketService } from '../market/market-service.ts'
@@ -51,7 +52,10 @@ export function analysisTask(services: { market: MarketService; analyses: Analys
 }
 
 async function analyse(market: MarketService, symbol: string, interval: Interval): Promise<SymbolFindings> {
-  const request = { symbol, interval, from: null, to: null, last: findingsCandles, earlier: 0, sinceMs: Date.now() }
+  const request: CandleRequest = {
+    ...{ symbol, interval, from: null, to: null, last: findingsCandles, earlier: 0 },
+    ...{ adjustment: 'SPLITS', extendedHours: false },
+  }
   const [series] = await market.candles([request])
   if (series === undefined || series instanceof Error) throw series
   return symbolFindings(symbol, interval, series.nodes)

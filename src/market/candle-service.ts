@@ -1,221 +1,221 @@
-import { LRUCache } from 'lru-cache'
-import type { Candle } from '../domain/candle.ts'
+import type { Adjustment, Candle, CandleRequest, SourceCandle } from '../domain/candle.ts'
+import type { Dividend, Split } from '../domain/corporate-action.ts'
 import { FinstageError } from '../domain/errors.ts'
 import type { Source } from '../domain/instrument.ts'
-import { type Interval, intervalSeconds, isDaily, sourceInterval } from '../domain/interval.ts'
-import type { CandleStore, Series, Span, StoredCandles } from '../store/candle-store.ts'
+import { type Interval, intervalSeconds, isComposed, isDaily, sourceInterval } from '../domain/interval.ts'
+import type { Series, Span } from '../store/candle-store.ts'
+import { adjusted } from './adjusted-candles.ts'
+import { beginningOfTime, CandleLoader, type CandleLoaderOptions, type LoadedSeries } from './candle-loader.ts'
+import { compose } from './composed-candles.ts'
 import type { MarketSource } from './market-source.ts'
+import { tradingDate } from './yahoo-trading-date.ts'
 
 const daySeconds = 86_400
-/** Candles that began less than this ago may still be revised by the source, so they are fetched anew. */
-const revisableSeconds = 2 * daySeconds
-/** Before every exchange that any source knows. */
-const beginningOfTime = Date.UTC(1900, 0, 1) / 1000
 /**
  * A range of more intervals than this holds more candles than anybody may ask for, whatever hours a market keeps: those of
  * minutes would go back further than any source does. It is refused before anything is fetched.
  */
 const maxIntervals = 60_000
-/** How far ahead of UTC the trading date of an exchange may be. */
-const dateAheadSeconds = 14 * 3600
-/** A client's clock, and the time that a request takes. */
-const reachSlackSeconds = 60
 /** Longer than markets are closed in a row: a series that begins so much later than asked has no earlier candles. */
 const longestPauseSeconds = 12 * daySeconds
+const longestMonthSeconds = 31 * daySeconds
 
-export interface CandleRequest {
+export interface CandleSeries {
   readonly symbol: string
   readonly interval: Interval
-  /** Epoch seconds, inclusive; null: as far back as `last` asks. */
-  readonly from: number | null
-  /** Epoch seconds, exclusive; null: now. */
-  readonly to: number | null
-  /** Only the newest so many of the range; null: all of it. */
-  readonly last: number | null
-  /** How many candles before the first are wanted too, where history reaches so far: warm-up for indicators. */
-  readonly earlier: number
-  /** When the asker began, in epoch milliseconds: whatever was fetched since then is new enough for it. */
-  readonly sinceMs: number
-}
-
-export interface StoredSeries {
-  readonly symbol: string
-  readonly interval: Interval
+  readonly adjustment: Adjustment
   readonly source: Source
   /** The source could not be reached: this is what was stored. */
   readonly stale: boolean
   readonly receivedAtMs: number
   /** Rows that the source sent unusable, within the nodes' range. */
   readonly excluded: number
+  /** There are candles before the first node. */
+  readonly hasEarlier: boolean
   /** Oldest first. */
   readonly nodes: readonly Candle[]
-  /** The candles before the first node, oldest first. */
+  /** The candles before the first node, oldest first: as many as were asked for, where history reaches so far. */
   readonly earlier: readonly Candle[]
 }
 
-/** What was fetched of a series last, and when that fetch began; `to` is infinite where it went up to the present. */
-interface LastFetch extends Span {
-  readonly startedMs: number
+/** A range in which all that was asked for lies, and what is in it. */
+interface Found {
+  readonly from: number
+  readonly candles: readonly Candle[]
+  readonly excluded: readonly number[]
+  readonly loaded: LoadedSeries | null
+  readonly stale: boolean
 }
 
-/** Candles out of the store, which is filled from the source: only gaps and the open end are fetched. */
+/** Candles of all intervals and adjustments, made of the series that the source has. */
 export class CandleService {
   readonly #source: MarketSource
-  readonly #store: CandleStore
+  readonly #loader: CandleLoader
   readonly #now: () => number
-  readonly #lastFetches = new LRUCache<string, LastFetch>({ max: 20_000 })
-  /** One fetch at a time for each series, so that the next finds what the one before has stored. */
-  readonly #queues = new Map<string, Promise<unknown>>()
 
-  constructor(options: { source: MarketSource; store: CandleStore; now?: () => number }) {
+  constructor(options: CandleLoaderOptions) {
     this.#source = options.source
-    this.#store = options.store
-    this.#now = options.now ?? Date.now
+    this.#loader = new CandleLoader(options)
+    this.#now = options.now
   }
 
-  /** Those of one series are answered one after the other, the one that goes back furthest first: it serves the others. */
-  candles(requests: readonly CandleRequest[]): Promise<(StoredSeries | Error)[]> {
-    const answers = new Map<CandleRequest, Promise<StoredSeries | Error>>()
+  /** Of those that need the same series, the one that goes back furthest comes first: what it fetches serves the others. */
+  candles(requests: readonly CandleRequest[]): Promise<(CandleSeries | Error)[]> {
+    const first = new Map<string, Promise<unknown>>()
+    const answers = new Map<CandleRequest, Promise<CandleSeries | Error>>()
     for (const request of requests.toSorted((a, b) => this.#start(a) - this.#start(b))) {
-      answers.set(
-        request,
-        this.#inTurn(request).catch((error: Error) => error),
-      )
+      const key = `${request.symbol} ${sourceInterval(request.interval)} ${request.extendedHours}`
+      const before = first.get(key) ?? Promise.resolve()
+      const answer = before.then(() => this.#answer(request)).catch((error: Error) => error)
+      if (!first.has(key)) first.set(key, answer)
+      answers.set(request, answer)
     }
-    return Promise.all(requests.map((request) => answers.get(request) ?? this.#inTurn(request)))
+    return Promise.all(requests.map((request) => answers.get(request) ?? this.#answer(request)))
   }
 
-  async #inTurn(request: CandleRequest): Promise<StoredSeries> {
-    const series: Series = { source: this.#source.name, symbol: request.symbol, interval: request.interval }
-    const key = keyOf(series)
-    const turn = (this.#queues.get(key) ?? Promise.resolve()).then(() => this.#answer(series, request))
-    const settled = turn.catch(() => {})
-    this.#queues.set(key, settled)
-    try {
-      return await turn
-    } finally {
-      if (this.#queues.get(key) === settled) this.#queues.delete(key)
-    }
+  /** Dividends and splits of [from, to), in epoch seconds; null: without end. Throws as `candles` does. */
+  actions(
+    symbol: string,
+    from: number | null,
+    to: number | null,
+  ): Promise<{ readonly dividends: readonly Dividend[]; readonly splits: readonly Split[] }> {
+    const span = { from: Math.max(from ?? beginningOfTime, beginningOfTime), to: this.#end('DAY_1', to) }
+    if (span.from >= span.to) return Promise.resolve({ dividends: [], splits: [] })
+    return this.#loader.actions(symbol, span)
   }
 
-  async #answer(series: Series, request: CandleRequest): Promise<StoredSeries> {
-    const to = this.#end(series.interval, request.to)
-    const earliest = this.#earliest(series.interval)
-    if (request.from !== null && request.from < earliest) throw this.#outOfReach(series.interval)
+  async #answer(request: CandleRequest): Promise<CandleSeries> {
+    const { interval } = request
+    const to = this.#end(interval, request.to)
+    const earliest = this.#loader.earliest(interval)
     const from = this.#start(request)
-    if ((to - from) / intervalSeconds(series.interval) > maxIntervals) throw tooManyCandles()
-    if (from >= to) return this.#cut(series, request, { candles: [], excluded: [], receivedAtMs: this.#now() }, false)
-    let { stale, stored } = await this.#load(series, { from, to }, request.sinceMs)
-    const first = stored.candles[0]?.epoch ?? stored.excluded[0]
-    const mayGoOn = first === undefined || first - from < longestPauseSeconds
-    if (
-      request.last !== null &&
-      stored.candles.length < request.last &&
-      request.from === null &&
-      mayGoOn &&
-      from > earliest
-    ) {
+    if ((to - from) / intervalSeconds(interval) > maxIntervals) {
+      throw from < earliest ? this.#loader.outOfReach(interval) : tooManyCandles()
+    }
+    if (from >= to) return this.#cut(request, noneFound(from))
+    let found = await this.#find(request, { from, to })
+    if (found.from > earliest && this.#mayGoOn(request, found)) {
       // Where that fails, what is at hand is what there is.
-      ;({ stale, stored } = await this.#load(series, { from: earliest, to }, request.sinceMs).catch(() => ({
-        stale,
-        stored,
-      })))
+      found = await this.#find(request, { from: earliest, to }).catch(() => found)
     }
-    return this.#cut(series, request, stored, stale)
+    return this.#cut(request, found)
   }
 
-  /** Fetches what is missing of a span, then reads all of it from the store. */
-  async #load(series: Series, span: Span, sinceMs: number): Promise<{ stale: boolean; stored: StoredCandles }> {
-    let stale = false
-    let failure: FinstageError | undefined
-    try {
-      for (const gap of await this.#missing(series, span, sinceMs)) await this.#fetch(series, gap)
-    } catch (error) {
-      if (!(error instanceof FinstageError) || !error.temporary) throw error
-      failure = error
-      stale = true
-    }
-    const stored = await this.#store.read(series, span)
-    if (failure && stored.candles.length === 0) throw failure
-    return { stale, stored }
+  /** Whether too few were found although there may be more. */
+  #mayGoOn({ from, last, earlier }: CandleRequest, { candles, excluded, loaded, from: foundFrom }: Found): boolean {
+    const wanted = from === null ? earlier + (last ?? 0) : earlier
+    const before = from === null ? candles.length : candles.filter(({ epoch }) => epoch < from).length
+    if (before >= wanted) return false
+    const firstTrade = loaded?.state.firstTradeEpoch ?? null
+    if (firstTrade !== null && firstTrade >= foundFrom) return false
+    const first = candles[0]?.epoch ?? excluded[0]
+    return first === undefined || firstTrade !== null || first - foundFrom < longestPauseSeconds
   }
 
-  /** What is neither stored for good nor was fetched since the asker began. */
-  async #missing(series: Series, span: Span, sinceMs: number): Promise<Span[]> {
-    const gaps = await this.#store.gaps(series, span)
-    const last = this.#lastFetches.get(keyOf(series))
-    if (!last || last.startedMs < sinceMs) return gaps
-    const parts = gaps.flatMap((gap) => [
-      { from: gap.from, to: Math.min(gap.to, last.from) },
-      { from: Math.max(gap.from, last.to), to: gap.to },
-    ])
-    return parts.filter((part) => part.from < part.to)
-  }
-
-  async #fetch(series: Series, gap: Span): Promise<void> {
-    const startedMs = this.#now()
-    const { symbol, interval } = series
-    const fetched = await this.#source.candles({
+  async #find(request: CandleRequest, { from, to }: Span): Promise<Found> {
+    const { symbol, interval, adjustment } = request
+    const series: Series = {
+      source: this.#source.name,
       symbol,
       interval: sourceInterval(interval),
-      extendedHours: false,
-      from: gap.from,
-      to: gap.to,
-    })
-    const revisableFrom = Math.floor((startedMs / 1000 - revisableSeconds) / daySeconds) * daySeconds
-    await this.#store.write(series, gap, fetched, { from: gap.from, to: Math.min(gap.to, revisableFrom) })
-    const to = gap.to * 1000 >= startedMs ? Number.POSITIVE_INFINITY : gap.to
-    this.#lastFetches.set(keyOf(series), { from: gap.from, to, startedMs })
+      extendedHours: request.extendedHours && !isDaily(interval),
+    }
+    // The parts of a candle that is cut by the range lie outside of it.
+    const margin = isComposed(interval) ? (isDaily(interval) ? longestMonthSeconds : intervalSeconds(interval)) : 0
+    const span = {
+      from: from - margin,
+      to: Math.min(to + margin, this.#loader.present(series.interval)),
+    }
+    // Before the candles: a split that is news changes them.
+    const days = await this.#daysFor(series, adjustment, span)
+    const loaded = await this.#loader.load(series, span, request.from ?? Number.POSITIVE_INFINITY)
+    if (loaded === null) return noneFound(span.from)
+    const { candles, excluded } = loaded
+    const now = this.#now() / 1000
+    const timezone = isDaily(interval) ? null : (loaded.state.timezone ?? 'UTC')
+    const parts = adjusted(candles, adjustment, { timezone, ...days })
+    const wholes = isComposed(interval)
+      ? compose(interval, parts, {
+          sessionOpens: loaded.state.sessionOpens ?? 0,
+          // Weeks and months end with the date on the exchange.
+          now: isDaily(interval) ? tradingDate(now, loaded.state.timezone ?? 'UTC') : now,
+          isCurrent: loaded.failure === null,
+        })
+      : parts
+    const isInside = (epoch: number) => epoch >= loaded.from && epoch < to
+    const inside = wholes.filter(({ epoch }) => isInside(epoch))
+    const stale = loaded.failure !== null || days.stale
+    return { from: loaded.from, candles: inside, excluded: excluded.filter(isInside), loaded, stale }
+  }
+
+  /** What the adjustment needs of the symbol's days, beside the candles. */
+  async #daysFor(
+    { symbol, source, interval }: Series,
+    adjustment: Adjustment,
+    { from, to }: Span,
+  ): Promise<{ splits: readonly Split[]; days: readonly SourceCandle[]; stale: boolean }> {
+    const nothing = { splits: [], days: [], stale: false }
+    if (adjustment === 'SPLITS' || (adjustment === 'SPLITS_AND_DIVIDENDS' && isDaily(interval))) return nothing
+    const series: Series = { source, symbol, interval: 'DAY_1', extendedHours: false }
+    // Sessions of a trading date begin up to a day before its midnight UTC, or end as much after it.
+    const dateFrom = Math.floor(from / daySeconds) * daySeconds - daySeconds
+    if (adjustment === 'NONE') {
+      const span = { from: dateFrom, to: this.#loader.present('DAY_1') }
+      const { splits } = await this.#loader.actions(symbol, span)
+      return { ...nothing, splits }
+    }
+    const span = { from: dateFrom, to: Math.min(this.#loader.present('DAY_1'), to + 2 * daySeconds) }
+    const loaded = await this.#loader.load(series, span)
+    return { ...nothing, days: loaded?.candles ?? [], stale: loaded !== null && loaded.failure !== null }
   }
 
   /** The present belongs to a range that has no end. */
   #end(interval: Interval, to: number | null): number {
-    const present = Math.floor(this.#now() / 1000) + 1 + (isDaily(interval) ? dateAheadSeconds : 0)
+    const present = this.#loader.present(sourceInterval(interval))
     return Math.min(to ?? present, present)
   }
 
-  /** From when on the source is asked, so that all that is wanted lies behind. */
+  /** From when on candles are wanted, so that all that was asked for lies behind. */
   #start({ interval, from, to, last, earlier }: CandleRequest): number {
     const before = (from === null ? (last ?? 0) : 0) + earlier
-    const reach = before === 0 ? 0 : this.#source.spanSeconds(sourceInterval(interval), before)
-    return Math.max(this.#earliest(interval), (from ?? this.#end(interval, to)) - reach)
+    return (from ?? this.#end(interval, to)) - this.#spanSeconds(interval, before)
   }
 
-  #earliest(interval: Interval): number {
-    const reachDays = this.#source.reachDays(interval)
-    if (reachDays === null) return beginningOfTime
-    return Math.ceil(this.#now() / 1000) - reachDays * daySeconds - reachSlackSeconds
+  /** How much wall time so many candles may span, at most. */
+  #spanSeconds(interval: Interval, count: number): number {
+    if (count === 0) return 0
+    if (interval === 'WEEK_1') return (count + 1) * 7 * daySeconds
+    if (interval === 'MONTH_1') return (count + 1) * longestMonthSeconds
+    return interval === 'MINUTE_30'
+      ? this.#source.spanSeconds('MINUTE_15', 2 * count + 2)
+      : this.#source.spanSeconds(sourceInterval(interval), count)
   }
 
-  #outOfReach(interval: Interval): FinstageError {
-    const reachDays = this.#source.reachDays(interval)
-    if (reachDays === null) return new FinstageError('RANGE_NOT_AVAILABLE', 'No source has candles from before 1900')
-    const message = `The source has ${interval} candles of the last ${reachDays} days only`
-    return new FinstageError('RANGE_NOT_AVAILABLE', message, { reachDays })
-  }
-
-  #cut(series: Series, request: CandleRequest, stored: StoredCandles, stale: boolean): StoredSeries {
-    const { candles } = stored
-    const inRange = candles.findIndex((candle) => candle.epoch >= (request.from ?? Number.NEGATIVE_INFINITY))
+  #cut(request: CandleRequest, { candles, excluded, loaded, stale }: Found): CandleSeries {
+    const { symbol, interval, adjustment, from, last } = request
+    const inRange = candles.findIndex(({ epoch }) => epoch >= (from ?? Number.NEGATIVE_INFINITY))
     const rangeStart = inRange === -1 ? candles.length : inRange
-    const start = Math.max(rangeStart, request.last === null ? 0 : candles.length - request.last)
-    const firstEpoch = candles[start]?.epoch ?? request.from ?? Number.NEGATIVE_INFINITY
-    const excludedFrom = start === rangeStart && request.from !== null ? request.from : firstEpoch
+    const start = Math.max(rangeStart, last === null ? 0 : candles.length - last)
+    const firstEpoch = candles[start]?.epoch ?? from ?? Number.NEGATIVE_INFINITY
+    const excludedFrom = start === rangeStart && from !== null ? from : firstEpoch
+    const firstTrade = loaded?.state.firstTradeEpoch ?? null
     return {
-      symbol: series.symbol,
-      interval: series.interval,
-      source: series.source,
+      symbol,
+      interval,
+      adjustment,
+      source: this.#source.name,
       stale,
-      receivedAtMs: stored.receivedAtMs,
-      excluded: stored.excluded.filter((epoch) => epoch >= excludedFrom).length,
+      receivedAtMs: loaded?.state.receivedAtMs ?? this.#now(),
+      excluded: excluded.filter((epoch) => epoch >= excludedFrom).length,
+      hasEarlier: start > 0 || (isDaily(interval) && firstTrade !== null && firstTrade < firstEpoch),
       nodes: candles.slice(start),
       earlier: candles.slice(Math.max(0, start - request.earlier), start),
     }
   }
 }
 
+const noneFound = (from: number): Found => ({ from, candles: [], excluded: [], loaded: null, stale: false })
+
 /** At most 20,000 come in one answer; the resolvers count them, and this is what can't be fewer. */
 const tooManyCandles = (): FinstageError =>
   new FinstageError('RANGE_NOT_AVAILABLE', 'So long a range has too many candles: ask for a shorter one')
-
-const keyOf = (series: Series): string => `${series.symbol} ${series.interval}`

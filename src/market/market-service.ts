@@ -1,9 +1,11 @@
 import { LRUCache } from 'lru-cache'
+import type { CandleRequest } from '../domain/candle.ts'
+import type { Dividend, Split } from '../domain/corporate-action.ts'
 import { FinstageError } from '../domain/errors.ts'
 import type { Interval } from '../domain/interval.ts'
 import type { Listing } from '../domain/quote.ts'
 import type { CandleStore } from '../store/candle-store.ts'
-import { type CandleRequest, CandleService, type StoredSeries } from './candle-service.ts'
+import { type CandleSeries, CandleService } from './candle-service.ts'
 import type { MarketSource } from './market-source.ts'
 
 /** How many symbols are remembered for the time when the source can't be reached. */
@@ -17,7 +19,7 @@ export class MarketService {
 
   constructor(options: { source: MarketSource; store: CandleStore; now?: () => number }) {
     this.#source = options.source
-    this.#candles = new CandleService(options)
+    this.#candles = new CandleService({ now: Date.now, ...options })
   }
 
   /**
@@ -39,8 +41,20 @@ export class MarketService {
    * One answer for each request, in order. What failed is an Error in its place: SYMBOL_NOT_FOUND, RANGE_NOT_AVAILABLE, or
    * SOURCE_UNAVAILABLE where neither source nor store has anything.
    */
-  candles(requests: readonly CandleRequest[]): Promise<(StoredSeries | Error)[]> {
+  candles(requests: readonly CandleRequest[]): Promise<(CandleSeries | Error)[]> {
     return this.#candles.candles(requests)
+  }
+
+  /**
+   * Dividends and splits of [from, to), in epoch seconds; null: without end. Throws SYMBOL_NOT_FOUND, or what the source fails
+   * with where they are not known.
+   */
+  actions(
+    symbol: string,
+    from: number | null,
+    to: number | null,
+  ): Promise<{ readonly dividends: readonly Dividend[]; readonly splits: readonly Split[] }> {
+    return this.#candles.actions(symbol, from, to)
   }
 
   reachDays(interval: Interval): number | null {

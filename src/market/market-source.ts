@@ -68,7 +68,9 @@ export interface SeriesFacts {
   readonly currency: string | null
   /** Epoch seconds of the first trade that the source knows of; null: it does not say. */
   readonly firstTradeEpoch: number | null
-  /** The trading hours that run, ran last or come next, in epoch seconds; null: the source does not say. */
+  /** When any regular session opened or will, in epoch seconds: others open at the same time of the day. null: not known. */
+  readonly sessionOpens: number | null
+  /** The hours of this series that run, ran last or come next, in epoch seconds; null: the source does not say. */
   readonly hours: TradingHours | null
 }
 

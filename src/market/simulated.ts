@@ -86,6 +86,7 @@ export function simulatedSource({
         timezone: 'UTC',
         currency: of.instrument.currency,
         firstTradeEpoch: historyStart,
+        sessionOpens: today,
         hours: { opens: today, closes: today + 86_400 },
       },
     }

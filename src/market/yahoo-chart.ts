@@ -93,6 +93,7 @@ export function readChart(
     timezone: meta.exchangeTimezoneName,
     currency: meta.currency,
     firstTradeEpoch: meta.firstTradeDate,
+    sessionOpens: regular?.start ?? null,
     hours: trading,
   }
   return {

@@ -69,8 +69,8 @@ export function usable(
     else if (!mayBeNegative && Math.min(row.open, row.low, row.close) <= 0) leaveOut('negative price', row)
     else {
       const last = good.at(-1)
-      const isSameSession = last !== undefined && sessionOf(last.epoch) === sessionOf(row.epoch)
-      if (!isSameSession || !isJump(last, row)) {
+      // Looked up last: it costs more than all the rest.
+      if (!last || !isJump(last, row) || sessionOf(last.epoch) !== sessionOf(row.epoch)) {
         settle()
         good.push(row)
         continue

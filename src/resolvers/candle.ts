@@ -1,10 +1,10 @@
 import type { GraphQLResolveInfo } from 'graphql'
 import { rsi, rsiWarmUp, sma, smaWarmUp } from '../analysis/indicators.ts'
-import type { Candle } from '../domain/candle.ts'
+import type { Adjustment, Candle } from '../domain/candle.ts'
 import { badInput, FinstageError } from '../domain/errors.ts'
 import type { Instrument } from '../domain/instrument.ts'
 import type { Interval } from '../domain/interval.ts'
-import type { StoredSeries } from '../market/candle-service.ts'
+import type { CandleSeries } from '../market/candle-service.ts'
 import { bounded } from './bounds.ts'
 import type { Context } from './context.ts'
 import { selectedFields } from './selected-fields.ts'
@@ -19,6 +19,8 @@ export interface CandleArgs {
   readonly from?: number | null | undefined
   readonly to?: number | null | undefined
   readonly last?: number | null | undefined
+  readonly adjustment: Adjustment
+  readonly extendedHours: boolean
 }
 
 /** Which price of a candle goes into an indicator. */
@@ -50,22 +52,22 @@ export const candles = (
   args: CandleArgs & { readonly symbol: string },
   context: Context,
   info: GraphQLResolveInfo,
-): Promise<StoredSeries> => loadCandles(args.symbol, args, context, warmUp(info))
+): Promise<CandleSeries> => loadCandles(args.symbol, args, context, warmUp(info))
 
 export const instrumentCandles = (
   instrument: Instrument,
   args: CandleArgs,
   context: Context,
   info: GraphQLResolveInfo,
-): Promise<StoredSeries> => loadCandles(instrument.symbol, args, context, warmUp(info))
+): Promise<CandleSeries> => loadCandles(instrument.symbol, args, context, warmUp(info))
 
 /** Rejects with BAD_USER_INPUT, RANGE_NOT_AVAILABLE, SYMBOL_NOT_FOUND, or what the source fails with. */
 export async function loadCandles(
   symbol: string,
-  { interval, from, to, last }: CandleArgs,
+  { interval, from, to, last, adjustment, extendedHours }: CandleArgs,
   context: Context,
   earlier: number,
-): Promise<StoredSeries> {
+): Promise<CandleSeries> {
   if (from != null && to != null && from >= to) throw badInput('from has to lie before to', 'from')
   if (last != null && last < 1) throw badInput(`last is ${last}; it has to be 1 or more`, 'last')
   if (last != null && last > maxRows) throw tooManyRows()
@@ -76,7 +78,8 @@ export async function loadCandles(
     to: to == null ? null : Math.ceil(to / 1000),
     last: last ?? (from == null ? defaultLast : null),
     earlier,
-    sinceMs: context.loaders.sinceMs,
+    adjustment,
+    extendedHours,
   })
   if (series.nodes.length > maxRows) throw tooManyRows()
   return series
@@ -85,7 +88,7 @@ export async function loadCandles(
 const tooManyRows = (): FinstageError =>
   new FinstageError('RANGE_NOT_AVAILABLE', `At most ${maxRows} candles at once: ask for a shorter range`)
 
-export function columns({ nodes }: StoredSeries): CandleColumns {
+export function columns({ nodes }: CandleSeries): CandleColumns {
   return {
     time: nodes.map((candle) => candle.epoch),
     open: nodes.map((candle) => candle.open),
@@ -96,23 +99,23 @@ export function columns({ nodes }: StoredSeries): CandleColumns {
   }
 }
 
-export const smaPoints = (series: StoredSeries, { period, source }: IndicatorArgs): IndicatorPoint[] =>
+export const smaPoints = (series: CandleSeries, { period, source }: IndicatorArgs): IndicatorPoint[] =>
   points(series, sma(prices(series, source), bounded(period, 1, maxPeriod, 'period')))
 
-export const rsiPoints = (series: StoredSeries, { period, source }: IndicatorArgs): IndicatorPoint[] =>
+export const rsiPoints = (series: CandleSeries, { period, source }: IndicatorArgs): IndicatorPoint[] =>
   points(series, rsi(prices(series, source), bounded(period, 1, maxPeriod, 'period')))
 
-/** How many candles before the first node the selected indicators need. A period out of bounds is refused at its own field. */
+/** How many candles before the first node the selected indicators need; one tells whether there are any. A period out of bounds is refused at its own field. */
 function warmUp(info: GraphQLResolveInfo): number {
   const needed = selectedFields(info).map(({ name, args }) => {
     const period = Math.min(Math.max(Number(args.period ?? 0), 1), maxPeriod)
     if (name === 'sma') return smaWarmUp(period)
     return name === 'rsi' ? rsiWarmUp(period) : 0
   })
-  return Math.max(0, ...needed)
+  return Math.max(1, ...needed)
 }
 
-function prices({ earlier, nodes }: StoredSeries, source: PriceField): number[] {
+function prices({ earlier, nodes }: CandleSeries, source: PriceField): number[] {
   return [...earlier, ...nodes].map((candle) => priceOf(candle, source))
 }
 
@@ -136,7 +139,7 @@ function priceOf({ open, high, low, close }: Candle, source: PriceField): number
 }
 
 /** Values of the earlier candles and the nodes, cut to the nodes that have one. */
-function points({ earlier, nodes }: StoredSeries, values: readonly (number | null)[]): IndicatorPoint[] {
+function points({ earlier, nodes }: CandleSeries, values: readonly (number | null)[]): IndicatorPoint[] {
   return nodes.flatMap(({ epoch }, i) => {
     const value = values[earlier.length + i]
     return value == null ? [] : [{ epoch, value }]

@@ -1,11 +1,13 @@
 import DataLoader from 'dataloader'
 import type { SymbolAnalysis } from '../domain/analysis.ts'
+import type { CandleRequest } from '../domain/candle.ts'
+import type { Dividend, Split } from '../domain/corporate-action.ts'
 import { type FinstageError, symbolNotFound } from '../domain/errors.ts'
 import type { Interval } from '../domain/interval.ts'
 import type { Job } from '../domain/job.ts'
 import type { PriceUpdate } from '../domain/price-update.ts'
 import type { Listing } from '../domain/quote.ts'
-import type { CandleRequest, StoredSeries } from '../market/candle-service.ts'
+import type { CandleSeries } from '../market/candle-service.ts'
 import type { JobFilter, NewJob } from '../store/job-store.ts'
 
 /** Who asks. */
@@ -18,7 +20,13 @@ export interface Ports {
   readonly market: {
     listings(symbols: readonly string[]): Promise<ReadonlyMap<string, Listing | FinstageError>>
     /** One answer for each request, in order. */
-    candles(requests: readonly CandleRequest[]): Promise<(StoredSeries | Error)[]>
+    candles(requests: readonly CandleRequest[]): Promise<(CandleSeries | Error)[]>
+    /** Of [from, to), in epoch seconds; null: without end. */
+    actions(
+      symbol: string,
+      from: number | null,
+      to: number | null,
+    ): Promise<{ readonly dividends: readonly Dividend[]; readonly splits: readonly Split[] }>
     reachDays(interval: Interval): number | null
   }
   readonly prices: {
@@ -42,9 +50,7 @@ export interface Ports {
 export interface Loaders {
   /** Rejects with SYMBOL_NOT_FOUND, or what the source fails with. */
   readonly listing: DataLoader<string, Listing>
-  readonly candles: DataLoader<CandleRequest, StoredSeries, string>
-  /** When this began, in epoch milliseconds: nothing older is fetched from the source a second time. */
-  readonly sinceMs: number
+  readonly candles: DataLoader<CandleRequest, CandleSeries, string>
 }
 
 /** What every resolver gets, on every transport: one for each operation. */
@@ -70,12 +76,11 @@ export function createContext(ports: Ports): Context {
 
 function createLoaders(ports: Ports): Loaders {
   return {
-    sinceMs: Date.now(),
     listing: new DataLoader<string, Listing>(async (symbols) => {
       const found = await ports.market.listings(symbols)
       return symbols.map((symbol) => found.get(symbol) ?? symbolNotFound(symbol))
     }),
-    candles: new DataLoader<CandleRequest, StoredSeries, string>((requests) => ports.market.candles(requests), {
+    candles: new DataLoader<CandleRequest, CandleSeries, string>((requests) => ports.market.candles(requests), {
       cacheKeyFn: JSON.stringify,
     }),
   }

@@ -1,6 +1,6 @@
-import type { Candle as CandleShape } from '../domain/candle.ts'
+import { adjustments, type Candle as CandleShape } from '../domain/candle.ts'
 import { intervals } from '../domain/interval.ts'
-import type { StoredSeries } from '../market/candle-service.ts'
+import type { CandleSeries as SeriesShape } from '../market/candle-service.ts'
 import {
   type CandleColumns as ColumnsShape,
   candles,
@@ -15,6 +15,11 @@ import { builder } from './builder.ts'
 import { Instrument, Source } from './instrument.ts'
 
 export const Interval = builder.enumType('Interval', { values: intervals })
+const Adjustment = builder.enumType('Adjustment', {
+  description:
+    'SPLITS: prices as Yahoo charts them. SPLITS_AND_DIVIDENDS: scaled to the adjusted close. NONE: as traded on the day',
+  values: adjustments,
+})
 const PriceField = builder.enumType('PriceField', {
   description: 'Which price of a candle goes in. HL2, HLC3, OHLC4: the mean of high and low (and close) (and open)',
   values: priceFields,
@@ -24,7 +29,8 @@ const Candle = builder.objectRef<CandleShape>('Candle').implement({
   fields: (t) => ({
     time: t.field({
       type: 'DateTime',
-      description: "Start of the interval. DAY_1: midnight UTC of the exchange's trading date",
+      description:
+        "Start of the interval. DAY_1 and longer: midnight UTC of the exchange's trading date (a week's Monday, a month's first)",
       resolve: (candle) => candle.epoch * 1000,
     }),
     epoch: t.expose('epoch', { type: 'EpochSeconds' }),
@@ -56,7 +62,7 @@ const IndicatorPoint = builder.objectRef<IndicatorPointShape>('IndicatorPoint').
   }),
 })
 
-const CandleSeries = builder.objectRef<StoredSeries>('CandleSeries').implement({
+const CandleSeries = builder.objectRef<SeriesShape>('CandleSeries').implement({
   description:
     'Every indicator is computed over enough earlier candles that its first point lies at the first node (where history reaches so far) ' +
     'and that no value depends on where the range begins. Points without a value are left out. A period is 1 to 1,000.',
@@ -68,12 +74,14 @@ const CandleSeries = builder.objectRef<StoredSeries>('CandleSeries').implement({
     return {
       symbol: t.expose('symbol', { type: 'Symbol' }),
       interval: t.expose('interval', { type: Interval }),
+      adjustment: t.expose('adjustment', { type: Adjustment }),
       source: t.expose('source', { type: Source }),
       stale: t.exposeBoolean('stale', { description: 'The source could not be reached: this is what was stored' }),
       receivedAt: t.expose('receivedAtMs', { type: 'DateTime' }),
       excluded: t.exposeInt('excluded', {
         description: 'Rows that the source sent unusable (null, NaN, high below low) and that were left out',
       }),
+      hasEarlier: t.exposeBoolean('hasEarlier', { description: 'The source has candles before the first node' }),
       nodes: t.expose('nodes', { type: [Candle], description: 'Oldest first, one for each time' }),
       columns: t.field({
         type: CandleColumns,
@@ -98,33 +106,26 @@ const CandleSeries = builder.objectRef<StoredSeries>('CandleSeries').implement({
   },
 })
 
+const candleArgs = builder.args((t) => ({
+  interval: t.field({ type: Interval, required: true, defaultValue: 'DAY_1' }),
+  from: t.field({ type: 'DateTime' }),
+  to: t.field({ type: 'DateTime' }),
+  last: t.int(),
+  adjustment: t.field({ type: Adjustment, required: true, defaultValue: 'SPLITS' }),
+  extendedHours: t.boolean({ required: true, defaultValue: false }),
+}))
+
 builder.queryField('candles', (t) =>
   t.field({
     type: CandleSeries,
     nullable: true,
     description:
       '`from` inclusive, `to` exclusive (null: now). With neither `from` nor `last`: the last 500. At most 20,000 rows: more is RANGE_NOT_AVAILABLE',
-    args: {
-      symbol: t.arg({ type: 'Symbol', required: true }),
-      interval: t.arg({ type: Interval, required: true, defaultValue: 'DAY_1' }),
-      from: t.arg({ type: 'DateTime' }),
-      to: t.arg({ type: 'DateTime' }),
-      last: t.arg.int(),
-    },
+    args: { symbol: t.arg({ type: 'Symbol', required: true }), ...candleArgs },
     resolve: candles,
   }),
 )
 
 builder.objectField(Instrument, 'candles', (t) =>
-  t.field({
-    type: CandleSeries,
-    nullable: true,
-    args: {
-      interval: t.arg({ type: Interval, required: true, defaultValue: 'DAY_1' }),
-      from: t.arg({ type: 'DateTime' }),
-      to: t.arg({ type: 'DateTime' }),
-      last: t.arg.int(),
-    },
-    resolve: instrumentCandles,
-  }),
+  t.field({ type: CandleSeries, nullable: true, args: candleArgs, resolve: instrumentCandles }),
 )

@@ -1,14 +1,17 @@
 import type pg from 'pg'
-import type { Candle } from '../domain/candle.ts'
+import type { SourceCandle } from '../domain/candle.ts'
 import type { Source } from '../domain/instrument.ts'
-import type { Interval } from '../domain/interval.ts'
+import type { SourceInterval } from '../domain/interval.ts'
 import { transaction } from '../platform/pool.ts'
+import { type CandleRow, copyCandles } from './candle-copy.ts'
+import { type Actions, readActions, replaceActions } from './corporate-action-store.ts'
 
 /** Which candles: those of one symbol and interval from one source. */
 export interface Series {
   readonly source: Source
   readonly symbol: string
-  readonly interval: Interval
+  readonly interval: SourceInterval
+  readonly extendedHours: boolean
 }
 
 /** A span of time in epoch seconds, `from` inclusive, `to` exclusive. */
@@ -17,26 +20,58 @@ export interface Span {
   readonly to: number
 }
 
+/** What the store knows of a series, and lacks of a span. */
+export interface SeriesState {
+  readonly id: number
+  /** The parts of the span that are not stored for good, oldest first. */
+  readonly gaps: readonly Span[]
+  /** When the source was last asked for any of it, in epoch milliseconds. */
+  readonly receivedAtMs: number
+  /** Up to when all splits and dividends of the symbol are known that could change what is stored, in epoch milliseconds. */
+  readonly actionsAtMs: number
+  readonly timezone: string | null
+  readonly currency: string | null
+  readonly firstTradeEpoch: number | null
+  /** When any regular session opened, in epoch seconds. */
+  readonly sessionOpens: number | null
+  readonly openFrom: number | null
+}
+
 export interface StoredCandles {
   /** Oldest first. */
-  readonly candles: readonly Candle[]
+  readonly candles: readonly SourceCandle[]
   /** Start times, in epoch seconds, of the rows that the source sent unusable. */
   readonly excluded: readonly number[]
-  /** When this server had the newest of them, in epoch milliseconds. */
-  readonly receivedAtMs: number
 }
 
-interface Row {
-  epoch: number
-  open: number | null
-  high: number
-  low: number
-  close: number
-  volume: number | null
-  closed: boolean
+/** What was fetched of a span: all that the source has there. */
+export interface FetchedCandles extends Actions, StoredCandles {
+  /** Epoch seconds: what starts before it will not change. */
+  readonly finalBefore: number
+  readonly facts: {
+    readonly timezone: string
+    readonly currency: string | null
+    readonly firstTradeEpoch: number | null
+    readonly sessionOpens: number | null
+  } | null
+  /** When the fetch began, in epoch milliseconds. */
+  readonly startedMs: number
+  /** Whether the span goes up to the present. */
+  readonly isCurrent: boolean
 }
 
-/** Candles in Postgres, and which spans of them are there for good. */
+type Row = [minute: number, ...prices: (number | null)[]]
+
+const daySeconds = 86_400
+/** A source may show an action a while after its date; what was fetched until then is fetched again. */
+const actionSettleSeconds = 2 * daySeconds
+/** Retention deletes so many minutes of one series in one transaction. */
+const pruneMinutes = 60 * 24 * 30
+
+/**
+ * Candles in Postgres, and which spans of them are there for good. A series' own row in candle_series is locked while its candles
+ * are written, so that writers of the same span come one after the other.
+ */
 export class CandleStore {
   readonly #pool: pg.Pool
 
@@ -44,81 +79,238 @@ export class CandleStore {
     this.#pool = pool
   }
 
-  /** The parts of a span that are not stored for good, oldest first. */
-  async gaps(series: Series, span: Span): Promise<Span[]> {
-    const { rows } = await this.#pool.query<{ from: number; to: number }>({
-      name: 'candle-gaps',
-      text: `SELECT lower(gap)::float8 AS from, upper(gap)::float8 AS to
-             FROM unnest(int8multirange(int8range($4, $5)) - coalesce(
-               (SELECT covered FROM finstage.candle_coverage WHERE source = $1 AND symbol = $2 AND interval = $3),
-               '{}')) AS gap`,
-      values: [series.source, series.symbol, series.interval, span.from, span.to],
+  /** null: nothing of the series was ever stored. */
+  async state(series: Series, span: Span): Promise<SeriesState | null> {
+    const { rows } = await this.#pool.query<SeriesState>({
+      name: 'candle-state',
+      text: `SELECT id, timezone, currency, first_trade::float8 AS "firstTradeEpoch", session_opens::float8 AS "sessionOpens",
+               open_from::float8 AS "openFrom", ${epochMs('received_at')} AS "receivedAtMs",
+               (SELECT ${epochMs('coalesce(max(actions_at), min(basis_at))')} FROM finstage.candle_series
+                WHERE source = $1 AND symbol = $2) AS "actionsAtMs",
+               (SELECT coalesce(json_agg(json_build_object('from', lower(gap), 'to', upper(gap)) ORDER BY gap), '[]')
+                FROM unnest(int8multirange(int8range($5, $6)) - covered) AS gap) AS gaps
+             FROM finstage.candle_series WHERE source = $1 AND symbol = $2 AND interval = $3 AND extended_hours = $4`,
+      values: [...keyOf(series), span.from, span.to],
     })
-    return rows
+    return rows[0] ?? null
   }
 
-  async read(series: Series, span: Span): Promise<StoredCandles> {
-    const { rows } = await this.#pool.query<Row>({
-      name: 'candle-read',
-      text: `SELECT epoch::float8 AS epoch, open, high, low, close, volume, closed FROM finstage.candles
-             WHERE source = $1 AND symbol = $2 AND interval = $3 AND epoch >= $4 AND epoch < $5 ORDER BY candles.epoch`,
-      values: [series.source, series.symbol, series.interval, span.from, span.to],
-    })
-    const candles: Candle[] = []
+  async read({ id, openFrom }: SeriesState, span: Span): Promise<StoredCandles> {
+    const candles: SourceCandle[] = []
     const excluded: number[] = []
-    for (const row of rows) {
-      if (row.open === null) excluded.push(row.epoch)
-      else candles.push({ ...row, open: row.open })
+    for (const [minute, open, high, low, close, volume, adjustedClose] of await rowsOf(this.#pool, id, span)) {
+      const epoch = minute * 60
+      if (open == null || high == null || low == null || close == null) excluded.push(epoch)
+      else {
+        const closed = openFrom === null || epoch < openFrom
+        candles.push({
+          epoch,
+          open,
+          high,
+          low,
+          close,
+          volume: volume ?? null,
+          closed,
+          adjustedClose: adjustedClose ?? null,
+        })
+      }
     }
-    return { candles, excluded, receivedAtMs: await this.#receivedAtMs(series) }
+    return { candles, excluded }
   }
 
-  async #receivedAtMs(series: Series): Promise<number> {
-    const { rows } = await this.#pool.query<{ received: number }>({
-      name: 'candle-received',
-      text: `SELECT floor(extract(epoch FROM received_at) * 1000)::float8 AS received FROM finstage.candle_coverage
-             WHERE source = $1 AND symbol = $2 AND interval = $3`,
-      values: [series.source, series.symbol, series.interval],
-    })
-    return rows[0]?.received ?? Date.now()
+  /** Dividends and splits in the span, as far as days were fetched there. */
+  actions(series: Pick<Series, 'source' | 'symbol'>, span: Span): Promise<Actions> {
+    return readActions(this.#pool, series, span)
   }
 
-  /** Puts what was fetched of a span in place of what was there; `final` is the part of it that never changes again. */
-  async write(series: Series, span: Span, fetched: Omit<StoredCandles, 'receivedAtMs'>, final: Span): Promise<void> {
-    const key = [series.source, series.symbol, series.interval]
-    const { candles, excluded } = fetched
+  /**
+   * Makes what was fetched all that the store has of the span, and the part of it that is final stored for good. A split or
+   * dividend that is news makes what was stored before its date and without it wrong: prices before a split are dropped,
+   * adjusted closes before a dividend are to be fetched again.
+   */
+  async write(series: Series, span: Span, fetched: FetchedCandles): Promise<void> {
     await transaction(this.#pool, async (client) => {
-      await client.query(
-        `DELETE FROM finstage.candles WHERE source = $1 AND symbol = $2 AND interval = $3 AND epoch >= $4 AND epoch < $5
-           AND epoch <> ALL ($6::bigint[])`,
-        [...key, span.from, span.to, [...candles.map((candle) => candle.epoch), ...excluded]],
-      )
-      await client.query(
-        `INSERT INTO finstage.candles AS known (source, symbol, interval, epoch, open, high, low, close, volume, closed)
-         SELECT $1, $2, $3, row.* FROM unnest($4::bigint[], $5::float8[], $6::float8[], $7::float8[], $8::float8[],
-           $9::float8[], $10::boolean[]) AS row
-         ON CONFLICT (source, symbol, interval, epoch) DO UPDATE SET (open, high, low, close, volume, closed) =
-           (excluded.open, excluded.high, excluded.low, excluded.close, excluded.volume, excluded.closed)
-         WHERE (known.open, known.high, known.low, known.close, known.volume, known.closed) IS DISTINCT FROM
-           (excluded.open, excluded.high, excluded.low, excluded.close, excluded.volume, excluded.closed)`,
-        [
-          ...key,
-          [...candles.map((candle) => candle.epoch), ...excluded],
-          [...candles.map((candle) => candle.open), ...excluded.map(() => null)],
-          [...candles.map((candle) => candle.high), ...excluded.map(() => null)],
-          [...candles.map((candle) => candle.low), ...excluded.map(() => null)],
-          [...candles.map((candle) => candle.close), ...excluded.map(() => null)],
-          [...candles.map((candle) => candle.volume), ...excluded.map(() => null)],
-          [...candles.map((candle) => candle.closed), ...excluded.map(() => true)],
-        ],
-      )
-      await client.query(
-        `INSERT INTO finstage.candle_coverage AS known (source, symbol, interval, covered)
-         VALUES ($1, $2, $3, int8multirange(int8range($4, $5)))
-         ON CONFLICT (source, symbol, interval)
-         DO UPDATE SET covered = known.covered + excluded.covered, received_at = excluded.received_at`,
-        [...key, final.from, Math.max(final.from, final.to)],
-      )
+      const id = await lockSeries(client, series, span, fetched)
+      if (series.interval === 'DAY_1') await this.#apply(client, series, span, fetched)
+      const wanted = rowsToStore(fetched)
+      const obsolete: number[] = []
+      for (const row of await rowsOf(client, id, span)) {
+        const next = wanted.get(row[0])
+        if (next !== undefined && isSame(row, next)) wanted.delete(row[0])
+        else obsolete.push(row[0])
+      }
+      if (obsolete.length > 0) {
+        await client.query('DELETE FROM finstage.candles WHERE series_id = $1 AND minute = ANY ($2::int[])', [
+          id,
+          obsolete,
+        ])
+      }
+      if (wanted.size > 0) await copyCandles(client, id, [...wanted.values()])
+      const finalTo = Math.max(span.from, Math.min(span.to, Math.floor(fetched.finalBefore)))
+      await cover(client, id, span, finalTo, fetched)
     })
+  }
+
+  /** Forgets all of a series: for one that has come to mean something else. */
+  async forget(series: Series): Promise<void> {
+    await transaction(this.#pool, async (client) => {
+      const { rows } = await client.query<{ id: number }>(
+        `UPDATE finstage.candle_series SET covered = '{}', currency = NULL
+         WHERE source = $1 AND symbol = $2 AND interval = $3 AND extended_hours = $4 RETURNING id`,
+        keyOf(series),
+      )
+      await client.query('DELETE FROM finstage.candles WHERE series_id = ANY ($1)', [rows.map(({ id }) => id)])
+    })
+  }
+
+  /** Deletes candles under a day that start before a time in epoch seconds. Returns how many. */
+  async prune(before: number): Promise<number> {
+    const { rows } = await this.#pool.query<{ id: number }>(
+      "SELECT id FROM finstage.candle_series WHERE interval <> 'DAY_1'",
+    )
+    let deleted = 0
+    for (const { id } of rows) {
+      // First: what is deleted must not count as stored.
+      await this.#pool.query(
+        'UPDATE finstage.candle_series SET covered = covered - int8multirange(int8range(NULL, $2)) WHERE id = $1',
+        [id, before],
+      )
+      deleted += await this.#pruneSeries(id, Math.floor(before / 60))
+    }
+    return deleted
+  }
+
+  /** A month at a time, so that no lock and no transaction is long. */
+  async #pruneSeries(id: number, before: number): Promise<number> {
+    let deleted = 0
+    for (;;) {
+      const { rowCount } = await this.#pool.query(
+        `DELETE FROM finstage.candles WHERE series_id = $1 AND minute < least($2::int,
+           (SELECT min(minute) + $3::int FROM finstage.candles WHERE series_id = $1 AND minute < $2))`,
+        [id, before, pruneMinutes],
+      )
+      if (!rowCount) return deleted
+      deleted += rowCount
+    }
+  }
+
+  async #apply(client: pg.PoolClient, series: Series, span: Span, fetched: FetchedCandles): Promise<void> {
+    const changes = await replaceActions(client, series, span, fetched)
+    for (const date of changes.dividends) await uncover(client, series, date, "interval = 'DAY_1'")
+    for (const date of changes.splits) {
+      const changed = await uncover(client, series, date, 'true')
+      await client.query(
+        `DELETE FROM finstage.candles USING finstage.candle_series AS series
+         WHERE series_id = id AND id = ANY ($1)
+           AND minute < $2::bigint / 60 + CASE WHEN interval = 'DAY_1' THEN 0 ELSE 1440 END`,
+        [changed, date],
+      )
+    }
   }
 }
+
+/**
+ * Takes what was fetched before an action's date and without it out of what is stored for good. The sessions of a trading date
+ * are over everywhere a day after its midnight UTC.
+ */
+async function uncover(client: pg.PoolClient, series: Series, date: number, which: string): Promise<number[]> {
+  const { rows } = await client.query<{ id: number }>(
+    `UPDATE finstage.candle_series
+     SET covered = covered - int8multirange(int8range(NULL, $3::bigint + CASE WHEN interval = 'DAY_1' THEN 0 ELSE ${daySeconds} END))
+     WHERE source = $1 AND symbol = $2 AND basis_at < to_timestamp($3::bigint + ${actionSettleSeconds}) AND ${which} RETURNING id`,
+    [series.source, series.symbol, date],
+  )
+  return rows.map(({ id }) => id)
+}
+
+/** Creates the series' row where it is missing, locks it until the transaction ends, and notes what the source told of it. */
+async function lockSeries(client: pg.PoolClient, series: Series, span: Span, fetched: FetchedCandles): Promise<number> {
+  const { facts, startedMs, candles } = fetched
+  const openFrom = candles.find(({ closed }) => !closed)?.epoch ?? null
+  const { rows } = await client.query<{ id: number }>(
+    `INSERT INTO finstage.candle_series AS known
+       (source, symbol, interval, extended_hours, timezone, currency, first_trade, session_opens, open_from, received_at, basis_at)
+     VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, to_timestamp($10::float8 / 1000), to_timestamp($10::float8 / 1000))
+     ON CONFLICT (source, symbol, interval, extended_hours) DO UPDATE SET
+       timezone = coalesce(excluded.timezone, known.timezone),
+       currency = coalesce(excluded.currency, known.currency),
+       first_trade = coalesce(excluded.first_trade, known.first_trade),
+       session_opens = coalesce(excluded.session_opens, known.session_opens),
+       open_from = CASE WHEN excluded.open_from IS NOT NULL OR known.open_from >= $11 AND known.open_from < $12
+         THEN excluded.open_from ELSE known.open_from END,
+       received_at = greatest(known.received_at, excluded.received_at)
+     RETURNING id`,
+    [
+      ...keyOf(series),
+      facts?.timezone ?? null,
+      facts?.currency ?? null,
+      facts?.firstTradeEpoch ?? null,
+      facts?.sessionOpens ?? null,
+      openFrom,
+      startedMs,
+      span.from,
+      span.to,
+    ],
+  )
+  const [row] = rows
+  if (!row) throw new Error('the database returned no row')
+  return row.id
+}
+
+/**
+ * Notes that a span is stored for good up to `finalTo`. Where days are known without a gap from the last look at actions to the
+ * present, there was a look now.
+ */
+async function cover(client: pg.PoolClient, id: number, span: Span, finalTo: number, fetched: FetchedCandles) {
+  await client.query(
+    `UPDATE finstage.candle_series AS series SET
+       covered = covered + int8multirange(int8range($2, $4)),
+       basis_at = CASE WHEN isempty(covered) THEN to_timestamp($5::float8 / 1000) ELSE basis_at END,
+       actions_at = CASE WHEN $6 AND interval = 'DAY_1' AND covered + int8multirange(int8range($2, $3)) @> int8range(
+           least($3, (SELECT floor(extract(epoch FROM coalesce(max(actions_at), min(basis_at))))::bigint FROM finstage.candle_series
+             WHERE source = series.source AND symbol = series.symbol)), $3)
+         THEN greatest(actions_at, to_timestamp($5::float8 / 1000)) ELSE actions_at END
+     WHERE id = $1`,
+    [id, span.from, span.to, finalTo, fetched.startedMs, fetched.isCurrent],
+  )
+}
+
+async function rowsOf(client: Pick<pg.Pool, 'query'>, id: number, { from, to }: Span): Promise<Row[]> {
+  const { rows } = await client.query<Row>({
+    name: 'candle-rows',
+    text: `SELECT minute, open, high, low, close, volume, adjusted_close FROM finstage.candles
+           WHERE series_id = $1 AND minute >= $2 AND minute < $3 ORDER BY minute`,
+    values: [id, Math.ceil(from / 60), Math.ceil(to / 60)],
+    rowMode: 'array',
+  })
+  return rows
+}
+
+function rowsToStore({ candles, excluded }: StoredCandles): Map<number, CandleRow> {
+  const rows = new Map<number, CandleRow>()
+  for (const epoch of excluded) {
+    const minute = epoch / 60
+    rows.set(minute, { minute, open: null, high: null, low: null, close: null, volume: null, adjustedClose: null })
+  }
+  for (const { epoch, open, high, low, close, volume, adjustedClose } of candles) {
+    rows.set(epoch / 60, { minute: epoch / 60, open, high, low, close, volume, adjustedClose })
+  }
+  return rows
+}
+
+const isSame = ([, open, high, low, close, volume, adjustedClose]: Row, row: CandleRow): boolean =>
+  open === row.open &&
+  high === row.high &&
+  low === row.low &&
+  close === row.close &&
+  volume === row.volume &&
+  adjustedClose === row.adjustedClose
+
+const keyOf = ({ source, symbol, interval, extendedHours }: Series): [string, string, string, boolean] => [
+  source,
+  symbol,
+  interval,
+  extendedHours,
+]
+
+const epochMs = (expression: string): string => `floor(extract(epoch FROM ${expression}) * 1000)::float8`

@@ -1,0 +1,270 @@
+import { LRUCache } from 'lru-cache'
+import type { Dividend, Split } from '../domain/corporate-action.ts'
+import { FinstageError } from '../domain/errors.ts'
+import { type Interval, intervalSeconds, isDaily, type SourceInterval } from '../domain/interval.ts'
+import type { CandleStore, Series, SeriesState, Span, StoredCandles } from '../store/candle-store.ts'
+import type { CandleBatch, MarketSource, TradingHours } from './market-source.ts'
+import type { Quarantine } from './quarantine.ts'
+
+const daySeconds = 86_400
+const dayMs = 86_400_000
+/** Before every exchange that any source knows. */
+export const beginningOfTime = Date.UTC(1900, 0, 1) / 1000
+/** How far ahead of UTC the trading date of an exchange may be. */
+const dateAheadSeconds = 14 * 3600
+/** A client's clock, and the time that a request takes. */
+const reachSlackSeconds = 60
+/** While a market is open, its open end is asked for again after a twelfth of the interval, at the latest after so long. */
+const longestOpenLifetimeMs = 15_000
+/** The open end of a series whose market is closed is asked for again so often: it may open early, or correct itself. */
+const closedLifetimeMs = 300_000
+/** After the close, a source is still late with what happened before it. */
+const lateSeconds = 1800
+/** For how long a symbol that the source does not know is not asked for again. */
+const unknownLifetimeMs = 60_000
+const rememberedSeries = 20_000
+/** A currency is believed to have changed after so many answers in a row that agree. */
+const agreeingAnswers = 3
+
+export interface LoadedSeries extends StoredCandles {
+  readonly state: SeriesState
+  /** From when on it is whole, in epoch seconds: later than asked where the source no longer goes back so far. */
+  readonly from: number
+  /** Why the source could not be asked: this is what was stored. */
+  readonly failure: FinstageError | null
+}
+
+/** What was fetched of the open end of a series last; `to` is infinite where it went up to the present. */
+interface LastFetch extends Span {
+  readonly startedMs: number
+  readonly hours: TradingHours | null
+}
+
+export interface CandleLoaderOptions {
+  readonly source: MarketSource
+  readonly store: CandleStore
+  /** Epoch milliseconds. */
+  readonly now: () => number
+  readonly quarantine?: Quarantine | undefined
+  /** hit: nothing had to be fetched. stale: the source could not be asked. */
+  readonly counted?: ((result: 'hit' | 'miss' | 'stale') => void) | undefined
+}
+
+/**
+ * Series of candles out of the store, which is filled from the source: only gaps and the open end are fetched. The open end is
+ * all that is not final yet (its session runs, or has just ended); it is fetched again once it is older than its lifetime.
+ */
+export class CandleLoader {
+  readonly #options: CandleLoaderOptions
+  readonly #lastFetches = new LRUCache<string, LastFetch>({ max: rememberedSeries })
+  readonly #unknown = new LRUCache<string, { error: FinstageError; untilMs: number }>({ max: rememberedSeries })
+  readonly #otherCurrency = new LRUCache<string, { currency: string; answers: number }>({ max: rememberedSeries })
+  /** One fetch at a time for each series, so that the next finds what the one before has stored. */
+  readonly #queues = new Map<string, Promise<unknown>>()
+
+  constructor(options: CandleLoaderOptions) {
+    this.#options = options
+  }
+
+  get #nowMs(): number {
+    return this.#options.now()
+  }
+
+  /** The end of what there can be by now, in epoch seconds, exclusive. */
+  present(interval: SourceInterval): number {
+    return Math.floor(this.#nowMs / 1000) + 1 + (isDaily(interval) ? dateAheadSeconds : 0)
+  }
+
+  /** From when on the source can be asked, in epoch seconds. */
+  earliest(interval: Interval): number {
+    const reachDays = this.#options.source.reachDays(interval)
+    if (reachDays === null) return beginningOfTime
+    return Math.ceil(this.#nowMs / 1000) - reachDays * daySeconds - reachSlackSeconds
+  }
+
+  /**
+   * All candles of a span that ends at the present or before. Where the source does not go back so far, what the store has of
+   * it counts; what neither has is left out at the front, and is RANGE_NOT_AVAILABLE from `wholeFrom` on. During an outage, what
+   * is stored. null: the source knows the series, but has nothing there and never had.
+   */
+  async load(series: Series, span: Span, wholeFrom: number = span.from): Promise<LoadedSeries | null> {
+    const state = await this.#options.store.state(series, span)
+    const isComplete = !this.#isDue(state) && this.#missing(series, span, state, wholeFrom).length === 0
+    if (!isComplete) return this.#inTurn(series, () => this.#fill(series, span, wholeFrom))
+    this.#options.counted?.('hit')
+    return this.#read(series, span, state, null)
+  }
+
+  /** Dividends and splits whose date lies in a span of epoch seconds. */
+  async actions(
+    symbol: string,
+    span: Span,
+  ): Promise<{ readonly dividends: readonly Dividend[]; readonly splits: readonly Split[] }> {
+    const series = this.#daysOf(symbol)
+    const loaded = await this.load(series, span)
+    // Of the last days there may be nothing known yet; further back, it would be a lie by omission.
+    const isKnown = loaded === null || loaded.state.gaps.every(({ from }) => from > this.#nowMs / 1000 - 7 * daySeconds)
+    if (loaded?.failure && !isKnown) throw loaded.failure
+    return this.#options.store.actions(series, span)
+  }
+
+  /** Fetches what is missing of a span, then reads all of it from the store. Only in the series' turn. */
+  async #fill(series: Series, span: Span, wholeFrom: number): Promise<LoadedSeries | null> {
+    const { store, counted } = this.#options
+    let failure: FinstageError | null = null
+    let fetches = 0
+    try {
+      await this.#seeActions(series)
+      const state = await store.state(series, span)
+      for (const gap of this.#missing(series, span, state, wholeFrom)) {
+        fetches += 1
+        await this.#fetch(series, gap, state)
+      }
+    } catch (error) {
+      if (!(error instanceof FinstageError) || !isSurvivable(error)) throw error
+      failure = error
+    }
+    counted?.(failure ? 'stale' : fetches > 0 ? 'miss' : 'hit')
+    return this.#read(series, span, await store.state(series, span), failure)
+  }
+
+  async #read(
+    series: Series,
+    span: Span,
+    state: SeriesState | null,
+    failure: FinstageError | null,
+  ): Promise<LoadedSeries | null> {
+    if (!state) {
+      if (failure) throw failure
+      return null
+    }
+    const from = Math.max(span.from, ...this.#unreachable(series, state.gaps).map(({ to }) => to))
+    const stored = await this.#options.store.read(state, { from, to: span.to })
+    if (failure && stored.candles.length === 0) throw failure
+    return { ...stored, state, from, failure }
+  }
+
+  /** What is neither stored for good nor was fetched within its lifetime. Throws where it is out of the source's reach. */
+  #missing(series: Series, span: Span, state: SeriesState | null, wholeFrom: number): Span[] {
+    const gaps = state?.gaps ?? [span]
+    const unreachable = this.#unreachable(series, gaps)
+    const whole = Math.max(span.from, ...unreachable.map(({ to }) => to))
+    if (whole > wholeFrom + reachSlackSeconds) throw this.outOfReach(series.interval)
+    const reachable = gaps.map(({ from, to }) => ({ from: Math.max(from, whole), to })).filter(isSome)
+    const last = this.#lastFetches.get(keyOf(series))
+    if (!last || this.#nowMs - last.startedMs >= this.#lifetimeMs(series.interval, last.hours)) return reachable
+    const parts = reachable.flatMap((gap) => [
+      { from: gap.from, to: Math.min(gap.to, last.from) },
+      { from: Math.max(gap.from, last.to), to: gap.to },
+    ])
+    return parts.filter(isSome)
+  }
+
+  #unreachable({ interval }: Series, gaps: readonly Span[]): Span[] {
+    const earliest = this.earliest(interval)
+    return gaps.map(({ from, to }) => ({ from, to: Math.min(to, earliest) })).filter(isSome)
+  }
+
+  outOfReach(interval: Interval): FinstageError {
+    const reachDays = this.#options.source.reachDays(interval)
+    if (reachDays === null) return new FinstageError('RANGE_NOT_AVAILABLE', 'No source has candles from before 1900')
+    const message = `The source has ${interval} candles of the last ${reachDays} days only`
+    return new FinstageError('RANGE_NOT_AVAILABLE', message, { reachDays })
+  }
+
+  #lifetimeMs(interval: SourceInterval, hours: TradingHours | null): number {
+    const nowSeconds = this.#nowMs / 1000
+    const isOpen = !hours || (nowSeconds >= hours.opens && nowSeconds < hours.closes + lateSeconds)
+    if (!isOpen) return closedLifetimeMs
+    return Math.min(longestOpenLifetimeMs, (intervalSeconds(interval) * 1000) / 12)
+  }
+
+  /**
+   * Whether it is time to look for splits and dividends that have changed what is stored: they take effect when a session opens,
+   * so at the first request after that time of the day.
+   */
+  #isDue(state: SeriesState | null): state is SeriesState {
+    if (state === null) return false
+    const opens = (state.sessionOpens ?? 0) * 1000
+    const lastOpening = opens + Math.floor((this.#nowMs - opens) / dayMs) * dayMs
+    return state.actionsAtMs < lastOpening
+  }
+
+  async #seeActions(series: Series): Promise<void> {
+    const state = await this.#options.store.state(series, { from: 0, to: 1 })
+    if (!this.#isDue(state)) return
+    const days = this.#daysOf(series.symbol)
+    const from = Math.floor(state.actionsAtMs / dayMs) * daySeconds - daySeconds
+    const span = { from, to: this.present('DAY_1') }
+    if (series.interval !== 'DAY_1') {
+      const loaded = await this.load(days, span)
+      if (loaded?.failure) throw loaded.failure
+      return
+    }
+    const known = await this.#options.store.state(days, span)
+    for (const gap of this.#missing(days, span, known, from)) await this.#fetch(days, gap, known)
+  }
+
+  #daysOf(symbol: string): Series {
+    return { source: this.#options.source.name, symbol, interval: 'DAY_1', extendedHours: false }
+  }
+
+  async #fetch(series: Series, gap: Span, state: SeriesState | null): Promise<void> {
+    const { source, store } = this.#options
+    const { symbol, interval, extendedHours } = series
+    const unknown = this.#unknown.get(symbol)
+    const startedMs = this.#nowMs
+    if (unknown && unknown.untilMs > startedMs) throw unknown.error
+    const batch = await source.candles({ symbol, interval, extendedHours, ...gap }).catch((error: unknown) => {
+      if (error instanceof FinstageError && error.code === 'SYMBOL_NOT_FOUND')
+        this.#unknown.set(symbol, { error, untilMs: startedMs + unknownLifetimeMs })
+      throw error
+    })
+    await this.#checkCurrency(series, batch, state)
+    const isCurrent = gap.to * 1000 >= startedMs
+    await store.write(series, gap, { ...batch, startedMs, isCurrent })
+    if (batch.finalBefore >= gap.to) return
+    const { from, to } = gap
+    const hours = batch.facts?.hours ?? null
+    this.#lastFetches.set(keyOf(series), { from, to: isCurrent ? Number.POSITIVE_INFINITY : to, startedMs, hours })
+  }
+
+  /** Candles of two currencies never stand in one series. */
+  async #checkCurrency(series: Series, { facts }: CandleBatch, state: SeriesState | null): Promise<void> {
+    const currency = facts?.currency
+    const key = keyOf(series)
+    if (currency == null || state?.currency == null || currency === state.currency) {
+      this.#otherCurrency.delete(key)
+      return
+    }
+    const seen = this.#otherCurrency.get(key)
+    const answers = (seen?.currency === currency ? seen.answers : 0) + 1
+    this.#otherCurrency.set(key, { currency, answers })
+    if (answers >= agreeingAnswers) {
+      await this.#options.store.forget(series)
+      this.#otherCurrency.delete(key)
+    } else {
+      this.#options.quarantine?.report(series.symbol, 'currency changed', { currency, before: state.currency })
+    }
+    throw new FinstageError('SOURCE_UNAVAILABLE', `The source sent candles in ${currency} instead of ${state.currency}`)
+  }
+
+  async #inTurn<T>(series: Series, work: () => Promise<T>): Promise<T> {
+    const key = keyOf(series)
+    const turn = (this.#queues.get(key) ?? Promise.resolve()).then(work)
+    const settled = turn.catch(() => {})
+    this.#queues.set(key, settled)
+    try {
+      return await turn
+    } finally {
+      if (this.#queues.get(key) === settled) this.#queues.delete(key)
+    }
+  }
+}
+
+/** A symbol that the source no longer knows keeps the history that it had. */
+const isSurvivable = ({ code, temporary }: FinstageError): boolean => temporary || code === 'SYMBOL_NOT_FOUND'
+
+const isSome = ({ from, to }: Span): boolean => from < to
+
+const keyOf = ({ symbol, interval, extendedHours }: Series): string => `${symbol} ${interval} ${extendedHours}`
