@@ -23,6 +23,8 @@ const lateSeconds = 1800
 /** For how long a symbol that the source does not know is not asked for again. */
 const unknownLifetimeMs = 60_000
 const rememberedSeries = 20_000
+/** What a fetch tells of a split or a dividend may make what was stored before be missing. */
+const maxRounds = 3
 /** A currency is believed to have changed after so many answers in a row that agree. */
 const agreeingAnswers = 3
 
@@ -115,10 +117,12 @@ export class CandleLoader {
     let fetches = 0
     try {
       await this.#seeActions(series)
-      const state = await store.state(series, span)
-      for (const gap of this.#missing(series, span, state, wholeFrom)) {
-        fetches += 1
-        await this.#fetch(series, gap, state)
+      for (let round = 0; round < maxRounds; round++) {
+        const state = await store.state(series, span)
+        const missing = this.#missing(series, span, state, wholeFrom)
+        if (missing.length === 0) break
+        for (const gap of missing) await this.#fetch(series, gap, state)
+        fetches += missing.length
       }
     } catch (error) {
       if (!(error instanceof FinstageError) || !isSurvivable(error)) throw error
@@ -187,7 +191,7 @@ export class CandleLoader {
     if (state === null) return false
     const opens = (state.sessionOpens ?? 0) * 1000
     const lastOpening = opens + Math.floor((this.#nowMs - opens) / dayMs) * dayMs
-    return state.actionsAtMs < lastOpening
+    return Math.max(state.actionsAtMs, state.basisAtMs) < lastOpening
   }
 
   async #seeActions(series: Series): Promise<void> {

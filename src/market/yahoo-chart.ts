@@ -111,8 +111,10 @@ function toRows({ timestamp, indicators }: Result): Row[] {
   const rows: Row[] = []
   for (const [i, epoch] of timestamp.entries()) {
     if (typeof epoch !== 'number') continue
+    // Only the last row may be the current price, whose time is that of a trade.
+    const isLast = i === timestamp.length - 1
     rows.push({
-      epoch,
+      epoch: isLast ? epoch : Math.floor(epoch / 60) * 60,
       open: open[i],
       high: high[i],
       low: low[i],

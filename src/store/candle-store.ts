@@ -27,6 +27,8 @@ export interface SeriesState {
   readonly gaps: readonly Span[]
   /** When the source was last asked for any of it, in epoch milliseconds. */
   readonly receivedAtMs: number
+  /** When the oldest part of it that is still here was fetched, in epoch milliseconds. */
+  readonly basisAtMs: number
   /** Up to when all splits and dividends of the symbol are known that could change what is stored, in epoch milliseconds. */
   readonly actionsAtMs: number
   readonly timezone: string | null
@@ -85,6 +87,7 @@ export class CandleStore {
       name: 'candle-state',
       text: `SELECT id, timezone, currency, first_trade::float8 AS "firstTradeEpoch", session_opens::float8 AS "sessionOpens",
                open_from::float8 AS "openFrom", ${epochMs('received_at')} AS "receivedAtMs",
+               ${epochMs('basis_at')} AS "basisAtMs",
                (SELECT ${epochMs('coalesce(max(actions_at), min(basis_at))')} FROM finstage.candle_series
                 WHERE source = $1 AND symbol = $2) AS "actionsAtMs",
                (SELECT coalesce(json_agg(json_build_object('from', lower(gap), 'to', upper(gap)) ORDER BY gap), '[]')
