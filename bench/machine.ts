@@ -84,9 +84,11 @@ const canPin = (core: number): boolean => spawnSync('taskset', ['-c', String(cor
 /** Whether servers get core 0 and load clients core 1 for themselves. */
 export const pinned = availableParallelism() >= 2 && canPin(0) && canPin(1)
 
-/** The command and arguments that run Node on a core. */
-export function nodeOn(core: 0 | 1, args: readonly string[]): [string, string[]] {
-  return pinned ? ['taskset', ['-c', String(core), process.execPath, ...args]] : [process.execPath, [...args]]
+/** The command and arguments that run Node on a core; null: on any. */
+export function nodeOn(core: 0 | 1 | null, args: readonly string[]): [string, string[]] {
+  return pinned && core !== null
+    ? ['taskset', ['-c', String(core), process.execPath, ...args]]
+    : [process.execPath, [...args]]
 }
 
 function versionOf(name: string): string {

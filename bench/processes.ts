@@ -70,8 +70,9 @@ async function start(name: ServerName, args: string[], environment: Record<strin
 export async function runLoad<Options extends { readonly durationMs: number }, Figures>(
   file: string,
   options: Options,
+  core: 0 | 1 | null = 1,
 ): Promise<Figures> {
-  const child = launch(1, [join(import.meta.dirname, file), JSON.stringify(options)], {})
+  const child = launch(core, [join(import.meta.dirname, file), JSON.stringify(options)], {})
   let output = ''
   let errors = ''
   child.stdout?.on('data', (chunk) => (output += chunk))
@@ -83,7 +84,7 @@ export async function runLoad<Options extends { readonly durationMs: number }, F
   return JSON.parse(output) as Figures
 }
 
-function launch(core: 0 | 1, args: string[], environment: Record<string, string>): ChildProcess {
+function launch(core: 0 | 1 | null, args: string[], environment: Record<string, string>): ChildProcess {
   if (stopping) throw new Error('stopping')
   const [command, commandArgs] = nodeOn(core, args)
   const child = spawn(command, commandArgs, {

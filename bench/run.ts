@@ -1,16 +1,22 @@
 // First figures, each beside a baseline measured in the same run. What they mean: bench/README.md
-// usage: npm run bench -- [--only http|subscriptions|polling]
+// usage: npm run bench -- [--only http|subscriptions|polling|backfill]
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
+import { measureBackfill } from './backfill.ts'
 import { measureHttp } from './http.ts'
 import { machineFacts } from './machine.ts'
 import { measurePolling } from './polling.ts'
 import { stopAll } from './processes.ts'
 import { measureSubscriptions } from './subscriptions.ts'
 
-const scenarios = { http: measureHttp, subscriptions: measureSubscriptions, polling: measurePolling }
+const scenarios = {
+  http: measureHttp,
+  subscriptions: measureSubscriptions,
+  polling: measurePolling,
+  backfill: measureBackfill,
+}
 
 const directory = mkdtempSync(join(tmpdir(), 'finstage-bench-'))
 let ending: Promise<void> | undefined

@@ -5,6 +5,7 @@ import { Health } from '../http/health.ts'
 import { createMetricsServer } from '../http/metrics-server.ts'
 import { analysisTask } from '../jobs/analysis.ts'
 import { JobService } from '../jobs/job-service.ts'
+import { pruneCandlesTask } from '../jobs/prune-candles.ts'
 import { JobRunner } from '../jobs/runner.ts'
 import { MarketService } from '../market/market-service.ts'
 import type { MarketSource } from '../market/market-source.ts'
@@ -152,12 +153,15 @@ export class App {
   }
 
   async #worker({ pool, bus, source, registry, health }: Base): Promise<void> {
-    const { log, onFatal } = this.#options
+    const { config, log, onFatal } = this.#options
     const market = new MarketService({ source, store: new CandleStore(pool) })
     const tasks = [analysisTask({ market, analyses: new AnalysisStore(pool) })]
+    const retentionDays = config.CANDLE_RETENTION_DAYS
+    const scheduled = [pruneCandlesTask({ candles: new CandleStore(pool), retentionDays, now: Date.now })]
     const runner = new JobRunner({
       pool,
       tasks,
+      scheduled,
       store: new JobStore(pool),
       bus,
       log,

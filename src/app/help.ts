@@ -22,6 +22,7 @@ settings, from the environment (an empty value counts as unset)
   YAHOO_STREAM_URL            address of that feed (unset: Yahoo's; where YAHOO_BASE_URL is set: none)
   SIMULATED_SYMBOLS           how many symbols the simulated market has, 1 to 10000 (100)
   SIMULATED_TICKS_PER_SECOND  price updates a second for each simulated symbol, up to 5000, fractions allowed (1)
+  CANDLE_RETENTION_DAYS       for how long candles under a day are kept; days are kept for good (400)
   LOG_LEVEL                   trace | debug | info | warn | error | fatal | silent (info)
 
 npm run demo starts everything on the simulated market.

@@ -23,6 +23,14 @@ export interface Task {
 
 export type WriteResult = (client: pg.PoolClient, jobId: string) => Promise<unknown>
 
+/** Housekeeping by the clock (UTC), once over all workers. No client sees it as a job. */
+export interface ScheduledTask {
+  readonly name: string
+  /** Minute, hour, day of the month, month, day of the week. */
+  readonly cron: string
+  readonly run: (log: Logger) => Promise<void>
+}
+
 /** Input is parsed before it is run, since another version may have queued it. */
 export function defineTask<Input>(task: {
   kind: JobKind

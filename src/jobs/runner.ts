@@ -3,7 +3,7 @@ import type pg from 'pg'
 import { Counter, Histogram, type Registry } from 'prom-client'
 import { graphileLogger } from '../platform/graphile-logger.ts'
 import { durationBuckets } from '../platform/metrics.ts'
-import type { Task } from './define-task.ts'
+import type { ScheduledTask, Task } from './define-task.ts'
 import { type JobServices, runJob } from './run-job.ts'
 
 /** How many jobs a worker runs at once. */
@@ -16,6 +16,7 @@ const gracefulStopMs = 5000
 export interface JobRunnerOptions extends JobServices {
   readonly pool: pg.Pool
   readonly tasks: readonly Task[]
+  readonly scheduled: readonly ScheduledTask[]
   readonly registry: Registry
   /** Called when the runner can't go on. */
   readonly onFatal: (error: unknown) => void
@@ -48,7 +49,7 @@ export class JobRunner {
 
   async start(): Promise<void> {
     if (this.#runner) return
-    const { pool, log, tasks, onFatal } = this.#options
+    const { pool, log, tasks, scheduled, onFatal } = this.#options
     this.#runner = await run({
       pgPool: pool,
       concurrency,
@@ -58,7 +59,11 @@ export class JobRunner {
       logger: graphileLogger(log),
       // Batched completions are not waited for by stop(), which leaves finished jobs locked.
       preset: { worker: { completeJobBatchDelay: 0, failJobBatchDelay: 0 } },
-      taskList: Object.fromEntries(tasks.map((task) => [task.kind, this.#handler(task)])),
+      taskList: Object.fromEntries([
+        ...tasks.map((task) => [task.kind, this.#handler(task)]),
+        ...scheduled.map(({ name, run }) => [name, () => run(log.child({ task: name }))]),
+      ]),
+      crontab: scheduled.map(({ cron, name }) => `${cron} ${name}`).join('\n'),
     })
     const runner = this.#runner
     runner.promise.catch((error: unknown) => {

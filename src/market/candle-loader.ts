@@ -90,11 +90,14 @@ export class CandleLoader {
    * is stored. null: the source knows the series, but has nothing there and never had.
    */
   async load(series: Series, span: Span, wholeFrom: number = span.from): Promise<LoadedSeries | null> {
-    const state = await this.#options.store.state(series, span)
-    const isComplete = !this.#isDue(state) && this.#missing(series, span, state, wholeFrom).length === 0
-    if (!isComplete) return this.#inTurn(series, () => this.#fill(series, span, wholeFrom))
-    this.#options.counted?.('hit')
-    return this.#read(series, span, state, null)
+    const { state, failure } = await this.#complete(series, span, wholeFrom)
+    return this.#read(series, span, state, failure)
+  }
+
+  /** Stores what is missing of a span, and reads nothing. Throws what the source fails with. */
+  async store(series: Series, span: Span): Promise<void> {
+    const { failure } = await this.#complete(series, span, span.from)
+    if (failure) throw failure
   }
 
   /** Dividends and splits whose date lies in a span of epoch seconds. */
@@ -110,10 +113,30 @@ export class CandleLoader {
     return this.#options.store.actions(series, span)
   }
 
-  /** Fetches what is missing of a span, then reads all of it from the store. Only in the series' turn. */
-  async #fill(series: Series, span: Span, wholeFrom: number): Promise<LoadedSeries | null> {
+  /** Fetches what is missing of a span. `failure`: why it could not be, where what is stored can stand in for it. */
+  async #complete(
+    series: Series,
+    span: Span,
+    wholeFrom: number,
+  ): Promise<{ state: SeriesState | null; failure: FinstageError | null }> {
     const { store, counted } = this.#options
-    let failure: FinstageError | null = null
+    const state = await store.state(series, span)
+    if (!this.#isDue(state) && this.#missing(series, span, state, wholeFrom).length === 0) {
+      counted?.('hit')
+      return { state, failure: null }
+    }
+    const { failure, fetches } = await this.#inTurn(series, () => this.#fill(series, span, wholeFrom))
+    counted?.(failure ? 'stale' : fetches > 0 ? 'miss' : 'hit')
+    return { state: await store.state(series, span), failure }
+  }
+
+  /** Only in the series' turn. */
+  async #fill(
+    series: Series,
+    span: Span,
+    wholeFrom: number,
+  ): Promise<{ failure: FinstageError | null; fetches: number }> {
+    const { store } = this.#options
     let fetches = 0
     try {
       await this.#seeActions(series)
@@ -124,12 +147,11 @@ export class CandleLoader {
         for (const gap of missing) await this.#fetch(series, gap, state)
         fetches += missing.length
       }
+      return { failure: null, fetches }
     } catch (error) {
       if (!(error instanceof FinstageError) || !isSurvivable(error)) throw error
-      failure = error
+      return { failure: error, fetches }
     }
-    counted?.(failure ? 'stale' : fetches > 0 ? 'miss' : 'hit')
-    return this.#read(series, span, await store.state(series, span), failure)
   }
 
   async #read(

@@ -84,6 +84,11 @@ export class CandleService {
     return this.#loader.actions(symbol, span)
   }
 
+  /** Stores all candles of [from, to), in epoch seconds, that are not stored yet. Throws as `candles` does, and during an outage. */
+  backfill(symbol: string, interval: Interval, from: number, to: number): Promise<void> {
+    return this.#loader.store(this.#seriesOf(symbol, interval, false), { from, to: this.#end(interval, to) })
+  }
+
   async #answer(request: CandleRequest): Promise<CandleSeries> {
     const { interval } = request
     const to = this.#end(interval, request.to)
@@ -114,12 +119,7 @@ export class CandleService {
 
   async #find(request: CandleRequest, { from, to }: Span): Promise<Found> {
     const { symbol, interval, adjustment } = request
-    const series: Series = {
-      source: this.#source.name,
-      symbol,
-      interval: sourceInterval(interval),
-      extendedHours: request.extendedHours && !isDaily(interval),
-    }
+    const series = this.#seriesOf(symbol, interval, request.extendedHours)
     // The parts of a candle that is cut by the range lie outside of it.
     const margin = isComposed(interval) ? (isDaily(interval) ? longestMonthSeconds : intervalSeconds(interval)) : 0
     const span = {
@@ -148,15 +148,24 @@ export class CandleService {
     return { from: loaded.from, candles: inside, excluded: excluded.filter(isInside), loaded, stale }
   }
 
+  #seriesOf(symbol: string, interval: Interval, extendedHours: boolean): Series {
+    return {
+      source: this.#source.name,
+      symbol,
+      interval: sourceInterval(interval),
+      extendedHours: extendedHours && !isDaily(interval),
+    }
+  }
+
   /** What the adjustment needs of the symbol's days, beside the candles. */
   async #daysFor(
-    { symbol, source, interval }: Series,
+    { symbol, interval }: Series,
     adjustment: Adjustment,
     { from, to }: Span,
   ): Promise<{ splits: readonly Split[]; days: readonly SourceCandle[]; stale: boolean }> {
     const nothing = { splits: [], days: [], stale: false }
     if (adjustment === 'SPLITS' || (adjustment === 'SPLITS_AND_DIVIDENDS' && isDaily(interval))) return nothing
-    const series: Series = { source, symbol, interval: 'DAY_1', extendedHours: false }
+    const series = this.#seriesOf(symbol, 'DAY_1', false)
     // Sessions of a trading date begin up to a day before its midnight UTC, or end as much after it.
     const dateFrom = Math.floor(from / daySeconds) * daySeconds - daySeconds
     if (adjustment === 'NONE') {

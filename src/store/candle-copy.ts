@@ -26,11 +26,11 @@ const longestRow = 2 + 2 * 8 + 6 * 12
 
 /** Adds rows that are not there yet; a row that is fails the transaction. Within a transaction of the client's. */
 export async function copyCandles(client: pg.PoolClient, seriesId: number, rows: readonly CandleRow[]): Promise<void> {
-  await pipeline(Readable.from([encode(seriesId, rows)], { objectMode: false }), client.query(from(command)))
+  await pipeline(Readable.from([encodeCandles(seriesId, rows)], { objectMode: false }), client.query(from(command)))
 }
 
 /** The binary format of COPY: https://www.postgresql.org/docs/current/sql-copy.html */
-function encode(seriesId: number, rows: readonly CandleRow[]): Buffer {
+export function encodeCandles(seriesId: number, rows: readonly CandleRow[]): Buffer {
   const buffer = Buffer.allocUnsafe(header.length + rows.length * longestRow + 2)
   let at = header.copy(buffer)
   const integer = (value: number): void => {
