@@ -178,7 +178,7 @@ export class CandleStore {
         'UPDATE finstage.candle_series SET covered = covered - int8multirange(int8range(NULL, $2)) WHERE id = $1',
         [id, before],
       )
-      deleted += await this.#pruneSeries(id, Math.floor(before / 60))
+      deleted += await this.#pruneSeries(id, Math.ceil(before / 60))
     }
     return deleted
   }

@@ -1,0 +1,206 @@
+import assert from 'node:assert/strict'
+import { after, test } from 'node:test'
+import type { SourceCandle } from '../../src/domain/candle.ts'
+import type { Dividend, Split } from '../../src/domain/corporate-action.ts'
+import type { SourceInterval } from '../../src/domain/interval.ts'
+import { createPool } from '../../src/platform/pool.ts'
+import { CandleStore, type FetchedCandles, type Series, type Span } from '../../src/store/candle-store.ts'
+import { createTestDatabase } from '../support/database.ts'
+import { silentLog } from '../support/log.ts'
+
+const database = await createTestDatabase()
+const pool = createPool(database.url, silentLog)
+const store = new CandleStore(pool)
+after(async () => {
+  await pool.end()
+  await database[Symbol.asyncDispose]()
+})
+
+const daySeconds = 86_400
+const day = (date: string): number => Date.parse(`${date}T00:00:00Z`) / 1000
+const seriesOf = (symbol: string, interval: SourceInterval = 'DAY_1'): Series => ({
+  source: 'YAHOO',
+  symbol,
+  interval,
+  extendedHours: false,
+})
+
+function candles(span: Span, step: number, price: number): SourceCandle[] {
+  const count = Math.ceil((span.to - span.from) / step)
+  return Array.from({ length: count }, (_, i) => ({
+    epoch: span.from + i * step,
+    ...{ open: price, high: price, low: price, close: price, volume: null, closed: true },
+    adjustedClose: step === daySeconds ? price : null,
+  }))
+}
+
+interface Said {
+  readonly at: string
+  readonly candles?: readonly SourceCandle[]
+  readonly excluded?: readonly number[]
+  readonly splits?: readonly Split[]
+  readonly dividends?: readonly Dividend[]
+  readonly finalBefore?: number
+}
+
+function write(series: Series, span: Span, said: Said): Promise<void> {
+  const { at, ...rest } = said
+  const fetched: FetchedCandles = {
+    ...{ candles: [], excluded: [], splits: [], dividends: [], finalBefore: span.to, facts: null },
+    ...rest,
+    startedMs: Date.parse(at),
+    isCurrent: false,
+  }
+  return store.write(series, span, fetched)
+}
+
+async function stored(series: Series, span: Span) {
+  const state = await store.state(series, span)
+  assert.ok(state)
+  return { ...(await store.read(state, span)), gaps: state.gaps }
+}
+
+const year: Span = { from: day('2025-01-01'), to: day('2026-01-01') }
+
+test('a split that is news makes prices before it be fetched again, of every interval, and never be served as they were', async () => {
+  const days = seriesOf('SPLIT')
+  const minutes = seriesOf('SPLIT', 'MINUTE_15')
+  const other = seriesOf('OTHER')
+  const before = '2025-12-31T22:00:00Z'
+  await write(days, year, { at: before, candles: candles(year, daySeconds, 100) })
+  await write(other, year, { at: before, candles: candles(year, daySeconds, 100) })
+  const quarters: Span = { from: day('2025-12-30'), to: day('2026-01-01') }
+  await write(minutes, quarters, { at: before, candles: candles(quarters, 900, 100) })
+  const next: Span = { from: year.to, to: day('2026-01-03') }
+  const splits = [{ epoch: day('2026-01-02'), numerator: 4, denominator: 1 }]
+  await write(days, next, { at: '2026-01-02T22:00:00Z', candles: candles(next, daySeconds, 25), splits })
+
+  const { candles: left, gaps } = await stored(days, { from: year.from, to: next.to })
+  assert.deepEqual(gaps, [{ from: year.from, to: next.from }])
+  assert.deepEqual(
+    left.map(({ epoch, close }) => [epoch, close]),
+    [day('2026-01-01'), day('2026-01-02')].map((epoch) => [epoch, 25]),
+  )
+  assert.deepEqual(await stored(minutes, quarters), { candles: [], excluded: [], gaps: [quarters] })
+  assert.deepEqual((await stored(other, year)).gaps, [])
+})
+
+test('a dividend that is news makes the adjusted closes before it be fetched again, and nothing else', async () => {
+  const days = seriesOf('DIVIDEND')
+  const minutes = seriesOf('DIVIDEND', 'MINUTE_15')
+  const before = '2025-12-31T22:00:00Z'
+  await write(days, year, { at: before, candles: candles(year, daySeconds, 100) })
+  const quarters: Span = { from: day('2025-12-30'), to: day('2026-01-01') }
+  await write(minutes, quarters, { at: before, candles: candles(quarters, 900, 100) })
+  const next: Span = { from: year.to, to: day('2026-01-03') }
+  const dividends = [{ epoch: day('2026-01-02'), amount: 0.5 }]
+  await write(days, next, { at: '2026-01-02T22:00:00Z', dividends })
+  assert.deepEqual((await stored(days, { from: year.from, to: next.to })).gaps, [{ from: year.from, to: next.from }])
+  assert.deepEqual((await stored(minutes, quarters)).gaps, [])
+  assert.deepEqual(await store.actions(days, { from: year.from, to: next.to }), { dividends, splits: [] })
+})
+
+test('an action that is older than what is stored changes nothing of it: that was fetched with it', async () => {
+  const days = seriesOf('OLD')
+  await write(days, year, { at: '2026-01-05T22:00:00Z', candles: candles(year, daySeconds, 100) })
+  const past: Span = { from: day('2020-01-01'), to: day('2021-01-01') }
+  const splits = [{ epoch: day('2020-08-31'), numerator: 4, denominator: 1 }]
+  await write(days, past, { at: '2026-01-06T22:00:00Z', candles: candles(past, daySeconds, 30), splits })
+  assert.deepEqual((await stored(days, year)).gaps, [])
+  assert.deepEqual((await stored(days, past)).gaps, [])
+})
+
+test('a split that the source takes back is gone, and what it had changed is fetched again', async () => {
+  const days = seriesOf('TAKENBACK')
+  const splits = [{ epoch: day('2025-12-15'), numerator: 2, denominator: 1 }]
+  await write(days, year, { at: '2025-12-15T22:00:00Z', candles: candles(year, daySeconds, 50), splits })
+  const december: Span = { from: day('2025-12-01'), to: year.to }
+  await write(days, december, { at: '2025-12-17T22:00:00Z', candles: candles(december, daySeconds, 100) })
+  assert.deepEqual((await store.actions(days, year)).splits, [])
+  assert.deepEqual((await stored(days, year)).gaps, [{ from: year.from, to: december.from }])
+})
+
+test('writing the same candles again writes no row, and what differs replaces what was there', async () => {
+  const series = seriesOf('SAME', 'MINUTE_1')
+  const span: Span = { from: day('2025-01-02'), to: day('2025-01-03') }
+  const first = candles(span, 60, 5)
+  const versions = async () =>
+    await database.query<{ minute: number; xmin: string }>(
+      'SELECT minute, candles.xmin FROM finstage.candles JOIN finstage.candle_series ON id = series_id WHERE symbol = $1 ORDER BY 1',
+      ['SAME'],
+    )
+  await write(series, span, { at: '2025-01-03T00:00:00Z', candles: first })
+  const before = await versions()
+  assert.equal(before.length, 1440)
+  await write(series, span, { at: '2025-01-03T00:10:00Z', candles: first })
+  assert.deepEqual(await versions(), before)
+  const [gone, changed, ...rest] = first
+  assert.ok(gone && changed)
+  await write(series, span, {
+    at: '2025-01-03T00:20:00Z',
+    candles: [{ ...changed, close: 5.5 }, ...rest],
+    excluded: [gone.epoch],
+  })
+  const after = await stored(series, span)
+  assert.deepEqual(after.excluded, [gone.epoch])
+  assert.equal(after.candles[0]?.close, 5.5)
+  const untouched = new Map(before.map(({ minute, xmin }) => [minute, xmin]))
+  const rewritten = (await versions()).filter(({ minute, xmin }) => untouched.get(minute) !== xmin)
+  assert.deepEqual(
+    rewritten.map(({ minute }) => minute * 60),
+    [gone.epoch, changed.epoch],
+  )
+})
+
+test('writers of one series at the same time, whatever their spans, leave each candle once and all of it stored for good', async () => {
+  const series = seriesOf('RACE', 'MINUTE_1')
+  const span: Span = { from: day('2025-01-02'), to: day('2025-01-04') }
+  const spans = Array.from({ length: 24 }, (_, i) => ({ from: span.from + i * 3600, to: span.from + (i + 24) * 3600 }))
+  await Promise.all(
+    spans.map((each) => write(series, each, { at: '2025-01-05T00:00:00Z', candles: candles(each, 60, 5) })),
+  )
+  const { candles: found, gaps } = await stored(series, { from: span.from, to: span.from + 47 * 3600 })
+  assert.deepEqual(gaps, [])
+  assert.deepEqual(
+    found.map(({ epoch }) => epoch),
+    candles({ from: span.from, to: span.from + 47 * 3600 }, 60, 5).map(({ epoch }) => epoch),
+  )
+})
+
+test('what is not final is stored, and asked for again', async () => {
+  const series = seriesOf('OPEN', 'MINUTE_1')
+  const span: Span = { from: day('2025-01-02'), to: day('2025-01-03') }
+  const opens = span.from + 12 * 3600
+  const all = candles(span, 60, 5)
+  const running = all.map((candle) => ({ ...candle, closed: candle.epoch < span.to - 60 }))
+  await write(series, span, { at: '2025-01-03T00:00:00Z', candles: running, finalBefore: opens })
+  const during = await stored(series, span)
+  assert.deepEqual(during.gaps, [{ from: opens, to: span.to }])
+  assert.deepEqual(during.candles, running)
+  await write(series, { from: opens, to: span.to }, { at: '2025-01-03T01:00:00Z', candles: all.slice(720) })
+  assert.deepEqual(await stored(series, span), { candles: all, excluded: [], gaps: [] })
+})
+
+test('pruning deletes candles under a day from before a time, which then count as missing, and no day', async () => {
+  const minutes = seriesOf('PRUNE', 'MINUTE_1')
+  const days = seriesOf('PRUNE')
+  const span: Span = { from: day('2024-11-01'), to: day('2025-01-11') }
+  await write(minutes, span, { at: '2025-01-12T00:00:00Z', candles: candles(span, 60, 5) })
+  await write(days, span, { at: '2025-01-12T00:00:00Z', candles: candles(span, daySeconds, 5) })
+  const cut = day('2025-01-08') + 30
+  const old = candles({ from: span.from, to: day('2025-01-08') }, 60, 5).length + 1
+  assert.ok((await store.prune(cut)) >= old)
+  const left = await stored(minutes, span)
+  assert.deepEqual(left.gaps, [{ from: span.from, to: cut }])
+  assert.equal(left.candles[0]?.epoch, day('2025-01-08') + 60)
+  assert.equal(left.candles.length, 3 * 1440 - 1)
+  assert.deepEqual((await stored(days, span)).gaps, [])
+  assert.equal(await store.prune(cut), 0)
+})
+
+test('a series that is forgotten has nothing left', async () => {
+  const days = seriesOf('FORGET')
+  await write(days, year, { at: '2026-01-12T00:00:00Z', candles: candles(year, daySeconds, 5) })
+  await store.forget(days)
+  assert.deepEqual(await stored(days, year), { candles: [], excluded: [], gaps: [year] })
+})
