@@ -249,7 +249,7 @@ export class CandleLoader {
     await this.#checkCurrency(series, batch, state)
     const isCurrent = gap.to * 1000 >= startedMs
     await store.write(series, gap, { ...batch, startedMs, isCurrent })
-    if (batch.finalBefore >= gap.to) return
+    if (batch.finalBefore >= gap.to && !isCurrent) return
     const { from, to } = gap
     const hours = batch.facts?.hours ?? null
     this.#lastFetches.set(keyOf(series), { from, to: isCurrent ? Number.POSITIVE_INFINITY : to, startedMs, hours })

@@ -1,0 +1,284 @@
+import assert from 'node:assert/strict'
+import { after, test } from 'node:test'
+import { Registry } from 'prom-client'
+import type { CandleRequest } from '../../src/domain/candle.ts'
+import { FinstageError, symbolNotFound } from '../../src/domain/errors.ts'
+import { type CandleSeries, CandleService } from '../../src/market/candle-service.ts'
+import type { CandleBatch, CandleQuery, MarketSource } from '../../src/market/market-source.ts'
+import { Quarantine } from '../../src/market/quarantine.ts'
+import { createPool } from '../../src/platform/pool.ts'
+import { CandleStore } from '../../src/store/candle-store.ts'
+import { createTestDatabase } from '../support/database.ts'
+import { silentLog } from '../support/log.ts'
+import { type Model, modelSource } from '../support/model-market.ts'
+
+const database = await createTestDatabase()
+const pool = createPool(database.url, silentLog)
+after(async () => {
+  await pool.end()
+  await database[Symbol.asyncDispose]()
+})
+
+const daySeconds = 86_400
+const at = (iso: string): number => Date.parse(iso) / 1000
+const today = at('2025-03-12T00:00:00Z') / daySeconds
+
+const model: Model = {
+  ...{ timezone: 'America/New_York', opens: 34_200, closes: 57_600 },
+  ...{ firstDay: today - 300, lastDay: today + 60, holidays: new Set(), halfDays: new Set() },
+  ...{ splits: [], dividends: [], delaySeconds: 0, seed: 7 },
+}
+const unavailable = new FinstageError('SOURCE_UNAVAILABLE', 'The source is away')
+
+interface Setting {
+  readonly service: CandleService
+  readonly calls: CandleQuery[]
+  readonly registry: Registry
+  /** What the source does instead of answering, until it is set to null. */
+  fails: Error | null
+  change: (batch: CandleBatch) => CandleBatch
+  now: number
+}
+
+function setting(now: string, changes: Partial<Model> = {}): Setting {
+  const registry = new Registry()
+  const source = modelSource({ ...model, ...changes }, () => set.now)
+  const asked: MarketSource = {
+    ...source,
+    async candles(query) {
+      const batch = await source.candles(query)
+      if (set.fails) throw set.fails
+      return set.change(batch)
+    },
+  }
+  const set: Setting = {
+    service: new CandleService({
+      source: asked,
+      store: new CandleStore(pool),
+      now: () => set.now * 1000,
+      quarantine: new Quarantine({ log: silentLog, registry }),
+    }),
+    calls: source.calls,
+    registry,
+    fails: null,
+    change: (batch) => batch,
+    now: at(now),
+  }
+  return set
+}
+
+let symbols = 0
+const newSymbol = (): string => `C${symbols++}`
+
+const requestOf = (symbol: string, changes: Partial<CandleRequest> = {}): CandleRequest => ({
+  ...{
+    symbol,
+    interval: 'DAY_1',
+    from: null,
+    to: null,
+    last: 20,
+    earlier: 1,
+    adjustment: 'SPLITS',
+    extendedHours: false,
+  },
+  ...changes,
+})
+
+async function ask({ service }: Setting, request: CandleRequest): Promise<CandleSeries> {
+  const [answer] = await service.candles([request])
+  if (answer === undefined || answer instanceof Error) throw answer
+  return answer
+}
+
+const codeOf = (error: unknown): string => (error instanceof FinstageError ? error.code : String(error))
+const refused = (set: Setting, request: CandleRequest): Promise<string> =>
+  ask(set, request).then(() => 'answered', codeOf)
+
+test('30 who ask for the same new series at once cost one upstream request', async () => {
+  const set = setting('2025-03-12T15:00:00Z')
+  const request = requestOf(newSymbol())
+  const answers = await Promise.all(Array.from({ length: 30 }, () => ask(set, request)))
+  assert.equal(set.calls.length, 1)
+  for (const answer of answers) assert.deepEqual(answer, answers[0])
+})
+
+for (const [interval, time, seconds] of [
+  ['MINUTE_1', '2025-03-12T15:00:00Z', 5],
+  ['MINUTE_2', '2025-03-12T15:00:00Z', 10],
+  ['HOUR_1', '2025-03-12T15:00:00Z', 15],
+  ['DAY_1', '2025-03-12T15:00:00Z', 15],
+  ['DAY_1', '2025-03-12T20:29:00Z', 15],
+  ['DAY_1', '2025-03-12T22:00:00Z', 300],
+  ['MINUTE_1', '2025-03-15T12:00:00Z', 300],
+] as const) {
+  test(`the open end of ${interval} at ${time} is asked for again after ${seconds} s, and not before`, async () => {
+    const set = setting(time)
+    const request = requestOf(newSymbol(), { interval })
+    await ask(set, request)
+    set.now += seconds - 1
+    await ask(set, request)
+    assert.equal(set.calls.length, 1)
+    set.now += 1
+    await ask(set, request)
+    assert.equal(set.calls.length, 2)
+  })
+}
+
+test('a bar of today is asked for again until its session has ended half an hour ago, and is then final', async () => {
+  const set = setting('2025-03-12T15:00:00Z')
+  const symbol = newSymbol()
+  const opening = at('2025-03-12T13:30:00Z')
+  const request = requestOf(symbol, { interval: 'MINUTE_15', from: opening, to: opening + 900, last: null, earlier: 0 })
+  for (const [time, calls] of [
+    ['2025-03-12T15:00:00Z', 1],
+    ['2025-03-12T19:59:00Z', 2],
+    ['2025-03-12T20:29:00Z', 3],
+    ['2025-03-12T20:35:00Z', 4],
+    ['2025-03-12T21:00:00Z', 4],
+  ] as const) {
+    set.now = at(time)
+    assert.equal((await ask(set, request)).nodes.length, 1)
+    assert.equal(set.calls.length, calls, time)
+  }
+})
+
+test('during an outage what is stored comes as stale, with the time when it was had; what is not stored is an error', async () => {
+  const set = setting('2025-03-12T15:00:00Z')
+  const symbol = newSymbol()
+  const before = await ask(set, requestOf(symbol))
+  set.now += 3600
+  set.fails = unavailable
+  const during = await ask(set, requestOf(symbol))
+  assert.deepEqual(during, { ...before, stale: true })
+  assert.equal(await refused(set, requestOf(symbol, { interval: 'HOUR_1' })), 'SOURCE_UNAVAILABLE')
+  set.fails = null
+  const afterwards = await ask(set, requestOf(symbol))
+  assert.equal(afterwards.stale, false)
+  assert.equal(afterwards.receivedAtMs, set.now * 1000)
+})
+
+test('a running candle that cannot be asked for any more stays open, whatever the clock says', async () => {
+  const set = setting('2025-03-12T15:00:00Z')
+  const symbol = newSymbol()
+  await ask(set, requestOf(symbol))
+  set.now += 3 * daySeconds
+  set.fails = unavailable
+  for (const interval of ['DAY_1', 'WEEK_1'] as const) {
+    const { nodes, stale } = await ask(set, requestOf(symbol, { interval, last: 2 }))
+    assert.equal(stale, true)
+    assert.deepEqual(
+      nodes.map(({ closed }) => closed),
+      [true, false],
+      interval,
+    )
+  }
+})
+
+test('a symbol that the source no longer knows keeps its history, as stale, and is asked for once a minute', async () => {
+  const set = setting('2025-03-12T15:00:00Z')
+  const symbol = newSymbol()
+  const before = await ask(set, requestOf(symbol))
+  set.now += 30 * daySeconds
+  set.fails = symbolNotFound(symbol)
+  const calls = set.calls.length
+  for (let i = 0; i < 5; i++) {
+    const { nodes, stale } = await ask(set, requestOf(symbol, { from: before.nodes[0]?.epoch ?? 0, last: null }))
+    assert.equal(stale, true)
+    assert.deepEqual(nodes, before.nodes)
+  }
+  assert.equal(set.calls.length, calls + 1)
+  set.now += 60
+  await ask(set, requestOf(symbol, { from: before.nodes[0]?.epoch ?? 0, last: null }))
+  assert.equal(set.calls.length, calls + 2)
+})
+
+test('a symbol that nobody knows is SYMBOL_NOT_FOUND, and is asked for once a minute', async () => {
+  const set = setting('2025-03-12T15:00:00Z')
+  const symbol = newSymbol()
+  set.fails = symbolNotFound(symbol)
+  for (let i = 0; i < 5; i++) assert.equal(await refused(set, requestOf(symbol)), 'SYMBOL_NOT_FOUND')
+  assert.equal(set.calls.length, 1)
+})
+
+test('minutes of which the source has lost sight come from the store; a hole there is RANGE_NOT_AVAILABLE, and cuts `last`', async () => {
+  const set = setting('2025-01-10T22:00:00Z')
+  const symbol = newSymbol()
+  const span = (from: string, to: string | null) =>
+    requestOf(symbol, {
+      interval: 'MINUTE_15',
+      from: at(from),
+      to: to === null ? null : at(to),
+      last: null,
+      earlier: 0,
+    })
+  const january = await ask(set, span('2025-01-06T00:00:00Z', null))
+  assert.equal(january.nodes.length, 5 * 26 - january.excluded)
+  // Now the source goes back to February 21 only.
+  set.now = at('2025-04-22T22:00:00Z')
+  const calls = set.calls.length
+  assert.deepEqual((await ask(set, span('2025-01-06T00:00:00Z', '2025-01-10T00:00:00Z'))).nodes.length > 90, true)
+  await assert.rejects(ask(set, span('2025-01-06T00:00:00Z', '2025-02-01T00:00:00Z')), (error: unknown) => {
+    assert.ok(error instanceof FinstageError)
+    assert.deepEqual([error.code, error.details.reachDays], ['RANGE_NOT_AVAILABLE', 60])
+    return true
+  })
+  const days = set.calls.slice(calls).map(({ interval }) => interval)
+  assert.deepEqual(days, ['DAY_1'], 'only the look for splits left the house')
+  const { nodes, hasEarlier } = await ask(set, requestOf(symbol, { interval: 'MINUTE_15', last: 5000 }))
+  assert.ok((nodes[0]?.epoch ?? 0) >= at('2025-02-21T00:00:00Z'))
+  assert.equal(hasEarlier, false)
+})
+
+test('a split that is told together with the open end gives old and new candles on one footing, in the same answer', async () => {
+  const set = setting('2025-03-10T15:00:00Z', { splits: [{ day: today, ratio: 4 }] })
+  const symbol = newSymbol()
+  const before = await ask(set, requestOf(symbol))
+  set.now = at('2025-03-12T15:00:00Z')
+  const answer = await ask(set, requestOf(symbol))
+  const old = answer.nodes.find(({ epoch }) => epoch === before.nodes[5]?.epoch)
+  assert.equal(old?.close, (before.nodes[5]?.close ?? 0) / 4)
+  assert.equal(answer.nodes.length, 20)
+  const traded = await ask(set, requestOf(symbol, { adjustment: 'NONE' }))
+  assert.equal(traded.nodes.find(({ epoch }) => epoch === old.epoch)?.close, before.nodes[5]?.close)
+})
+
+test('candles in another currency are never put beside those that are stored; when three answers agree, they replace them', async () => {
+  const set = setting('2025-03-12T15:00:00Z')
+  const symbol = newSymbol()
+  const before = await ask(set, requestOf(symbol))
+  set.change = (batch) => ({
+    ...batch,
+    candles: batch.candles.map((candle) => ({ ...candle, ...{ open: 1, high: 1, low: 1, close: 1 } })),
+    facts: batch.facts && { ...batch.facts, currency: 'GBP' },
+  })
+  for (let i = 0; i < 3; i++) {
+    set.now += 20
+    assert.deepEqual(
+      await ask(set, requestOf(symbol)).catch(codeOf),
+      i < 2 ? { ...before, stale: true } : 'SOURCE_UNAVAILABLE',
+    )
+  }
+  set.now += 20
+  const changed = await ask(set, requestOf(symbol))
+  assert.ok(changed.nodes.every(({ close }) => close === 1))
+  assert.equal(changed.nodes.length, before.nodes.length)
+  assert.match(await set.registry.metrics(), /finstage_quarantined_total\{reason="currency changed"\} 2/)
+})
+
+test('dividends and splits of a range come from the days that were fetched, and during an outage only where they are known', async () => {
+  const actions = { splits: [{ day: today - 30, ratio: 2 }], dividends: [{ day: today - 8, share: 0.01 }] }
+  const set = setting('2025-03-12T15:00:00Z', actions)
+  const symbol = newSymbol()
+  const of = (from: number | null, to: number | null) => set.service.actions(symbol, from, to)
+  const epoch = (action: { day: number }) => action.day * daySeconds
+  const recent = await of((today - 20) * daySeconds, null)
+  assert.deepEqual(recent, { dividends: [{ epoch: (today - 8) * daySeconds, amount: 0.01 }], splits: [] })
+  set.fails = unavailable
+  assert.deepEqual(await of((today - 20) * daySeconds, null), recent)
+  await assert.rejects(of(null, null), unavailable)
+  set.fails = null
+  assert.deepEqual((await of(null, null)).splits.map(epoch2), actions.splits.map(epoch))
+  assert.deepEqual(await of((today + 90) * daySeconds, null), { dividends: [], splits: [] })
+})
+
+const epoch2 = ({ epoch }: { epoch: number }): number => epoch
