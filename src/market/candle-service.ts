@@ -200,7 +200,7 @@ export class CandleService {
       : this.#source.spanSeconds(sourceInterval(interval), count)
   }
 
-  #cut(request: CandleRequest, { candles, excluded, loaded, stale }: Found): CandleSeries {
+  #cut(request: CandleRequest, { from: foundFrom, candles, excluded, loaded, stale }: Found): CandleSeries {
     const { symbol, interval, adjustment, from, last } = request
     const inRange = candles.findIndex(({ epoch }) => epoch >= (from ?? Number.NEGATIVE_INFINITY))
     const rangeStart = inRange === -1 ? candles.length : inRange
@@ -216,7 +216,8 @@ export class CandleService {
       stale,
       receivedAtMs: loaded?.state.receivedAtMs ?? this.#now(),
       excluded: excluded.filter((epoch) => epoch >= excludedFrom).length,
-      hasEarlier: start > 0 || (isDaily(interval) && firstTrade !== null && firstTrade < firstEpoch),
+      // The second where those before could not be looked for.
+      hasEarlier: start > 0 || (isDaily(interval) && firstTrade !== null && firstTrade < foundFrom),
       nodes: candles.slice(start),
       earlier: candles.slice(Math.max(0, start - request.earlier), start),
     }
