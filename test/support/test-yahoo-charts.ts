@@ -1,16 +1,28 @@
-/** Charts that test Yahoo makes up: the same numbers for the same times, in sessions that are those of the real exchange. */
+import { type Actions, actionsUpTo, amountNow, dividendFactors, noActions, sharesSince } from './test-yahoo-actions.ts'
+import { type Bar, barOf, inSharesOfNow, joined, priceAt, priceOnly } from './test-yahoo-prices.ts'
+import {
+  type Calendar,
+  dateOf,
+  dayOf,
+  daySeconds,
+  isTradingDay,
+  localDay,
+  midnightOf,
+  offsetSeconds,
+  type Period,
+  type Periods,
+  periodsOf,
+  tradingDayUpTo,
+} from './test-yahoo-sessions.ts'
 
-export interface Session {
-  /** Seconds after midnight in the exchange's zone. */
-  readonly opens: number
-  readonly closes: number
-  readonly days: 'weekdays' | 'all'
-}
-
+/** Charts that test Yahoo makes up, with the habits and the known faults of the real one. */
 export interface Instrument {
   /** null: has no chart. */
-  readonly session: Session | null
+  readonly calendar: Calendar | null
   readonly row: QuoteRow
+  /** What made-up prices move about. */
+  readonly basePrice: number
+  readonly actions: Actions
 }
 
 /** A row of a quote answer, in Yahoo's own names. */
@@ -24,27 +36,39 @@ export interface ChartRow {
   readonly low?: number | null
   readonly close?: number | null
   readonly volume?: number | null
+  readonly adjclose?: number | null
 }
 
 export interface ChartRequest {
   readonly interval: string
   readonly period1: number
   readonly period2: number
+  readonly includePrePost?: boolean
+  /** As 'div|split'. */
+  readonly events?: string
 }
 
-const daySeconds = 86_400
+export interface Chart {
+  readonly rows: readonly ChartRow[]
+  readonly meta: Readonly<Record<string, unknown>>
+  /** As Yahoo has them, by the epoch of each; absent where there are none. */
+  readonly events?: unknown
+}
+
 export const firstTradeEpoch = Date.UTC(2015, 0, 2) / 1000
 
-const intervalSeconds: Readonly<Record<string, number>> = {
+const intradaySeconds: Readonly<Record<string, number>> = {
   '1m': 60,
   '2m': 120,
   '5m': 300,
   '15m': 900,
-  '30m': 1800,
+  // Known fault: hours are what it sends for half hours.
+  '30m': 3600,
   '60m': 3600,
   '1h': 3600,
-  '1d': daySeconds,
 }
+
+const granularity: Readonly<Record<string, string>> = { '30m': '1h', '60m': '1h' }
 
 const reachDays: Readonly<Record<string, number>> = {
   '1m': 30,
@@ -60,8 +84,9 @@ const reachDays: Readonly<Record<string, number>> = {
 export function refusalOf({ interval, period1, period2 }: ChartRequest, now: number): [number, string, string] | null {
   const reach = reachDays[interval]
   const window = `startTime=${period1} and endTime=${period2}`
-  if (intervalSeconds[interval] === undefined)
+  if (intradaySeconds[interval] === undefined && !['1d', '1wk', '1mo'].includes(interval)) {
     return [422, 'Unprocessable Entity', `Invalid input - interval=${interval}`]
+  }
   if (interval === '1m' && period2 - period1 > 7 * daySeconds) {
     return [
       422,
@@ -79,51 +104,168 @@ export function refusalOf({ interval, period1, period2 }: ChartRequest, now: num
   return null
 }
 
-/** Rows of the window, some of them null; while a session runs, the current price comes last, with the time of the trade. */
-export function madeUpRows({ session, row }: Instrument, request: ChartRequest, now: number): ChartRow[] {
-  if (!session) return []
+/**
+ * Rows of the window, some of them null. The current price comes last, with the time of the trade: while a session runs, and
+ * after it as long as there is no newer one.
+ */
+export function madeUpChart(instrument: Instrument, request: ChartRequest, now: number): Chart {
   const { interval, period1, period2 } = request
+  const meta = chartMeta(instrument, interval, now)
+  const market = marketOf(instrument, now)
+  if (!market) return { rows: [], meta }
+  const inWindow = (time: number | null): boolean => time !== null && time >= period1 && time <= period2
+  const first = Math.floor(Math.max(period1, firstTradeEpoch) / daySeconds) - 1
+  const last = Math.floor(Math.min(period2, now) / daySeconds) + 1
+  const rows =
+    interval === '1d'
+      ? dayRows(market, first, last)
+      : interval === '1wk' || interval === '1mo'
+        ? longRows(market, interval, first, last)
+        : intradayRows(market, request, first, last)
+  const chart = { rows: rows.filter(({ time }) => inWindow(time)), meta }
+  const events = interval === '1d' ? eventsOf(market, request.events ?? '', inWindow) : {}
+  return Object.keys(events).length > 0 ? { ...chart, events } : chart
+}
+
+/** An instrument as it is at a time. */
+interface Market {
+  readonly basePrice: number
+  readonly actions: Actions
+  readonly now: number
+  /** The trading day whose session was the last to begin. */
+  readonly latestDay: number
+  readonly zone: string
+  periods(day: number): Periods
+  isTrading(day: number): boolean
+}
+
+function marketOf({ calendar, row, basePrice, actions }: Instrument, now: number): Market | null {
+  if (!calendar) return null
   const zone = String(row.exchangeTimezoneName)
-  const seconds = intervalSeconds[interval] ?? daySeconds
+  const today = localDay(zone, now)
+  const periods = (day: number) => periodsOf(day, calendar, zone)
+  const day = tradingDayUpTo(today, calendar)
+  const latestDay = periods(day).regular.start <= now ? day : tradingDayUpTo(day - 1, calendar)
+  const isTrading = (each: number) => isTradingDay(each, calendar)
+  return { basePrice, actions: actionsUpTo(today, actions), now, latestDay, zone, periods, isTrading }
+}
+
+const rowOf = (time: number, bar: Bar): ChartRow => ({ time: Math.floor(time), ...bar })
+
+function dayRows(market: Market, first: number, last: number): ChartRow[] {
+  const { basePrice, actions, now, latestDay, periods } = market
+  const closeBefore = ({ day }: { day: number }): number => {
+    let before = day - 1
+    while (!market.isTrading(before)) before--
+    return priceAt(basePrice, periods(before).regular.end) / sharesSince(before, actions)
+  }
+  const factorOf = dividendFactors(actions, closeBefore)
   const rows: ChartRow[] = []
-  const firstDay = Math.floor(Math.max(period1, firstTradeEpoch) / daySeconds) - 1
-  for (let day = firstDay; day * daySeconds <= Math.min(period2, now) + daySeconds; day++) {
-    if (!isTradingDay(day, session)) continue
-    const { start, end } = sessionOf(day, session, zone)
-    if (start > now) break
-    if (interval === '1d') {
-      const running = now < end
-      rows.push(day % 29 === 0 ? { time: start } : rowOf(row, start, Math.min(end, now), running ? now : start))
+  for (const day of sessionDays(market, first, last)) {
+    const { start, end } = periods(day).regular
+    const isLatest = day === latestDay
+    if (day % 29 === 0 && !isLatest) {
+      rows.push({ time: start })
       continue
     }
-    for (let time = start; time < end && time <= now; time += seconds) {
-      rows.push((time / 60) % 97 === 5 ? { time } : rowOf(row, time, Math.min(time + seconds, end, now), time))
-    }
-    if (now < end) rows.push({ ...rowOf(row, now, now, now), volume: 0 })
+    const bar = inSharesOfNow(barOf(basePrice, start, end, now), sharesSince(day, actions))
+    const time = isLatest ? Math.min(now, end) : start
+    rows.push({ ...rowOf(time, bar), adjclose: Math.fround(bar.close * factorOf(day)) })
   }
-  return rows.filter(({ time }) => time !== null && time >= period1 && time <= period2)
+  return rows
 }
 
-function rowOf(row: QuoteRow, start: number, end: number, time: number): ChartRow {
-  const open = priceAt(row, start)
-  const close = priceAt(row, end)
-  const high = Math.fround(Math.max(open, close) * 1.001)
-  const low = Math.fround(Math.min(open, close) * 0.999)
-  return { time: Math.floor(time), open, high, low, close, volume: 1000 + (Math.floor(time / 60) % 500) * 10 }
+/** Known fault: weeks and months are adjusted for nothing, and so is what they call the adjusted close. */
+function longRows(market: Market, interval: '1wk' | '1mo', first: number, last: number): ChartRow[] {
+  const { basePrice, now, latestDay, periods, zone } = market
+  // From a Monday on: 1970-01-01 was a Thursday.
+  const startOf = (day: number): number =>
+    interval === '1wk' ? Math.floor((day + 3) / 7) * 7 - 3 : dayOf(`${dateOf(day).slice(0, 7)}-01`)
+  const groups = new Map<number, [Bar, ...Bar[]]>()
+  for (const day of sessionDays(market, startOf(first), last)) {
+    const { start, end } = periods(day).regular
+    const bar = barOf(basePrice, start, end, now)
+    const group = groups.get(startOf(day))
+    if (group) group.push(bar)
+    else groups.set(startOf(day), [bar])
+  }
+  return [...groups].map(([start, bars]) => {
+    const bar = inSharesOfNow(joined(bars), 1)
+    const time = start === startOf(latestDay) ? Math.min(now, periods(latestDay).regular.end) : midnightOf(start, zone)
+    return { ...rowOf(time, bar), adjclose: bar.close }
+  })
 }
 
-/** Float32 written as a double, as Yahoo does it: 75.0875015258789. */
-function priceAt(row: QuoteRow, epoch: number): number {
-  const days = epoch / daySeconds
-  const wave = 1 + 0.15 * Math.sin(days / 58) + 0.02 * Math.sin(days * 1.3) + 0.003 * Math.sin(days * 97)
-  return Math.fround(Number(row.regularMarketPrice) * wave)
+function intradayRows(market: Market, request: ChartRequest, first: number, last: number): ChartRow[] {
+  const { basePrice, actions, now, periods } = market
+  const seconds = intradaySeconds[request.interval] ?? 60
+  const rows: ChartRow[] = []
+  /** The end of the last period that has rows. */
+  let bell = 0
+  let shares = 1
+  for (let day = first; day <= last; day++) {
+    if (!market.isTrading(day)) continue
+    const { pre, regular, post } = periods(day)
+    shares = sharesSince(day, actions)
+    for (const period of request.includePrePost ? [pre, regular, post] : [regular]) {
+      if (period.start >= period.end || period.start > now) continue
+      bell = period.end
+      for (let time = period.start; time < period.end && time <= now; time += seconds) {
+        const end = Math.min(time + seconds, period.end)
+        const bar = inSharesOfNow(barOf(basePrice, time, end, now), shares)
+        const isNull = (time / 60) % 97 === 5 && end <= now
+        rows.push(isNull ? { time } : rowOf(time, period === regular ? bar : { ...bar, volume: 0 }))
+      }
+    }
+  }
+  if (bell > 0) {
+    const price = inSharesOfNow(priceOnly(basePrice, Math.min(now, bell)), shares)
+    if (now < bell || isNewest(market, bell)) rows.push(rowOf(Math.min(now, bell), price))
+  }
+  return rows
 }
 
-export function chartMeta({ session, row }: Instrument, interval: string, now: number): Record<string, unknown> {
+/** Whether nothing has been traded since that period ended. */
+const isNewest = ({ latestDay, periods }: Market, end: number): boolean => end >= periods(latestDay).regular.end
+
+/** The trading days whose session has begun. */
+const sessionDays = ({ latestDay, isTrading }: Market, first: number, last: number): number[] => {
+  const days = Array.from({ length: Math.max(0, Math.min(last, latestDay) - first + 1) }, (_, i) => first + i)
+  return days.filter(isTrading)
+}
+
+function eventsOf(
+  { actions, periods }: Market,
+  asked: string,
+  inWindow: (time: number) => boolean,
+): Record<string, unknown> {
+  const opening = (day: number): number => periods(day).regular.start
+  const keyed = <T extends { date: number }>(events: readonly T[]): [string, T][] =>
+    events.filter(({ date }) => inWindow(date)).map((event) => [String(event.date), event])
+  const dividends = actions.dividends.map((each) => ({ amount: amountNow(each, actions), date: opening(each.day) }))
+  const splits = actions.splits.map(({ day, numerator, denominator }) => ({
+    date: opening(day),
+    numerator,
+    denominator,
+    splitRatio: `${numerator}:${denominator}`,
+  }))
+  const names = asked.split('|')
+  const found = {
+    dividends: names.includes('div') ? keyed(dividends) : [],
+    splits: names.includes('split') ? keyed(splits) : [],
+  }
+  return Object.fromEntries(
+    Object.entries(found)
+      .filter(([, events]) => events.length > 0)
+      .map(([name, events]) => [name, Object.fromEntries(events)]),
+  )
+}
+
+export function chartMeta(instrument: Instrument, interval: string, now: number): Record<string, unknown> {
+  const { calendar, row } = instrument
   const zone = String(row.exchangeTimezoneName)
-  let day = Math.floor((now + offsetSeconds(zone, now)) / daySeconds)
-  while (session && !isTradingDay(day, session)) day--
-  const regular = session ? sessionOf(day, session, zone) : null
+  const market = marketOf(instrument, now)
+  const ended = market?.periods(market.latestDay).regular.end ?? now
   return {
     currency: row.currency,
     symbol: row.symbol,
@@ -131,37 +273,28 @@ export function chartMeta({ session, row }: Instrument, interval: string, now: n
     fullExchangeName: row.fullExchangeName,
     instrumentType: row.quoteType,
     firstTradeDate: firstTradeEpoch,
-    regularMarketTime: Math.floor(regular ? Math.min(now, regular.end) : now),
+    regularMarketTime: Math.floor(Math.min(now, ended)),
+    hasPrePostMarketData: calendar?.preOpens !== undefined,
     gmtoffset: offsetSeconds(zone, now),
     exchangeTimezoneName: zone,
     regularMarketPrice: row.regularMarketPrice,
+    longName: row.longName,
+    shortName: row.shortName,
     priceHint: row.priceHint,
-    ...(regular ? { currentTradingPeriod: { regular } } : {}),
-    dataGranularity: interval,
+    ...(calendar ? { currentTradingPeriod: tradingPeriod(calendar, zone, now) } : {}),
+    dataGranularity: granularity[interval] ?? interval,
+    range: '',
   }
 }
 
-/** Days are counted from 1970-01-01, a Thursday. */
-function isTradingDay(day: number, { days }: Session): boolean {
-  const weekday = (day + 4) % 7
-  return days === 'all' || (weekday !== 0 && weekday !== 6)
+/** Today's hours on a trading day, before, in and after them; else those of the last one. */
+function tradingPeriod(calendar: Calendar, zone: string, now: number): Record<keyof Periods, unknown> {
+  const { pre, regular, post } = periodsOf(tradingDayUpTo(localDay(zone, now), calendar), calendar, zone)
+  const shown = ({ start, end }: Period) => ({ start, end, gmtoffset: offsetSeconds(zone, start) })
+  return { pre: shown(pre), regular: shown(regular), post: shown(post) }
 }
 
-function sessionOf(day: number, { opens, closes }: Session, zone: string): { start: number; end: number } {
-  const noon = day * daySeconds + 43_200
-  const midnight = day * daySeconds - offsetSeconds(zone, noon)
-  return { start: midnight + opens, end: midnight + closes }
-}
-
-const formats = new Map<string, Intl.DateTimeFormat>()
-
-/** How far the zone's clock is ahead of UTC at that time. */
-function offsetSeconds(zone: string, epoch: number): number {
-  const format =
-    formats.get(zone) ??
-    new Intl.DateTimeFormat('en-US', { timeZone: zone, timeZoneName: 'longOffset', hour: 'numeric' })
-  formats.set(zone, format)
-  const name = format.formatToParts(epoch * 1000).find(({ type }) => type === 'timeZoneName')?.value ?? 'GMT'
-  const [, sign, hours, minutes] = /GMT([+-])(\d\d):(\d\d)/.exec(name) ?? ['', '+', '0', '0']
-  return (sign === '-' ? -1 : 1) * (Number(hours) * 3600 + Number(minutes) * 60)
+/** An instrument that trades as many days as there are, where nothing else is known of it. */
+export function newInstrument(row: QuoteRow, calendar: Calendar | null): Instrument {
+  return { calendar, row, basePrice: Number(row.regularMarketPrice), actions: noActions }
 }
