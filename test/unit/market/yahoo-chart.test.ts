@@ -220,7 +220,7 @@ test("a day is midnight UTC of the exchange's date, east and west of it, in summ
     ['Mars/Olympus', '2025-01-15T00:00:00Z', '2025-01-15'],
   ] as const
   for (const [exchangeTimezoneName, time, date] of cases) {
-    const batch = read([[at(time), 1, 1, 1, 1, 5]], 'DAY_1', noon, { exchangeTimezoneName })
+    const batch = read([[at(time), 1, 1, 1, 1, 5]], 'DAY_1', at('2025-08-01T00:00:00Z'), { exchangeTimezoneName })
     assert.deepEqual(brief(batch), [[day(date), 1]], exchangeTimezoneName)
   }
 })
