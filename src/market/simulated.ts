@@ -53,14 +53,11 @@ export function simulatedSource({
 
   async function search(text: string, limit: number): Promise<readonly InstrumentMatch[]> {
     const wanted = text.toUpperCase()
-    const rank = ({ symbol, name }: Instrument): number => {
-      if (symbol === wanted) return 3
-      if (symbol.startsWith(wanted)) return 2
-      return (name ?? '').toUpperCase().includes(wanted) ? 1 : 0
-    }
-    const found = [...instruments.values()].map(({ instrument }) => instrument).filter((each) => rank(each) > 0)
-    // Stable: the market's own order within each rank.
-    found.sort((a, b) => rank(b) - rank(a))
+    const fits = ({ symbol, name }: Instrument) =>
+      symbol.startsWith(wanted) || (name ?? '').toUpperCase().includes(wanted)
+    const found = [...instruments.values()].map(({ instrument }) => instrument).filter(fits)
+    // Stable: the market's own order within the two groups.
+    found.sort((a, b) => Number(b.symbol.startsWith(wanted)) - Number(a.symbol.startsWith(wanted)))
     return found
       .slice(0, limit)
       .map(({ symbol, name, kind, exchange }) => ({ symbol, name, kind, exchange: exchange?.name ?? null }))

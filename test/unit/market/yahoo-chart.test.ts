@@ -87,7 +87,7 @@ test('columns that are shorter than the times leave the rest out', () => {
 test('of rows with the same time the last one that can be true wins', () => {
   const rows: Row[] = [
     [open, 1, 9, 1, 1],
-    [open, 1, 9, 1, 7],
+    [open, 6, 9, 1, 7],
     [open + 60, 1, 9, 1, 2],
     [open + 60, null, null, null, null],
     [open + 120, 1, 9, 1, 3],
@@ -99,6 +99,7 @@ test('of rows with the same time the last one that can be true wins', () => {
     [open + 60, 2],
     [open + 120, 3],
   ])
+  assert.equal(batch.candles[0]?.open, 6)
   assert.deepEqual(batch.excluded, [])
 })
 
@@ -186,6 +187,14 @@ test('the last row of a past window stays where it is, even after a break and wi
   assert.equal(brief(read(rows, 'HOUR_1', noon)).at(-1)?.[0], at('2025-03-10T05:00:00Z'))
 })
 
+test('the last row stays where it is after a break within the session, too', () => {
+  const rows: Row[] = [
+    [open, 1, 1, 1, 1, 5],
+    [open + 5400, 1, 1, 1, 1, 0],
+  ]
+  assert.equal(brief(read(rows, 'HOUR_1', noon)).at(-1)?.[0], open + 5400)
+})
+
 test('in a market that never closes the last minute of the day is a candle like any other', () => {
   const midnight = day('2025-03-12')
   const meta = {
@@ -262,6 +271,10 @@ test("a bad row is named by its candle's own time, which for a day is its tradin
     [open, null, null, null, null],
   ]
   assert.deepEqual(read(rows, 'DAY_1', noon).excluded, [day('2025-03-12')])
+  const sydney = { exchangeTimezoneName: 'Australia/Sydney' }
+  const back = ['2025-03-03T23:00:00Z', '2025-03-04T23:00:00Z', '2025-03-02T23:00:00Z', '2025-03-05T23:00:00Z']
+  const backwards = back.map((time): Row => [at(time), 1, 1, 1, 1, 5])
+  assert.deepEqual(read(backwards, 'DAY_1', noon, sydney).excluded, [day('2025-03-03')])
 })
 
 test('the adjusted close of a day is passed on unrounded, and is null where Yahoo does not say or the interval is shorter', () => {
@@ -321,23 +334,24 @@ test('an answer without rows is empty, and one with prices but no times is refus
 
 test('dividends and splits come by trading date, oldest first, only those in [from, to), and for days alone', () => {
   const sydney = { exchangeTimezoneName: 'Australia/Sydney' }
-  const dates = ['2025-02-02T23:00:00Z', '2025-02-04T23:00:00Z', '2025-01-30T23:00:00Z', '2025-02-03T23:00:00Z'].map(at)
-  const keyed = (fields: object) => Object.fromEntries(dates.map((date) => [`x${date}`, { date, ...fields }]))
+  // Of the 5th, the 4th, the 3rd and the 31st, as Sydney counts.
+  const dates = ['2025-02-04T23:00:00Z', '2025-02-03T23:00:00Z', '2025-02-02T23:00:00Z', '2025-01-30T23:00:00Z'].map(at)
+  const keyed = <T>(event: (i: number) => T) =>
+    Object.fromEntries(dates.map((date, i) => [`x${date}`, { date, ...event(i) }]))
   const events = {
-    dividends: keyed({ amount: 0.205 }),
-    splits: keyed({ numerator: 4, denominator: 1, splitRatio: '4:1' }),
+    dividends: keyed((i) => ({ amount: 0.205 + i })),
+    splits: keyed((i) => ({ numerator: 4 + i, denominator: 1, splitRatio: `${4 + i}:1` })),
   }
   const window = { from: day('2025-02-03'), to: day('2025-02-05') }
   const batch = readChart(answer([], sydney, events), { ...everything, ...window }, noon * 1000)
-  const inside = [day('2025-02-03'), day('2025-02-04')]
-  assert.deepEqual(
-    batch.dividends,
-    inside.map((epoch) => ({ epoch, amount: 0.205 })),
-  )
-  assert.deepEqual(
-    batch.splits,
-    inside.map((epoch) => ({ epoch, numerator: 4, denominator: 1 })),
-  )
+  assert.deepEqual(batch.dividends, [
+    { epoch: day('2025-02-03'), amount: 2.205 },
+    { epoch: day('2025-02-04'), amount: 1.205 },
+  ])
+  assert.deepEqual(batch.splits, [
+    { epoch: day('2025-02-03'), numerator: 6, denominator: 1 },
+    { epoch: day('2025-02-04'), numerator: 5, denominator: 1 },
+  ])
   const hours = readChart(answer([], sydney, events), { ...everything, interval: 'HOUR_1' }, noon * 1000)
   assert.deepEqual([hours.dividends, hours.splits], [[], []])
 })
@@ -444,4 +458,13 @@ test("the price after yesterday's bell, which Yahoo appends until today's open, 
       [bell - 60, 2],
     ])
   }
+})
+
+test('the price after the bell does not go into a candle of another day', () => {
+  const rows: Row[] = [
+    [at('2025-03-10T19:59:00Z'), 1, 1, 1, 1, 5],
+    [at('2025-03-11T20:00:01Z'), 2, 2, 2, 2, 0],
+  ]
+  const batch = read(rows, 'MINUTE_1', at('2025-03-12T12:00:00Z'))
+  assert.deepEqual(brief(batch)[0], [at('2025-03-10T19:59:00Z'), 1])
 })

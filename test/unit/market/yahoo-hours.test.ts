@@ -130,6 +130,12 @@ test('a market without extended hours has the same with and without, until midni
   assert.deepEqual(tradingPeriods(stock, false), [stock.regular])
 })
 
+test('empty hours before and after count for nothing, wherever Yahoo puts them', () => {
+  const nowhere = { start: midnight - 7200, end: midnight - 7200 }
+  const odd = { pre: nowhere, regular: stock.regular, post: { start: midnight + 99_999, end: midnight + 99_999 } }
+  assert.deepEqual(tradingHours(odd, true), wednesday)
+})
+
 test('a time zone that does not exist is UTC', () => {
   assert.deepEqual(['Europe/London', 'Mars/Olympus', ''].map(knownTimezone), ['Europe/London', 'UTC', 'UTC'])
 })
