@@ -4,18 +4,21 @@ import type { Dividend, Split } from '../domain/corporate-action.ts'
 import { intervalSeconds, isDaily } from '../domain/interval.ts'
 import type { CandleBatch, CandleQuery, SeriesFacts } from './market-source.ts'
 import type { Nonsense } from './quarantine.ts'
-import { finalBefore, type MarketHours, tradingHours, wholeDay } from './yahoo-hours.ts'
-import { adjustedCloseOf, byDate, endOnGrid, inOrder, type Row, usable, volumeOf } from './yahoo-rows.ts'
+import { finalBefore, knownTimezone, type MarketHours, tradingHours, tradingPeriods, wholeDay } from './yahoo-hours.ts'
+import { adjustedCloseOf, inOrder, joined, onDates, onGrid, type Row, usable, volumeOf } from './yahoo-rows.ts'
 import { tradingDate } from './yahoo-trading-date.ts'
 
 const column = z.array(z.unknown()).catch([])
-const session = z.object({ start: z.number(), end: z.number() })
+/** Whole seconds that a calendar can hold. */
+const isEpoch = (value: unknown): value is number => Number.isInteger(value) && Math.abs(Number(value)) <= 8.64e12
+const epoch = z.custom<number>(isEpoch)
+const session = z.object({ start: epoch, end: epoch })
 const spareSession = session.nullable().catch(null)
 const spareNumber = z.number().nullable().catch(null)
 
 const columns = z.object({ open: column, high: column, low: column, close: column, volume: column })
-const dividend = z.object({ date: z.number(), amount: z.number().positive() })
-const split = z.object({ date: z.number(), numerator: z.number().positive(), denominator: z.number().positive() })
+const dividend = z.object({ date: epoch, amount: z.number().positive() })
+const split = z.object({ date: epoch, numerator: z.number().positive(), denominator: z.number().positive() })
 /** Keyed by whatever; what cannot be read is left out. */
 const events = <T extends z.ZodType>(event: T) => z.record(z.string(), event.nullable().catch(null)).catch({})
 
@@ -24,7 +27,7 @@ const answer = z.object({
     result: z.tuple([
       z.object({
         meta: z.object({
-          exchangeTimezoneName: z.string().catch('UTC'),
+          exchangeTimezoneName: z.string().catch('UTC').transform(knownTimezone),
           instrumentType: z.string().nullable().catch(null),
           currency: z.string().nullable().catch(null),
           firstTradeDate: spareNumber,
@@ -43,6 +46,8 @@ const answer = z.object({
     ]),
   }),
 })
+/** No clock of Yahoo's or of ours is off by so much: such a row has a wrong time. */
+const aheadSeconds = 86_400
 type Result = z.infer<typeof answer>['chart']['result'][0]
 
 /**
@@ -60,21 +65,28 @@ export function readChart(
   if (timestamp.length === 0 && indicators.quote[0].close.length > 0) throw new Error('Prices without times')
   const now = nowMs / 1000
   const regular = wholeDay(meta.currentTradingPeriod.regular)
+  const isExtended = extendedHours && !isDaily(interval)
+  const trading = tradingHours(meta.currentTradingPeriod, isExtended)
   const hours: MarketHours = {
     timezone: meta.exchangeTimezoneName,
     session: regular,
+    periods: tradingPeriods(meta.currentTradingPeriod, isExtended),
     lastTradeEpoch: meta.regularMarketTime,
   }
-  const trading = tradingHours(meta.currentTradingPeriod, extendedHours && !isDaily(interval))
 
   const excluded = new Set<number>()
-  const leaveOut = (reason: Nonsense, row: Row): void => {
+  const leaveOut = (reason: Nonsense, row: Row, epoch = row.epoch): void => {
     nonsense(reason, row)
-    const epoch = isDaily(interval) ? tradingDate(row.epoch, hours.timezone) : row.epoch
     if (epoch >= from && epoch < to) excluded.add(epoch)
   }
-  const sent = inOrder(toRows(result), leaveOut)
-  const rows = isDaily(interval) ? byDate(sent, hours) : endOnGrid(sent, hours, intervalSeconds(interval))
+  const outOfTime = (row: Row): void =>
+    leaveOut('time backwards', row, isDaily(interval) ? tradingDate(row.epoch, hours.timezone) : row.epoch)
+  const { past = [], ahead = [] } = Object.groupBy(toRows(result), ({ epoch }) =>
+    epoch > now + aheadSeconds ? 'ahead' : 'past',
+  )
+  for (const row of ahead) outOfTime(row)
+  const sent = inOrder(past, outOfTime)
+  const rows = isDaily(interval) ? onDates(sent, hours.timezone) : onGrid(sent, hours, intervalSeconds(interval))
   const runs = isDaily(interval) ? dayRuns(hours, now) : minutesRun(intervalSeconds(interval), now)
   const screened = usable(rows, {
     mayBeNegative: meta.instrumentType === 'FUTURE',
@@ -82,7 +94,7 @@ export function readChart(
     leaveOut,
   })
   const candles: SourceCandle[] = []
-  for (const row of screened) {
+  for (const row of joined(screened)) {
     if (row.epoch < from || row.epoch >= to) continue
     const { epoch, open, high, low, close } = row
     const adjustedClose = isDaily(interval) ? adjustedCloseOf(row) : null
@@ -109,12 +121,10 @@ function toRows({ timestamp, indicators }: Result): Row[] {
   const [{ open, high, low, close, volume }] = indicators.quote
   const adjusted = indicators.adjclose[0]?.adjclose ?? []
   const rows: Row[] = []
-  for (const [i, epoch] of timestamp.entries()) {
-    if (typeof epoch !== 'number') continue
-    // Only the last row may be the current price, whose time is that of a trade.
-    const isLast = i === timestamp.length - 1
+  for (const [i, time] of timestamp.entries()) {
+    if (!isEpoch(time)) continue
     rows.push({
-      epoch: isLast ? epoch : Math.floor(epoch / 60) * 60,
+      epoch: time,
       open: open[i],
       high: high[i],
       low: low[i],
@@ -126,16 +136,24 @@ function toRows({ timestamp, indicators }: Result): Row[] {
   return rows
 }
 
+/** One of a kind for each trading date, oldest first. */
 function actions({ meta, events }: Result, from: number, to: number): { dividends: Dividend[]; splits: Split[] } {
-  const dated = <T extends { date: number }>(found: Record<string, T | null>) =>
-    Object.values(found)
-      .filter((event) => event !== null)
-      .map((event) => ({ ...event, epoch: tradingDate(event.date, meta.exchangeTimezoneName) }))
-      .filter(({ epoch }) => epoch >= from && epoch < to)
-      .sort((a, b) => a.epoch - b.epoch)
+  const dates = <T extends { date: number }>(found: Record<string, T | null>): [number, T[]][] => {
+    const known = Object.values(found).filter((event) => event !== null)
+    const byDate = Map.groupBy(known, ({ date }) => tradingDate(date, meta.exchangeTimezoneName))
+    return [...byDate].filter(([epoch]) => epoch >= from && epoch < to).sort(([a], [b]) => a - b)
+  }
+  const product = (factors: readonly number[]): number => factors.reduce((a, b) => a * b)
   return {
-    dividends: dated(events.dividends).map(({ epoch, amount }) => ({ epoch, amount })),
-    splits: dated(events.splits).map(({ epoch, numerator, denominator }) => ({ epoch, numerator, denominator })),
+    dividends: dates(events.dividends).map(([epoch, paid]) => ({
+      epoch,
+      amount: paid.reduce((sum, { amount }) => sum + amount, 0),
+    })),
+    splits: dates(events.splits).map(([epoch, done]) => ({
+      epoch,
+      numerator: product(done.map(({ numerator }) => numerator)),
+      denominator: product(done.map(({ denominator }) => denominator)),
+    })),
   }
 }
 

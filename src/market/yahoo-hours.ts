@@ -13,6 +13,8 @@ export interface MarketHours {
   readonly timezone: string
   /** The regular session that runs, ran last or comes next; null where Yahoo does not say. */
   readonly session: Session | null
+  /** What rows lie in, each with a grid of its own: the session, where asked for with the hours before and after it. */
+  readonly periods: readonly Session[]
   readonly lastTradeEpoch: number | null
 }
 
@@ -32,6 +34,22 @@ interface Periods {
   readonly pre: Session | null
   readonly regular: Session | null
   readonly post: Session | null
+}
+
+/** The periods of a day's trading that are not empty, in their order. */
+export function tradingPeriods({ pre, regular, post }: Periods, extended: boolean): Session[] {
+  const asked = extended ? [pre, wholeDay(regular), post] : [wholeDay(regular)]
+  return asked.filter((period) => period !== null).filter(({ start, end }) => start < end)
+}
+
+/** Yahoo's zone, or UTC where there is no such zone here. */
+export function knownTimezone(name: string): string {
+  try {
+    new Intl.DateTimeFormat('en', { timeZone: name })
+    return name
+  } catch {
+    return 'UTC'
+  }
 }
 
 /** With those before and after the regular session where they are asked for; Yahoo gives markets that have none empty ones. */
@@ -54,11 +72,14 @@ export function finalBefore(
   now: number,
 ): number {
   const long = now - longestSessionSeconds
+  if (!hours) return isDaily(interval) ? tradingDate(now - daySeconds, timezone) : long
+  const settled = now - settleSeconds
   if (isDaily(interval)) {
-    const date = tradingDate(hours?.opens ?? now, timezone)
-    if (!hours || now < hours.closes + settleSeconds) return date
-    return Math.max(date + daySeconds, tradingDate(now, timezone))
+    const date = tradingDate(hours.opens, timezone)
+    if (settled >= hours.closes) return Math.max(date + daySeconds, tradingDate(now, timezone))
+    // The day before has ended only now where markets never close.
+    const isRoundTheClock = hours.closes - hours.opens >= daySeconds
+    return isRoundTheClock && settled < hours.opens ? date - daySeconds : date
   }
-  if (!hours) return long
-  return now < hours.closes + settleSeconds ? hours.opens : Math.max(hours.closes, long)
+  return settled >= hours.closes ? Math.max(hours.closes, long) : Math.min(hours.opens, settled)
 }

@@ -1,10 +1,12 @@
 import assert from 'node:assert/strict'
 import { type TestContext, test } from 'node:test'
 import { FinstageError } from '../../src/domain/errors.ts'
-import type { Interval } from '../../src/domain/interval.ts'
+import type { SourceInterval } from '../../src/domain/interval.ts'
 import type { Quote } from '../../src/domain/quote.ts'
+import type { CandleBatch } from '../../src/market/market-source.ts'
 import { type YahooOptions, yahooSource } from '../../src/market/yahoo.ts'
 import { startTestYahoo, type TestYahoo } from '../support/test-yahoo.ts'
+import { dividendFactors } from '../support/test-yahoo-actions.ts'
 import type { QuoteRow } from '../support/test-yahoo-charts.ts'
 import { isFake, type Recording, readRecordings, rowsOf, windowOf } from '../support/test-yahoo-replay.ts'
 
@@ -12,7 +14,7 @@ const dir = process.env.YAHOO_RECORDINGS_DIR
 const recordings = dir === undefined ? [] : readRecordings(dir)
 const skip = dir === undefined ? 'YAHOO_RECORDINGS_DIR is not set: nothing recorded to replay' : false
 
-const intervals: Readonly<Record<string, Interval>> = { '1m': 'MINUTE_1', '1h': 'HOUR_1', '1d': 'DAY_1' }
+const intervals: Readonly<Record<string, SourceInterval>> = { '1m': 'MINUTE_1', '1h': 'HOUR_1', '1d': 'DAY_1' }
 const isChart = ({ path }: Recording) => path.startsWith('/v8/finance/chart/')
 const daySeconds = 86_400
 
@@ -22,7 +24,14 @@ interface ChartBody {
       {
         readonly meta: { readonly exchangeTimezoneName: string }
         readonly timestamp?: readonly number[]
-        readonly indicators: { readonly quote: [Readonly<Record<string, readonly number[]>>] }
+        readonly events?: {
+          readonly dividends?: Readonly<Record<string, { readonly date: number; readonly amount: number }>>
+          readonly splits?: Readonly<Record<string, { readonly date: number; numerator: number; denominator: number }>>
+        }
+        readonly indicators: {
+          readonly quote: [Readonly<Record<string, readonly number[]>>]
+          readonly adjclose?: [{ readonly adjclose: readonly number[] }]
+        }
       },
     ]
   }
@@ -34,7 +43,13 @@ function queryOf(recording: Recording) {
   const { interval, period1, period2 } = windowOf(recording)
   const symbol = recording.path.slice('/v8/finance/chart/'.length)
   // Yahoo's windows include their end, ours do not.
-  return { symbol, interval: intervals[interval] ?? 'DAY_1', from: period1, to: period2 + daySeconds }
+  return {
+    symbol,
+    interval: intervals[interval] ?? 'DAY_1',
+    extendedHours: false,
+    from: period1,
+    to: period2 + daySeconds,
+  }
 }
 
 test('every recorded quote comes out with the recorded numbers', { skip }, async (t: TestContext) => {
@@ -91,19 +106,34 @@ test('every recorded chart comes out with the recorded numbers', { skip }, async
       await using yahoo = await startTestYahoo({ replay: { dir: dir ?? '', only: recording.file } })
       const now = () => Date.parse(recording.recordedAt)
       const batch = await sourceOf(yahoo, { now }).candles(queryOf(recording))
-      const [{ meta, timestamp = [], indicators }] = (recording.body as ChartBody).chart.result
+      const [{ meta, timestamp = [], events = {}, indicators }] = (recording.body as ChartBody).chart.result
+      const { exchangeTimezoneName: zone } = meta
       const [prices] = indicators.quote
       const isDay = recording.query.interval === '1d'
       const expected = timestamp.map((time, i) => ({
-        epoch: isDay ? dateIn(meta.exchangeTimezoneName, time) : time,
+        epoch: isDay ? dateIn(zone, time) : time,
         open: prices.open?.[i],
         high: prices.high?.[i],
         low: prices.low?.[i],
         close: prices.close?.[i],
         volume: prices.volume?.[i],
         closed: true,
+        adjustedClose: indicators.adjclose?.[0].adjclose[i] ?? null,
       }))
-      assert.deepEqual(batch, { candles: expected, excluded: [] })
+      assert.deepEqual([batch.candles, batch.excluded], [expected, []])
+      assert.deepEqual(
+        batch.dividends,
+        Object.values(events.dividends ?? {}).map(({ date, amount }) => ({ epoch: dateIn(zone, date), amount })),
+      )
+      assert.deepEqual(
+        batch.splits,
+        Object.values(events.splits ?? {}).map(({ date, numerator, denominator }) => ({
+          epoch: dateIn(zone, date),
+          numerator,
+          denominator,
+        })),
+      )
+      assert.equal(batch.facts?.timezone, zone)
     })
   }
 })
@@ -114,6 +144,24 @@ function dateIn(timeZone: string, time: number): number {
   const part = (type: string) => Number(parts.find((each) => each.type === type)?.value)
   return Date.UTC(part('year'), part('month') - 1, part('day')) / 1000
 }
+
+test("recorded dividends explain the recorded adjusted closes, by the test Yahoo's own formula", { skip }, () => {
+  let explained = 0
+  for (const recording of recordings.filter((each) => isChart(each) && !isFake(each.file))) {
+    const [{ timestamp = [], events = {}, indicators }] = (recording.body as ChartBody).chart.result
+    const adjusted = indicators.adjclose?.[0].adjclose ?? []
+    const closes = indicators.quote[0].close ?? []
+    for (const { date, amount } of Object.values(events.dividends ?? {})) {
+      const i = timestamp.indexOf(date)
+      const [close = Number.NaN, before = Number.NaN] = [closes[i], closes[i - 1]]
+      const [adjustedClose = Number.NaN, adjustedBefore = Number.NaN] = [adjusted[i], adjusted[i - 1]]
+      const factorOf = dividendFactors({ splits: [], dividends: [{ day: 1, amount }] }, () => before)
+      assert.ok(Math.abs(adjustedBefore / before / (adjustedClose / close) / factorOf(0) - 1) < 1e-5)
+      explained++
+    }
+  }
+  assert.ok(explained >= 5)
+})
 
 test('a spoilt chart is a typed error, or a batch that says what it left out', { skip }, async (t: TestContext) => {
   const files = recordings.filter((recording) => isChart(recording) && isFake(recording.file))
@@ -132,7 +180,8 @@ test('a spoilt chart is a typed error, or a batch that says what it left out', {
         assert.ok(outcome.cause)
       } else {
         // What has neither times nor prices has nothing to leave out.
-        assert.deepEqual(outcome, { candles: [], excluded: [] })
+        const { candles, excluded, dividends, splits } = outcome as CandleBatch
+        assert.deepEqual([candles, excluded, dividends, splits], [[], [], [], []])
         const [{ indicators }] = (recording.body as ChartBody).chart.result
         assert.deepEqual(indicators.quote, [{}])
       }
@@ -160,6 +209,6 @@ test('all recordings together are served as one Yahoo', { skip }, async () => {
   assert.equal((await source.listings(symbols)).size, symbols.length - 2)
   assert.equal(yahoo.requestsTo('quote').length, 1)
   const year = { from: Date.UTC(2021, 1, 1) / 1000, to: Date.UTC(2022, 0, 31) / 1000 }
-  const { candles } = await source.candles({ symbol: 'MSFT', interval: 'DAY_1', ...year })
+  const { candles } = await source.candles({ symbol: 'MSFT', interval: 'DAY_1', extendedHours: false, ...year })
   assert.equal(candles.length, 252)
 })

@@ -1,16 +1,25 @@
-/** Charts that test Yahoo makes up: the same numbers for the same times, in sessions that are those of the real exchange. */
+import { type Actions, actionsUpTo, amountNow, noActions } from './test-yahoo-actions.ts'
+import { dayRows, intradayRows, intradaySeconds, longRows, type Market } from './test-yahoo-rows.ts'
+import {
+  type Calendar,
+  daySeconds,
+  isTradingDay,
+  localDay,
+  offsetSeconds,
+  type Period,
+  type Periods,
+  periodsOf,
+  tradingDayUpTo,
+} from './test-yahoo-sessions.ts'
 
-export interface Session {
-  /** Seconds after midnight in the exchange's zone. */
-  readonly opens: number
-  readonly closes: number
-  readonly days: 'weekdays' | 'all'
-}
-
+/** What test Yahoo makes charts up from. */
 export interface Instrument {
   /** null: has no chart. */
-  readonly session: Session | null
+  readonly calendar: Calendar | null
   readonly row: QuoteRow
+  /** What made-up prices move about. */
+  readonly basePrice: number
+  readonly actions: Actions
 }
 
 /** A row of a quote answer, in Yahoo's own names. */
@@ -24,27 +33,28 @@ export interface ChartRow {
   readonly low?: number | null
   readonly close?: number | null
   readonly volume?: number | null
+  readonly adjclose?: number | null
 }
 
 export interface ChartRequest {
   readonly interval: string
   readonly period1: number
   readonly period2: number
+  readonly includePrePost?: boolean
+  /** As 'div|split'. */
+  readonly events?: string
 }
 
-const daySeconds = 86_400
+export interface Chart {
+  readonly rows: readonly ChartRow[]
+  readonly meta: Readonly<Record<string, unknown>>
+  /** As Yahoo has them, by the epoch of each; absent where there are none. */
+  readonly events?: unknown
+}
+
 export const firstTradeEpoch = Date.UTC(2015, 0, 2) / 1000
 
-const intervalSeconds: Readonly<Record<string, number>> = {
-  '1m': 60,
-  '2m': 120,
-  '5m': 300,
-  '15m': 900,
-  '30m': 1800,
-  '60m': 3600,
-  '1h': 3600,
-  '1d': daySeconds,
-}
+const granularity: Readonly<Record<string, string>> = { '30m': '1h', '60m': '1h' }
 
 const reachDays: Readonly<Record<string, number>> = {
   '1m': 30,
@@ -60,8 +70,9 @@ const reachDays: Readonly<Record<string, number>> = {
 export function refusalOf({ interval, period1, period2 }: ChartRequest, now: number): [number, string, string] | null {
   const reach = reachDays[interval]
   const window = `startTime=${period1} and endTime=${period2}`
-  if (intervalSeconds[interval] === undefined)
+  if (intradaySeconds[interval] === undefined && !['1d', '1wk', '1mo'].includes(interval)) {
     return [422, 'Unprocessable Entity', `Invalid input - interval=${interval}`]
+  }
   if (interval === '1m' && period2 - period1 > 7 * daySeconds) {
     return [
       422,
@@ -79,51 +90,72 @@ export function refusalOf({ interval, period1, period2 }: ChartRequest, now: num
   return null
 }
 
-/** Rows of the window, some of them null; while a session runs, the current price comes last, with the time of the trade. */
-export function madeUpRows({ session, row }: Instrument, request: ChartRequest, now: number): ChartRow[] {
-  if (!session) return []
+/**
+ * Rows of the window, some of them null. The current price comes last, with the time of the trade: while a session runs, and
+ * after it as long as there is no newer one.
+ */
+export function madeUpChart(instrument: Instrument, request: ChartRequest, now: number): Chart {
   const { interval, period1, period2 } = request
+  const meta = chartMeta(instrument, interval, now)
+  const market = marketOf(instrument, now)
+  if (!market) return { rows: [], meta }
+  const inWindow = (time: number | null): boolean => time !== null && time >= period1 && time <= period2
+  const first = Math.floor(Math.max(period1, firstTradeEpoch) / daySeconds) - 1
+  const last = Math.floor(Math.min(period2, now) / daySeconds) + 1
+  const rows =
+    interval === '1d'
+      ? dayRows(market, first, last)
+      : interval === '1wk' || interval === '1mo'
+        ? longRows(market, interval, first, last)
+        : intradayRows(market, request, first, last)
+  const chart = { rows: rows.filter(({ time }) => inWindow(time)), meta }
+  const events = interval === '1d' ? eventsOf(market, request.events ?? '', inWindow) : {}
+  return Object.keys(events).length > 0 ? { ...chart, events } : chart
+}
+
+function marketOf({ calendar, row, basePrice, actions }: Instrument, now: number): Market | null {
+  if (!calendar) return null
   const zone = String(row.exchangeTimezoneName)
-  const seconds = intervalSeconds[interval] ?? daySeconds
-  const rows: ChartRow[] = []
-  const firstDay = Math.floor(Math.max(period1, firstTradeEpoch) / daySeconds) - 1
-  for (let day = firstDay; day * daySeconds <= Math.min(period2, now) + daySeconds; day++) {
-    if (!isTradingDay(day, session)) continue
-    const { start, end } = sessionOf(day, session, zone)
-    if (start > now) break
-    if (interval === '1d') {
-      const running = now < end
-      rows.push(day % 29 === 0 ? { time: start } : rowOf(row, start, Math.min(end, now), running ? now : start))
-      continue
-    }
-    for (let time = start; time < end && time <= now; time += seconds) {
-      rows.push((time / 60) % 97 === 5 ? { time } : rowOf(row, time, Math.min(time + seconds, end, now), time))
-    }
-    if (now < end) rows.push({ ...rowOf(row, now, now, now), volume: 0 })
+  const today = localDay(zone, now)
+  const periods = (day: number) => periodsOf(day, calendar, zone)
+  const day = tradingDayUpTo(today, calendar)
+  const latestDay = periods(day).regular.start <= now ? day : tradingDayUpTo(day - 1, calendar)
+  const isTrading = (each: number) => isTradingDay(each, calendar)
+  return { basePrice, actions: actionsUpTo(today, actions), now, latestDay, zone, periods, isTrading }
+}
+
+function eventsOf(
+  { actions, periods }: Market,
+  asked: string,
+  inWindow: (time: number) => boolean,
+): Record<string, unknown> {
+  const opening = (day: number): number => periods(day).regular.start
+  const keyed = <T extends { date: number }>(events: readonly T[]): [string, T][] =>
+    events.filter(({ date }) => inWindow(date)).map((event) => [String(event.date), event])
+  const dividends = actions.dividends.map((each) => ({ amount: amountNow(each, actions), date: opening(each.day) }))
+  const splits = actions.splits.map(({ day, numerator, denominator }) => ({
+    date: opening(day),
+    numerator,
+    denominator,
+    splitRatio: `${numerator}:${denominator}`,
+  }))
+  const names = asked.split('|')
+  const found = {
+    dividends: names.includes('div') ? keyed(dividends) : [],
+    splits: names.includes('split') ? keyed(splits) : [],
   }
-  return rows.filter(({ time }) => time !== null && time >= period1 && time <= period2)
+  return Object.fromEntries(
+    Object.entries(found)
+      .filter(([, events]) => events.length > 0)
+      .map(([name, events]) => [name, Object.fromEntries(events)]),
+  )
 }
 
-function rowOf(row: QuoteRow, start: number, end: number, time: number): ChartRow {
-  const open = priceAt(row, start)
-  const close = priceAt(row, end)
-  const high = Math.fround(Math.max(open, close) * 1.001)
-  const low = Math.fround(Math.min(open, close) * 0.999)
-  return { time: Math.floor(time), open, high, low, close, volume: 1000 + (Math.floor(time / 60) % 500) * 10 }
-}
-
-/** Float32 written as a double, as Yahoo does it: 75.0875015258789. */
-function priceAt(row: QuoteRow, epoch: number): number {
-  const days = epoch / daySeconds
-  const wave = 1 + 0.15 * Math.sin(days / 58) + 0.02 * Math.sin(days * 1.3) + 0.003 * Math.sin(days * 97)
-  return Math.fround(Number(row.regularMarketPrice) * wave)
-}
-
-export function chartMeta({ session, row }: Instrument, interval: string, now: number): Record<string, unknown> {
+export function chartMeta(instrument: Instrument, interval: string, now: number): Record<string, unknown> {
+  const { calendar, row } = instrument
   const zone = String(row.exchangeTimezoneName)
-  let day = Math.floor((now + offsetSeconds(zone, now)) / daySeconds)
-  while (session && !isTradingDay(day, session)) day--
-  const regular = session ? sessionOf(day, session, zone) : null
+  const market = marketOf(instrument, now)
+  const ended = market?.periods(market.latestDay).regular.end ?? now
   return {
     currency: row.currency,
     symbol: row.symbol,
@@ -131,37 +163,27 @@ export function chartMeta({ session, row }: Instrument, interval: string, now: n
     fullExchangeName: row.fullExchangeName,
     instrumentType: row.quoteType,
     firstTradeDate: firstTradeEpoch,
-    regularMarketTime: Math.floor(regular ? Math.min(now, regular.end) : now),
+    regularMarketTime: Math.floor(Math.min(now, ended)),
+    hasPrePostMarketData: calendar?.preOpens !== undefined,
     gmtoffset: offsetSeconds(zone, now),
     exchangeTimezoneName: zone,
     regularMarketPrice: row.regularMarketPrice,
+    longName: row.longName,
+    shortName: row.shortName,
     priceHint: row.priceHint,
-    ...(regular ? { currentTradingPeriod: { regular } } : {}),
-    dataGranularity: interval,
+    ...(calendar ? { currentTradingPeriod: tradingPeriod(calendar, zone, now) } : {}),
+    dataGranularity: granularity[interval] ?? interval,
+    range: '',
   }
 }
 
-/** Days are counted from 1970-01-01, a Thursday. */
-function isTradingDay(day: number, { days }: Session): boolean {
-  const weekday = (day + 4) % 7
-  return days === 'all' || (weekday !== 0 && weekday !== 6)
+/** Today's hours on a trading day, before, in and after them; else those of the last one. */
+function tradingPeriod(calendar: Calendar, zone: string, now: number): Record<keyof Periods, unknown> {
+  const { pre, regular, post } = periodsOf(tradingDayUpTo(localDay(zone, now), calendar), calendar, zone)
+  const shown = ({ start, end }: Period) => ({ start, end, gmtoffset: offsetSeconds(zone, start) })
+  return { pre: shown(pre), regular: shown(regular), post: shown(post) }
 }
 
-function sessionOf(day: number, { opens, closes }: Session, zone: string): { start: number; end: number } {
-  const noon = day * daySeconds + 43_200
-  const midnight = day * daySeconds - offsetSeconds(zone, noon)
-  return { start: midnight + opens, end: midnight + closes }
-}
-
-const formats = new Map<string, Intl.DateTimeFormat>()
-
-/** How far the zone's clock is ahead of UTC at that time. */
-function offsetSeconds(zone: string, epoch: number): number {
-  const format =
-    formats.get(zone) ??
-    new Intl.DateTimeFormat('en-US', { timeZone: zone, timeZoneName: 'longOffset', hour: 'numeric' })
-  formats.set(zone, format)
-  const name = format.formatToParts(epoch * 1000).find(({ type }) => type === 'timeZoneName')?.value ?? 'GMT'
-  const [, sign, hours, minutes] = /GMT([+-])(\d\d):(\d\d)/.exec(name) ?? ['', '+', '0', '0']
-  return (sign === '-' ? -1 : 1) * (Number(hours) * 3600 + Number(minutes) * 60)
+export function newInstrument(row: QuoteRow, calendar: Calendar | null): Instrument {
+  return { calendar, row, basePrice: Number(row.regularMarketPrice), actions: noActions }
 }

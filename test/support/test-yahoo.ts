@@ -3,18 +3,23 @@ import { readFileSync } from 'node:fs'
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { join } from 'node:path'
+import { withDividend, withSplit } from './test-yahoo-actions.ts'
 import {
+  type Chart,
   type ChartRequest,
   type ChartRow,
   chartMeta,
   type Instrument,
-  madeUpRows,
+  madeUpChart,
+  newInstrument,
   type QuoteRow,
   refusalOf,
 } from './test-yahoo-charts.ts'
+import { type Answer, type Endpoint, type Fault, Faults, send, yahooError } from './test-yahoo-faults.ts'
 import { loadReplay, type ReplayOptions } from './test-yahoo-replay.ts'
+import type { Calendar } from './test-yahoo-sessions.ts'
 
-export type Endpoint = 'cookie' | 'crumb' | 'quote' | 'chart' | 'search' | 'other'
+export type { Endpoint, Fault } from './test-yahoo-faults.ts'
 
 export interface LoggedRequest {
   readonly endpoint: Endpoint
@@ -25,20 +30,6 @@ export interface LoggedRequest {
   /** Epoch milliseconds of the machine's clock. */
   readonly at: number
 }
-
-/** What goes wrong. Of several faults of an endpoint the newest is the one that happens. */
-export type Fault =
-  | { readonly delayMs: number }
-  /** 429 and 5xx as text, everything else in Yahoo's JSON form, unless there is a body. */
-  | { readonly status: number; readonly headers?: Readonly<Record<string, string>>; readonly body?: unknown }
-  /** No answer at all, or one whose body stops halfway with the connection open. */
-  | { readonly hang: 'answer' | 'body' }
-  /** The right answer, cut in half. */
-  | { readonly truncated: true }
-  | { readonly html: true }
-  | { readonly drop: true }
-  /** The right answer, with headers of its own: a cookie, say. */
-  | { readonly headers: Readonly<Record<string, string>> }
 
 export interface TestYahooOptions {
   /** Epoch milliseconds; quotes are of the time at which the server starts. */
@@ -53,6 +44,8 @@ export interface TestYahoo extends AsyncDisposable {
   /** http://127.0.0.1:port, for YAHOO_BASE_URL. */
   readonly url: string
   readonly requests: readonly LoggedRequest[]
+  /** How much of the bodies of the fault `bytes` has been written so far. */
+  readonly bytesSent: number
   requestsTo(endpoint: Endpoint): readonly LoggedRequest[]
   /** Resolves once so many requests to the endpoint have come in, counted from the start. */
   received(endpoint: Endpoint, count: number): Promise<void>
@@ -60,33 +53,36 @@ export interface TestYahoo extends AsyncDisposable {
   setPrice(symbol: string, price: number, timeMs?: number): void
   /** Fields in Yahoo's names, over those there are; null takes the symbol out of the answers. */
   setQuote(symbol: string, fields: Readonly<Record<string, unknown>> | null): void
-  /** Rows as they are, in the order given, where they lie in the window asked for. */
-  setChart(symbol: string, interval: string, rows: readonly ChartRow[], meta?: Readonly<Record<string, unknown>>): void
-  /** Happens at the next `times` requests, or until the returned function is called. */
-  fault(endpoint: Endpoint, fault: Fault, times?: number): () => void
+  /** Rows as they are, in the order given, where they lie in the window asked for; `meta` over what there is, `events` whole. */
+  setChart(
+    symbol: string,
+    interval: string,
+    rows: readonly ChartRow[],
+    meta?: Readonly<Record<string, unknown>>,
+    events?: unknown,
+  ): void
+  /** Sessions as they are from now on, over those there are. */
+  setCalendar(symbol: string, calendar: Partial<Calendar>): void
+  /**
+   * From the exchange's `date` (2025-03-12) on there are `numerator` shares for every `denominator`: once that day has come,
+   * all history before it is told in the new ones. Prices that were made up for the day and later stay as they are.
+   */
+  addSplit(symbol: string, date: string, numerator: number, denominator: number): void
+  /** `amount` as it is paid on `date`, the first day without it: it lowers all adjusted closes before, once that day has come. */
+  addDividend(symbol: string, date: string, amount: number): void
+  /** Gone with all its history. */
+  delist(symbol: string): void
+  /**
+   * Happens at the next `times` requests, or until the returned function is called; with a `share` of 0.5 at every second
+   * one of them, and so on.
+   */
+  fault(endpoint: Endpoint, fault: Fault, times?: number, share?: number): () => void
   clearFaults(): void
   /** No crumb handed out so far is taken any longer. */
   expireCrumbs(): void
   /** What the crumb endpoint says, instead of a crumb, `times` times. */
   poisonCrumb(text: string, times?: number): void
   close(): Promise<void>
-}
-
-interface Answer {
-  readonly status: number
-  readonly body: unknown
-  readonly headers?: Readonly<Record<string, string | string[]>>
-}
-
-interface Armed {
-  readonly endpoint: Endpoint
-  readonly fault: Fault
-  left: number
-}
-
-interface SetChart {
-  readonly rows: readonly ChartRow[]
-  readonly meta: Readonly<Record<string, unknown>>
 }
 
 const cookieDomain = 'Domain=.yahoo.com; Path=/; Max-Age=31536000; Secure; HttpOnly; SameSite=None'
@@ -99,10 +95,12 @@ export async function startTestYahoo({
 }: TestYahooOptions = {}): Promise<TestYahoo> {
   const instruments = replay ? new Map<string, Instrument>() : readInstruments(Math.floor(now() / 1000))
   const recorded = replay ? loadReplay(replay) : null
-  const charts = new Map<string, SetChart>()
+  const charts = new Map<string, Chart>()
   const requests: LoggedRequest[] = []
   const arrivals = new EventEmitter()
-  const armed: Armed[] = []
+  const delisted = new Set<string>()
+  const faults = new Faults()
+  let bytesSent = 0
   const poison: string[] = []
   const crumbs = new Set<string>()
   let crumbCount = 0
@@ -121,7 +119,9 @@ export async function startTestYahoo({
     const asked = { endpoint, method, path, query, cookie: headers.cookie, at: Date.now() }
     requests.push(asked)
     arrivals.emit('request')
-    send(response, answerTo(asked), takeFault(endpoint))
+    send(response, answerTo(asked), faults.take(endpoint), (bytes) => {
+      bytesSent += bytes
+    })
   }
 
   function answerTo({ endpoint, method, path, query, cookie = '' }: LoggedRequest): Answer {
@@ -129,7 +129,7 @@ export async function startTestYahoo({
     if (endpoint === 'crumb') return crumb(cookie)
     if (endpoint === 'quote') return quote(query, cookie)
     if (endpoint === 'chart') return chart(path.slice('/v8/finance/chart/'.length), query)
-    if (endpoint === 'search') return search(query.q ?? '')
+    if (endpoint === 'search') return search(query)
     return yahooError('finance', 404, 'Not Found', `No such path: ${path}`)
   }
 
@@ -158,38 +158,35 @@ export async function startTestYahoo({
     if (!cookie.includes('A3=') || !crumbs.has(crumb)) {
       return yahooError('finance', 401, 'Unauthorized', 'Invalid Crumb')
     }
-    const rows = symbols.split(',').flatMap((symbol) => recorded?.quote(symbol) ?? instruments.get(symbol)?.row ?? [])
+    const listed = symbols.split(',').filter((symbol) => !delisted.has(symbol))
+    const rows = listed.flatMap((symbol) => recorded?.quote(symbol) ?? instruments.get(symbol)?.row ?? [])
     return { status: 200, body: { quoteResponse: { result: rows, error: null } } }
   }
 
   function chart(symbol: string, query: Readonly<Record<string, string>>): Answer {
-    const request = { interval: query.interval ?? '1d', period1: Number(query.period1), period2: Number(query.period2) }
-    const recording = recorded?.chart(symbol, request)
+    const request = chartRequest(query)
+    const recording = delisted.has(symbol) ? undefined : recorded?.chart(symbol, request)
     if (recording) return recording
     const seconds = Math.floor(now() / 1000)
-    const instrument = instruments.get(symbol)
+    const instrument = delisted.has(symbol) ? undefined : instruments.get(symbol)
     if (!instrument || instrument.row.quoteType === 'NONE') {
       return yahooError('chart', 404, 'Not Found', 'No data found, symbol may be delisted')
     }
     const set = charts.get(`${symbol} ${request.interval}`)
-    const refusal = set ? null : refusalOf(request, seconds)
-    if (refusal) return yahooError('chart', ...refusal)
-    const rows = set ? inWindow(set.rows, request) : madeUpRows(instrument, request, seconds)
-    return chartAnswer(rows, { ...chartMeta(instrument, request.interval, seconds), ...set?.meta })
+    if (set) {
+      const meta = { ...chartMeta(instrument, request.interval, seconds), ...set.meta }
+      return chartAnswer({ ...set, rows: inWindow(set.rows, request), meta })
+    }
+    const refusal = refusalOf(request, seconds)
+    return refusal ? yahooError('chart', ...refusal) : chartAnswer(madeUpChart(instrument, request, seconds))
   }
 
-  function search(query: string): Answer {
-    const recording = recorded?.search(query)
+  function search({ q = '', quotesCount = '6' }: Readonly<Record<string, string>>): Answer {
+    const recording = recorded?.search(q)
     if (recording) return recording
-    const wanted = query.toUpperCase()
-    const found = [...instruments.values()].map(({ row }) => row).filter((row) => matches(row, wanted))
-    return { status: 200, body: { count: found.length, quotes: found.map(searchRow), news: [] } }
-  }
-
-  function takeFault(endpoint: Endpoint): Fault | undefined {
-    const next = armed.findLast((each) => each.endpoint === endpoint && each.left > 0)
-    if (next) next.left--
-    return next?.fault
+    const listed = [...instruments.values()].map(({ row }) => row).filter(({ symbol }) => !delisted.has(symbol))
+    const found = searchRows(listed, q).slice(0, Number(quotesCount))
+    return { status: 200, body: { count: found.length, quotes: found, news: [] } }
   }
 
   function row(symbol: string): QuoteRow {
@@ -197,9 +194,18 @@ export async function startTestYahoo({
   }
 
   function setQuote(symbol: string, fields: Readonly<Record<string, unknown>> | null): void {
-    const session = instruments.get(symbol)?.session ?? { opens: 34_200, closes: 57_600, days: 'weekdays' as const }
+    const known = instruments.get(symbol)
+    const next = newInstrument({ ...row(symbol), ...fields }, known ? known.calendar : newYorkWeekdays)
     if (fields === null) instruments.delete(symbol)
-    else instruments.set(symbol, { session, row: { ...row(symbol), ...fields } })
+    // History stays what it was.
+    else if (known) instruments.set(symbol, { ...known, row: next.row, basePrice: known.basePrice || next.basePrice })
+    else instruments.set(symbol, next)
+  }
+
+  function change(symbol: string, what: (known: Instrument) => Partial<Instrument>): void {
+    const known = instruments.get(symbol)
+    if (!known) throw new Error(`Test Yahoo does not know ${symbol}`)
+    instruments.set(symbol, { ...known, ...what(known) })
   }
 
   function setPrice(symbol: string, price: number, timeMs: number = now()): void {
@@ -214,14 +220,6 @@ export async function startTestYahoo({
       regularMarketDayLow: Math.min(price, Number(regularMarketDayLow ?? price)),
       regularMarketVolume: Number(regularMarketVolume ?? 0) + 100,
     })
-  }
-
-  function fault(endpoint: Endpoint, what: Fault, times = Number.POSITIVE_INFINITY): () => void {
-    const entry = { endpoint, fault: what, left: times }
-    armed.push(entry)
-    return () => {
-      entry.left = 0
-    }
   }
 
   const requestsTo = (endpoint: Endpoint) => requests.filter((each) => each.endpoint === endpoint)
@@ -241,13 +239,24 @@ export async function startTestYahoo({
   return {
     url,
     requests,
+    get bytesSent() {
+      return bytesSent
+    },
     requestsTo,
     received,
     setPrice,
     setQuote,
-    setChart: (symbol, interval, rows, meta = {}) => void charts.set(`${symbol} ${interval}`, { rows, meta }),
-    fault,
-    clearFaults: () => void armed.splice(0),
+    setChart: (symbol, interval, rows, meta = {}, events = undefined) =>
+      void charts.set(`${symbol} ${interval}`, { rows, meta, events }),
+    setCalendar: (symbol, over) =>
+      change(symbol, ({ calendar }) => ({ calendar: { ...(calendar ?? newYorkWeekdays), ...over } })),
+    addSplit: (symbol, date, numerator, denominator) =>
+      change(symbol, ({ actions }) => ({ actions: withSplit(actions, date, numerator, denominator) })),
+    addDividend: (symbol, date, amount) =>
+      change(symbol, ({ actions }) => ({ actions: withDividend(actions, date, amount) })),
+    delist: (symbol) => void delisted.add(symbol),
+    fault: (...what) => faults.add(...what),
+    clearFaults: () => faults.clear(),
     expireCrumbs: () => crumbs.clear(),
     poisonCrumb: (text, times = 1) => void poison.push(...Array<string>(times).fill(text)),
     close,
@@ -263,11 +272,20 @@ function endpointOf(path: string): Endpoint {
   return path === '/' || /^\/(quote\/|consent|v2\/collectConsent|copyConsent)/.test(path) ? 'cookie' : 'other'
 }
 
+/** Of symbols that a test brings. */
+const newYorkWeekdays: Calendar = { opens: 34_200, closes: 57_600, days: 'weekdays' }
+
 function readInstruments(startedAt: number): Map<string, Instrument> {
-  const file = join(import.meta.dirname, '../fixtures/yahoo/instruments.json')
-  const all: Instrument[] = JSON.parse(readFileSync(file, 'utf8'))
-  return new Map(all.map((each) => [each.row.symbol, { ...each, row: traded(each.row, startedAt) }]))
+  const all: { calendar: string | null; row: QuoteRow }[] = readFixture('instruments')
+  const calendars: Record<string, Calendar> = readFixture('calendars')
+  const calendarOf = (name: string | null) => (name === null ? null : (calendars[name] ?? null))
+  return new Map(
+    all.map(({ calendar, row }) => [row.symbol, newInstrument(traded(row, startedAt), calendarOf(calendar))]),
+  )
 }
+
+const readFixture = (name: string) =>
+  JSON.parse(readFileSync(join(import.meta.dirname, `../fixtures/yahoo/${name}.json`), 'utf8'))
 
 const traded = (row: QuoteRow, startedAt: number): QuoteRow =>
   row.regularMarketPrice === undefined ? row : { ...row, regularMarketTime: startedAt }
@@ -278,63 +296,51 @@ const redirect = (location: string, cookie: string): Answer => ({
   headers: { location, 'set-cookie': `${cookie}; ${cookieDomain}` },
 })
 
-const yahooError = (outer: string, status: number, code: string, description: string): Answer => ({
-  status,
-  body: { [outer]: { result: null, error: { code, description } } },
+const chartRequest = (query: Readonly<Record<string, string>>): ChartRequest => ({
+  interval: query.interval ?? '1d',
+  period1: Number(query.period1),
+  period2: Number(query.period2),
+  includePrePost: query.includePrePost === 'true',
+  events: query.events ?? '',
 })
 
 /** Yahoo's windows include their end. */
 const inWindow = (rows: readonly ChartRow[], { period1, period2 }: ChartRequest): ChartRow[] =>
   rows.filter(({ time }) => time === null || (time >= period1 && time <= period2))
 
-function chartAnswer(rows: readonly ChartRow[], meta: Readonly<Record<string, unknown>>): Answer {
+function chartAnswer({ rows, meta, events }: Chart): Answer {
   const column = (name: keyof ChartRow) => rows.map((row) => row[name] ?? null)
   const names = ['open', 'high', 'low', 'close', 'volume'] as const
-  const quote = rows.length > 0 ? Object.fromEntries(names.map((name) => [name, column(name)])) : {}
+  const quote = [rows.length > 0 ? Object.fromEntries(names.map((name) => [name, column(name)])) : {}]
   const times = rows.length > 0 ? { timestamp: column('time') } : {}
-  return { status: 200, body: { chart: { result: [{ meta, ...times, indicators: { quote: [quote] } }], error: null } } }
+  const adjclose = rows.some((row) => row.adjclose !== undefined)
+    ? { adjclose: [{ adjclose: column('adjclose') }] }
+    : {}
+  const told = events === undefined ? {} : { events }
+  const result = [{ meta, ...times, ...told, indicators: { quote, ...adjclose } }]
+  return { status: 200, body: { chart: { result, error: null } } }
 }
 
-const matches = (row: QuoteRow, wanted: string): boolean =>
-  row.symbol.startsWith(wanted) ||
-  String(row.longName ?? '')
-    .toUpperCase()
-    .includes(wanted)
-
-const searchRow = (row: QuoteRow) => ({
-  symbol: row.symbol,
-  shortname: row.shortName,
-  longname: row.longName,
-  quoteType: row.quoteType,
-  exchange: row.exchange,
-  exchDisp: row.fullExchangeName,
-  isYahooFinance: true,
-})
-
-function send(response: ServerResponse, answer: Answer, fault: Fault | undefined): void {
-  if (fault === undefined) write(response, answer)
-  else if ('delayMs' in fault) setTimeout(write, fault.delayMs, response, answer)
-  else if ('status' in fault) write(response, refusal(fault))
-  else if ('headers' in fault) write(response, { ...answer, headers: { ...answer.headers, ...fault.headers } })
-  else if ('truncated' in fault) write(response, { ...answer, body: half(answer) })
-  else if ('html' in fault) write(response, { status: 200, body: '<html><body>Will be right back</body></html>' })
-  else if ('drop' in fault) response.destroy()
-  else if (fault.hang === 'body') response.writeHead(200, { 'content-type': 'application/json' }).write(half(answer))
-}
-
-function refusal({ status, headers = {}, body }: Extract<Fault, { status: number }>): Answer {
-  if (body !== undefined) return { status, headers, body }
-  if (status === 429) return { status, headers, body: 'Too Many Requests\r\n' }
-  if (status >= 500) return { status, headers, body: 'upstream connect error' }
-  return { ...yahooError('finance', status, 'Error', `Status ${status}`), headers }
-}
-
-const textOf = ({ body }: Answer): string => (typeof body === 'string' ? body : JSON.stringify(body))
-
-const half = (answer: Answer): string => textOf(answer).slice(0, textOf(answer).length / 2)
-
-function write(response: ServerResponse, answer: Answer): void {
-  const type = typeof answer.body === 'string' ? 'text/html' : 'application/json'
-  response.writeHead(answer.status, { 'content-type': type, ...answer.headers })
-  response.end(textOf(answer))
+/** As the real one ranks them: a symbol that is the text, those that begin with it, names that hold it. */
+function searchRows(rows: readonly QuoteRow[], text: string): Record<string, unknown>[] {
+  const wanted = text.trim().toUpperCase()
+  const rank = ({ symbol, longName, shortName }: QuoteRow): number => {
+    if (symbol === wanted) return 3
+    if (symbol.startsWith(wanted)) return 2
+    return `${longName ?? ''} ${shortName ?? ''}`.toUpperCase().includes(wanted) ? 1 : 0
+  }
+  const found = rows.filter((row) => wanted !== '' && row.quoteType !== 'NONE' && rank(row) > 0)
+  return found
+    .sort((a, b) => rank(b) - rank(a))
+    .map((row) => ({
+      exchange: row.exchange,
+      shortname: row.shortName,
+      quoteType: row.quoteType,
+      symbol: row.symbol,
+      index: 'quotes',
+      score: rank(row) * 10_000,
+      longname: row.longName,
+      exchDisp: row.fullExchangeName,
+      isYahooFinance: true,
+    }))
 }

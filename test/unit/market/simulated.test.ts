@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import type { Candle } from '../../../src/domain/candle.ts'
+import type { Candle, SourceCandle } from '../../../src/domain/candle.ts'
 import { FinstageError } from '../../../src/domain/errors.ts'
-import { type Interval, intervalSeconds, intervals } from '../../../src/domain/interval.ts'
+import { intervalSeconds, type SourceInterval, sourceIntervals } from '../../../src/domain/interval.ts'
 import type { Quote } from '../../../src/domain/quote.ts'
 import type { MarketSource } from '../../../src/market/market-source.ts'
 import { simulatedSource } from '../../../src/market/simulated.ts'
@@ -15,8 +15,8 @@ function marketAt(timeMs: number, seed = 1): MarketSource {
   return simulatedSource({ symbolCount: 20, ticksPerSecond: 1, now: () => timeMs, seed })
 }
 
-async function rows(source: MarketSource, symbol: string, interval: Interval, from: number, to: number) {
-  const { candles, excluded } = await source.candles({ symbol, interval, from, to })
+async function rows(source: MarketSource, symbol: string, interval: SourceInterval, from: number, to: number) {
+  const { candles, excluded } = await source.candles({ symbol, interval, extendedHours: false, from, to })
   assert.deepEqual(excluded, [])
   return candles
 }
@@ -40,7 +40,7 @@ function assertSame(actual: readonly Candle[], expected: readonly Candle[], what
 }
 
 /** What an aggregator would make of candles, one for each `seconds`. */
-function aggregate(candles: readonly Candle[], seconds: number): Candle[] {
+function aggregate(candles: readonly Candle[], seconds: number): SourceCandle[] {
   const groups = Map.groupBy(candles, ({ epoch }) => Math.floor(epoch / seconds) * seconds)
   return [...groups].map(([epoch, group]) => ({
     epoch,
@@ -50,10 +50,11 @@ function aggregate(candles: readonly Candle[], seconds: number): Candle[] {
     close: first(group.slice(-1)).close,
     volume: group.reduce((sum, { volume }) => sum + (volume ?? Number.NaN), 0),
     closed: first(group.slice(-1)).closed && first(group.slice(-1)).epoch + 60 === epoch + seconds,
+    adjustedClose: null,
   }))
 }
 
-for (const interval of intervals.filter((each) => each !== 'MINUTE_1')) {
+for (const interval of sourceIntervals.filter((each) => each !== 'MINUTE_1')) {
   const size = intervalSeconds(interval)
   test(`${size / 60} one-minute candles are one ${interval} candle`, async () => {
     const source = marketAt((midnight + 3 * day) * 1000)
@@ -68,7 +69,7 @@ test('one-minute candles so far are the open candle of every interval', async ()
   const source = marketAt((midnight + 13 * 3600 + 37 * 60 + 21.345) * 1000)
   for (const symbol of symbols) {
     const minutes = await rows(source, symbol, 'MINUTE_1', midnight, midnight + day)
-    for (const interval of intervals) {
+    for (const interval of sourceIntervals) {
       const candles = await rows(source, symbol, interval, midnight, midnight + day)
       assertSame(candles, aggregate(minutes, intervalSeconds(interval)), `${symbol} ${interval}`)
     }
@@ -81,7 +82,7 @@ test('the live price is the close of the open candle of every interval, and with
     const source = marketAt(Math.round((start + seconds) * 1000))
     for (const symbol of symbols) {
       const { price } = await quoteOf(source, symbol)
-      for (const interval of intervals) {
+      for (const interval of sourceIntervals) {
         const candles = await rows(source, symbol, interval, start - 2 * day, start + day)
         const open = first(candles.slice(-1))
         assert.equal(open.closed, false)
@@ -224,7 +225,7 @@ test('the same seed gives the same market after a restart, whatever was asked be
   timeMs = (midnight + 12_345.678) * 1000
   const fresh = simulatedSource({ symbolCount: 300, ticksPerSecond: 9, now: () => timeMs, seed: 5 })
   for (const symbol of symbols) {
-    for (const interval of intervals) {
+    for (const interval of sourceIntervals) {
       const [from, to] = [midnight - 3 * day, midnight + day]
       assertSame(await rows(fresh, symbol, interval, from, to), await rows(wanderer, symbol, interval, from, to))
     }
@@ -266,7 +267,7 @@ test('candles start in [from, to) and not after now, and only the running one is
 test('history starts with 2015, and goes all the way back for every interval', async () => {
   const source = marketAt(midnight * 1000)
   const start = Date.UTC(2015, 0, 1) / 1000
-  for (const interval of intervals) {
+  for (const interval of sourceIntervals) {
     assert.equal(source.reachDays(interval), null)
     assert.equal(first(await rows(source, 'GC=F', interval, 0, start + day)).epoch, start)
   }
@@ -283,7 +284,7 @@ test('an unknown symbol fails alone', async () => {
   const source = marketAt(midnight * 1000)
   assert.deepEqual([...(await source.listings(['AAPL', 'NOSUCH', 'SIM0006', 'SIM0005'])).keys()], ['AAPL', 'SIM0005'])
   await assert.rejects(
-    source.candles({ symbol: 'SIM0006', interval: 'DAY_1', from: 0, to: midnight }),
+    source.candles({ symbol: 'SIM0006', interval: 'DAY_1', extendedHours: false, from: 0, to: midnight }),
     (error: unknown) => error instanceof FinstageError && error.code === 'SYMBOL_NOT_FOUND',
   )
 })
@@ -292,4 +293,24 @@ test('before its history begins the market knows its instruments, but has no pri
   const listing = (await marketAt(0).listings(['AAPL'])).get('AAPL')
   assert.equal(listing?.instrument.name, 'Apple Inc.')
   assert.equal(listing?.quote, null)
+})
+
+test('extended hours change nothing in a market that never closes, and nothing is paid or split', async () => {
+  const source = marketAt((midnight + day / 2) * 1000)
+  const query = { symbol: 'AAPL', interval: 'HOUR_1', from: midnight - day, to: midnight + day } as const
+  const batch = await source.candles({ ...query, extendedHours: false })
+  assert.deepEqual(await source.candles({ ...query, extendedHours: true }), batch)
+  assert.deepEqual([batch.dividends, batch.splits], [[], []])
+  assert.equal(batch.finalBefore, midnight)
+  assert.deepEqual(batch.facts?.hours, { opens: midnight, closes: midnight + day })
+})
+
+test('a search ranks symbols that begin with the text before names that hold it', async () => {
+  const source = simulatedSource({ symbolCount: 200, ticksPerSecond: 1, now: () => midnight * 1000 })
+  for (const text of ['A', 'M', 'S', 'T']) {
+    const found = await source.search(text.toLowerCase(), 300)
+    const begins = found.map(({ symbol }) => symbol.startsWith(text))
+    assert.ok(begins.includes(true) && begins.includes(false), text)
+    assert.equal(begins.lastIndexOf(true) + 1, begins.indexOf(false), text)
+  }
 })
