@@ -24,7 +24,12 @@ const children = new Set<ChildProcess>()
 let stopping = false
 
 /** `directory`: where Finstage's own Postgres keeps its data, from one start to the next. */
-export function startServer(name: ServerName, ticksPerSecond: number, directory: string): Promise<Server> {
+export function startServer(
+  name: ServerName,
+  ticksPerSecond: number,
+  directory: string,
+  environment: Record<string, string> = {},
+): Promise<Server> {
   if (name === 'stock Yoga')
     return start(name, [join(import.meta.dirname, 'stock-yoga.ts'), String(ticksPerSecond)], {})
   return start(name, ['src/main.ts', 'all'], {
@@ -34,6 +39,7 @@ export function startServer(name: ServerName, ticksPerSecond: number, directory:
     MARKET_SOURCE: 'simulated',
     SIMULATED_TICKS_PER_SECOND: String(ticksPerSecond),
     LOG_LEVEL: 'warn',
+    ...environment,
   })
 }
 

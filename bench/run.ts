@@ -1,10 +1,11 @@
 // First figures, each beside a baseline measured in the same run. What they mean: bench/README.md
-// usage: npm run bench -- [--only http|subscriptions|polling|backfill]
+// usage: npm run bench -- [--only http|subscriptions|polling|candles|backfill]
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
 import { measureBackfill } from './backfill.ts'
+import { measureCandles } from './candles.ts'
 import { measureHttp } from './http.ts'
 import { machineFacts } from './machine.ts'
 import { measurePolling } from './polling.ts'
@@ -15,6 +16,7 @@ const scenarios = {
   http: measureHttp,
   subscriptions: measureSubscriptions,
   polling: measurePolling,
+  candles: measureCandles,
   backfill: measureBackfill,
 }
 
