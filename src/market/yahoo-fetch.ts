@@ -66,19 +66,20 @@ async function accepted(response: Response, url: URL, nowMs: number): Promise<Re
   if (isPage && !isForm && !isRefused) return await withoutBody(response)
 
   const text = await boundedText(response, mostBytes)
-  const refusal = new YahooRefusal(status, withoutCrumb(text, url), retryAfterSeconds(response, nowMs))
-  if (isRefused) throw refusal
-  if (!isPage) assertReadable(text, url, refusal)
+  const refusal = () => new YahooRefusal(status, withoutCrumb(text, url), retryAfterSeconds(response, nowMs))
+  if (isRefused) throw refusal()
+  if (!isPage && !isReadable(text, url)) throw unreadable(refusal(), url)
   return new Response(text, { status, headers })
 }
 
-/** What comes in place of an answer: a page that says sorry, or the words of a 429 under a status of 200. */
-function assertReadable(text: string, url: URL, refusal: YahooRefusal): void {
-  const isCrumb = url.pathname.endsWith('/getcrumb')
-  if (isCrumb ? isCrumbLike(text) : /^\s*\{/.test(text)) return
-  if (refusal.isRateLimit) throw refusal
-  throw new Error(`Not ${isCrumb ? 'a crumb' : 'JSON'}: ${refusal.description}`)
-}
+const isCrumb = (url: URL): boolean => url.pathname.endsWith('/getcrumb')
+
+/** As far as can be seen without parsing it, which yahoo-finance2 does. */
+const isReadable = (text: string, url: URL): boolean => (isCrumb(url) ? isCrumbLike(text) : /^\s*\{/.test(text))
+
+/** What came in place of an answer: a page that says sorry, or the words of a 429 under a status of 200. */
+const unreadable = (said: YahooRefusal, url: URL): Error =>
+  said.isRateLimit ? said : new Error(`Not ${isCrumb(url) ? 'a crumb' : 'JSON'}: ${said.description}`)
 
 /** Eleven letters, digits, dots and slashes as far as anybody has seen: no blanks, no markup, no JSON. */
 const isCrumbLike = (text: string): boolean => /^[\w./~+=-]{6,64}$/.test(text)

@@ -17,6 +17,8 @@ interface House {
   readonly registry: Registry
   /** HTTP requests that left. */
   readonly left: () => number
+  /** How many of them were under way together at most. */
+  readonly mostTogether: () => number
   pass(seconds: number): void
 }
 
@@ -24,10 +26,13 @@ interface House {
 function houseOf(yahoo: TestYahoo, breakMs = 2): House {
   let nowMs = startMs
   let left = 0
+  let together = 0
+  let mostTogether = 0
   const registry = new Registry()
   const counting: typeof fetch = (input, init) => {
     left++
-    return fetch(input, init)
+    mostTogether = Math.max(mostTogether, ++together)
+    return fetch(input, init).finally(() => together--)
   }
   const policy = { retryWithinMs: 1, breakMs, longestBreakMs: breakMs * 4 }
   const now = () => nowMs
@@ -35,7 +40,7 @@ function houseOf(yahoo: TestYahoo, breakMs = 2): House {
   const pass = (seconds: number) => {
     nowMs += seconds * 1000
   }
-  return { source, yahoo, registry, left: () => left, pass }
+  return { source, yahoo, registry, left: () => left, mostTogether: () => mostTogether, pass }
 }
 
 const chartOfDays = {
@@ -209,6 +214,15 @@ test('a call that waits for its turn longer than a call may take is no time-out'
   const { source } = houseOf(yahoo)
   yahoo.fault('search', { delayMs: 15 })
   await Promise.all(Array.from({ length: 40 }, () => search(source)))
+})
+
+test('four calls of each endpoint are under way at once, whatever the others do', async () => {
+  await using yahoo = await startTestYahoo({ now: () => startMs })
+  const { source, mostTogether } = houseOf(yahoo)
+  await quote(source)
+  for (const endpoint of ['quote', 'chart', 'search'] as const) yahoo.fault(endpoint, { delayMs: 20 })
+  await Promise.all([quote, chart, search].flatMap((call) => Array.from({ length: 6 }, () => call(source))))
+  assert.equal(mostTogether(), 12)
 })
 
 test('the 505th call that would have to wait is SOURCE_UNAVAILABLE at once', async () => {

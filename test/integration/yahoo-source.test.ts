@@ -341,7 +341,8 @@ test('nothing is written to the console, and no error names the crumb', async (t
   const source = sourceOf(yahoo)
   yahoo.setQuote('MSFT', { regularMarketPrice: 'x' })
   await source.listings(['AAPL', 'MSFT'])
-  for (const fault of [{ status: 500 }, { status: 404 }, { truncated: true }, { html: true }] as const) {
+  const quoting = { status: 400, body: 'Bad request: /v7/finance/quote?symbols=AAPL&crumb=test.Crumb1' }
+  for (const fault of [quoting, { status: 500 }, { status: 404 }, { truncated: true }, { html: true }] as const) {
     yahoo.fault('quote', fault)
     const error = await failure(source.listings(['AAPL']))
     assert.ok(!`${error.message} ${error.cause}`.includes('test.Crumb'))

@@ -166,6 +166,19 @@ test('callers that wait for a half-open breaker heed the 429 that it meets', asy
   assert.equal((await sample('finstage_source_rejected_total'))['chart rate_limit'], 4)
 })
 
+test('a call that is kept back by a pause does not pass for the proof that a breaker waits for', async (t) => {
+  t.mock.timers.enable({ apis: ['Date'], now: 0 })
+  const { policy, call, sample } = subject()
+  const { promise: refused, reject: refuse } = Promise.withResolvers<never>()
+  const underWay = assert.rejects(policy.execute(() => refused))
+  await times(5, () => call(serverError))
+  refuse(new YahooRefusal(429, 'Too Many Requests', 10))
+  await underWay
+  t.mock.timers.tick(5000)
+  await call('ok')
+  assert.equal((await sample('finstage_source_breaker_state')).chart, 2)
+})
+
 test('four calls run, 500 wait, and one more is turned away at once', async () => {
   const { policy, calls, sample } = subject()
   const { promise: gate, resolve: open } = Promise.withResolvers<void>()
