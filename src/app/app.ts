@@ -89,6 +89,7 @@ export class App {
     const api = role === 'all' || role === 'api' ? await this.#api(base) : null
     const metrics = await this.#metrics(base)
     this.#stops.push(() => base.health.stopping())
+    void base.source.warm?.()
     return { api, metrics }
   }
 
@@ -226,6 +227,7 @@ function createSource(config: Config, log: Logger, registry: Registry): MarketSo
   return yahooSource({
     ...(config.YAHOO_BASE_URL ? { baseUrl: config.YAHOO_BASE_URL } : {}),
     logger: log,
+    registry,
     streamUrl: streamUrl(config),
     streamDropped: (reason) => dropped.inc({ reason }),
   })

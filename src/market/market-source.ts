@@ -30,6 +30,9 @@ export interface MarketSource {
   /** How much wall time `count` candles may span, at most, in seconds: closed hours, weekends and holidays included. */
   spanSeconds(interval: SourceInterval, count: number): number
 
+  /** Has ready what a first call would wait for. Never rejects: what fails here fails again where it is needed, and is told there. */
+  warm?(): Promise<void>
+
   /** Opens the live feed, which watches nothing yet. */
   openLive(sink: LiveSink): LiveFeed
 }

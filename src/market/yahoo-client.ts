@@ -1,17 +1,23 @@
-import { YahooFinance } from 'yahoo-finance2/createYahooFinance'
-import { ExtendedCookieJar } from 'yahoo-finance2/lib/cookieJar'
 import type { Logger } from '../platform/logger.ts'
-import { namesCrumb } from './yahoo-errors.ts'
+import { RetryBudget } from './retry-budget.ts'
+import { namesCrumb, sourceError } from './yahoo-errors.ts'
 import { type YahooFetchOptions, yahooFetch } from './yahoo-fetch.ts'
+import type { YahooEndpoint } from './yahoo-metrics.ts'
+import { YahooPolicy, type YahooPolicyOptions } from './yahoo-policy.ts'
+import { type YahooSession, yahooSession } from './yahoo-session.ts'
 
 export interface YahooClientOptions extends YahooFetchOptions {
   readonly logger: Pick<Logger, 'warn'> | undefined
+  readonly policy: YahooPolicyOptions
 }
 
 /** Yahoo's answers as parsed from JSON, unchecked. Whatever is no answer is thrown. */
 export interface YahooClient {
   quote(symbols: readonly string[]): Promise<unknown>
   chart(symbol: string, params: ChartParams): Promise<unknown>
+  search(text: string, limit: number): Promise<unknown>
+  /** Has the cookie and the crumb ready for the first quote. */
+  openSession(): Promise<void>
 }
 
 export interface ChartParams {
@@ -23,66 +29,107 @@ export interface ChartParams {
   readonly includePrePost: boolean
 }
 
-const host = 'https://query2.finance.yahoo.com'
+/** `crumb`: of all callers, once asked for. */
+interface Opened {
+  readonly session: YahooSession
+  crumb: Promise<string> | undefined
+}
 
-/**
- * yahoo-finance2's session (cookie, crumb, queue of four calls at a time) without its validator: that one prints whole schemas
- * to the console where a row is malformed, reads the text '1,234.5' as the number 1, and takes 15 ms for 100 quotes even with
- * `validateResult: false`.
- */
-export function yahooClient({ logger, ...options }: YahooClientOptions): YahooClient {
+const host = 'https://query2.finance.yahoo.com'
+const renewalEveryMs = 1000
+/** In requests: the cookie, the crumb, and one again for each of the four calls that may have been under way. */
+const renewalCost = 6
+
+/** Every endpoint under its own policy; what is made again after a failure is paid from one budget. */
+export function yahooClient({ logger, policy, ...options }: YahooClientOptions): YahooClient {
+  const { now, metrics } = options
   const fetch = yahooFetch(options)
-  let session = openSession(fetch)
+  const budget = new RetryBudget()
+  const policyOf = (endpoint: YahooEndpoint) => new YahooPolicy({ endpoint, now, budget, metrics }, policy)
+  const policies = {
+    quote: policyOf('quote'),
+    chart: policyOf('chart'),
+    search: policyOf('search'),
+    crumb: policyOf('crumb'),
+  }
+  let current = newSession()
+  let renewedAtMs = Number.NEGATIVE_INFINITY
+
+  function newSession(): Opened {
+    return { session: yahooSession(fetch), crumb: undefined }
+  }
+
+  /** Typed here: what keeps a session from opening is not to count as a failure of the quote that waits for it. */
+  function crumbOf(opened: Opened): Promise<string> {
+    opened.crumb ??= policies.crumb.execute(opened.session.fetchCrumb).catch((error: unknown) => {
+      opened.crumb = undefined
+      throw sourceError(error)
+    })
+    return opened.crumb
+  }
 
   async function quote(symbols: readonly string[]): Promise<unknown> {
-    const used = session
+    let used = current
+    const ask = () =>
+      policies.quote.execute(async () => {
+        used = current
+        const crumb = await crumbOf(used)
+        return await used.session.ask(`${host}/v7/finance/quote`, { symbols: symbols.join(','), crumb })
+      })
     try {
-      return await askQuote(used, symbols)
+      return await ask()
     } catch (error) {
       if (!namesCrumb(error)) throw error
       // Callers that failed together share the session that the first of them opens.
-      if (session === used) {
-        logger?.warn({ err: error }, 'Yahoo refused the crumb: asking for a new one')
-        session = openSession(fetch)
-      }
-      return await askQuote(session, symbols)
+      if (used === current && !renew(error)) throw error
+      return await ask()
     }
   }
 
+  /** false: not now. Where every crumb is refused, a new one for every call would be a storm. */
+  function renew(reason: unknown): boolean {
+    if (now() - renewedAtMs < renewalEveryMs || !budget.take(renewalCost)) return false
+    renewedAtMs = now()
+    logger?.warn({ err: reason }, 'Yahoo refused the crumb: asking for a new one')
+    current = newSession()
+    return true
+  }
+
   function chart(symbol: string, { interval, period1, period2, includePrePost }: ChartParams): Promise<unknown> {
-    const params = { interval, period1: String(period1), period2: String(period2) }
-    return session._fetch(`${host}/v8/finance/chart/${encodeURIComponent(symbol)}`, {
+    const params = {
       useYfid: 'true',
       includePrePost: String(includePrePost),
       events: 'div|split|earn',
       lang: 'en-US',
-      ...params,
-    })
+      interval,
+      period1: String(period1),
+      period2: String(period2),
+    }
+    const url = `${host}/v8/finance/chart/${encodeURIComponent(symbol)}`
+    return policies.chart.execute(() => current.session.ask(url, params))
   }
 
-  return { quote, chart }
-}
-
-const askQuote = (session: YahooFinance, symbols: readonly string[]): Promise<unknown> =>
-  session._fetch(`${host}/v7/finance/quote`, { symbols: symbols.join(',') }, {}, 'json', true)
-
-/** The library keeps a crumb by its cookie jar, for ever: the way to a new crumb is a new jar. */
-function openSession(fetch: typeof globalThis.fetch): YahooFinance {
-  return new YahooFinance({
-    fetch,
-    cookieJar: new TolerantCookieJar(),
-    logger: quiet,
-    suppressNotices: ['yahooSurvey'],
-    versionCheck: false,
-  })
-}
-
-/** The library does not await this for an answer's cookies: one for a foreign domain would end the process. */
-class TolerantCookieJar extends ExtendedCookieJar {
-  override async setFromSetCookieHeaders(headers: string | string[], url: string): Promise<void> {
-    for (const header of [headers].flat()) await super.setFromSetCookieHeaders(header, url).catch(() => undefined)
+  function search(text: string, limit: number): Promise<unknown> {
+    const params = { ...searchParams, quotesCount: String(limit), newsCount: '0', q: text }
+    return policies.search.execute(() => current.session.ask(`${host}/v1/finance/search`, params))
   }
+
+  async function openSession(): Promise<void> {
+    await crumbOf(current)
+  }
+
+  return { quote, chart, search, openSession }
 }
 
-const nothing = (): void => undefined
-const quiet = { info: nothing, warn: nothing, error: nothing, debug: nothing, dir: nothing }
+/** As yahoo-finance2 asks. */
+const searchParams = {
+  lang: 'en-US',
+  region: 'US',
+  enableFuzzyQuery: 'false',
+  quotesQueryId: 'tss_match_phrase_query',
+  multiQuoteQueryId: 'multi_quote_single_token_query',
+  newsQueryId: 'news_cie_vespa',
+  enableCb: 'true',
+  enableNavLinks: 'true',
+  enableEnhancedTrivialQuery: 'true',
+}

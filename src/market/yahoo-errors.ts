@@ -1,4 +1,6 @@
+import { isBrokenCircuitError, isBulkheadRejectedError } from 'cockatiel'
 import { FinstageError, symbolNotFound } from '../domain/errors.ts'
+import { BodyTooLarge } from './yahoo-body.ts'
 
 /** An answer of Yahoo's that says no. Holds what it said, and never the address, which has the crumb in it. */
 export class YahooRefusal extends Error {
@@ -17,6 +19,19 @@ export class YahooRefusal extends Error {
     this.description = said.description
     this.retryAfterSeconds = retryAfterSeconds
   }
+
+  /** Says the words under other statuses too. */
+  get isRateLimit(): boolean {
+    return this.status === 429 || /too many requests/i.test(this.description)
+  }
+}
+
+/** An answer of 200 that has an error within; null: it has none. */
+export function refusalWithin(body: unknown): YahooRefusal | null {
+  if (typeof body !== 'object' || body === null) return null
+  const [inner, ...others] = Object.values(body)
+  const says = typeof inner === 'object' && inner !== null && 'error' in inner && inner.error
+  return says && others.length === 0 ? new YahooRefusal(200, JSON.stringify(body), null) : null
 }
 
 /** Yahoo wraps its errors as `{ "chart": { "result": null, "error": { code, description } } }`, the outer name varies. */
@@ -39,21 +54,30 @@ export function namesCrumb(error: unknown): boolean {
   return /crumb|invalid cookie/i.test(error.description)
 }
 
+/** Whether the same request may succeed in a moment: nothing came (in time), or nothing that could be read, or a 5xx. */
+export function mayPass(error: unknown): boolean {
+  if (error instanceof YahooRefusal) return error.status >= 500
+  return !(error instanceof FinstageError || error instanceof BodyTooLarge || keptBack(error) !== null)
+}
+
+/** Whether Yahoo failed, and not only said no. */
+export const isFailure = (error: unknown): boolean => mayPass(error) || error instanceof BodyTooLarge
+
+export const rateLimited = (retryAfterSeconds: number, cause?: YahooRefusal): FinstageError =>
+  new FinstageError('SOURCE_RATE_LIMITED', 'Yahoo takes no more requests for now', { retryAfterSeconds }, cause)
+
 /** The typed form of whatever a call of Yahoo threw. */
 export function sourceError(error: unknown): FinstageError {
   if (error instanceof FinstageError) return error
-  if (error instanceof YahooRefusal && (error.status === 429 || /too many requests/i.test(error.description))) {
-    const { retryAfterSeconds } = error
-    const details = retryAfterSeconds === null ? {} : { retryAfterSeconds }
-    return new FinstageError('SOURCE_RATE_LIMITED', 'Yahoo takes no more requests for now', details, error)
-  }
   const said = error instanceof YahooRefusal ? ` (status ${error.status})` : ''
-  return new FinstageError(
-    'SOURCE_UNAVAILABLE',
-    `Yahoo could not be reached or understood${said}`,
-    {},
-    shortened(error),
-  )
+  const message = keptBack(error) ?? `Yahoo could not be reached or understood${said}`
+  return new FinstageError('SOURCE_UNAVAILABLE', message, {}, shortened(error))
+}
+
+/** Why a call did not leave the house; null: it did. */
+function keptBack(error: unknown): string | null {
+  if (isBrokenCircuitError(error)) return 'Yahoo has failed too often: it is not asked for now'
+  return isBulkheadRejectedError(error) ? 'Too many calls wait for Yahoo' : null
 }
 
 /** yahoo-finance2 quotes the whole body in its message. */
@@ -64,7 +88,8 @@ function shortened(error: unknown): unknown {
 
 /** As `sourceError`, where candles of a symbol were asked for. null: Yahoo has none in the range, which is an answer too. */
 export function chartError(error: unknown, symbol: string): FinstageError | null {
-  const { status, code, description } = refusedAs(error)
+  if (!(error instanceof YahooRefusal)) return sourceError(error)
+  const { status, code, description } = error
   if (/data doesn't exist for startdate/i.test(description)) return null
   if (/no data found|may be delisted/i.test(description) || (status === 404 && code === 'Not Found')) {
     return symbolNotFound(symbol)
@@ -75,10 +100,4 @@ export function chartError(error: unknown, symbol: string): FinstageError | null
     return new FinstageError('RANGE_NOT_AVAILABLE', `Yahoo does not serve this range: ${description}`, details, error)
   }
   return sourceError(error)
-}
-
-/** yahoo-finance2 turns an error within a 200 into a plain Error that has the description for its message. */
-function refusedAs(error: unknown): { status: number | null; code: string | null; description: string } {
-  if (error instanceof YahooRefusal) return error
-  return { status: null, code: null, description: error instanceof Error ? error.message : '' }
 }

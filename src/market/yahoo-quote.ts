@@ -73,6 +73,8 @@ const kinds: ReadonlyMap<string, InstrumentKind> = new Map(
   } as const),
 )
 
+export const kindOf = (quoteType: string): InstrumentKind => kinds.get(quoteType) ?? 'OTHER'
+
 const states: ReadonlyMap<string, MarketState> = new Map(
   Object.entries({
     PREPRE: 'CLOSED',
@@ -88,7 +90,7 @@ function toInstrument(row: QuoteRow): Instrument {
   return {
     symbol: row.symbol.toUpperCase(),
     name: row.longName ?? row.shortName,
-    kind: kinds.get(row.quoteType) ?? 'OTHER',
+    kind: kindOf(row.quoteType),
     exchange: toExchange(row),
     currency: row.currency,
     priceDecimals: row.priceHint ?? 2,

@@ -1,4 +1,6 @@
+import type { Registry } from 'prom-client'
 import { FinstageError, symbolNotFound } from '../domain/errors.ts'
+import type { InstrumentMatch } from '../domain/instrument.ts'
 import { isDaily } from '../domain/interval.ts'
 import type { LiveFeed, LiveSink } from '../domain/live-feed.ts'
 import type { Listing } from '../domain/quote.ts'
@@ -11,8 +13,11 @@ import { yahooClient } from './yahoo-client.ts'
 import { chartError, sourceError } from './yahoo-errors.ts'
 import { finalBefore } from './yahoo-hours.ts'
 import { reachDays, requestSpans, spanSeconds, yahooInterval } from './yahoo-interval.ts'
+import { YahooMetrics } from './yahoo-metrics.ts'
+import type { YahooPolicyOptions } from './yahoo-policy.ts'
 import { readListing, readRows } from './yahoo-quote.ts'
 import type { Row } from './yahoo-rows.ts'
+import { readMatches } from './yahoo-search.ts'
 import { yahooStreamFeed } from './yahoo-stream.ts'
 import type { DropReason } from './yahoo-stream-frame.ts'
 
@@ -32,6 +37,9 @@ export interface YahooOptions {
   /** Called for each message of the push feed that nobody was told of. */
   readonly streamDropped?: (reason: DropReason) => void
   readonly quarantine?: Quarantine
+  /** Where calls, retries and breakers are counted. */
+  readonly registry?: Registry
+  readonly policy?: YahooPolicyOptions
 }
 
 const daySeconds = 86_400
@@ -46,10 +54,12 @@ export function yahooSource(options: YahooOptions = {}): MarketSource {
     now = Date.now,
     logger,
     pollIntervalMs = 1000,
-    timeoutMs = 10_000,
+    timeoutMs = 3000,
     quarantine,
+    policy = {},
   } = options
-  const client = yahooClient({ baseUrl, fetch, now, logger, timeoutMs })
+  const metrics = new YahooMetrics(options.registry)
+  const client = yahooClient({ baseUrl, fetch, now, logger, timeoutMs, metrics, policy })
 
   async function listings(symbols: readonly string[]): Promise<ReadonlyMap<string, Listing>> {
     const asked = [...new Set(symbols)]
@@ -111,6 +121,23 @@ export function yahooSource(options: YahooOptions = {}): MarketSource {
     }
   }
 
+  async function search(text: string, limit: number): Promise<readonly InstrumentMatch[]> {
+    try {
+      return readMatches(await client.search(text, limit), limit)
+    } catch (error) {
+      throw sourceError(error)
+    }
+  }
+
+  async function warm(): Promise<void> {
+    try {
+      await client.openSession()
+      logger?.debug('the session with Yahoo is open')
+    } catch (error) {
+      logger?.debug({ err: error }, 'the session with Yahoo could not be opened ahead')
+    }
+  }
+
   function openLive(sink: LiveSink): LiveFeed {
     const { streamUrl, streamDropped } = options
     if (streamUrl === undefined) return pollingFeed({ listings, intervalMs: pollIntervalMs, sink })
@@ -122,7 +149,8 @@ export function yahooSource(options: YahooOptions = {}): MarketSource {
     name: 'YAHOO',
     listings,
     candles,
-    search: async () => [],
+    search,
+    warm,
     reachDays,
     spanSeconds,
     openLive,
