@@ -27,6 +27,7 @@ test('nothing has to be set: what is not has its default', () => {
     YAHOO_STREAM_URL: undefined,
     SIMULATED_SYMBOLS: 100,
     SIMULATED_TICKS_PER_SECOND: 1,
+    CANDLE_RETENTION_DAYS: 400,
     LOG_LEVEL: 'info',
   } satisfies Config)
 })
@@ -60,6 +61,8 @@ for (const [name, text, value] of [
   ['SIMULATED_TICKS_PER_SECOND', '0.05', 0.05],
   ['SIMULATED_TICKS_PER_SECOND', '2.5', 2.5],
   ['SIMULATED_TICKS_PER_SECOND', '5000', 5000],
+  ['CANDLE_RETENTION_DAYS', '1', 1],
+  ['CANDLE_RETENTION_DAYS', '36500', 36_500],
   ['LOG_LEVEL', 'silent', 'silent'],
 ] as const) {
   test(`${name}=${text} is taken`, () => {
@@ -94,6 +97,9 @@ for (const [name, text] of [
   ['SIMULATED_TICKS_PER_SECOND', 'Infinity'],
   ['SIMULATED_TICKS_PER_SECOND', 'NaN'],
   ['SIMULATED_TICKS_PER_SECOND', ' '],
+  ['CANDLE_RETENTION_DAYS', '0'],
+  ['CANDLE_RETENTION_DAYS', '30.5'],
+  ['CANDLE_RETENTION_DAYS', 'forever'],
   ['LOG_LEVEL', 'verbose'],
 ] as const) {
   test(`${name}=${text} is refused, with its name, its value and what is wanted`, () => {
