@@ -1,6 +1,7 @@
 import DataLoader from 'dataloader'
 import type { SymbolAnalysis } from '../domain/analysis.ts'
-import { type FinstageError, symbolNotFound } from '../domain/errors.ts'
+import { symbolNotFound } from '../domain/errors.ts'
+import type { InstrumentMatch } from '../domain/instrument.ts'
 import type { Interval } from '../domain/interval.ts'
 import type { Job } from '../domain/job.ts'
 import type { PriceUpdate } from '../domain/price-update.ts'
@@ -16,7 +17,8 @@ export interface Viewer {
 /** What resolvers need of the rest of the house; the composition root supplies it. */
 export interface Ports {
   readonly market: {
-    listings(symbols: readonly string[]): Promise<ReadonlyMap<string, Listing | FinstageError>>
+    listings(symbols: readonly string[]): Promise<ReadonlyMap<string, Listing | Error>>
+    search(text: string, limit: number): Promise<readonly InstrumentMatch[]>
     /** One answer for each request, in order. */
     candles(requests: readonly CandleRequest[]): Promise<(StoredSeries | Error)[]>
     reachDays(interval: Interval): number | null
@@ -36,6 +38,8 @@ export interface Ports {
     find(id: string): Promise<SymbolAnalysis | null>
     ofJob(jobId: string): Promise<SymbolAnalysis[]>
   }
+  /** Epoch milliseconds. */
+  readonly now: () => number
 }
 
 /** Loads each thing once, and what is asked for at the same time together. */
@@ -70,7 +74,7 @@ export function createContext(ports: Ports): Context {
 
 function createLoaders(ports: Ports): Loaders {
   return {
-    sinceMs: Date.now(),
+    sinceMs: ports.now(),
     listing: new DataLoader<string, Listing>(async (symbols) => {
       const found = await ports.market.listings(symbols)
       return symbols.map((symbol) => found.get(symbol) ?? symbolNotFound(symbol))
