@@ -49,7 +49,7 @@ export class QuoteCache {
   readonly #entries: LRUCache<string, Entry>
 
   constructor({ source, guard, now, count }: QuoteCacheOptions) {
-    this.#batcher = new ListingBatcher(source)
+    this.#batcher = new ListingBatcher({ source })
     this.#guard = guard
     this.#count = count
     this.#entries = new LRUCache<string, Entry>({
