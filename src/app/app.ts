@@ -1,5 +1,6 @@
 import type pg from 'pg'
 import { Counter, type Registry } from 'prom-client'
+import type { LiveFeed, LiveSink } from '../domain/live-feed.ts'
 import { ApiServer } from '../http/api-server.ts'
 import { Health } from '../http/health.ts'
 import { createMetricsServer } from '../http/metrics-server.ts'
@@ -7,8 +8,11 @@ import { analysisTask } from '../jobs/analysis.ts'
 import { JobService } from '../jobs/job-service.ts'
 import { pruneCandlesTask } from '../jobs/prune-candles.ts'
 import { JobRunner } from '../jobs/runner.ts'
+import { guardedFeed } from '../market/guarded-feed.ts'
 import { MarketService } from '../market/market-service.ts'
 import type { MarketSource } from '../market/market-source.ts'
+import { Quarantine } from '../market/quarantine.ts'
+import { QuoteGuard } from '../market/quote-guard.ts'
 import { simulatedSource } from '../market/simulated.ts'
 import { yahooSource } from '../market/yahoo.ts'
 import { yahooStreamUrl } from '../market/yahoo-stream.ts'
@@ -39,6 +43,8 @@ export interface AppOptions {
   readonly log: Logger
   /** Called when the app can't go on: it is to be stopped. */
   readonly onFatal: (message: string, cause?: unknown) => void
+  /** Epoch milliseconds. */
+  readonly now?: () => number
 }
 
 export interface Addresses {
@@ -53,6 +59,8 @@ interface Base {
   readonly connectionString: string
   readonly bus: Bus
   readonly source: MarketSource
+  readonly quarantine: Quarantine
+  readonly market: MarketService
   readonly registry: Registry
   readonly health: Health
 }
@@ -60,6 +68,7 @@ interface Base {
 /** Builds the services of a role in order and stops them in the opposite one. Its states: stopped -> start() -> running -> stop(). */
 export class App {
   readonly #options: AppOptions
+  readonly #now: () => number
   /** Newest last: stopped from the end. */
   readonly #stops: (() => unknown)[] = []
   #started: Promise<Addresses> | undefined
@@ -67,6 +76,7 @@ export class App {
 
   constructor(options: AppOptions) {
     this.#options = options
+    this.#now = options.now ?? Date.now
   }
 
   /** Throws where a part can't start; what had started is stopped again by stop(). */
@@ -135,12 +145,24 @@ export class App {
       if (!bus.connected) throw new Error('not connected')
     })
     const registry = createMetrics()
-    return { pool, connectionString, bus, source: createSource(config, log, registry), registry, health }
+    const quarantine = new Quarantine({ log, registry })
+    const now = this.#now
+    const source = createSource(config, log, registry, quarantine, now)
+    // One for all roles of the process: they share what it remembers.
+    const market = new MarketService({ source, store: new CandleStore(pool), registry, quarantine, now })
+    return { pool, connectionString, bus, source, quarantine, market, registry, health }
   }
 
-  #ingest({ connectionString, bus, source, registry, health }: Base): void {
+  #ingest({ connectionString, bus, source, quarantine, registry, health }: Base): void {
     const { log } = this.#options
-    const feed = new Feed({ bus, registry, log, openLive: (sink) => source.openLive(sink) })
+    const open = (sink: LiveSink): LiveFeed => source.openLive(sink)
+    const feed = new Feed({
+      bus,
+      registry,
+      log,
+      now: this.#now,
+      openLive: (sink) => guardedFeed({ open, sink, guard: new QuoteGuard(quarantine) }),
+    })
     const leader = new Leader({
       connectionString,
       lockKey: feedLockKey,
@@ -153,12 +175,11 @@ export class App {
     health.add('feed', () => leader.check())
   }
 
-  async #worker({ pool, bus, source, registry, health }: Base): Promise<void> {
+  async #worker({ pool, bus, market, registry, health }: Base): Promise<void> {
     const { config, log, onFatal } = this.#options
-    const market = new MarketService({ source, store: new CandleStore(pool) })
     const tasks = [analysisTask({ market, analyses: new AnalysisStore(pool) })]
     const retentionDays = config.CANDLE_RETENTION_DAYS
-    const scheduled = [pruneCandlesTask({ candles: new CandleStore(pool), retentionDays, now: Date.now })]
+    const scheduled = [pruneCandlesTask({ candles: new CandleStore(pool), retentionDays, now: this.#now })]
     const runner = new JobRunner({
       pool,
       tasks,
@@ -174,9 +195,10 @@ export class App {
     health.add('queue', () => runner.check())
   }
 
-  async #api({ pool, bus, source, registry, health }: Base): Promise<string> {
+  async #api({ pool, bus, market, registry, health }: Base): Promise<string> {
     const { config, log } = this.#options
-    const hub = new PriceHub({ bus, registry })
+    const now = this.#now
+    const hub = new PriceHub({ bus, registry, now })
     const jobs = new JobService({ store: new JobStore(pool), bus })
     const server = new ApiServer({
       host: config.HOST,
@@ -186,7 +208,7 @@ export class App {
       log,
       registry,
       ports: {
-        market: new MarketService({ source, store: new CandleStore(pool) }),
+        market,
         prices: hub,
         jobs,
         analyses: new AnalysisStore(pool),
@@ -213,10 +235,16 @@ export class App {
   }
 }
 
-function createSource(config: Config, log: Logger, registry: Registry): MarketSource {
+function createSource(
+  config: Config,
+  log: Logger,
+  registry: Registry,
+  quarantine: Quarantine,
+  now: () => number,
+): MarketSource {
   if (config.MARKET_SOURCE === 'simulated') {
     const { SIMULATED_SYMBOLS: symbolCount, SIMULATED_TICKS_PER_SECOND: ticksPerSecond } = config
-    return simulatedSource({ symbolCount, ticksPerSecond })
+    return simulatedSource({ symbolCount, ticksPerSecond, now })
   }
   const dropped = new Counter({
     name: 'finstage_stream_dropped_total',
@@ -228,6 +256,8 @@ function createSource(config: Config, log: Logger, registry: Registry): MarketSo
     ...(config.YAHOO_BASE_URL ? { baseUrl: config.YAHOO_BASE_URL } : {}),
     logger: log,
     registry,
+    now,
+    quarantine,
     streamUrl: streamUrl(config),
     streamDropped: (reason) => dropped.inc({ reason }),
   })

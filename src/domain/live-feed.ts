@@ -3,8 +3,11 @@ import type { Listing } from './quote.ts'
 
 /** Where a source puts what it sees live. */
 export interface LiveSink {
-  /** A new observation of a watched symbol; the first comes at once after it was watched. */
-  update(listing: Listing): void
+  /**
+   * A new observation of a watched symbol; the first comes at once after it was watched. Returns false where it is not believed
+   * yet: a feed that makes the same observation anew tells it again.
+   */
+  update(listing: Listing): unknown
   /** A watched symbol could not be served. The feed goes on trying where the error is temporary, and gives up where not. */
   failure(symbol: string, error: FinstageError): void
 }

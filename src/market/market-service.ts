@@ -1,40 +1,70 @@
-import { LRUCache } from 'lru-cache'
+import { Histogram, type Registry } from 'prom-client'
 import type { CandleRequest } from '../domain/candle.ts'
 import type { Dividend, Split } from '../domain/corporate-action.ts'
-import { FinstageError } from '../domain/errors.ts'
+import type { InstrumentMatch } from '../domain/instrument.ts'
 import type { Interval } from '../domain/interval.ts'
 import type { Listing } from '../domain/quote.ts'
 import type { CandleStore } from '../store/candle-store.ts'
+import { CacheMetrics } from './cache-metrics.ts'
 import { type CandleSeries, CandleService } from './candle-service.ts'
 import type { MarketSource } from './market-source.ts'
+import type { Quarantine } from './quarantine.ts'
+import { QuoteCache } from './quote-cache.ts'
+import { QuoteGuard } from './quote-guard.ts'
+import { SearchCache } from './search-cache.ts'
 
-/** How many symbols are remembered for the time when the source can't be reached. */
-const rememberedSymbols = 20_000
+export interface MarketServiceOptions {
+  readonly source: MarketSource
+  readonly store: CandleStore
+  readonly registry: Registry
+  readonly quarantine: Quarantine
+  /** Epoch milliseconds. */
+  readonly now: () => number
+}
 
-/** Market data as the rest of the house asks for it: from the source, from the store, and honest about its age. */
+/** Market data as the rest of the house asks for it: from the source, from the store, and honest about its age. One a process. */
 export class MarketService {
   readonly #source: MarketSource
   readonly #candles: CandleService
-  readonly #lastKnown = new LRUCache<string, Listing>({ max: rememberedSymbols })
+  readonly #quotes: QuoteCache
+  readonly #searches: SearchCache
+  readonly #now: () => number
+  readonly #age: Histogram
 
-  constructor(options: { source: MarketSource; store: CandleStore; now?: () => number }) {
-    this.#source = options.source
-    this.#candles = new CandleService({ now: Date.now, ...options })
+  constructor(options: MarketServiceOptions) {
+    const { source, store, registry, quarantine, now } = options
+    const metrics = new CacheMetrics(registry)
+    const guard = new QuoteGuard(quarantine)
+    this.#source = source
+    this.#now = now
+    this.#candles = new CandleService({ source, store, now, quarantine, counted: metrics.counter('candles') })
+    this.#quotes = new QuoteCache({ source, guard, now, count: metrics.counter('quote') })
+    this.#searches = new SearchCache({ source, now, count: metrics.counter('search') })
+    this.#age = new Histogram({
+      name: 'finstage_quote_age_seconds',
+      help: 'How long ago quotes that queries were answered with had come from the source',
+      buckets: [0.1, 1, 5, 15, 60, 300, 3600, 86_400],
+      registers: [registry],
+    })
   }
 
   /**
-   * What is known of each symbol; one upstream request for up to 100 of them. A symbol that the source does not know is
-   * absent. Where the source can't be reached: the last known, its quote `stale`, or the FinstageError where nothing is known.
+   * What is known of each symbol. What failed is an Error in its place: SYMBOL_NOT_FOUND, or what the source fails with where
+   * nothing is known. Where something is: the last known, its quote `stale`.
    */
-  async listings(symbols: readonly string[]): Promise<Map<string, Listing | FinstageError>> {
-    try {
-      const found = await this.#source.listings(symbols)
-      for (const [symbol, listing] of found) this.#lastKnown.set(symbol, listing)
-      return new Map(found)
-    } catch (error) {
-      if (!(error instanceof FinstageError)) throw error
-      return new Map(symbols.map((symbol) => [symbol, this.#stale(symbol) ?? error]))
+  async listings(symbols: readonly string[]): Promise<Map<string, Listing | Error>> {
+    const found = await Promise.all(symbols.map((symbol) => this.#quotes.get(symbol).catch((error: Error) => error)))
+    const nowMs = this.#now()
+    for (const listing of found) {
+      if (listing instanceof Error || !listing.quote) continue
+      this.#age.observe(Math.max(0, nowMs - listing.quote.receivedAtMs) / 1000)
     }
+    return new Map(symbols.flatMap((symbol, i) => (found[i] ? [[symbol, found[i]] as const] : [])))
+  }
+
+  /** Instruments whose symbol or name fits a text, the best first. Rejects with what the source fails with. */
+  search(text: string, limit: number): Promise<readonly InstrumentMatch[]> {
+    return this.#searches.find(text, limit)
   }
 
   /**
@@ -59,10 +89,5 @@ export class MarketService {
 
   reachDays(interval: Interval): number | null {
     return this.#source.reachDays(interval)
-  }
-
-  #stale(symbol: string): Listing | undefined {
-    const known = this.#lastKnown.get(symbol)
-    return known?.quote ? { ...known, quote: { ...known.quote, stale: true } } : known
   }
 }

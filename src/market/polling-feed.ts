@@ -2,9 +2,10 @@ import { isDeepStrictEqual } from 'node:util'
 import { FinstageError, noPrice, symbolNotFound } from '../domain/errors.ts'
 import type { LiveFeed, LiveSink } from '../domain/live-feed.ts'
 import type { Listing } from '../domain/quote.ts'
+import { symbolsPerCall } from './market-source.ts'
 
 export interface PollingFeedOptions {
-  /** May throw a FinstageError for the whole call. */
+  /** Takes up to 100 symbols. May throw a FinstageError for the whole call. */
   readonly listings: (symbols: readonly string[]) => Promise<ReadonlyMap<string, Listing>>
   /** From the start of one round to the start of the next. */
   readonly intervalMs: number
@@ -21,12 +22,14 @@ interface Watched {
   /** In a request that is under way. */
   asked: boolean
   last: Listing | null
+  /** Whether the sink has believed it. */
+  isTold: boolean
 }
 
 /**
- * The live feed of a source that only answers questions. A round asks for all watched symbols in one request; never two rounds
- * at a time. What is newly watched is asked for at once, beside the rounds: a round that hangs must not keep it waiting. The
- * sink hears of a symbol when something has changed that a client can see, and when it is back after a failure.
+ * The live feed of a source that only answers questions. A round asks for all watched symbols, 100 in a request; never two
+ * rounds at a time. What is newly watched is asked for at once, beside the rounds: a round that hangs must not keep it waiting.
+ * The sink hears of a symbol when something has changed that a client can see, and when it is back after a failure.
  */
 export function pollingFeed({ listings, intervalMs, sink }: PollingFeedOptions): LiveFeed {
   let watched = new Map<string, Watched>()
@@ -82,8 +85,16 @@ export function pollingFeed({ listings, intervalMs, sink }: PollingFeedOptions):
 
   async function ask(wanted: (each: Watched) => boolean): Promise<void> {
     const asked = [...watched.values()].filter((each) => !each.asked && wanted(each))
-    if (asked.length === 0) return
     for (const each of asked) each.asked = true
+    const parts: Watched[][] = []
+    for (let start = 0; start < asked.length; start += symbolsPerCall) {
+      parts.push(asked.slice(start, start + symbolsPerCall))
+    }
+    await Promise.all(parts.map(askPart))
+  }
+
+  /** One request, which may fail without the others. */
+  async function askPart(asked: readonly Watched[]): Promise<void> {
     const answer = await answerTo(asked.map((each) => each.symbol))
     for (const each of asked) {
       each.asked = false
@@ -108,10 +119,10 @@ export function pollingFeed({ listings, intervalMs, sink }: PollingFeedOptions):
       fail(each, missing(each, listing))
       return
     }
-    const isNews = each.state !== 'live' || !looksAlike(each.last, listing)
+    const isNews = each.state !== 'live' || !each.isTold || !looksAlike(each.last, listing)
     each.state = 'live'
     each.last = listing
-    if (isNews) sink.update(listing)
+    if (isNews) each.isTold = sink.update(listing) !== false
   }
 
   function fail(each: Watched, error: FinstageError): void {
@@ -129,7 +140,9 @@ export function pollingFeed({ listings, intervalMs, sink }: PollingFeedOptions):
   return { watch, stop }
 }
 
-const newlyWatched = (symbol: string): Watched => ({ symbol, state: 'new', asked: false, last: null })
+const newlyWatched = (symbol: string): Watched => ({
+  ...{ symbol, state: 'new', asked: false, last: null, isTold: false },
+})
 
 /** A symbol that was served before has not ceased to exist because one answer lacks it. */
 function missing({ symbol, last }: Watched, listing: Listing | undefined): FinstageError {

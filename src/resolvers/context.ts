@@ -2,7 +2,8 @@ import DataLoader from 'dataloader'
 import type { SymbolAnalysis } from '../domain/analysis.ts'
 import type { CandleRequest } from '../domain/candle.ts'
 import type { Dividend, Split } from '../domain/corporate-action.ts'
-import { type FinstageError, symbolNotFound } from '../domain/errors.ts'
+import { symbolNotFound } from '../domain/errors.ts'
+import type { InstrumentMatch } from '../domain/instrument.ts'
 import type { Interval } from '../domain/interval.ts'
 import type { Job } from '../domain/job.ts'
 import type { PriceUpdate } from '../domain/price-update.ts'
@@ -18,7 +19,8 @@ export interface Viewer {
 /** What resolvers need of the rest of the house; the composition root supplies it. */
 export interface Ports {
   readonly market: {
-    listings(symbols: readonly string[]): Promise<ReadonlyMap<string, Listing | FinstageError>>
+    listings(symbols: readonly string[]): Promise<ReadonlyMap<string, Listing | Error>>
+    search(text: string, limit: number): Promise<readonly InstrumentMatch[]>
     /** One answer for each request, in order. */
     candles(requests: readonly CandleRequest[]): Promise<(CandleSeries | Error)[]>
     /** Of [from, to), in epoch seconds; null: without end. */

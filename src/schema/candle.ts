@@ -11,6 +11,7 @@ import {
   rsiPoints,
   smaPoints,
 } from '../resolvers/candle.ts'
+import { reachDays } from '../resolvers/instrument.ts'
 import { builder } from './builder.ts'
 import { Instrument, Source } from './instrument.ts'
 
@@ -128,4 +129,13 @@ builder.queryField('candles', (t) =>
 
 builder.objectField(Instrument, 'candles', (t) =>
   t.field({ type: CandleSeries, nullable: true, args: candleArgs, resolve: instrumentCandles }),
+)
+
+builder.objectField(Instrument, 'reachDays', (t) =>
+  t.int({
+    nullable: true,
+    description: 'How many days back the source goes for an interval; null: all there is',
+    args: { interval: t.arg({ type: Interval, required: true }) },
+    resolve: reachDays,
+  }),
 )

@@ -33,14 +33,14 @@ interface Term {
 }
 
 /**
- * The one place where prices are numbered: takes what a source sees live of the symbols that somebody watches, rejects
- * nonsense and puts it on the bus. Leads from lead() to yield(); a new term is a new run, whose numbers start anew.
+ * The one place where prices are numbered: takes what a source sees live of the symbols that somebody watches and puts
+ * it on the bus. Whether it can be true was judged before. Leads from lead() to yield(); a new term is a new run, whose numbers
+ * start anew.
  */
 export class Feed {
   readonly #options: FeedOptions
   readonly #now: () => number
   readonly #updates: Counter
-  readonly #rejected: Counter<'reason'>
   #term: Term | undefined
 
   constructor(options: FeedOptions) {
@@ -50,12 +50,6 @@ export class Feed {
     this.#updates = new Counter({
       name: 'finstage_feed_updates_total',
       help: 'Prices that the feed put on the bus',
-      registers,
-    })
-    this.#rejected = new Counter({
-      name: 'finstage_feed_rejected_total',
-      help: 'Prices that could not be true and were left out',
-      labelNames: ['reason'],
       registers,
     })
     const symbols = (): number => this.#term?.demand.symbols.size ?? 0
@@ -132,12 +126,8 @@ export class Feed {
   #observe({ quote }: Listing): void {
     if (!quote || !this.#term) return
     const last = this.#term.newest.get(quote.symbol)?.quote
-    const nonsense = whyRejected(quote, last)
-    if (nonsense) {
-      this.#rejected.inc({ reason: nonsense })
-      this.#options.log.debug({ symbol: quote.symbol, price: quote.price, reason: nonsense }, 'price rejected')
-      return
-    }
+    // Whoever reads the numbers takes the greater one for the newer price.
+    if (last && quote.timeMs < last.timeMs) return
     this.#publish(this.#term, quote, last !== undefined && isSamePrice(quote, last) ? 'STATUS' : 'TICK')
   }
 
@@ -163,11 +153,6 @@ export class Feed {
     this.#updates.inc()
     this.#options.bus.publish('price', update)
   }
-}
-
-function whyRejected(quote: Quote, last: Quote | undefined): 'not a price' | 'older than the last' | null {
-  if (!(Number.isFinite(quote.price) && quote.price > 0)) return 'not a price'
-  return last && quote.timeMs < last.timeMs ? 'older than the last' : null
 }
 
 /** No new price: what was told is that the feed is back, or that the market has changed its state. */

@@ -14,13 +14,18 @@ export interface TestApp extends AsyncDisposable {
 }
 
 /** Finstage in this process, on free ports. `environment` is what the user would set. */
-export async function startApp(environment: Record<string, string>, role: Role = 'all'): Promise<TestApp> {
+export async function startApp(
+  environment: Record<string, string>,
+  role: Role = 'all',
+  options: { now?: () => number } = {},
+): Promise<TestApp> {
   const config = parseConfig({ PORT: '0', METRICS_PORT: '0', ...environment })
   let fatal: unknown
   const app = new App({
     config,
     role,
     log: silentLog,
+    ...options,
     onFatal: (message, cause) => {
       fatal ??= new Error(message, { cause })
     },
@@ -38,15 +43,28 @@ export async function startApp(environment: Record<string, string>, role: Role =
   }
 }
 
+export interface AppOnTestYahoo {
+  readonly app: TestApp
+  readonly yahoo: TestYahoo
+  readonly database: TestDatabase
+  /** Puts the app's clock forward, at once. */
+  pass(ms: number): void
+}
+
 /** For a test file: Finstage on a database and a Yahoo of its own, until the last test has ended. */
-export async function appOnTestYahoo(): Promise<{ app: TestApp; yahoo: TestYahoo; database: TestDatabase }> {
+export async function appOnTestYahoo(): Promise<AppOnTestYahoo> {
   const database = await createTestDatabase()
   const yahoo = await startTestYahoo()
-  const app = await startApp({ DATABASE_URL: database.url, YAHOO_BASE_URL: yahoo.url })
+  let aheadMs = 0
+  const now = (): number => Date.now() + aheadMs
+  const app = await startApp({ DATABASE_URL: database.url, YAHOO_BASE_URL: yahoo.url }, 'all', { now })
   after(async () => {
     await app.stop()
     await yahoo.close()
     await database[Symbol.asyncDispose]()
   })
-  return { app, yahoo, database }
+  const pass = (ms: number): void => {
+    aheadMs += ms
+  }
+  return { app, yahoo, database, pass }
 }

@@ -36,6 +36,7 @@ function start(t: TestContext) {
       }),
     )
   const fromMarket = answer
+  let believes: (listing: Listing) => boolean = () => true
   const feed = pollingFeed({
     intervalMs,
     listings: (symbols) => {
@@ -43,7 +44,10 @@ function start(t: TestContext) {
       return answer(symbols)
     },
     sink: {
-      update: ({ instrument, quote }) => events.push(`${instrument.symbol} ${quote?.price}`),
+      update: (listing) => {
+        events.push(`${listing.instrument.symbol} ${listing.quote?.price}`)
+        return believes(listing)
+      },
       failure: (symbol, { code }) => events.push(`${symbol} ${code}`),
     },
   })
@@ -65,6 +69,9 @@ function start(t: TestContext) {
     },
     answerFromMarket: () => {
       answer = fromMarket
+    },
+    believeOnly: (next: typeof believes) => {
+      believes = next
     },
   }
 }
@@ -166,6 +173,46 @@ test('a symbol is never in two requests at a time', async (t) => {
   answerFromMarket()
   await pass(intervalMs)
   assert.deepEqual(calls, [['A'], ['B'], ['A']])
+})
+
+test('more than 100 symbols are asked for in parts of 100, in the rounds too', async (t) => {
+  const { market, calls, events, watch, pass } = start(t)
+  const symbols = Array.from({ length: 250 }, (_, i) => `S${i}`)
+  for (const symbol of symbols) market.set(symbol, {})
+  await watch(...symbols)
+  await pass(intervalMs)
+  assert.deepEqual(
+    calls.map((call) => call.length),
+    [100, 100, 50, 100, 100, 50],
+  )
+  assert.deepEqual(calls.slice(3).flat(), symbols)
+  assert.equal(events.length, 250)
+})
+
+test('a part that fails or hangs does not touch the others', async (t) => {
+  const { market, events, watch, pass, answerBy } = start(t)
+  const symbols = Array.from({ length: 250 }, (_, i) => `S${i}`)
+  for (const symbol of symbols) market.set(symbol, { price: 1 })
+  await watch(...symbols)
+  events.length = 0
+  answerBy((asked) => {
+    if (asked.includes('S0')) return Promise.reject(new FinstageError('SOURCE_UNAVAILABLE', 'away'))
+    if (asked.includes('S100')) return new Promise<Answer>(() => {})
+    return Promise.resolve(new Map(asked.map((symbol) => [symbol, listingOf(symbol, { price: 2 })])))
+  })
+  await pass(intervalMs)
+  const failed = symbols.slice(0, 100).map((symbol) => `${symbol} SOURCE_UNAVAILABLE`)
+  const told = symbols.slice(200).map((symbol) => `${symbol} 2`)
+  assert.deepEqual(events, [...failed, ...told])
+})
+
+test('what the sink does not believe is told again each round, until it does', async (t) => {
+  const { market, events, watch, pass, believeOnly } = start(t)
+  market.set('A', { price: 1 })
+  believeOnly(() => events.length === 3)
+  await watch('A')
+  for (let i = 0; i < 4; i++) await pass(intervalMs)
+  assert.deepEqual(events, ['A 1', 'A 1', 'A 1'])
 })
 
 test('an unknown symbol and one without a price fail once, and are not asked for again while they stay watched', async (t) => {

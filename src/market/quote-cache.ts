@@ -1,0 +1,121 @@
+import { LRUCache } from 'lru-cache'
+import { FinstageError, symbolNotFound } from '../domain/errors.ts'
+import type { MarketState } from '../domain/instrument.ts'
+import type { Listing } from '../domain/quote.ts'
+import type { CacheResult } from './cache-metrics.ts'
+import { ListingBatcher } from './listing-batcher.ts'
+import type { MarketSource } from './market-source.ts'
+import type { QuoteGuard } from './quote-guard.ts'
+
+const maxSymbols = 20_000
+
+const lifetimesMs: Readonly<Record<MarketState, number>> = {
+  REGULAR: 1000,
+  PRE: 5000,
+  POST: 5000,
+  UNKNOWN: 5000,
+  CLOSED: 60_000,
+}
+/** Of a symbol that the source does not know, or has no price of. */
+const nothingLifetimeMs = 60_000
+/** Of what takes the place of an answer that failed: it is soon asked again. */
+const lastKnownLifetimeMs = 1000
+
+interface Entry {
+  /** null: the source does not know the symbol. */
+  readonly listing: Listing | null
+  /** This is what was known before, since the source could not be believed or reached. */
+  readonly isLastKnown: boolean
+  readonly lifetimeMs: number
+}
+
+export interface QuoteCacheOptions {
+  readonly source: Pick<MarketSource, 'listings'>
+  readonly guard: QuoteGuard
+  /** Epoch milliseconds. */
+  readonly now: () => number
+  /** Called once for each symbol that is asked for. */
+  readonly count: (result: CacheResult) => void
+}
+
+/**
+ * What is known of each symbol, for all requests of this process: each symbol is asked for once at a time, and again when what
+ * is known of it has grown old. That stays at hand for the time when the source can't be reached.
+ */
+export class QuoteCache {
+  readonly #batcher: ListingBatcher
+  readonly #guard: QuoteGuard
+  readonly #count: (result: CacheResult) => void
+  readonly #entries: LRUCache<string, Entry>
+
+  constructor({ source, guard, now, count }: QuoteCacheOptions) {
+    this.#batcher = new ListingBatcher({ source })
+    this.#guard = guard
+    this.#count = count
+    this.#entries = new LRUCache<string, Entry>({
+      max: maxSymbols,
+      perf: { now },
+      // The clock is asked each time: lru-cache would read it once a millisecond of the machine's time.
+      ttlResolution: 0,
+      // What is pushed out while it is asked for is still somebody's answer.
+      ignoreFetchAbort: true,
+      dispose: (_entry, symbol, reason) => {
+        if (reason === 'evict') guard.forget(symbol)
+      },
+      fetchMethod: async (symbol, before, { options }) => {
+        const entry = await this.#fetch(symbol, before)
+        options.ttl = entry.lifetimeMs
+        return entry
+      },
+    })
+  }
+
+  /**
+   * The newest listing that there is. Where the source fails, lacks a symbol that it had before, or says what can't be true:
+   * the last known, its quote `stale`. Rejects with SYMBOL_NOT_FOUND, or what the source fails with where nothing is known.
+   */
+  async get(symbol: string): Promise<Listing> {
+    const status: LRUCache.Status<string, Entry> = {}
+    let entry: Entry | undefined
+    try {
+      entry = await this.#entries.forceFetch(symbol, { status })
+    } finally {
+      const isShared = status.fetch === 'hit' || status.fetch === 'inflight'
+      this.#count(entry?.isLastKnown ? 'stale' : isShared ? 'hit' : 'miss')
+    }
+    if (!entry.listing) throw symbolNotFound(symbol)
+    return entry.listing
+  }
+
+  async #fetch(symbol: string, before: Entry | undefined): Promise<Entry> {
+    const known = before?.listing ?? null
+    let said: Listing | undefined
+    try {
+      said = await this.#batcher.load(symbol)
+    } catch (error) {
+      if (!known || !(error instanceof FinstageError)) throw error
+      return lastKnown(known)
+    }
+    if (!said) return known ? lastKnown(known) : { listing: null, isLastKnown: false, lifetimeMs: nothingLifetimeMs }
+    const believed = this.#guard.accept(said)
+    if (typeof believed !== 'string') return answered(believed)
+    if (!known) return { ...answered({ ...said, quote: null }), lifetimeMs: lastKnownLifetimeMs }
+    // An answer that was overtaken by a newer one says nothing against that one.
+    return believed === 'time backwards' ? answered(marked(known, false)) : lastKnown(known)
+  }
+}
+
+const answered = (listing: Listing): Entry => ({
+  listing,
+  isLastKnown: false,
+  lifetimeMs: listing.quote ? lifetimesMs[listing.quote.marketState] : nothingLifetimeMs,
+})
+
+const lastKnown = (known: Listing): Entry => ({
+  listing: marked(known, true),
+  isLastKnown: true,
+  lifetimeMs: lastKnownLifetimeMs,
+})
+
+const marked = (listing: Listing, stale: boolean): Listing =>
+  listing.quote && listing.quote.stale !== stale ? { ...listing, quote: { ...listing.quote, stale } } : listing
