@@ -48,6 +48,8 @@ interface Watched {
   shard: StreamShard | null
   /** The last state, told or not: a frame that repeats may say something beside the price. */
   last: Priced | null
+  /** Whether the sink has believed what it was told last; else the same is told again when it is heard again. */
+  isBelieved: boolean
   /** The prices told of the last one's second, as they are shown. */
   readonly toldOfSecond: Set<number>
   /** What the last poll said of the price that is told, while nothing was heard from the stream since. */
@@ -183,14 +185,14 @@ export function yahooStreamFeed(options: YahooStreamOptions): LiveFeed {
 
   const isInForce = ({ symbol, shard }: Watched, sinceMs: number): boolean => shard?.inForceSince(symbol) === sinceMs
 
-  function polled(listing: Listing): void {
+  function polled(listing: Listing): boolean {
     const each = watched.get(listing.instrument.symbol)
-    if (!each || !isPriced(listing)) return
+    if (!each || !isPriced(listing)) return true
     const { last } = each
     if (!last) {
       each.polled = listing
       tell(each, listing)
-      return
+      return each.isBelieved
     }
     const order = orderOf(last, listing.quote)
     const isNewer = order === 'newer' || (order === 'unclear' && mayBeNewer(each, listing))
@@ -200,6 +202,7 @@ export function yahooStreamFeed(options: YahooStreamOptions): LiveFeed {
     each.hadNews = isNewer
     if (isNewer && each.stream === 'caughtUp') each.stream = 'lossy'
     observe(each, next, isNewer || saysMore)
+    return each.isBelieved
   }
 
   /**
@@ -233,7 +236,8 @@ export function yahooStreamFeed(options: YahooStreamOptions): LiveFeed {
 
   /** Tells what is new, and what a client must hear beside: that the price holds again, or that the session is another. */
   function observe(each: Watched, next: Priced, isNews: boolean): boolean {
-    const isTold = isNews || each.state !== 'live' || next.quote.marketState !== each.last?.quote.marketState
+    const isTold =
+      isNews || !each.isBelieved || each.state !== 'live' || next.quote.marketState !== each.last?.quote.marketState
     if (isTold) tell(each, next)
     else each.last = next
     return isTold
@@ -245,7 +249,7 @@ export function yahooStreamFeed(options: YahooStreamOptions): LiveFeed {
     each.toldOfSecond.add(rounded(quote.price, instrument.priceDecimals))
     each.state = 'live'
     each.last = listing
-    sink.update(listing)
+    each.isBelieved = sink.update(listing) !== false
   }
 
   function pollFailed(symbol: string, error: FinstageError): void {
@@ -289,7 +293,7 @@ export function yahooStreamFeed(options: YahooStreamOptions): LiveFeed {
 }
 
 const newlyWatched = (symbol: string): Watched => ({
-  ...{ symbol, state: 'new', shard: null, last: null, toldOfSecond: new Set<number>(), polled: null },
+  ...{ symbol, state: 'new', shard: null, last: null, isBelieved: true, toldOfSecond: new Set<number>(), polled: null },
   ...{ stream: 'behind', checking: false, resting: false, hadNews: false },
 })
 

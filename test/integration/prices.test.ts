@@ -98,6 +98,19 @@ test('an unknown symbol refuses the subscription, is named in the error, and lea
   await eventually(nothingWatched, 'nothing is left of a refused subscription')
 })
 
+test('a price that cannot be true is not told, leaves no gap in the numbers, and is counted', async () => {
+  yahoo.setPrice('VOD.L', 70)
+  await using stream = subscribe<Update>(app.api, watch('VOD.L'))
+  const first = (await stream.next()).data?.priceUpdates
+  const refused = () => metric(app.metrics, 'finstage_quarantined_total', 'reason="negative price"')
+  const before = await refused()
+  yahoo.setPrice('VOD.L', -70)
+  await eventually(async () => (await refused()) > before, 'the price is refused')
+  yahoo.setPrice('VOD.L', 71)
+  const next = (await stream.next()).data?.priceUpdates
+  assert.deepEqual([next?.price, next?.seq], [71, (first?.seq ?? Number.NaN) + 1])
+})
+
 test('no symbols and more than 200 of them are BAD_USER_INPUT', async () => {
   for (const symbols of [[], Array.from({ length: 201 }, (_, i) => `S${i}`)]) {
     await using stream = subscribe(app.api, watch(...symbols))

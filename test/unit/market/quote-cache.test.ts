@@ -205,3 +205,14 @@ test('a jump is served as soon as three answers in a row have agreed on it', asy
   }
   assert.deepEqual(seen, ['1 stale', '1 stale', '50'])
 })
+
+test('a symbol that was pushed out by 20,000 others is judged by itself when it is asked for again', async (t) => {
+  const { market, ask, pass } = start(t)
+  market.set('A', { price: 1 })
+  await ask('A')
+  // Unknown ones, of which the guard never hears.
+  await Promise.all(Array.from({ length: 20_000 }, (_, i) => ask(`S${i}`)))
+  market.set('A', { price: 2, timeMs: 1 })
+  pass(1001)
+  assert.equal(await ask('A'), '2')
+})

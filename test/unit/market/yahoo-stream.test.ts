@@ -59,7 +59,7 @@ function stage(t: TestContext, listener: Partial<LiveSink> = {}): Stage {
         assert.ok(listing.quote)
         events.push(`${listing.quote.symbol} ${listing.quote.price}`)
         seen.push(listing.quote)
-        listener.update?.(listing)
+        return listener.update?.(listing)
       },
       failure(symbol, error) {
         events.push(`${symbol} ${error.code}`)
@@ -715,4 +715,18 @@ test('a sink may change the watched set, or stop the feed, while it is called', 
   await push('B', { price: 3 })
   await push('B', { price: 5 })
   assert.deepEqual(events, ['A 2', 'B 3'])
+})
+
+test('what the sink does not believe is told again when it is heard again, polled or pushed, until it does', async (t) => {
+  let doubts = 2
+  const { market, events, watch, pass, streaming, push } = stage(t, { update: () => doubts-- <= 0 })
+  market.set('A', { price: 1, timeMs: startMs })
+  await watch('A')
+  for (let i = 0; i < 4; i++) await pass(1000)
+  assert.deepEqual(events, ['A 1', 'A 1', 'A 1'])
+  doubts = 0
+  await streaming('B')
+  doubts = 2
+  for (let i = 0; i < 4; i++) await push('B', { price: 5, time: startMs + 10_000 })
+  assert.deepEqual(events, ['B 5', 'B 5', 'B 5'])
 })
