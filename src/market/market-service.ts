@@ -29,7 +29,7 @@ export class MarketService {
   readonly #quotes: QuoteCache
   readonly #searches: SearchCache
   readonly #now: () => number
-  readonly #age: Histogram
+  readonly #age: Histogram<'kind'>
 
   constructor(options: MarketServiceOptions) {
     const { source, store, registry, quarantine, now } = options
@@ -41,8 +41,9 @@ export class MarketService {
     this.#quotes = new QuoteCache({ source, guard, now, count: metrics.counter('quote') })
     this.#searches = new SearchCache({ source, now, count: metrics.counter('search') })
     this.#age = new Histogram({
-      name: 'finstage_quote_age_seconds',
-      help: 'How long ago quotes that queries were answered with had come from the source',
+      name: 'finstage_data_age_seconds',
+      help: 'How long ago the quotes and candles that queries were answered with had come from the source',
+      labelNames: ['kind'],
       buckets: [0.1, 1, 5, 15, 60, 300, 3600, 86_400],
       registers: [registry],
     })
@@ -54,10 +55,8 @@ export class MarketService {
    */
   async listings(symbols: readonly string[]): Promise<Map<string, Listing | Error>> {
     const found = await Promise.all(symbols.map((symbol) => this.#quotes.get(symbol).catch((error: Error) => error)))
-    const nowMs = this.#now()
     for (const listing of found) {
-      if (listing instanceof Error || !listing.quote) continue
-      this.#age.observe(Math.max(0, nowMs - listing.quote.receivedAtMs) / 1000)
+      if (!(listing instanceof Error) && listing.quote) this.#aged('quote', listing.quote.receivedAtMs)
     }
     return new Map(symbols.flatMap((symbol, i) => (found[i] ? [[symbol, found[i]] as const] : [])))
   }
@@ -71,8 +70,10 @@ export class MarketService {
    * One answer for each request, in order. What failed is an Error in its place: SYMBOL_NOT_FOUND, RANGE_NOT_AVAILABLE, or
    * SOURCE_UNAVAILABLE where neither source nor store has anything.
    */
-  candles(requests: readonly CandleRequest[]): Promise<(CandleSeries | Error)[]> {
-    return this.#candles.candles(requests)
+  async candles(requests: readonly CandleRequest[]): Promise<(CandleSeries | Error)[]> {
+    const found = await this.#candles.candles(requests)
+    for (const series of found) if (!(series instanceof Error)) this.#aged('candles', series.receivedAtMs)
+    return found
   }
 
   /**
@@ -89,5 +90,9 @@ export class MarketService {
 
   reachDays(interval: Interval): number | null {
     return this.#source.reachDays(interval)
+  }
+
+  #aged(kind: 'quote' | 'candles', receivedAtMs: number): void {
+    this.#age.observe({ kind }, Math.max(0, this.#now() - receivedAtMs) / 1000)
   }
 }

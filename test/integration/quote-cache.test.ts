@@ -48,6 +48,6 @@ for (const [order, place] of Object.entries(orders)) {
     const counted = (result: string) =>
       metric(app.metrics, 'finstage_cache_requests_total', `cache="quote",result="${result}"`)
     assert.deepEqual([await counted('hit'), await counted('miss'), await counted('stale')], [950, 50, 0])
-    assert.equal(await metric(app.metrics, 'finstage_quote_age_seconds_count'), 1000)
+    assert.equal(await metric(app.metrics, 'finstage_data_age_seconds_count', 'kind="quote"'), 1000)
   })
 }
