@@ -7,7 +7,7 @@ const quietMs = 5
 /** The longest that a symbol waits for others; and how soon after one batch another one shows that it was not complete. */
 const patienceMs = 25
 /** The same where the process has its hands full. */
-const busyPatienceMs = 2000
+const busyPatienceMs = 1000
 /** Timers and the loop's own clock differ by less. */
 const toleranceMs = 0.5
 
@@ -37,7 +37,7 @@ export interface ListingBatcherOptions {
  *
  * Time counts while the event loop is idle. While it is not, requests that have come in are still being read, and an answer
  * would have to wait behind them: of a burst that takes the process half a second to read, all go upstream together. A
- * process that never is idle waits for two seconds.
+ * process that never is idle waits for a second.
  */
 export class ListingBatcher {
   readonly #source: Pick<MarketSource, 'listings'>

@@ -10,7 +10,7 @@ import type { QuoteGuard } from './quote-guard.ts'
 const maxSymbols = 20_000
 
 const lifetimesMs: Readonly<Record<MarketState, number>> = {
-  REGULAR: 1000,
+  REGULAR: 2000,
   PRE: 5000,
   POST: 5000,
   UNKNOWN: 5000,

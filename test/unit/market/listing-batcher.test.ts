@@ -106,12 +106,12 @@ test('what follows at once upon a batch is the rest of a burst, and is gathered 
   assert.deepEqual(calls.at(-1), ['D'])
 })
 
-test('while the process has no idle moment a batch goes on gathering, for two seconds at most', (t) => {
+test('while the process has no idle moment a batch goes on gathering, for a second at most', (t) => {
   const { load, calls, pass } = start(t)
   load('A')
-  pass(1000, false)
+  pass(500, false)
   load('B')
-  pass(999, false)
+  pass(499, false)
   assert.deepEqual(calls, [])
   pass(1, false)
   assert.deepEqual(calls, [['A', 'B']])

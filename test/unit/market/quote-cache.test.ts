@@ -66,7 +66,7 @@ function start(t: TestContext) {
 }
 
 const lifetimes: Readonly<Record<MarketState, number>> = {
-  REGULAR: 1000,
+  REGULAR: 2000,
   PRE: 5000,
   POST: 5000,
   UNKNOWN: 5000,
@@ -129,7 +129,7 @@ test('when the source fails the last known comes as stale and is asked for again
   assert.equal(calls.length, 4)
   assert.deepEqual(counted(), ['miss', 'stale', 'miss', 'stale', 'stale'])
   fail(null)
-  pass(1001)
+  pass(2001)
   assert.equal(await ask('A'), '1')
 })
 
@@ -138,10 +138,10 @@ test('a symbol that was served and that one answer lacks comes as the last known
   market.set('A', { price: 1 })
   await ask('A')
   market.delete('A')
-  pass(1001)
+  pass(2001)
   assert.equal(await ask('A'), '1 stale')
   market.set('A', { price: 2 })
-  pass(1001)
+  pass(2001)
   assert.equal(await ask('A'), '2')
 })
 
@@ -159,7 +159,7 @@ test('a bug in a source is not taken for an outage', async (t) => {
   const { market, ask, pass, fail } = start(t)
   market.set('A', { price: 1 })
   await ask('A')
-  pass(1001)
+  pass(2001)
   fail(new TypeError('bug'))
   await assert.rejects(ask('A'), TypeError)
 })
@@ -170,10 +170,10 @@ test('in the place of nonsense comes the last known, stale; where nothing is kno
   assert.equal(await ask('A'), '1')
   assert.equal(await ask('B'), 'NO_DATA')
   market.set('A', { price: Number.NaN }).set('B', { price: 2 })
-  pass(1001)
+  pass(2001)
   assert.deepEqual([await ask('A'), await ask('B')], ['1 stale', '2'])
   market.set('A', { price: 3 })
-  pass(1001)
+  pass(2001)
   assert.equal(await ask('A'), '3')
   assert.deepEqual(reports, ['B negative price', 'A no price'])
 })
@@ -183,13 +183,13 @@ test('in the place of an answer that is older comes the last known as it is, als
   market.set('A', { price: 1 })
   await ask('A')
   market.set('A', { price: 2, timeMs: 1 })
-  pass(1001)
+  pass(2001)
   assert.equal(await ask('A'), '1')
   fail()
-  pass(1001)
+  pass(2001)
   assert.equal(await ask('A'), '1 stale')
   fail(null)
-  pass(1001)
+  pass(2001)
   assert.equal(await ask('A'), '1')
 })
 
@@ -200,7 +200,7 @@ test('a jump is served as soon as three answers in a row have agreed on it', asy
   market.set('A', { price: 50 })
   const seen: string[] = []
   for (let i = 0; i < 3; i++) {
-    pass(1001)
+    pass(2001)
     seen.push(await ask('A'))
   }
   assert.deepEqual(seen, ['1 stale', '1 stale', '50'])
@@ -213,6 +213,6 @@ test('a symbol that was pushed out by 20,000 others is judged by itself when it 
   // Unknown ones, of which the guard never hears.
   await Promise.all(Array.from({ length: 20_000 }, (_, i) => ask(`S${i}`)))
   market.set('A', { price: 2, timeMs: 1 })
-  pass(1001)
+  pass(2001)
   assert.equal(await ask('A'), '2')
 })
