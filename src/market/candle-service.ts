@@ -94,8 +94,8 @@ export class CandleService {
     const to = this.#end(interval, request.to)
     const earliest = this.#loader.earliest(interval)
     const from = this.#start(request)
-    if ((to - from) / intervalSeconds(interval) > maxIntervals) {
-      throw from < earliest ? this.#loader.outOfReach(interval) : tooManyCandles()
+    if (request.from !== null && (to - request.from) / intervalSeconds(interval) > maxIntervals) {
+      throw request.from < earliest ? this.#loader.outOfReach(interval) : tooManyCandles()
     }
     if (from >= to) return this.#cut(request, noneFound(from))
     let found = await this.#find(request, { from, to })

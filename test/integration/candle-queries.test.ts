@@ -82,6 +82,16 @@ test('all nine intervals have candles, each as long as it says, the running one 
   })
 })
 
+test('the last 20,000 minutes are as many as the source goes back to', async () => {
+  await at('2025-03-12T22:00:00Z', async ({ candles }) => {
+    const { nodes, excluded, hasEarlier } = await candles('symbol: "AAPL", interval: MINUTE_1, last: 20000')
+    // From the evening of February 10 on, without the holiday of the seventeenth.
+    assert.equal(nodes.length + excluded, 21 * 390)
+    assert.equal(hasEarlier, false)
+    assert.equal(nodes[0]?.time.slice(0, 10), '2025-02-11')
+  })
+})
+
 test('half hours are half hours, although Yahoo answers with whole ones; weeks and months are never asked of it', async () => {
   await at('2025-03-12T22:00:00Z', async ({ candles, yahoo }) => {
     const range = 'from: "2025-03-12T00:00:00Z"'
