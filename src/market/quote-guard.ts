@@ -29,16 +29,17 @@ export class QuoteGuard {
 
   /** The listing to believe, without the fields that cannot be true, or why there is nothing to believe. */
   accept(listing: Listing): Listing | Nonsense {
-    if (!listing.quote) return listing
+    const { quote } = listing
     const { symbol } = listing.instrument
-    const reason = this.#judge(symbol, listing, listing.quote)
+    const reason = quote ? this.#judge(symbol, listing, quote) : this.#missing(symbol)
     if (reason) {
-      this.#quarantine.report(symbol, reason, listing.quote)
+      this.#quarantine.report(symbol, reason, quote)
       return reason
     }
-    const quote = this.#cleaned(symbol, listing.quote)
-    this.#states.set(symbol, { accepted: quote, suspects: [] })
-    return quote === listing.quote ? listing : { ...listing, quote }
+    if (!quote) return listing
+    const cleaned = this.#cleaned(symbol, quote)
+    this.#states.set(symbol, { accepted: cleaned, suspects: [] })
+    return cleaned === quote ? listing : { ...listing, quote: cleaned }
   }
 
   /** Whether a price of the symbol was believed before. */
@@ -52,6 +53,11 @@ export class QuoteGuard {
 
   forgetAllBut(symbols: ReadonlySet<string>): void {
     for (const symbol of [...this.#states.keys()]) if (!symbols.has(symbol)) this.#states.delete(symbol)
+  }
+
+  /** Some symbols have no price; one that was there does not go away. */
+  #missing(symbol: string): Nonsense | null {
+    return this.knows(symbol) ? 'no price' : null
   }
 
   #judge(symbol: string, { instrument }: Listing, quote: Quote): Nonsense | null {

@@ -75,7 +75,8 @@ async function accepted(response: Response, url: URL, nowMs: number): Promise<Re
 const isCrumb = (url: URL): boolean => url.pathname.endsWith('/getcrumb')
 
 /** As far as can be seen without parsing it, which yahoo-finance2 does. */
-const isReadable = (text: string, url: URL): boolean => (isCrumb(url) ? isCrumbLike(text) : /^\s*\{/.test(text))
+const isReadable = (text: string, url: URL): boolean =>
+  isCrumb(url) ? isCrumbLike(text) : /^\s*\{/.test(text) && text.trimEnd().endsWith('}')
 
 /** What came in place of an answer: a page that says sorry, or the words of a 429 under a status of 200. */
 const unreadable = (said: YahooRefusal, url: URL): Error =>

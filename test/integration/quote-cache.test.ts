@@ -1,25 +1,13 @@
 import assert from 'node:assert/strict'
-import { execFile } from 'node:child_process'
 import { after, test } from 'node:test'
-import { fileURLToPath } from 'node:url'
-import { promisify } from 'node:util'
 import { startApp } from '../support/app.ts'
-import type { Answer } from '../support/client.ts'
+import { burst } from '../support/burst.ts'
 import { metric } from '../support/client.ts'
 import { createTestDatabase } from '../support/database.ts'
 import { startTestYahoo } from '../support/test-yahoo.ts'
 
 const database = await createTestDatabase()
 after(() => database[Symbol.asyncDispose]())
-
-/** All at once, from a process of its own: one that shares the server's event loop would be no crowd. */
-async function burst(api: string, queries: readonly string[]): Promise<Answer<unknown>[]> {
-  const client = fileURLToPath(new URL('../support/burst-client.ts', import.meta.url))
-  const { stdout } = await promisify(execFile)(process.execPath, [client, api, JSON.stringify(queries)], {
-    maxBuffer: 2 ** 24,
-  })
-  return JSON.parse(stdout)
-}
 
 const orders: Readonly<Record<string, (i: number) => number>> = {
   'in turn': (i) => i % 50,

@@ -256,6 +256,7 @@ test('every request that left is counted by endpoint and outcome, and so is what
     { hang: 'answer' },
     { drop: true },
     { html: true },
+    { truncated: true },
     { status: 429, headers: { 'retry-after': '9' } },
   ]
   for (const fault of outcomes) {
@@ -270,7 +271,7 @@ test('every request that left is counted by endpoint and outcome, and so is what
     'quote ok': 1,
     // One of the failures was retried.
     'search ok': 2,
-    'search failed': 3,
+    'search failed': 4,
     'search refused': 1,
     'search timeout': 1,
     'search rate_limited': 1,
@@ -278,7 +279,7 @@ test('every request that left is counted by endpoint and outcome, and so is what
   const sum = values.reduce((total, { value }) => total + value, 0)
   assert.equal(sum, left())
   const text = await registry.metrics()
-  assert.match(text, /finstage_source_call_seconds_count\{endpoint="search"\} 8/)
+  assert.match(text, /finstage_source_call_seconds_count\{endpoint="search"\} 9/)
   assert.match(text, /finstage_source_retries_total\{endpoint="search"\} 1/)
   assert.match(text, /finstage_source_rejected_total\{endpoint="search",reason="rate_limit"\} 1/)
   assert.match(text, /finstage_source_breaker_state\{endpoint="chart"\} 0/)

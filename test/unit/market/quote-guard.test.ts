@@ -33,6 +33,16 @@ for (const value of [Number.NaN, Number.POSITIVE_INFINITY, Number.NEGATIVE_INFIN
   })
 }
 
+test('a symbol may have no price, but one that was there does not go away', () => {
+  const { guard, price, reports } = start()
+  const bare = listingOf('A', null)
+  assert.equal(guard.accept(bare), bare)
+  assert.deepEqual(reports, [])
+  price(5)
+  assert.equal(guard.accept(bare), 'no price')
+  assert.deepEqual(reports, ['A no price'])
+})
+
 for (const value of [0, -0, -1]) {
   test(`a price of ${Object.is(value, -0) ? '-0' : value} is refused, but not of a future`, () => {
     assert.equal(start().price(value), 'negative price')
