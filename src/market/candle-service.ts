@@ -167,7 +167,7 @@ export class CandleService {
     if (adjustment === 'SPLITS' || (adjustment === 'SPLITS_AND_DIVIDENDS' && isDaily(interval))) return nothing
     const series = this.#seriesOf(symbol, 'DAY_1', false)
     // Sessions of a trading date begin up to a day before its midnight UTC, or end as much after it.
-    const dateFrom = Math.floor(from / daySeconds) * daySeconds - daySeconds
+    const dateFrom = Math.max(Math.floor(from / daySeconds) * daySeconds - daySeconds, this.#loader.earliest('DAY_1'))
     if (adjustment === 'NONE') {
       const span = { from: dateFrom, to: this.#loader.present('DAY_1') }
       const { splits } = await this.#loader.actions(symbol, span)

@@ -1,7 +1,17 @@
-import SchemaBuilder from '@pothos/core'
+import SchemaBuilder, { brandWithType } from '@pothos/core'
 import RelayPlugin from '@pothos/plugin-relay'
 import type { Context } from '../resolvers/context.ts'
 import { boundedIds } from '../resolvers/node.ts'
+
+/**
+ * A node that knows its type. The plugin tells it only to the field that asked first, and gives the same object to the others of
+ * the operation, maybe before.
+ */
+async function branded(found: unknown, id: { readonly typename: string } | undefined): Promise<unknown> {
+  const node = await found
+  if (id) brandWithType(node, id.typename as never)
+  return node
+}
 
 /** Defines no types: each file of this folder adds those of one concept. Times are epoch milliseconds throughout. */
 export const builder = new SchemaBuilder<{
@@ -21,8 +31,14 @@ export const builder = new SchemaBuilder<{
   defaultFieldNullability: false,
   relay: {
     cursorType: 'String',
+    nodeQueryOptions: {
+      resolve: (_root, { id }, _context, _info, resolveNode) => branded(resolveNode(id), id),
+    },
     nodesQueryOptions: {
-      resolve: (_root, { ids }, _context, _info, resolveNodes) => resolveNodes(boundedIds(ids)),
+      resolve: async (_root, { ids }, _context, _info, resolveNodes) => {
+        const nodes = await resolveNodes(boundedIds(ids))
+        return nodes.map((node, i) => branded(node, ids[i]))
+      },
     },
     edgesFieldOptions: { nullable: false },
     nodeFieldOptions: { nullable: false },

@@ -229,4 +229,20 @@ test('a quote and an instrument are found by their global ids, and what is no no
   )
 })
 
+test('a node that several fields of one operation ask for comes in each of them', async () => {
+  // Of what came a moment ago the type is known already.
+  nothingFresh()
+  const ids = [globalId('Quote:AAPL'), globalId('Instrument:AAPL')]
+  const answer = await post(
+    app.api,
+    `query ($ids: [ID!]!, $id: ID!) {
+      one: node(id: $id) { __typename } same: node(id: $id) { __typename }
+      all: nodes(ids: $ids) { __typename } again: nodes(ids: $ids) { __typename }
+    }`,
+    { ids, id: ids[0] },
+  )
+  const [quote, instrument] = [{ __typename: 'Quote' }, { __typename: 'Instrument' }]
+  assert.deepEqual(answer, { data: { one: quote, same: quote, all: [quote, instrument], again: [quote, instrument] } })
+})
+
 const globalId = (text: string): string => Buffer.from(text).toString('base64')

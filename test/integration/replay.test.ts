@@ -1,142 +1,245 @@
 import assert from 'node:assert/strict'
 import { type TestContext, test } from 'node:test'
-import { startApp } from '../support/app.ts'
-import { post } from '../support/client.ts'
-import { createTestDatabase } from '../support/database.ts'
-import { startTestYahoo } from '../support/test-yahoo.ts'
-import { isFake, type Recording, readRecordings, rowsOf, windowOf } from '../support/test-yahoo-replay.ts'
+import type { Answer } from '../support/client.ts'
+import { recordings, skipWithoutRecordings as skip, startReplayApp } from '../support/replay-app.ts'
+import type { QuoteRow } from '../support/test-yahoo-charts.ts'
+import { isFake, type Recording, rowsOf } from '../support/test-yahoo-replay.ts'
 
-const dir = process.env.YAHOO_RECORDINGS_DIR
-const recordings = dir === undefined ? [] : readRecordings(dir)
-const skip = dir === undefined ? 'YAHOO_RECORDINGS_DIR is not set: nothing recorded to replay' : false
-const isChart = ({ path }: Recording) => path.startsWith('/v8/finance/chart/')
+type Errors = Answer<unknown>['errors']
+type Told = Record<string, unknown>
 
-/** Asks a whole server whose Yahoo has this one recording. */
-async function ask<Data>(recording: Recording, query: string, variables: Record<string, unknown>) {
-  await using yahoo = await startTestYahoo({ replay: { dir: dir ?? '', only: recording.file } })
-  await using database = await createTestDatabase()
-  await using app = await startApp({ DATABASE_URL: database.url, YAHOO_BASE_URL: yahoo.url })
-  return await post<Data>(app.api, query, variables)
+const recordedQuotes = recordings.filter(({ path }) => path === '/v7/finance/quote')
+const recordedSearches = recordings.filter(({ path, file }) => path === '/v1/finance/search' && !isFake(file))
+
+/** What comes out as it was recorded: our name of it, and Yahoo's. */
+const quoteFields: readonly (readonly [string, string])[] = [
+  ['previousClose', 'regularMarketPreviousClose'],
+  ['open', 'regularMarketOpen'],
+  ['dayHigh', 'regularMarketDayHigh'],
+  ['dayLow', 'regularMarketDayLow'],
+  ['volume', 'regularMarketVolume'],
+  ['bid', 'bid'],
+  ['ask', 'ask'],
+  ['marketCap', 'marketCap'],
+  ['fiftyTwoWeekHigh', 'fiftyTwoWeekHigh'],
+  ['fiftyTwoWeekLow', 'fiftyTwoWeekLow'],
+  ['currency', 'currency'],
+  ['marketState', 'marketState'],
+  ['delayMinutes', 'exchangeDataDelayedBy'],
+]
+const kinds: Readonly<Record<string, string>> = {
+  EQUITY: 'EQUITY',
+  ETF: 'ETF',
+  MUTUALFUND: 'FUND',
+  CURRENCY: 'CURRENCY',
+  CRYPTOCURRENCY: 'CRYPTO',
+  FUTURE: 'FUTURE',
+  OPTION: 'OPTION',
 }
 
-test('every recorded quote comes out of GraphQL with the recorded numbers, unrounded', {
+const instrumentFields = `
+  fragment InstrumentFields on Instrument {
+    symbol name kind exchange { code name timezone delayMinutes } currency priceDecimals marketState
+  }`
+const fragments = `${instrumentFields}
+  fragment QuoteFields on Quote {
+    symbol price regularPrice change changePercent time receivedAt source stale
+    ${quoteFields.map(([name]) => name).join(' ')}
+    instrument { ...InstrumentFields }
+  }`
+
+/** The row of a symbol, by Yahoo's word that there is one: NONE is what was delisted. */
+const rowOf = (recording: Recording, symbol: string): QuoteRow | undefined =>
+  rowsOf(recording).find((row) => row.symbol === symbol && row.quoteType !== 'NONE')
+
+const instrumentOf = (row: QuoteRow) => ({
+  symbol: row.symbol,
+  name: row.longName ?? row.shortName ?? null,
+  kind: kinds[String(row.quoteType)],
+  exchange: {
+    code: row.exchange,
+    name: row.fullExchangeName ?? null,
+    timezone: row.exchangeTimezoneName,
+    delayMinutes: row.exchangeDataDelayedBy ?? null,
+  },
+  currency: row.currency ?? null,
+  priceDecimals: row.priceHint,
+  marketState: row.marketState,
+})
+
+function quoteOf(row: QuoteRow, { recordedAt }: Recording) {
+  const isPost = Number(row.postMarketTime ?? 0) > Number(row.regularMarketTime)
+  const close = row.regularMarketPreviousClose === undefined ? null : Number(row.regularMarketPreviousClose)
+  const sinceClose = close === null ? null : Number(row.postMarketPrice) - close
+  return {
+    symbol: row.symbol,
+    price: isPost ? row.postMarketPrice : row.regularMarketPrice,
+    regularPrice: isPost ? row.regularMarketPrice : null,
+    change: isPost ? sinceClose : (row.regularMarketChange ?? null),
+    changePercent: isPost
+      ? close === null || sinceClose === null
+        ? null
+        : (sinceClose / close) * 100
+      : (row.regularMarketChangePercent ?? null),
+    time: new Date(Number(isPost ? row.postMarketTime : row.regularMarketTime) * 1000).toISOString(),
+    receivedAt: new Date(recordedAt).toISOString(),
+    source: 'YAHOO',
+    stale: false,
+    ...Object.fromEntries(quoteFields.map(([name, recorded]) => [name, row[recorded] ?? null])),
+    instrument: instrumentOf(row),
+  }
+}
+
+/** Where each error belongs, and what it is. */
+const placed = (errors: Errors): string[] =>
+  (errors ?? []).map(({ path, extensions }) => `${path?.join('.')} ${extensions.code}`).sort()
+
+test('every recorded quote comes out of GraphQL with the recorded facts and numbers, unrounded, by each way in', {
   skip,
 }, async (t: TestContext) => {
-  const fields: readonly [string, string][] = [
-    ['previousClose', 'regularMarketPreviousClose'],
-    ['open', 'regularMarketOpen'],
-    ['dayHigh', 'regularMarketDayHigh'],
-    ['dayLow', 'regularMarketDayLow'],
-    ['volume', 'regularMarketVolume'],
-    ['bid', 'bid'],
-    ['ask', 'ask'],
-    ['marketCap', 'marketCap'],
-    ['fiftyTwoWeekHigh', 'fiftyTwoWeekHigh'],
-    ['fiftyTwoWeekLow', 'fiftyTwoWeekLow'],
-    ['currency', 'currency'],
-  ]
-  const query = `query ($s: [Symbol!]!) { quotes(symbols: $s) { symbol price regularPrice time ${fields.map(([name]) => name).join(' ')} } }`
-  const files = recordings.filter(({ path }) => path === '/v7/finance/quote')
-  assert.ok(files.length > 0)
-  for (const recording of files) {
+  assert.ok(recordedQuotes.length > 0)
+  for (const recording of recordedQuotes) {
     await t.test(recording.file, async () => {
+      await using app = await startReplayApp(recording, { only: recording.file })
       const symbols = (recording.query.symbols ?? '').split(',')
-      const { data, errors = [] } = await ask<{ quotes: (Record<string, unknown> | null)[] }>(recording, query, {
-        s: symbols,
-      })
-      for (const [place, symbol] of symbols.entries()) {
-        const row = rowsOf(recording).find((candidate) => candidate.symbol === symbol && candidate.quoteType !== 'NONE')
-        const quote = data?.quotes[place]
-        if (row?.regularMarketPrice === undefined) {
-          assert.equal(quote, null)
-          const error = errors.find(({ path }) => path?.[0] === 'quotes' && path[1] === place)
-          assert.equal(error?.extensions.code, row ? 'NO_DATA' : 'SYMBOL_NOT_FOUND')
-          continue
-        }
-        const isPost = Number(row.postMarketTime ?? 0) > Number(row.regularMarketTime)
-        const time = Number(isPost ? row.postMarketTime : row.regularMarketTime) * 1000
-        assert.deepEqual(quote, {
-          symbol,
-          price: isPost ? row.postMarketPrice : row.regularMarketPrice,
-          regularPrice: isPost ? row.regularMarketPrice : null,
-          time: new Date(time).toISOString(),
-          ...Object.fromEntries(fields.map(([name, recorded]) => [name, row[recorded] ?? null])),
+      const rows = symbols.map((symbol) => rowOf(recording, symbol))
+      const quoted = rows.map((row) => (row?.regularMarketPrice === undefined ? null : quoteOf(row, recording)))
+      const instruments = rows.map((row, i) => row && { ...instrumentOf(row), quote: quoted[i] })
+      const failures = rows.map((row, i) => ({
+        quote: quoted[i] ? [] : [row ? 'NO_DATA' : 'SYMBOL_NOT_FOUND'],
+        instrument: row ? [] : ['SYMBOL_NOT_FOUND'],
+        instrumentQuote: row && !quoted[i] ? ['NO_DATA'] : [],
+      }))
+
+      const lists = await app.ask<{ quotes: Told[]; instruments: Told[] }>(
+        `query ($symbols: [Symbol!]!) {
+          quotes(symbols: $symbols) { ...QuoteFields }
+          instruments(symbols: $symbols) { ...InstrumentFields quote { ...QuoteFields } }
+        } ${fragments}`,
+        { symbols },
+      )
+      assert.deepEqual(lists.data, { quotes: quoted, instruments: instruments.map((each) => each ?? null) })
+      assert.deepEqual(
+        placed(lists.errors),
+        failures
+          .flatMap(({ quote, instrument, instrumentQuote }, i) => [
+            ...quote.map((code) => `quotes.${i} ${code}`),
+            ...instrument.map((code) => `instruments.${i} ${code}`),
+            ...instrumentQuote.map((code) => `instruments.${i}.quote ${code}`),
+          ])
+          .sort(),
+      )
+
+      for (const [i, symbol] of symbols.entries()) {
+        const one = await app.ask<{ quote: { id: string } | null; instrument: { id: string } | null }>(
+          `query ($symbol: Symbol!) {
+            quote(symbol: $symbol) { id ...QuoteFields }
+            instrument(symbol: $symbol) { id ...InstrumentFields quote { ...QuoteFields } }
+          } ${fragments}`,
+          { symbol },
+        )
+        const { id: quoteId, ...quote } = one.data?.quote ?? { id: globalId(`Quote:${symbol}`) }
+        const { id: instrumentId, ...instrument } = one.data?.instrument ?? { id: globalId(`Instrument:${symbol}`) }
+        assert.deepEqual(one.data?.quote && quote, quoted[i])
+        assert.deepEqual(one.data?.instrument && instrument, instruments[i] ?? null)
+        const told = failures[i]
+        assert.deepEqual(
+          placed(one.errors),
+          [
+            ...(told?.quote ?? []).map((code) => `quote ${code}`),
+            ...(told?.instrument ?? []).map((code) => `instrument ${code}`),
+            ...(told?.instrumentQuote ?? []).map((code) => `instrument.quote ${code}`),
+          ].sort(),
+        )
+
+        // Behind an id is nothing, rather than an error.
+        const nodes = await app.ask(
+          `query ($quoteId: ID!, $instrumentId: ID!, $ids: [ID!]!) {
+            quote: node(id: $quoteId) { id ... on Quote { ...QuoteFields } }
+            instrument: node(id: $instrumentId) { id ... on Instrument { ...InstrumentFields } }
+            nodes(ids: $ids) { __typename id }
+          } ${fragments}`,
+          { quoteId, instrumentId, ids: [instrumentId, quoteId] },
+        )
+        const row = rows[i]
+        assert.deepEqual(nodes, {
+          data: {
+            quote: quoted[i] ? { id: quoteId, ...quoted[i] } : null,
+            instrument: row ? { id: instrumentId, ...instrumentOf(row) } : null,
+            nodes: [
+              row ? { __typename: 'Instrument', id: instrumentId } : null,
+              quoted[i] ? { __typename: 'Quote', id: quoteId } : null,
+            ],
+          },
         })
       }
+      assert.equal(app.yahoo.requestsTo('quote').length, 1, 'all ways in share one answer of the source')
     })
   }
 })
 
-interface ChartBody {
-  readonly chart: {
-    readonly result: [
-      { timestamp?: readonly number[]; indicators: { quote: [Readonly<Record<string, readonly number[]>>] } },
-    ]
-  }
-}
-interface Candles {
-  candles: { excluded: number; columns: Record<string, number[]> } | null
+/** Of what nobody can be told an id of. */
+const globalId = (text: string): string => Buffer.from(text).toString('base64')
+
+interface SearchRow extends Record<string, unknown> {
+  readonly isYahooFinance: boolean
+  readonly symbol: string
 }
 
-const intervals: Readonly<Record<string, string>> = { '1m': 'MINUTE_1', '1h': 'HOUR_1', '1d': 'DAY_1' }
-const candles = `query ($symbol: Symbol!, $interval: Interval!, $from: DateTime, $to: DateTime) {
-  candles(symbol: $symbol, interval: $interval, from: $from, to: $to) {
-    excluded columns { time open high low close volume } } }`
+const search = `query ($query: String!, $first: Int! = 10) {
+  searchInstruments(query: $query, first: $first) { symbol name kind exchange instrument { ...InstrumentFields } }
+} ${instrumentFields}`
 
-function windowVariables(recording: Recording) {
-  const { interval, period1, period2 } = windowOf(recording)
-  const midnight = Math.floor(period1 / 86_400) * 86_400
-  return {
-    symbol: recording.path.slice('/v8/finance/chart/'.length),
-    interval: intervals[interval] ?? 'DAY_1',
-    from: new Date(midnight * 1000).toISOString(),
-    // Yahoo's windows include their end, ours do not.
-    to: new Date((period2 + 86_400) * 1000).toISOString(),
-  }
-}
-
-test('every recorded chart comes out of GraphQL with the recorded numbers, unrounded', {
+test("every recorded search comes out of GraphQL with Yahoo's own rows, in their order, and no more than asked for", {
   skip,
 }, async (t: TestContext) => {
-  const files = recordings.filter((recording) => isChart(recording) && !isFake(recording.file))
-  assert.ok(files.length > 0)
-  for (const recording of files) {
+  const [recorded] = recordedSearches
+  assert.ok(recorded)
+  const whole = recordedQuotes.filter(({ query }) => query.fields === undefined)
+  await using app = await startReplayApp(recorded)
+  for (const recording of recordedSearches) {
     await t.test(recording.file, async () => {
-      const { data, errors } = await ask<Candles>(recording, candles, windowVariables(recording))
-      if (recording.query.interval === '1m') {
-        // What was recorded lies behind what Yahoo gives of minutes today.
+      const rows = (recording.body as { quotes: SearchRow[] }).quotes.filter((row) => row.isYahooFinance)
+      assert.ok(rows.length > 0)
+      const matches = rows.map(({ symbol, longname, shortname, quoteType, exchDisp }) => {
+        const row = whole.map((each) => rowOf(each, symbol)).find((each) => each !== undefined)
+        return {
+          symbol,
+          name: longname ?? shortname ?? null,
+          kind: kinds[String(quoteType)],
+          exchange: exchDisp,
+          instrument: row ? instrumentOf(row) : null,
+        }
+      })
+      for (const first of [undefined, 2]) {
+        const { data, errors } = await app.ask(search, { query: recording.query.q, first })
+        const expected = matches.slice(0, first)
+        assert.deepEqual(data, { searchInstruments: expected })
         assert.deepEqual(
-          errors?.map(({ extensions }) => [extensions.code, extensions.reachDays]),
-          [['RANGE_NOT_AVAILABLE', 30]],
+          placed(errors),
+          expected
+            .flatMap(({ instrument }, i) => (instrument ? [] : [`searchInstruments.${i}.instrument SYMBOL_NOT_FOUND`]))
+            .sort(),
         )
-        return
-      }
-      assert.equal(errors, undefined)
-      const [{ timestamp = [], indicators }] = (recording.body as ChartBody).chart.result
-      const [prices] = indicators.quote
-      assert.equal(data?.candles?.columns.time?.length, timestamp.length)
-      for (const column of ['open', 'high', 'low', 'close', 'volume']) {
-        assert.deepEqual(data?.candles?.columns[column], prices[column] ?? [], column)
       }
     })
   }
 })
 
-test('a spoilt recording gives a typed error or nothing, and the server lives on', { skip }, async (t: TestContext) => {
-  const files = recordings.filter((recording) => isChart(recording) && isFake(recording.file))
-  assert.ok(files.length > 0)
-  for (const recording of files) {
+test('a spoilt search gives a typed error or nothing, and the server lives on', { skip }, async (t: TestContext) => {
+  const spoilt = recordings.filter(({ path, file }) => path === '/v1/finance/search' && isFake(file))
+  assert.ok(spoilt.length > 0)
+  for (const recording of spoilt) {
     await t.test(recording.file, async () => {
-      await using yahoo = await startTestYahoo({ replay: { dir: dir ?? '', fake: recording.file } })
-      await using database = await createTestDatabase()
-      await using app = await startApp({ DATABASE_URL: database.url, YAHOO_BASE_URL: yahoo.url })
-      const { data, errors } = await post<Candles>(app.api, candles, windowVariables(recording))
+      await using app = await startReplayApp(recording, { fake: recording.file })
+      const { data, errors } = await app.ask<{ searchInstruments: unknown[] | null }>(search, {
+        query: recording.query.q,
+      })
       if (errors) {
-        assert.ok(['SOURCE_UNAVAILABLE', 'RANGE_NOT_AVAILABLE'].includes(errors[0]?.extensions.code ?? ''))
-        assert.deepEqual(errors[0]?.path, ['candles'])
-        assert.equal(data?.candles, null)
-      } else assert.deepEqual(data?.candles?.columns.time, [])
-      const after = await post<{ quote: { price: number } }>(app.api, '{ quote(symbol: "AAPL") { price } }')
+        assert.deepEqual(placed(errors), ['searchInstruments SOURCE_UNAVAILABLE'])
+        assert.equal(data?.searchInstruments, null)
+      } else assert.deepEqual(data, { searchInstruments: [] })
+      const after = await app.ask<{ quote: { price: number } }>('{ quote(symbol: "AAPL") { price } }')
       assert.ok((after.data?.quote.price ?? 0) > 0)
     })
   }

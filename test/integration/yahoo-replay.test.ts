@@ -8,43 +8,32 @@ import { type YahooOptions, yahooSource } from '../../src/market/yahoo.ts'
 import { startTestYahoo, type TestYahoo } from '../support/test-yahoo.ts'
 import { dividendFactors } from '../support/test-yahoo-actions.ts'
 import type { QuoteRow } from '../support/test-yahoo-charts.ts'
-import { isFake, type Recording, readRecordings, rowsOf, windowOf } from '../support/test-yahoo-replay.ts'
+import {
+  chartOf,
+  dateIn,
+  isChart,
+  isFake,
+  type Recording,
+  readRecordings,
+  rowsOf,
+  symbolOf,
+  windowOf,
+} from '../support/test-yahoo-replay.ts'
 
 const dir = process.env.YAHOO_RECORDINGS_DIR
 const recordings = dir === undefined ? [] : readRecordings(dir)
 const skip = dir === undefined ? 'YAHOO_RECORDINGS_DIR is not set: nothing recorded to replay' : false
 
 const intervals: Readonly<Record<string, SourceInterval>> = { '1m': 'MINUTE_1', '1h': 'HOUR_1', '1d': 'DAY_1' }
-const isChart = ({ path }: Recording) => path.startsWith('/v8/finance/chart/')
 const daySeconds = 86_400
-
-interface ChartBody {
-  readonly chart: {
-    readonly result: [
-      {
-        readonly meta: { readonly exchangeTimezoneName: string }
-        readonly timestamp?: readonly number[]
-        readonly events?: {
-          readonly dividends?: Readonly<Record<string, { readonly date: number; readonly amount: number }>>
-          readonly splits?: Readonly<Record<string, { readonly date: number; numerator: number; denominator: number }>>
-        }
-        readonly indicators: {
-          readonly quote: [Readonly<Record<string, readonly number[]>>]
-          readonly adjclose?: [{ readonly adjclose: readonly number[] }]
-        }
-      },
-    ]
-  }
-}
 
 const sourceOf = (yahoo: TestYahoo, options: YahooOptions) => yahooSource({ baseUrl: yahoo.url, ...options })
 
 function queryOf(recording: Recording) {
   const { interval, period1, period2 } = windowOf(recording)
-  const symbol = recording.path.slice('/v8/finance/chart/'.length)
   // Yahoo's windows include their end, ours do not.
   return {
-    symbol,
+    symbol: symbolOf(recording),
     interval: intervals[interval] ?? 'DAY_1',
     extendedHours: false,
     from: period1,
@@ -106,7 +95,7 @@ test('every recorded chart comes out with the recorded numbers', { skip }, async
       await using yahoo = await startTestYahoo({ replay: { dir: dir ?? '', only: recording.file } })
       const now = () => Date.parse(recording.recordedAt)
       const batch = await sourceOf(yahoo, { now }).candles(queryOf(recording))
-      const [{ meta, timestamp = [], events = {}, indicators }] = (recording.body as ChartBody).chart.result
+      const { meta, timestamp = [], events = {}, indicators } = chartOf(recording)
       const { exchangeTimezoneName: zone } = meta
       const [prices] = indicators.quote
       const isDay = recording.query.interval === '1d'
@@ -138,17 +127,10 @@ test('every recorded chart comes out with the recorded numbers', { skip }, async
   }
 })
 
-/** Reckoned otherwise than the source does it: midnight UTC of the calendar date that the exchange's clock shows. */
-function dateIn(timeZone: string, time: number): number {
-  const parts = new Intl.DateTimeFormat('en-US', { timeZone }).formatToParts(time * 1000)
-  const part = (type: string) => Number(parts.find((each) => each.type === type)?.value)
-  return Date.UTC(part('year'), part('month') - 1, part('day')) / 1000
-}
-
 test("recorded dividends explain the recorded adjusted closes, by the test Yahoo's own formula", { skip }, () => {
   let explained = 0
   for (const recording of recordings.filter((each) => isChart(each) && !isFake(each.file))) {
-    const [{ timestamp = [], events = {}, indicators }] = (recording.body as ChartBody).chart.result
+    const { timestamp = [], events = {}, indicators } = chartOf(recording)
     const adjusted = indicators.adjclose?.[0].adjclose ?? []
     const closes = indicators.quote[0].close ?? []
     for (const { date, amount } of Object.values(events.dividends ?? {})) {
@@ -182,7 +164,7 @@ test('a spoilt chart is a typed error, or a batch that says what it left out', {
         // What has neither times nor prices has nothing to leave out.
         const { candles, excluded, dividends, splits } = outcome as CandleBatch
         assert.deepEqual([candles, excluded, dividends, splits], [[], [], [], []])
-        const [{ indicators }] = (recording.body as ChartBody).chart.result
+        const { indicators } = chartOf(recording)
         assert.deepEqual(indicators.quote, [{}])
       }
     })

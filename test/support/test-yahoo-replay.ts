@@ -44,14 +44,13 @@ export function loadReplay({ dir, fake, only }: ReplayOptions): Replay {
   // Rows of answers that were asked for a few fields only come last: a full one of the same symbol goes before.
   const quotes = recordings.filter(({ path }) => path === '/v7/finance/quote')
   quotes.sort((a, b) => Number('fields' in a.query) - Number('fields' in b.query))
-  const charts = recordings.filter(({ path }) => path.startsWith('/v8/finance/chart/'))
+  const charts = recordings.filter(isChart)
   return {
     quote: (symbol) => quotes.flatMap(rowsOf).find((row) => row.symbol === symbol),
-    chart: (symbol, request) =>
-      nearest(
-        charts.filter((each) => isOf(each, symbol, request.interval)),
-        request,
-      ),
+    chart: (symbol, request) => {
+      const recorded = charts.filter((each) => isOf(each, symbol, request.interval))
+      return nearest(recorded, request) ?? (recorded[0] && withoutRows(recorded[0]))
+    },
     search: (query) => recordings.find((each) => each.path === '/v1/finance/search' && each.query.q === query),
   }
 }
@@ -61,6 +60,34 @@ export function rowsOf({ body }: Recording): QuoteRow[] {
   return (body as { quoteResponse: { result: QuoteRow[] } }).quoteResponse.result
 }
 
+export const isChart = ({ path }: Recording): boolean => path.startsWith('/v8/finance/chart/')
+
+export const symbolOf = ({ path }: Recording): string => path.slice('/v8/finance/chart/'.length)
+
+/** What a recorded chart answer has, as far as it is one. */
+export interface RecordedChart {
+  readonly meta: Readonly<Record<string, unknown>> & { readonly exchangeTimezoneName: string }
+  readonly timestamp?: readonly number[]
+  readonly events?: {
+    readonly dividends?: Readonly<Record<string, { readonly date: number; readonly amount: number }>>
+    readonly splits?: Readonly<Record<string, { readonly date: number; numerator: number; denominator: number }>>
+  }
+  readonly indicators: {
+    readonly quote: [Readonly<Record<string, readonly number[]>>]
+    readonly adjclose?: [{ readonly adjclose: readonly number[] }]
+  }
+}
+
+export const chartOf = ({ body }: Recording): RecordedChart =>
+  (body as { chart: { result: [RecordedChart] } }).chart.result[0]
+
+/** Reckoned otherwise than the product does it: midnight UTC of the calendar date that the exchange's clock shows. */
+export function dateIn(timeZone: string, time: number): number {
+  const parts = new Intl.DateTimeFormat('en-US', { timeZone }).formatToParts(time * 1000)
+  const part = (type: string) => Number(parts.find((each) => each.type === type)?.value)
+  return Date.UTC(part('year'), part('month') - 1, part('day')) / 1000
+}
+
 /** The window that a chart was recorded for. */
 export function windowOf({ query }: Recording): ChartRequest {
   return { interval: query.interval ?? '', period1: Number(query.period1), period2: Number(query.period2) }
@@ -68,6 +95,12 @@ export function windowOf({ query }: Recording): ChartRequest {
 
 const isOf = ({ path, query }: Recording, symbol: string, interval: string): boolean =>
   path === `/v8/finance/chart/${symbol}` && query.interval?.replace('60m', '1h') === interval.replace('60m', '1h')
+
+/** What Yahoo says of a window in which a symbol that it knows was not traded. */
+const withoutRows = (recording: Recording): Recording => ({
+  ...recording,
+  body: { chart: { result: [{ meta: chartOf(recording).meta, indicators: { quote: [{}] } }], error: null } },
+})
 
 /** Who asks need not know the recorded window to the second: the one that shares most with what is asked is served, whole. */
 function nearest(charts: readonly Recording[], asked: ChartRequest): Recording | undefined {
