@@ -5,7 +5,8 @@ import type { Logger } from './logger.ts'
 export function createPool(connectionString: string, log: Logger): pg.Pool {
   const pool = new pg.Pool({ connectionString, max: 20, connectionTimeoutMillis: 10_000 })
   // Without listeners, a Postgres that goes away under a connection ends the process.
-  pool.on('error', (error) => log.warn({ err: error }, 'a database connection was lost'))
+  // Not the error itself: the whole client hangs on it.
+  pool.on('error', ({ message }) => log.warn({ reason: message }, 'a database connection was lost'))
   pool.on('connect', (client) => client.on('error', () => {}))
   return pool
 }
