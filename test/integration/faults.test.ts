@@ -223,9 +223,10 @@ async function live(house: House, scenario: Scenario): Promise<void> {
     }
   }
   await Promise.all([askForQuotes(), askForCandles(candles)])
+  const requests = yahoo.requests.length
+  assert.ok(requests <= calls * 1.1, `${requests} requests for ${calls} calls`)
+  assert.ok(yahoo.bytesSent < requests * 16 * mebibyte, `${yahoo.bytesSent} bytes in ${requests} requests`)
   for (const what of ['known, stale', 'unseen, failed']) assert.ok(seen.has(what), [...seen].join())
-  const most = Math.floor(calls * 1.1)
-  assert.ok(yahoo.requests.length <= most, `${yahoo.requests.length} requests for ${calls} calls`)
   await assertCounted(house, scenario)
 
   scenario.heal(yahoo)
