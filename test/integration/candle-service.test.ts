@@ -282,3 +282,16 @@ test('dividends and splits of a range come from the days that were fetched, and 
 })
 
 const epoch2 = ({ epoch }: { epoch: number }): number => epoch
+
+test('prices as traded go back as far as all others', async () => {
+  const set = setting('2025-03-12T15:00:00Z')
+  const symbol = newSymbol()
+  for (const interval of ['DAY_1', 'WEEK_1', 'MONTH_1'] as const) {
+    for (const changes of [{ last: 1000 }, { from: at('1900-01-01T00:00:00Z'), last: null }]) {
+      const request = requestOf(symbol, { interval, ...changes })
+      const adjusted = await ask(set, request)
+      const asTraded = await ask(set, { ...request, adjustment: 'NONE' })
+      assert.deepEqual([asTraded.nodes, asTraded.hasEarlier], [adjusted.nodes, false], interval)
+    }
+  }
+})
