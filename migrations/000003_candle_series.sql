@@ -18,6 +18,8 @@ CREATE TABLE finstage.candle_series (
   session_opens bigint,
   -- Candles from here on were still forming when they were stored; null: none was.
   open_from bigint,
+  -- Counts up when something that was here is no longer to be believed.
+  generation integer NOT NULL DEFAULT 0,
   -- When the source was last asked for any of it, and when for the oldest part that is still here.
   received_at timestamptz NOT NULL,
   basis_at timestamptz NOT NULL,
@@ -48,6 +50,8 @@ CREATE TABLE finstage.dividends (
   symbol text NOT NULL,
   epoch bigint NOT NULL,
   amount double precision NOT NULL,
+  -- When the fetch began that brought it: what was asked for before may lack it.
+  seen_at timestamptz NOT NULL,
   PRIMARY KEY (source, symbol, epoch)
 );
 
@@ -57,5 +61,6 @@ CREATE TABLE finstage.splits (
   epoch bigint NOT NULL,
   numerator double precision NOT NULL,
   denominator double precision NOT NULL,
+  seen_at timestamptz NOT NULL,
   PRIMARY KEY (source, symbol, epoch)
 );

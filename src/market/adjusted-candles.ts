@@ -1,6 +1,6 @@
 import type { Adjustment, Candle, SourceCandle } from '../domain/candle.ts'
 import type { Split } from '../domain/corporate-action.ts'
-import { tradingDate } from './yahoo-trading-date.ts'
+import { tradingDate } from '../domain/trading-date.ts'
 
 export interface AdjustmentFacts {
   /** null where candles are dated by day already. */

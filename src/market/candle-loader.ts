@@ -3,7 +3,7 @@ import type { Dividend, Split } from '../domain/corporate-action.ts'
 import { FinstageError } from '../domain/errors.ts'
 import { type Interval, intervalSeconds, isDaily, type SourceInterval } from '../domain/interval.ts'
 import type { CandleStore, Series, SeriesState, Span, StoredCandles } from '../store/candle-store.ts'
-import type { CandleBatch, MarketSource, TradingHours } from './market-source.ts'
+import { type CandleBatch, type MarketSource, settleSeconds, type TradingHours } from './market-source.ts'
 import type { Quarantine } from './quarantine.ts'
 
 const daySeconds = 86_400
@@ -12,16 +12,20 @@ const dayMs = 86_400_000
 export const beginningOfTime = Date.UTC(1900, 0, 1) / 1000
 /** How far ahead of UTC the trading date of an exchange may be. */
 const dateAheadSeconds = 14 * 3600
-/** A client's clock, and the time that a request takes. */
-const reachSlackSeconds = 60
+/** The time that a request may take before it reaches the source: it is not asked for what it may just have lost. */
+const requestSeconds = 60
+/** Who reckons back from now to the very edge of what the source has gets what there is. */
+const edgeSeconds = 2 * requestSeconds
 /** While a market is open, its open end is asked for again after a twelfth of the interval, at the latest after so long. */
 const longestOpenLifetimeMs = 15_000
 /** The open end of a series whose market is closed is asked for again so often: it may open early, or correct itself. */
 const closedLifetimeMs = 300_000
-/** After the close, a source is still late with what happened before it. */
-const lateSeconds = 1800
-/** For how long a symbol that the source does not know is not asked for again. */
+/** For how long a series that the source does not know is not asked for again. */
 const unknownLifetimeMs = 60_000
+/** For how long a failure answers all who have waited for their turn meanwhile: each would fail by itself, one by one. */
+const failureLifetimeMs = 1000
+/** Longer than any market is closed in a row: where a source sends nothing for so long, it may have lost its history. */
+const longestPauseSeconds = 12 * daySeconds
 const rememberedSeries = 20_000
 /** What a fetch tells of a split or a dividend may make what was stored before be missing. */
 const maxRounds = 3
@@ -36,10 +40,21 @@ export interface LoadedSeries extends StoredCandles {
   readonly failure: FinstageError | null
 }
 
-/** What was fetched of the open end of a series last; `to` is infinite where it went up to the present. */
+/** What was fetched lately of what may still change in a series; `to` is infinite where it went up to the present. */
 interface LastFetch extends Span {
   readonly startedMs: number
   readonly hours: TradingHours | null
+  /** Of the store, when it was written. */
+  readonly generation: number
+}
+
+/** What is wanted of a series. */
+interface Wish {
+  readonly series: Series
+  readonly span: Span
+  /** The span's end was the present when it was asked for. */
+  readonly isOpen: boolean
+  readonly wholeFrom: number
 }
 
 export interface CandleLoaderOptions {
@@ -59,7 +74,8 @@ export interface CandleLoaderOptions {
 export class CandleLoader {
   readonly #options: CandleLoaderOptions
   readonly #lastFetches = new LRUCache<string, LastFetch>({ max: rememberedSeries })
-  readonly #unknown = new LRUCache<string, { error: FinstageError; untilMs: number }>({ max: rememberedSeries })
+  /** By series: what it failed with, and until when that is the answer. */
+  readonly #failures = new LRUCache<string, { error: FinstageError; untilMs: number }>({ max: rememberedSeries })
   readonly #otherCurrency = new LRUCache<string, { currency: string; answers: number }>({ max: rememberedSeries })
   /** One fetch at a time for each series, so that the next finds what the one before has stored. */
   readonly #queues = new Map<string, Promise<unknown>>()
@@ -81,7 +97,7 @@ export class CandleLoader {
   earliest(interval: Interval): number {
     const reachDays = this.#options.source.reachDays(interval)
     if (reachDays === null) return beginningOfTime
-    return Math.ceil(this.#nowMs / 1000) - reachDays * daySeconds - reachSlackSeconds
+    return Math.ceil(this.#nowMs / 1000) - reachDays * daySeconds + requestSeconds
   }
 
   /**
@@ -106,10 +122,10 @@ export class CandleLoader {
     span: Span,
   ): Promise<{ readonly dividends: readonly Dividend[]; readonly splits: readonly Split[] }> {
     const series = this.#daysOf(symbol)
-    const loaded = await this.load(series, span)
+    const { state, failure } = await this.#complete(series, span, span.from)
     // Of the last days there may be nothing known yet; further back, it would be a lie by omission.
-    const isKnown = loaded === null || loaded.state.gaps.every(({ from }) => from > this.#nowMs / 1000 - 7 * daySeconds)
-    if (loaded?.failure && !isKnown) throw loaded.failure
+    const isRecent = ({ from }: Span) => from > this.#nowMs / 1000 - 7 * daySeconds
+    if (failure && !state?.gaps.every(isRecent)) throw failure
     return this.#options.store.actions(series, span)
   }
 
@@ -120,34 +136,33 @@ export class CandleLoader {
     wholeFrom: number,
   ): Promise<{ state: SeriesState | null; failure: FinstageError | null }> {
     const { store, counted } = this.#options
+    if (span.from >= span.to) return { state: null, failure: null }
+    const wish: Wish = { series, span, isOpen: span.to >= this.present(series.interval), wholeFrom }
     const state = await store.state(series, span)
-    if (!this.#isDue(state) && this.#missing(series, span, state, wholeFrom).length === 0) {
+    if (!this.#isDue(state) && this.#missing(wish, state).length === 0) {
       counted?.('hit')
       return { state, failure: null }
     }
-    const { failure, fetches } = await this.#inTurn(series, () => this.#fill(series, span, wholeFrom))
+    const { failure, fetches } = await this.#inTurn(series, () => this.#fill(wish))
     counted?.(failure ? 'stale' : fetches > 0 ? 'miss' : 'hit')
     return { state: await store.state(series, span), failure }
   }
 
   /** Only in the series' turn. */
-  async #fill(
-    series: Series,
-    span: Span,
-    wholeFrom: number,
-  ): Promise<{ failure: FinstageError | null; fetches: number }> {
-    const { store } = this.#options
+  async #fill(wish: Wish): Promise<{ failure: FinstageError | null; fetches: number }> {
+    const { series, span } = wish
     let fetches = 0
     try {
       await this.#seeActions(series)
       for (let round = 0; round < maxRounds; round++) {
-        const state = await store.state(series, span)
-        const missing = this.#missing(series, span, state, wholeFrom)
-        if (missing.length === 0) break
-        for (const gap of missing) await this.#fetch(series, gap, state)
+        const state = await this.#options.store.state(series, span)
+        const missing = this.#missing(wish, state)
+        if (missing.length === 0) return { failure: null, fetches }
+        for (const gap of missing) await this.#fetch(wish, gap, state)
         fetches += missing.length
       }
-      return { failure: null, fetches }
+      const left = this.#missing(wish, await this.#options.store.state(series, span))
+      return { failure: left.length > 0 ? neverAtRest : null, fetches }
     } catch (error) {
       if (!(error instanceof FinstageError) || !isSurvivable(error)) throw error
       return { failure: error, fetches }
@@ -166,24 +181,32 @@ export class CandleLoader {
     }
     const from = Math.max(span.from, ...this.#unreachable(series, state.gaps).map(({ to }) => to))
     const stored = await this.#options.store.read(state, { from, to: span.to })
-    if (failure && stored.candles.length === 0) throw failure
+    // Where it is known that there is nothing, that is an answer.
+    if (failure && stored.candles.length === 0 && state.gaps.length > 0) throw failure
     return { ...stored, state, from, failure }
   }
 
   /** What is neither stored for good nor was fetched within its lifetime. Throws where it is out of the source's reach. */
-  #missing(series: Series, span: Span, state: SeriesState | null, wholeFrom: number): Span[] {
+  #missing({ series, span, wholeFrom }: Wish, state: SeriesState | null): Span[] {
     const gaps = state?.gaps ?? [span]
     const unreachable = this.#unreachable(series, gaps)
     const whole = Math.max(span.from, ...unreachable.map(({ to }) => to))
-    if (whole > wholeFrom + reachSlackSeconds) throw this.outOfReach(series.interval)
+    if (whole > wholeFrom + edgeSeconds) throw this.outOfReach(series.interval)
     const reachable = gaps.map(({ from, to }) => ({ from: Math.max(from, whole), to })).filter(isSome)
-    const last = this.#lastFetches.get(keyOf(series))
-    if (!last || this.#nowMs - last.startedMs >= this.#lifetimeMs(series.interval, last.hours)) return reachable
+    const last = this.#lastFetch(series, state)
+    if (!last) return reachable
     const parts = reachable.flatMap((gap) => [
       { from: gap.from, to: Math.min(gap.to, last.from) },
       { from: Math.max(gap.from, last.to), to: gap.to },
     ])
     return parts.filter(isSome)
+  }
+
+  /** Where it still counts: young enough, and nothing of the series was taken back since. */
+  #lastFetch(series: Series, state: SeriesState | null): LastFetch | undefined {
+    const last = this.#lastFetches.get(keyOf(series))
+    const isYoung = last && this.#nowMs - last.startedMs < this.#lifetimeMs(series.interval, last.hours)
+    return isYoung && last.generation === state?.generation ? last : undefined
   }
 
   #unreachable({ interval }: Series, gaps: readonly Span[]): Span[] {
@@ -200,7 +223,7 @@ export class CandleLoader {
 
   #lifetimeMs(interval: SourceInterval, hours: TradingHours | null): number {
     const nowSeconds = this.#nowMs / 1000
-    const isOpen = !hours || (nowSeconds >= hours.opens && nowSeconds < hours.closes + lateSeconds)
+    const isOpen = !hours || (nowSeconds >= hours.opens && nowSeconds < hours.closes + settleSeconds)
     if (!isOpen) return closedLifetimeMs
     return Math.min(longestOpenLifetimeMs, (intervalSeconds(interval) * 1000) / 12)
   }
@@ -223,36 +246,67 @@ export class CandleLoader {
     const from = Math.floor(state.actionsAtMs / dayMs) * daySeconds - daySeconds
     const span = { from, to: this.present('DAY_1') }
     if (series.interval !== 'DAY_1') {
-      const loaded = await this.load(days, span)
-      if (loaded?.failure) throw loaded.failure
+      await this.store(days, span)
       return
     }
+    const wish: Wish = { series: days, span, isOpen: true, wholeFrom: from }
     const known = await this.#options.store.state(days, span)
-    for (const gap of this.#missing(days, span, known, from)) await this.#fetch(days, gap, known)
+    for (const gap of this.#missing(wish, known)) await this.#fetch(wish, gap, known)
   }
 
   #daysOf(symbol: string): Series {
     return { source: this.#options.source.name, symbol, interval: 'DAY_1', extendedHours: false }
   }
 
-  async #fetch(series: Series, gap: Span, state: SeriesState | null): Promise<void> {
-    const { source, store } = this.#options
+  async #fetch({ series, span, isOpen }: Wish, gap: Span, state: SeriesState | null): Promise<void> {
     const { symbol, interval, extendedHours } = series
-    const unknown = this.#unknown.get(symbol)
+    const key = keyOf(series)
     const startedMs = this.#nowMs
-    if (unknown && unknown.untilMs > startedMs) throw unknown.error
-    const batch = await source.candles({ symbol, interval, extendedHours, ...gap }).catch((error: unknown) => {
-      if (error instanceof FinstageError && error.code === 'SYMBOL_NOT_FOUND')
-        this.#unknown.set(symbol, { error, untilMs: startedMs + unknownLifetimeMs })
-      throw error
-    })
+    const failed = this.#failures.get(key)
+    if (failed && failed.untilMs > startedMs) throw failed.error
+    // The present has gone on since it was asked for.
+    const isCurrent = isOpen && gap.to === span.to
+    const { from } = gap
+    const to = isCurrent ? Math.max(gap.to, this.present(interval)) : gap.to
+    const batch = await this.#options.source
+      .candles({ symbol, interval, extendedHours, from, to })
+      .catch((error: unknown) => {
+        if (error instanceof FinstageError && isSurvivable(error)) {
+          const lifetimeMs = error.temporary ? failureLifetimeMs : unknownLifetimeMs
+          this.#failures.set(key, { error, untilMs: this.#nowMs + lifetimeMs })
+        }
+        throw error
+      })
+    this.#failures.delete(key)
     await this.#checkCurrency(series, batch, state)
-    const isCurrent = gap.to * 1000 >= startedMs
-    await store.write(series, gap, { ...batch, startedMs, isCurrent })
-    if (batch.finalBefore >= gap.to && !isCurrent) return
-    const { from, to } = gap
+    const finalBefore = isHole(batch, { from, to }) ? from : batch.finalBefore
+    const fetched = { ...batch, finalBefore, startedMs, isCurrent }
+    const generation = await this.#options.store.write(series, { from, to }, fetched)
+    if (generation === null || (finalBefore >= to && !isCurrent)) return
     const hours = batch.facts?.hours ?? null
-    this.#lastFetches.set(keyOf(series), { from, to: isCurrent ? Number.POSITIVE_INFINITY : to, startedMs, hours })
+    this.#remember(series, {
+      ...{ from: Math.max(from, Math.min(finalBefore, to)), to: isCurrent ? Number.POSITIVE_INFINITY : to },
+      ...{ startedMs, hours, generation },
+    })
+  }
+
+  /** Together with what was fetched beside it lately: two who ask for other ends must not make each other forget. */
+  #remember(series: Series, next: LastFetch): void {
+    const last = this.#lastFetches.get(keyOf(series))
+    const isBeside = last && last.generation === next.generation && last.from <= next.to && next.from <= last.to
+    const isYoung = last && next.startedMs - last.startedMs < this.#lifetimeMs(series.interval, last.hours)
+    const covers = last && next.from <= last.from && next.to >= last.to
+    this.#lastFetches.set(
+      keyOf(series),
+      isBeside && isYoung && !covers
+        ? {
+            ...next,
+            from: Math.min(last.from, next.from),
+            to: Math.max(last.to, next.to),
+            startedMs: Math.min(last.startedMs, next.startedMs),
+          }
+        : next,
+    )
   }
 
   /** Candles of two currencies never stand in one series. */
@@ -286,6 +340,14 @@ export class CandleLoader {
       if (this.#queues.get(key) === settled) this.#queues.delete(key)
     }
   }
+}
+
+const neverAtRest = new FinstageError('SOURCE_UNAVAILABLE', 'What the source says of this range changes all the time')
+
+/** An answer without a single row where the source itself says that there should be some. */
+function isHole({ candles, excluded, facts }: CandleBatch, { from, to }: Span): boolean {
+  if (facts === null || candles.length > 0 || excluded.length > 0) return false
+  return to - Math.max(from, facts.firstTradeEpoch ?? from) > longestPauseSeconds
 }
 
 /** A symbol that the source no longer knows keeps the history that it had. */

@@ -3,12 +3,12 @@ import type { Dividend, Split } from '../domain/corporate-action.ts'
 import { FinstageError } from '../domain/errors.ts'
 import type { Source } from '../domain/instrument.ts'
 import { type Interval, intervalSeconds, isComposed, isDaily, sourceInterval } from '../domain/interval.ts'
+import { tradingDate } from '../domain/trading-date.ts'
 import type { Series, Span } from '../store/candle-store.ts'
 import { adjusted } from './adjusted-candles.ts'
 import { beginningOfTime, CandleLoader, type CandleLoaderOptions, type LoadedSeries } from './candle-loader.ts'
-import { compose } from './composed-candles.ts'
+import { compose, composedSpan } from './composed-candles.ts'
 import type { MarketSource } from './market-source.ts'
-import { tradingDate } from './yahoo-trading-date.ts'
 
 const daySeconds = 86_400
 /**
@@ -93,15 +93,19 @@ export class CandleService {
     const { interval } = request
     const to = this.#end(interval, request.to)
     const earliest = this.#loader.earliest(interval)
-    const from = this.#start(request)
+    // Of a range that lies ahead it is still told whether there is anything before it.
+    const from = Math.min(this.#start(request), to - this.#spanSeconds(interval, request.earlier))
     if (request.from !== null && (to - request.from) / intervalSeconds(interval) > maxIntervals) {
       throw request.from < earliest ? this.#loader.outOfReach(interval) : tooManyCandles()
     }
     if (from >= to) return this.#cut(request, noneFound(from))
     let found = await this.#find(request, { from, to })
     if (found.from > earliest && this.#mayGoOn(request, found)) {
-      // Where that fails, what is at hand is what there is.
-      found = await this.#find(request, { from: earliest, to }).catch(() => found)
+      found = await this.#find(request, { from: earliest, to }).catch((error: unknown) => {
+        // What is at hand is less than there is.
+        if (error instanceof FinstageError && error.temporary) return { ...found, stale: true }
+        throw error
+      })
     }
     return this.#cut(request, found)
   }
@@ -134,9 +138,10 @@ export class CandleService {
     const now = this.#now() / 1000
     const timezone = isDaily(interval) ? null : (loaded.state.timezone ?? 'UTC')
     const parts = adjusted(candles, adjustment, { timezone, ...days })
+    const sessionOpens = loaded.state.sessionOpens ?? 0
     const wholes = isComposed(interval)
       ? compose(interval, parts, {
-          sessionOpens: loaded.state.sessionOpens ?? 0,
+          sessionOpens,
           // Weeks and months end with the date on the exchange.
           now: isDaily(interval) ? tradingDate(now, loaded.state.timezone ?? 'UTC') : now,
           isCurrent: loaded.failure === null,
@@ -145,7 +150,11 @@ export class CandleService {
     const isInside = (epoch: number) => epoch >= loaded.from && epoch < to
     const inside = wholes.filter(({ epoch }) => isInside(epoch))
     const stale = loaded.failure !== null || days.stale
-    return { from: loaded.from, candles: inside, excluded: excluded.filter(isInside), loaded, stale }
+    // A row that was left out counts with the candle that it would be a part of.
+    const starts = isComposed(interval)
+      ? excluded.map((epoch) => composedSpan(interval, epoch, sessionOpens).start)
+      : excluded
+    return { from: loaded.from, candles: inside, excluded: starts.filter(isInside), loaded, stale }
   }
 
   #seriesOf(symbol: string, interval: Interval, extendedHours: boolean): Series {

@@ -37,6 +37,9 @@ export interface MarketSource {
   openLive(sink: LiveSink): LiveFeed
 }
 
+/** Sources may be so late with the prices of some exchanges, and so with their last word on a session. */
+export const settleSeconds = 1800
+
 /** How many symbols one call of `listings` takes. */
 export const symbolsPerCall = 100
 

@@ -1,7 +1,7 @@
 import { LRUCache } from 'lru-cache'
 import type { Listing, Quote } from '../domain/quote.ts'
+import { tradingDate } from '../domain/trading-date.ts'
 import type { Nonsense, Quarantine } from './quarantine.ts'
-import { tradingDate } from './yahoo-trading-date.ts'
 
 /** Of how many symbols it is remembered what was believed. */
 const maxSymbols = 20_000

@@ -2,19 +2,19 @@ import { z } from 'zod'
 import type { SourceCandle } from '../domain/candle.ts'
 import type { Dividend, Split } from '../domain/corporate-action.ts'
 import { intervalSeconds, isDaily } from '../domain/interval.ts'
+import { tradingDate } from '../domain/trading-date.ts'
 import type { CandleBatch, CandleQuery, SeriesFacts } from './market-source.ts'
 import type { Nonsense } from './quarantine.ts'
 import { finalBefore, knownTimezone, type MarketHours, tradingHours, tradingPeriods, wholeDay } from './yahoo-hours.ts'
 import { adjustedCloseOf, inOrder, joined, onDates, onGrid, type Row, usable, volumeOf } from './yahoo-rows.ts'
-import { tradingDate } from './yahoo-trading-date.ts'
 
 const column = z.array(z.unknown()).catch([])
-/** Whole seconds that a calendar can hold. */
-const isEpoch = (value: unknown): value is number => Number.isInteger(value) && Math.abs(Number(value)) <= 8.64e12
+/** Whole seconds, of years that are written with four digits. */
+const isEpoch = (value: unknown): value is number => Number.isInteger(value) && Math.abs(Number(value)) < 2.5e11
 const epoch = z.custom<number>(isEpoch)
 const session = z.object({ start: epoch, end: epoch })
 const spareSession = session.nullable().catch(null)
-const spareNumber = z.number().nullable().catch(null)
+const spareEpoch = epoch.nullable().catch(null)
 
 const columns = z.object({ open: column, high: column, low: column, close: column, volume: column })
 const dividend = z.object({ date: epoch, amount: z.number().positive() })
@@ -29,9 +29,13 @@ const answer = z.object({
         meta: z.object({
           exchangeTimezoneName: z.string().catch('UTC').transform(knownTimezone),
           instrumentType: z.string().nullable().catch(null),
-          currency: z.string().nullable().catch(null),
-          firstTradeDate: spareNumber,
-          regularMarketTime: spareNumber,
+          currency: z
+            .string()
+            .regex(/^[A-Za-z]{1,8}$/)
+            .nullable()
+            .catch(null),
+          firstTradeDate: spareEpoch,
+          regularMarketTime: spareEpoch,
           currentTradingPeriod: z
             .object({ pre: spareSession, regular: spareSession, post: spareSession })
             .catch({ pre: null, regular: null, post: null }),
@@ -80,7 +84,11 @@ export function readChart(
     if (epoch >= from && epoch < to) excluded.add(epoch)
   }
   const outOfTime = (row: Row): void =>
-    leaveOut('time backwards', row, isDaily(interval) ? tradingDate(row.epoch, hours.timezone) : row.epoch)
+    leaveOut(
+      'time backwards',
+      row,
+      isDaily(interval) ? tradingDate(row.epoch, hours.timezone) : Math.floor(row.epoch / 60) * 60,
+    )
   const { past = [], ahead = [] } = Object.groupBy(toRows(result), ({ epoch }) =>
     epoch > now + aheadSeconds ? 'ahead' : 'past',
   )
@@ -93,12 +101,22 @@ export function readChart(
     sessionOf: (epoch) => (isDaily(interval) ? epoch : tradingDate(epoch, hours.timezone)),
     leaveOut,
   })
+  const final = finalBefore(interval, trading, hours.timezone, now)
   const candles: SourceCandle[] = []
   for (const row of joined(screened)) {
     if (row.epoch < from || row.epoch >= to) continue
     const { epoch, open, high, low, close } = row
     const adjustedClose = isDaily(interval) ? adjustedCloseOf(row) : null
-    candles.push({ epoch, open, high, low, close, volume: volumeOf(row), closed: !runs(epoch), adjustedClose })
+    candles.push({
+      epoch,
+      open,
+      high,
+      low,
+      close,
+      volume: volumeOf(row),
+      closed: epoch < final || !runs(epoch),
+      adjustedClose,
+    })
     excluded.delete(epoch)
   }
   const facts: SeriesFacts = {
@@ -112,7 +130,7 @@ export function readChart(
     candles,
     excluded: [...excluded].sort((a, b) => a - b),
     ...(isDaily(interval) ? actions(result, from, to) : { dividends: [], splits: [] }),
-    finalBefore: finalBefore(interval, trading, hours.timezone, now),
+    finalBefore: final,
     facts,
   }
 }

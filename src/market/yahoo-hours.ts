@@ -1,6 +1,6 @@
 import { isDaily, type SourceInterval } from '../domain/interval.ts'
-import type { TradingHours } from './market-source.ts'
-import { tradingDate } from './yahoo-trading-date.ts'
+import { tradingDate } from '../domain/trading-date.ts'
+import { settleSeconds, type TradingHours } from './market-source.ts'
 
 export interface Session {
   /** Epoch seconds. */
@@ -19,8 +19,6 @@ export interface MarketHours {
 }
 
 const daySeconds = 86_400
-/** Yahoo is up to half an hour late with prices of some exchanges. */
-const settleSeconds = 1800
 /** Where Yahoo does not tell of sessions, those that began before this have ended. */
 const longestSessionSeconds = 2 * daySeconds
 

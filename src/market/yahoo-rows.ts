@@ -1,7 +1,7 @@
 import { isUsable } from '../domain/candle.ts'
+import { tradingDate } from '../domain/trading-date.ts'
 import type { Nonsense } from './quarantine.ts'
 import type { MarketHours } from './yahoo-hours.ts'
-import { tradingDate } from './yahoo-trading-date.ts'
 
 /** A row as Yahoo sent it, checked for nothing but its time. */
 export interface Row {

@@ -37,6 +37,8 @@ export interface SeriesState {
   /** When any regular session opened, in epoch seconds. */
   readonly sessionOpens: number | null
   readonly openFrom: number | null
+  /** Another one means that candles that were here are to be fetched again. */
+  readonly generation: number
 }
 
 export interface StoredCandles {
@@ -71,8 +73,8 @@ const actionSettleSeconds = 2 * daySeconds
 const pruneMinutes = 60 * 24 * 30
 
 /**
- * Candles in Postgres, and which spans of them are there for good. A series' own row in candle_series is locked while its candles
- * are written, so that writers of the same span come one after the other.
+ * Candles in Postgres, and which spans of them are there for good. Those who write candles of one symbol do so one after the
+ * other, whatever the process: a split that one of them brings changes what the others have.
  */
 export class CandleStore {
   readonly #pool: pg.Pool
@@ -86,7 +88,7 @@ export class CandleStore {
     const { rows } = await this.#pool.query<SeriesState>({
       name: 'candle-state',
       text: `SELECT id, timezone, currency, first_trade::float8 AS "firstTradeEpoch", session_opens::float8 AS "sessionOpens",
-               open_from::float8 AS "openFrom", ${epochMs('received_at')} AS "receivedAtMs",
+               open_from::float8 AS "openFrom", generation, ${epochMs('received_at')} AS "receivedAtMs",
                ${epochMs('basis_at')} AS "basisAtMs",
                (SELECT ${epochMs('coalesce(max(actions_at), min(basis_at))')} FROM finstage.candle_series
                 WHERE source = $1 AND symbol = $2) AS "actionsAtMs",
@@ -127,38 +129,32 @@ export class CandleStore {
   }
 
   /**
-   * Makes what was fetched all that the store has of the span, and the part of it that is final stored for good. A split or
-   * dividend that is news makes what was stored before its date and without it wrong: prices before a split are dropped,
-   * adjusted closes before a dividend are to be fetched again.
+   * Makes what was fetched all that the store has of the span, and the part of it that is final stored for good. What is stored
+   * for good already stays. A split or dividend that is news makes what was stored before its date and without it wrong: prices
+   * before a split are dropped, adjusted closes before a dividend are to be fetched again. Returns the series' generation; null:
+   * nothing was written, since another fetch that began later has brought such news.
    */
-  async write(series: Series, span: Span, fetched: FetchedCandles): Promise<void> {
-    await transaction(this.#pool, async (client) => {
-      const id = await lockSeries(client, series, span, fetched)
-      if (series.interval === 'DAY_1') await this.#apply(client, series, span, fetched)
-      const wanted = rowsToStore(fetched)
-      const obsolete: number[] = []
-      for (const row of await rowsOf(client, id, span)) {
-        const next = wanted.get(row[0])
-        if (next !== undefined && isSame(row, next)) wanted.delete(row[0])
-        else obsolete.push(row[0])
-      }
-      if (obsolete.length > 0) {
-        await client.query('DELETE FROM finstage.candles WHERE series_id = $1 AND minute = ANY ($2::int[])', [
-          id,
-          obsolete,
-        ])
-      }
-      if (wanted.size > 0) await copyCandles(client, id, [...wanted.values()])
+  async write(series: Series, span: Span, fetched: FetchedCandles): Promise<number | null> {
+    return transaction(this.#pool, async (client) => {
+      await lockSymbol(client, series)
+      if (await isOvertaken(client, series, fetched)) return null
+      const { id, isLate } = await upsertSeries(client, series, span, fetched)
+      if (series.interval === 'DAY_1') await applyActions(client, series, span, fetched)
       const finalTo = Math.max(span.from, Math.min(span.to, Math.floor(fetched.finalBefore)))
-      await cover(client, id, span, finalTo, fetched)
+      // Of what still changes, the answer to the later question stays.
+      for (const open of await gapsOf(client, id, { from: span.from, to: isLate ? finalTo : span.to })) {
+        await replaceRows(client, id, open, fetched)
+      }
+      return await cover(client, id, span, finalTo, fetched)
     })
   }
 
   /** Forgets all of a series: for one that has come to mean something else. */
   async forget(series: Series): Promise<void> {
     await transaction(this.#pool, async (client) => {
+      await lockSymbol(client, series)
       const { rows } = await client.query<{ id: number }>(
-        `UPDATE finstage.candle_series SET covered = '{}', currency = NULL
+        `UPDATE finstage.candle_series SET covered = '{}', currency = NULL, generation = generation + 1
          WHERE source = $1 AND symbol = $2 AND interval = $3 AND extended_hours = $4 RETURNING id`,
         keyOf(series),
       )
@@ -173,43 +169,86 @@ export class CandleStore {
     )
     let deleted = 0
     for (const { id } of rows) {
-      // First: what is deleted must not count as stored.
-      await this.#pool.query(
-        'UPDATE finstage.candle_series SET covered = covered - int8multirange(int8range(NULL, $2)) WHERE id = $1',
-        [id, before],
-      )
-      deleted += await this.#pruneSeries(id, Math.ceil(before / 60))
+      for (let part = await this.#prunePart(id, before); part > 0; part = await this.#prunePart(id, before)) {
+        deleted += part
+      }
     }
     return deleted
   }
 
-  /** A month at a time, so that no lock and no transaction is long. */
-  async #pruneSeries(id: number, before: number): Promise<number> {
-    let deleted = 0
-    for (;;) {
-      const { rowCount } = await this.#pool.query(
+  /** A month at a time, so that no lock and no transaction is long. What is deleted stops counting as stored with it. */
+  #prunePart(id: number, before: number): Promise<number> {
+    return transaction(this.#pool, async (client) => {
+      await client.query(
+        `UPDATE finstage.candle_series SET covered = covered - int8multirange(int8range(NULL, $2)) WHERE id = $1`,
+        [id, before],
+      )
+      const { rowCount } = await client.query(
         `DELETE FROM finstage.candles WHERE series_id = $1 AND minute < least($2::int,
            (SELECT min(minute) + $3::int FROM finstage.candles WHERE series_id = $1 AND minute < $2))`,
-        [id, before, pruneMinutes],
+        [id, Math.ceil(before / 60), pruneMinutes],
       )
-      if (!rowCount) return deleted
-      deleted += rowCount
-    }
+      return rowCount ?? 0
+    })
   }
+}
 
-  async #apply(client: pg.PoolClient, series: Series, span: Span, fetched: FetchedCandles): Promise<void> {
-    const changes = await replaceActions(client, series, span, fetched)
-    for (const date of changes.dividends) await uncover(client, series, date, "interval = 'DAY_1'")
-    for (const date of changes.splits) {
-      const changed = await uncover(client, series, date, 'true')
-      await client.query(
-        `DELETE FROM finstage.candles USING finstage.candle_series AS series
-         WHERE series_id = id AND id = ANY ($1)
-           AND minute < $2::bigint / 60 + CASE WHEN interval = 'DAY_1' THEN 0 ELSE 1440 END`,
-        [changed, date],
-      )
-    }
+/** Until the transaction ends. */
+async function lockSymbol(client: pg.PoolClient, { source, symbol }: Series): Promise<void> {
+  await client.query('SELECT pg_advisory_xact_lock(hashtextextended($1, 0))', [`candles ${source} ${symbol}`])
+}
+
+/** Whether a later question was answered with a split or a dividend that this answer cannot have in it. */
+async function isOvertaken(client: pg.PoolClient, { source, symbol }: Series, { startedMs }: FetchedCandles) {
+  const { rows } = await client.query<{ overtaken: boolean }>({
+    name: 'candle-overtaken',
+    text: `SELECT EXISTS (
+             SELECT FROM (SELECT source, symbol, epoch, seen_at FROM finstage.splits
+               UNION ALL SELECT source, symbol, epoch, seen_at FROM finstage.dividends) AS action
+             WHERE source = $1 AND symbol = $2 AND seen_at > to_timestamp($3::float8 / 1000)
+               AND to_timestamp(epoch + ${actionSettleSeconds}) > to_timestamp($3::float8 / 1000)) AS overtaken`,
+    values: [source, symbol, startedMs],
+  })
+  return rows[0]?.overtaken === true
+}
+
+async function applyActions(client: pg.PoolClient, series: Series, span: Span, fetched: FetchedCandles): Promise<void> {
+  const changes = await replaceActions(client, series, span, fetched, fetched.startedMs)
+  for (const date of changes.dividends) await uncover(client, series, date, "interval = 'DAY_1'")
+  for (const date of changes.splits) {
+    const changed = await uncover(client, series, date, 'true')
+    await client.query(
+      `DELETE FROM finstage.candles USING finstage.candle_series AS series
+       WHERE series_id = id AND id = ANY ($1)
+         AND minute < $2::bigint / 60 + CASE WHEN interval = 'DAY_1' THEN 0 ELSE 1440 END`,
+      [changed, date],
+    )
   }
+}
+
+/** The parts of a span that are not stored for good. */
+async function gapsOf(client: pg.PoolClient, id: number, { from, to }: Span): Promise<Span[]> {
+  const { rows } = await client.query<Span>(
+    `SELECT lower(gap)::float8 AS from, upper(gap)::float8 AS to
+     FROM finstage.candle_series, unnest(int8multirange(int8range($2, $3)) - covered) AS gap WHERE id = $1`,
+    [id, from, to],
+  )
+  return rows
+}
+
+/** Rows that are the same are left alone. */
+async function replaceRows(client: pg.PoolClient, id: number, span: Span, fetched: StoredCandles): Promise<void> {
+  const wanted = rowsToStore(fetched, span)
+  const obsolete: number[] = []
+  for (const row of await rowsOf(client, id, span)) {
+    const next = wanted.get(row[0])
+    if (next !== undefined && isSame(row, next)) wanted.delete(row[0])
+    else obsolete.push(row[0])
+  }
+  if (obsolete.length > 0) {
+    await client.query('DELETE FROM finstage.candles WHERE series_id = $1 AND minute = ANY ($2::int[])', [id, obsolete])
+  }
+  if (wanted.size > 0) await copyCandles(client, id, [...wanted.values()])
 }
 
 /**
@@ -219,18 +258,27 @@ export class CandleStore {
 async function uncover(client: pg.PoolClient, series: Series, date: number, which: string): Promise<number[]> {
   const { rows } = await client.query<{ id: number }>(
     `UPDATE finstage.candle_series
-     SET covered = covered - int8multirange(int8range(NULL, $3::bigint + CASE WHEN interval = 'DAY_1' THEN 0 ELSE ${daySeconds} END))
+     SET generation = generation + 1,
+       covered = covered - int8multirange(int8range(NULL, $3::bigint + CASE WHEN interval = 'DAY_1' THEN 0 ELSE ${daySeconds} END))
      WHERE source = $1 AND symbol = $2 AND basis_at < to_timestamp($3::bigint + ${actionSettleSeconds}) AND ${which} RETURNING id`,
     [series.source, series.symbol, date],
   )
   return rows.map(({ id }) => id)
 }
 
-/** Creates the series' row where it is missing, locks it until the transaction ends, and notes what the source told of it. */
-async function lockSeries(client: pg.PoolClient, series: Series, span: Span, fetched: FetchedCandles): Promise<number> {
+/**
+ * Creates the series' row where it is missing, and notes what the source told of it. `isLate`: the source was asked for some of
+ * it since this fetch began.
+ */
+async function upsertSeries(
+  client: pg.PoolClient,
+  series: Series,
+  span: Span,
+  fetched: FetchedCandles,
+): Promise<{ id: number; isLate: boolean }> {
   const { facts, startedMs, candles } = fetched
   const openFrom = candles.find(({ closed }) => !closed)?.epoch ?? null
-  const { rows } = await client.query<{ id: number }>(
+  const { rows } = await client.query<{ id: number; isLate: boolean }>(
     `INSERT INTO finstage.candle_series AS known
        (source, symbol, interval, extended_hours, timezone, currency, first_trade, session_opens, open_from, received_at, basis_at)
      VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, to_timestamp($10::float8 / 1000), to_timestamp($10::float8 / 1000))
@@ -239,10 +287,11 @@ async function lockSeries(client: pg.PoolClient, series: Series, span: Span, fet
        currency = coalesce(excluded.currency, known.currency),
        first_trade = coalesce(excluded.first_trade, known.first_trade),
        session_opens = coalesce(excluded.session_opens, known.session_opens),
-       open_from = CASE WHEN excluded.open_from IS NOT NULL OR known.open_from >= $11 AND known.open_from < $12
+       open_from = CASE WHEN known.received_at <= excluded.received_at
+           AND (excluded.open_from IS NOT NULL OR known.open_from >= $11 AND known.open_from < $12)
          THEN excluded.open_from ELSE known.open_from END,
        received_at = greatest(known.received_at, excluded.received_at)
-     RETURNING id`,
+     RETURNING id, received_at > to_timestamp($10::float8 / 1000) AS "isLate"`,
     [
       ...keyOf(series),
       facts?.timezone ?? null,
@@ -257,15 +306,21 @@ async function lockSeries(client: pg.PoolClient, series: Series, span: Span, fet
   )
   const [row] = rows
   if (!row) throw new Error('the database returned no row')
-  return row.id
+  return row
 }
 
 /**
  * Notes that a span is stored for good up to `finalTo`. Where days are known without a gap from the last look at actions to the
- * present, there was a look now.
+ * present, there was a look now. Returns the generation.
  */
-async function cover(client: pg.PoolClient, id: number, span: Span, finalTo: number, fetched: FetchedCandles) {
-  await client.query(
+async function cover(
+  client: pg.PoolClient,
+  id: number,
+  span: Span,
+  finalTo: number,
+  fetched: FetchedCandles,
+): Promise<number> {
+  const { rows } = await client.query<{ generation: number }>(
     `UPDATE finstage.candle_series AS series SET
        covered = covered + int8multirange(int8range($2, $4)),
        basis_at = CASE WHEN isempty(covered) THEN to_timestamp($5::float8 / 1000) ELSE basis_at END,
@@ -273,9 +328,10 @@ async function cover(client: pg.PoolClient, id: number, span: Span, finalTo: num
            least($3, (SELECT floor(extract(epoch FROM coalesce(max(actions_at), min(basis_at))))::bigint FROM finstage.candle_series
              WHERE source = series.source AND symbol = series.symbol)), $3)
          THEN greatest(actions_at, to_timestamp($5::float8 / 1000)) ELSE actions_at END
-     WHERE id = $1`,
+     WHERE id = $1 RETURNING generation`,
     [id, span.from, span.to, finalTo, fetched.startedMs, fetched.isCurrent],
   )
+  return rows[0]?.generation ?? 0
 }
 
 async function rowsOf(client: Pick<pg.Pool, 'query'>, id: number, { from, to }: Span): Promise<Row[]> {
@@ -289,14 +345,18 @@ async function rowsOf(client: Pick<pg.Pool, 'query'>, id: number, { from, to }: 
   return rows
 }
 
-function rowsToStore({ candles, excluded }: StoredCandles): Map<number, CandleRow> {
+/** By minute. A time between two minutes would end the whole COPY. */
+function rowsToStore({ candles, excluded }: StoredCandles, { from, to }: Span): Map<number, CandleRow> {
   const rows = new Map<number, CandleRow>()
-  for (const epoch of excluded) {
-    const minute = epoch / 60
+  const isInside = (epoch: number) => epoch >= from && epoch < to
+  for (const epoch of excluded.filter(isInside)) {
+    const minute = Math.floor(epoch / 60)
     rows.set(minute, { minute, open: null, high: null, low: null, close: null, volume: null, adjustedClose: null })
   }
   for (const { epoch, open, high, low, close, volume, adjustedClose } of candles) {
-    rows.set(epoch / 60, { minute: epoch / 60, open, high, low, close, volume, adjustedClose })
+    if (!isInside(epoch)) continue
+    const minute = Math.floor(epoch / 60)
+    rows.set(minute, { minute, open, high, low, close, volume, adjustedClose })
   }
   return rows
 }

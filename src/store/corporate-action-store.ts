@@ -45,12 +45,13 @@ export interface ActionChanges {
   readonly splits: readonly number[]
 }
 
-/** Makes the actions of a span those given. Within a transaction of the client's. */
+/** Makes the actions of a span those given, seen at `seenMs` where they are news. Within a transaction of the client's. */
 export async function replaceActions(
   client: Pick<pg.Pool, 'query'>,
   key: Key,
   span: Span,
   { dividends, splits }: Actions,
+  seenMs: number,
 ): Promise<ActionChanges> {
   const known = await readActions(client, key, span)
   const changes = {
@@ -73,15 +74,21 @@ export async function replaceActions(
     )
   }
   for (const { epoch, amount } of dividends.filter((each) => changes.dividends.includes(each.epoch))) {
-    await client.query('INSERT INTO finstage.dividends VALUES ($1, $2, $3, $4)', [...own, epoch, amount])
+    await client.query('INSERT INTO finstage.dividends VALUES ($1, $2, $3, $4, to_timestamp($5::float8 / 1000))', [
+      ...own,
+      epoch,
+      amount,
+      seenMs,
+    ])
   }
   for (const each of splits.filter(({ epoch }) => changes.splits.includes(epoch))) {
     const { epoch, numerator, denominator } = each
-    await client.query('INSERT INTO finstage.splits VALUES ($1, $2, $3, $4, $5)', [
+    await client.query('INSERT INTO finstage.splits VALUES ($1, $2, $3, $4, $5, to_timestamp($6::float8 / 1000))', [
       ...own,
       epoch,
       numerator,
       denominator,
+      seenMs,
     ])
   }
   return changes

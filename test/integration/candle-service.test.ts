@@ -152,6 +152,7 @@ test('during an outage what is stored comes as stale, with the time when it was 
   assert.deepEqual(during, { ...before, stale: true })
   assert.equal(await refused(set, requestOf(symbol, { interval: 'HOUR_1' })), 'SOURCE_UNAVAILABLE')
   set.fails = null
+  set.now += 1
   const afterwards = await ask(set, requestOf(symbol))
   assert.equal(afterwards.stale, false)
   assert.equal(afterwards.receivedAtMs, set.now * 1000)
@@ -277,6 +278,7 @@ test('dividends and splits of a range come from the days that were fetched, and 
   assert.deepEqual(await of((today - 20) * daySeconds, null), recent)
   await assert.rejects(of(null, null), unavailable)
   set.fails = null
+  set.now += 1
   assert.deepEqual((await of(null, null)).splits.map(epoch2), actions.splits.map(epoch))
   assert.deepEqual(await of((today + 90) * daySeconds, null), { dividends: [], splits: [] })
 })

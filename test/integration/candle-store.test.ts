@@ -43,7 +43,7 @@ interface Said {
   readonly finalBefore?: number
 }
 
-function write(series: Series, span: Span, said: Said): Promise<void> {
+function write(series: Series, span: Span, said: Said): Promise<number | null> {
   const { at, ...rest } = said
   const fetched: FetchedCandles = {
     ...{ candles: [], excluded: [], splits: [], dividends: [], finalBefore: span.to, facts: null },
@@ -129,10 +129,10 @@ test('writing the same candles again writes no row, and what differs replaces wh
       'SELECT minute, candles.xmin FROM finstage.candles JOIN finstage.candle_series ON id = series_id WHERE symbol = $1 ORDER BY 1',
       ['SAME'],
     )
-  await write(series, span, { at: '2025-01-03T00:00:00Z', candles: first })
+  await write(series, span, { at: '2025-01-03T00:00:00Z', candles: first, finalBefore: span.from })
   const before = await versions()
   assert.equal(before.length, 1440)
-  await write(series, span, { at: '2025-01-03T00:10:00Z', candles: first })
+  await write(series, span, { at: '2025-01-03T00:10:00Z', candles: first, finalBefore: span.from })
   assert.deepEqual(await versions(), before)
   const [gone, changed, ...rest] = first
   assert.ok(gone && changed)
@@ -140,6 +140,7 @@ test('writing the same candles again writes no row, and what differs replaces wh
     at: '2025-01-03T00:20:00Z',
     candles: [{ ...changed, close: 5.5 }, ...rest],
     excluded: [gone.epoch],
+    finalBefore: span.from,
   })
   const after = await stored(series, span)
   assert.deepEqual(after.excluded, [gone.epoch])

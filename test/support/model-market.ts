@@ -219,12 +219,10 @@ export function expected(model: Model, request: CandleRequest, now: number): Exp
     const day = shares.get(itsDay.find((each) => each >= bar.day) ?? itsDay.at(-1) ?? 0)
     return priced(day?.adjustedClose == null ? 1 : day.adjustedClose / day.close)
   }
+  const groupOf = grouping(interval, sessions, dateOn(model.timezone, now), now)
   const all = composed(
-    interval,
     bars.filter(({ isUsable }) => isUsable).map((bar) => ({ ...adjust(bar), day: bar.day })),
-    sessions,
-    dateOn(model.timezone, now),
-    now,
+    groupOf,
   )
   const range = all.filter(({ epoch }) => epoch >= (from ?? Number.NEGATIVE_INFINITY) && epoch < to)
   const nodes = last === null ? range : range.slice(Math.max(0, range.length - last))
@@ -234,23 +232,22 @@ export function expected(model: Model, request: CandleRequest, now: number): Exp
     nodes: nodes.map(({ epoch, open, high, low, close, volume, closed }) => ({
       ...{ epoch, open, high, low, close, volume, closed },
     })),
-    excluded: bars.filter(({ epoch, isUsable }) => !isUsable && epoch >= excludedFrom && epoch < to).length,
+    excluded: bars
+      .filter(({ isUsable }) => !isUsable)
+      .map((bar) => groupOf(bar)?.start ?? bar.epoch)
+      .filter((start) => start >= excludedFrom && start < to).length,
     hasEarlier: all.some(({ epoch }) => epoch < first),
   }
 }
 
 type Dated = Candle & { readonly day: number }
 
-/** Written out anew: by a key for each group. */
-function composed(
-  interval: Interval,
-  parts: readonly Dated[],
-  sessions: readonly Session[],
-  today: number,
-  now: number,
-) {
+type Group = (part: Pick<Dated, 'epoch' | 'day'>) => { start: number; end: number; over: boolean } | null
+
+/** Written out anew: by a key for each group; null where a part stands for itself. */
+function grouping(interval: Interval, sessions: readonly Session[], today: number, now: number): Group {
   const opens = new Map(sessions.map(({ day, start }) => [day, start]))
-  const groupOf = ({ epoch, day }: Dated): { start: number; end: number; over: boolean } | null => {
+  return ({ epoch, day }) => {
     if (interval === 'WEEK_1') {
       const monday = day - ((day + 3) % 7)
       return { start: monday * daySeconds, end: 0, over: today >= monday + 7 }
@@ -266,6 +263,9 @@ function composed(
     const start = open + Math.floor((epoch - open) / 1800) * 1800
     return { start, end: start + 1800, over: now >= start + 1800 }
   }
+}
+
+function composed(parts: readonly Dated[], groupOf: Group) {
   const groups = new Map<number, Dated[]>()
   for (const part of parts) {
     const start = groupOf(part)?.start ?? part.epoch
