@@ -37,7 +37,13 @@ interface Setting {
   /** What the source does instead of answering, until it is set to null. */
   fails: Error | null
   change: (batch: CandleBatch) => CandleBatch
+  /** Awaited before a call is answered. */
+  hold: (query: CandleQuery) => Promise<unknown>
+  /** How long a call takes, in seconds. */
+  slow: number
   now: number
+  /** Another process: it shares nothing but the store. */
+  another(): Setting
 }
 
 function setting(now: string, changes: Partial<Model> = {}): Setting {
@@ -47,6 +53,8 @@ function setting(now: string, changes: Partial<Model> = {}): Setting {
     ...source,
     async candles(query) {
       const batch = await source.candles(query)
+      await set.hold(query)
+      set.now += set.slow
       if (set.fails) throw set.fails
       return set.change(batch)
     },
@@ -62,7 +70,10 @@ function setting(now: string, changes: Partial<Model> = {}): Setting {
     registry,
     fails: null,
     change: (batch) => batch,
+    hold: async () => {},
+    slow: 0,
     now: at(now),
+    another: () => setting(new Date(set.now * 1000).toISOString(), changes),
   }
   return set
 }
@@ -281,6 +292,138 @@ test('dividends and splits of a range come from the days that were fetched, and 
   set.now += 1
   assert.deepEqual((await of(null, null)).splits.map(epoch2), actions.splits.map(epoch))
   assert.deepEqual(await of((today + 90) * daySeconds, null), { dividends: [], splits: [] })
+})
+
+test('a call that takes a while does not make the next ones fetch over and over', async () => {
+  const set = setting('2025-03-12T15:00:00Z')
+  const request = requestOf(newSymbol(), { interval: 'MINUTE_15', last: 50 })
+  await ask(set, request)
+  set.now += daySeconds
+  set.slow = 1.2
+  await ask(set, request)
+  set.slow = 0
+  const calls = set.calls.length
+  for (let i = 0; i < 56; i++) {
+    set.now += 0.5
+    await ask(set, request)
+  }
+  assert.equal(set.calls.length, calls + 1, 'in 28 s, once its lifetime of 15 s was over')
+})
+
+test('two who ask for other ends in turn do not make each other fetch again', async () => {
+  const set = setting('2025-03-12T18:00:00Z')
+  const symbol = newSymbol()
+  for (let i = 0; i < 5; i++) {
+    await ask(set, requestOf(symbol, { interval: 'MINUTE_1', to: at('2025-03-12T16:00:00Z') }))
+    await ask(set, requestOf(symbol, { interval: 'MINUTE_1' }))
+  }
+  assert.equal(set.calls.length, 2)
+})
+
+test('an answer from before a split that comes in after the split was seen is not kept', async () => {
+  const set = setting('2025-03-11T15:00:00Z', { splits: [{ day: today, ratio: 4 }] })
+  const symbol = newSymbol()
+  await ask(set, requestOf(symbol))
+  set.now = at('2025-03-12T13:29:58Z')
+  const held = Promise.withResolvers<void>()
+  const asked = Promise.withResolvers<void>()
+  set.hold = async ({ interval }) => {
+    if (interval !== 'MINUTE_15') return
+    asked.resolve()
+    await held.promise
+  }
+  const hour = { from: at('2025-03-11T15:00:00Z'), to: at('2025-03-11T16:00:00Z'), last: null }
+  const waiting = ask(set, requestOf(symbol, { interval: 'MINUTE_15', ...hour }))
+  await asked.promise
+  set.now += 3
+  await ask(set, requestOf(symbol))
+  set.hold = async () => {}
+  held.resolve()
+  const answer = await waiting
+  set.now = at('2025-03-20T15:00:00Z')
+  const later = await ask(set, requestOf(symbol, { interval: 'MINUTE_15', ...hour }))
+  const right = await ask(set, requestOf(newSymbol(), { interval: 'MINUTE_15', ...hour }))
+  assert.deepEqual([answer.nodes, later.nodes], [right.nodes, right.nodes])
+})
+
+test('a late answer of one process changes nothing that another has stored for good since', async () => {
+  const set = setting('2025-03-12T20:29:00Z')
+  const symbol = newSymbol()
+  const held = Promise.withResolvers<void>()
+  const asked = Promise.withResolvers<void>()
+  set.hold = () => {
+    asked.resolve()
+    return held.promise
+  }
+  set.change = (batch) => ({ ...batch, candles: batch.candles.map((candle) => ({ ...candle, close: candle.low })) })
+  const late = ask(set, requestOf(symbol))
+  await asked.promise
+  set.now = at('2025-03-12T20:31:00Z')
+  const right = await ask(set.another(), requestOf(symbol))
+  held.resolve()
+  await late
+  assert.deepEqual((await ask(set.another(), requestOf(symbol))).nodes, right.nodes)
+})
+
+test('on the day of a split the running session is whole as soon as the split has been seen', async () => {
+  const set = setting('2025-03-12T13:29:52Z', { splits: [{ day: today, ratio: 4 }] })
+  const request = requestOf(newSymbol(), { interval: 'MINUTE_15', last: 100 })
+  await ask(set, request)
+  set.now += 10
+  const { nodes, stale } = await ask(set, request)
+  assert.equal(stale, false)
+  assert.equal(nodes.at(-1)?.epoch, at('2025-03-12T13:30:00Z'))
+})
+
+test('20 who wait for a source that fails share its failure, instead of failing one after the other', async () => {
+  const set = setting('2025-03-12T15:00:00Z')
+  const request = requestOf(newSymbol())
+  await ask(set, request)
+  set.now += 3600
+  set.fails = unavailable
+  const answers = await Promise.all(Array.from({ length: 20 }, () => ask(set, request)))
+  assert.ok(answers.every(({ stale }) => stale))
+  assert.equal(set.calls.length, 2)
+})
+
+test('a range of which it is known that it has no candles is an answer during an outage too', async () => {
+  const set = setting('2025-03-12T15:00:00Z')
+  const symbol = newSymbol()
+  const weekend = requestOf(symbol, { from: at('2025-03-08T00:00:00Z'), to: at('2025-03-10T00:00:00Z'), last: null })
+  await ask(set, weekend)
+  set.now += 3 * daySeconds
+  set.fails = unavailable
+  assert.deepEqual((await ask(set, weekend)).nodes, [])
+  assert.deepEqual(await set.service.actions(symbol, weekend.from, weekend.to), { dividends: [], splits: [] })
+})
+
+test('an interval that the source has nothing of takes no other with it', async () => {
+  const set = setting('2025-03-12T15:00:00Z')
+  const symbol = newSymbol()
+  set.hold = async ({ interval }) => {
+    if (interval === 'MINUTE_1') throw symbolNotFound(symbol)
+  }
+  assert.equal(await refused(set, requestOf(symbol, { interval: 'MINUTE_1' })), 'SYMBOL_NOT_FOUND')
+  assert.equal((await ask(set, requestOf(symbol))).nodes.length, 20)
+})
+
+test('an answer without a row where years should be is not believed for good', async () => {
+  const set = setting('2025-03-12T15:00:00Z')
+  const symbol = newSymbol()
+  set.change = (batch) => ({ ...batch, candles: [], excluded: [] })
+  assert.deepEqual((await ask(set, requestOf(symbol))).nodes, [])
+  set.change = (batch) => batch
+  set.now += 15
+  assert.equal((await ask(set, requestOf(symbol))).nodes.length, 20)
+})
+
+test('of a range that lies ahead it is told whether there is anything before it', async () => {
+  const set = setting('2025-03-12T15:00:00Z')
+  const symbol = newSymbol()
+  for (const from of ['2025-03-14T00:00:00Z', '2100-01-01T00:00:00Z']) {
+    const { nodes, hasEarlier } = await ask(set, requestOf(symbol, { from: at(from), last: null }))
+    assert.deepEqual([nodes, hasEarlier], [[], true])
+  }
 })
 
 const epoch2 = ({ epoch }: { epoch: number }): number => epoch

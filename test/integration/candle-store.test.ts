@@ -199,6 +199,38 @@ test('pruning deletes candles under a day from before a time, which then count a
   assert.equal(await store.prune(cut), 0)
 })
 
+test('an answer to an earlier question changes nothing that is stored for good, and of the rest nothing that is newer', async () => {
+  const series = seriesOf('LATE', 'MINUTE_1')
+  const span: Span = { from: day('2025-01-02'), to: day('2025-01-03') }
+  const noon = span.from + daySeconds / 2
+  const right = candles(span, 60, 5)
+  await write(series, span, { at: '2025-01-02T23:59:00Z', candles: right, finalBefore: noon })
+  await write(series, span, { at: '2025-01-02T23:58:00Z', candles: candles(span, 60, 4), finalBefore: noon })
+  assert.deepEqual(await stored(series, span), { candles: right, excluded: [], gaps: [{ from: noon, to: span.to }] })
+})
+
+test('a time between two minutes never keeps the other rows from being stored', async () => {
+  const series = seriesOf('ODD', 'MINUTE_1')
+  const span: Span = { from: day('2025-01-02'), to: day('2025-01-02') + 300 }
+  const odd = [span.from + 61, span.from + 200]
+  await write(series, span, { at: '2025-01-03T01:00:00Z', candles: candles(span, 60, 5), excluded: odd })
+  assert.equal((await stored(series, span)).candles.length, 5)
+})
+
+test('a fetch that comes in while old candles are deleted has what it stored, or has to fetch it again', async () => {
+  const series = seriesOf('PRUNED', 'HOUR_1')
+  const span: Span = { from: day('2024-01-01'), to: day('2024-12-31') }
+  const all = candles(span, 3600, 5)
+  await write(series, span, { at: '2025-01-12T00:00:00Z', candles: all })
+  const again = async () => {
+    for (let i = 0; i < 8; i++) await write(series, span, { at: '2025-01-12T00:00:01Z', candles: all })
+  }
+  await Promise.all([store.prune(day('2024-12-01')), again()])
+  const { candles: left, gaps } = await stored(series, span)
+  const missing = all.filter(({ epoch }) => gaps.some(({ from, to }) => epoch >= from && epoch < to))
+  assert.ok(left.length + missing.length >= all.length)
+})
+
 test('a series that is forgotten has nothing left', async () => {
   const days = seriesOf('FORGET')
   await write(days, year, { at: '2026-01-12T00:00:00Z', candles: candles(year, daySeconds, 5) })

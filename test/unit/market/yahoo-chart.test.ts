@@ -402,6 +402,33 @@ test('facts tell zone, currency, first trade and hours, and null for what Yahoo 
   assert.deepEqual(read([], 'DAY_1', noon, endless).facts, unsaid)
 })
 
+test('a row that goes back in time is left out of the minute that it lies in', () => {
+  const rows: Row[] = [
+    [open, 1, 2, 1, 2],
+    [open + 120, 1, 2, 1, 2],
+    [open + 61, 1, 2, 1, 2],
+  ]
+  const { candles, excluded } = read([...rows, [open + 180, 1, 2, 1, 2]], 'MINUTE_1', noon)
+  assert.equal(candles.length, 3)
+  assert.deepEqual(excluded, [open + 60])
+})
+
+test('the last hour of a session that is no whole number of hours is closed once it is final', () => {
+  const mumbai = {
+    exchangeTimezoneName: 'Asia/Kolkata',
+    currentTradingPeriod: { regular: { start: at('2025-03-12T03:45:00Z'), end: at('2025-03-12T10:00:00Z') } },
+  }
+  const last = at('2025-03-12T09:45:00Z')
+  const at1 = (now: string) => closed(read([[last, 1, 1, 1, 1]], 'HOUR_1', at(now), mumbai))
+  assert.deepEqual([at1('2025-03-12T10:29:00Z'), at1('2025-03-12T10:30:00Z')], [[false], [true]])
+})
+
+test('what is said of a series in no form that can be stored is left out of its facts', () => {
+  const odd = { ...newYork, currency: 'US\u0000', firstTradeDate: 345_479_400.5 }
+  const { facts } = read([], 'DAY_1', noon, odd)
+  assert.deepEqual([facts?.currency, facts?.firstTradeEpoch], [null, null])
+})
+
 test('two dividends of one trading date are one, and so are two splits', () => {
   const twice = <T extends object>(first: T, second: T) => ({
     1: { date: open, ...first },
