@@ -12,27 +12,11 @@ query Quotes {
   }
 }
 
-query Find {
-  searchInstruments(query: "apple") {
-    symbol
-    name
-    exchange
-    instrument { currency quote { price } }
-  }
-}
-
 query Chart {
   candles(symbol: "AAPL", interval: DAY_1, last: 30) {
     nodes { time open high low close volume }
     sma(period: 20) { time value }
     rsi { time value }
-  }
-}
-
-query WeeksWithDividends {
-  candles(symbol: "AAPL", interval: WEEK_1, adjustment: SPLITS_AND_DIVIDENDS, last: 52) {
-    hasEarlier
-    columns { time close }
   }
 }
 
@@ -74,5 +58,21 @@ query Jobs {
 
 subscription JobProgress {
   jobUpdates { id state progress attempt }
+}
+
+query WeeksWithDividends {
+  candles(symbol: "AAPL", interval: WEEK_1, adjustment: SPLITS_AND_DIVIDENDS, last: 52) {
+    hasEarlier
+    columns { time close }
+  }
+}
+
+query Find {
+  searchInstruments(query: "apple") {
+    symbol
+    name
+    exchange
+    instrument { currency quote { price } }
+  }
 }
 `
