@@ -2,7 +2,8 @@ import { LRUCache } from 'lru-cache'
 import type { Dividend, Split } from '../domain/corporate-action.ts'
 import { FinstageError } from '../domain/errors.ts'
 import { type Interval, intervalSeconds, isDaily, type SourceInterval } from '../domain/interval.ts'
-import type { CandleStore, Series, SeriesState, Span, StoredCandles } from '../store/candle-store.ts'
+import type { Span, StoredCandles } from '../store/candle-rows.ts'
+import type { CandleStore, Series, SeriesState } from '../store/candle-store.ts'
 import { type CandleBatch, type MarketSource, settleSeconds, type TradingHours } from './market-source.ts'
 import type { Quarantine } from './quarantine.ts'
 
@@ -107,7 +108,13 @@ export class CandleLoader {
    */
   async load(series: Series, span: Span, wholeFrom: number = span.from): Promise<LoadedSeries | null> {
     const { state, failure } = await this.#complete(series, span, wholeFrom)
-    return this.#read(series, span, state, failure)
+    const loaded = await this.#read(series, span, state, failure)
+    if (loaded && isEmpty(loaded)) {
+      // Where that is for a split that was seen in between, there is something to be fetched now.
+      const now = await this.#options.store.state(series, span)
+      if (now?.generation !== loaded.state.generation) return this.load(series, span, wholeFrom)
+    }
+    return loaded
   }
 
   /** Stores what is missing of a span, and reads nothing. Throws what the source fails with. */
@@ -344,9 +351,11 @@ export class CandleLoader {
 
 const neverAtRest = new FinstageError('SOURCE_UNAVAILABLE', 'What the source says of this range changes all the time')
 
+const isEmpty = ({ candles, excluded }: StoredCandles): boolean => candles.length + excluded.length === 0
+
 /** An answer without a single row where the source itself says that there should be some. */
 function isHole({ candles, excluded, facts }: CandleBatch, { from, to }: Span): boolean {
-  if (facts === null || candles.length > 0 || excluded.length > 0) return false
+  if (facts === null || !isEmpty({ candles, excluded })) return false
   return to - Math.max(from, facts.firstTradeEpoch ?? from) > longestPauseSeconds
 }
 

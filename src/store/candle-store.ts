@@ -3,7 +3,7 @@ import type { SourceCandle } from '../domain/candle.ts'
 import type { Source } from '../domain/instrument.ts'
 import type { SourceInterval } from '../domain/interval.ts'
 import { transaction } from '../platform/pool.ts'
-import { type CandleRow, copyCandles } from './candle-copy.ts'
+import { replaceRows, rowsOf, type Span, type StoredCandles } from './candle-rows.ts'
 import { type Actions, readActions, replaceActions } from './corporate-action-store.ts'
 
 /** Which candles: those of one symbol and interval from one source. */
@@ -12,12 +12,6 @@ export interface Series {
   readonly symbol: string
   readonly interval: SourceInterval
   readonly extendedHours: boolean
-}
-
-/** A span of time in epoch seconds, `from` inclusive, `to` exclusive. */
-export interface Span {
-  readonly from: number
-  readonly to: number
 }
 
 /** What the store knows of a series, and lacks of a span. */
@@ -41,13 +35,6 @@ export interface SeriesState {
   readonly generation: number
 }
 
-export interface StoredCandles {
-  /** Oldest first. */
-  readonly candles: readonly SourceCandle[]
-  /** Start times, in epoch seconds, of the rows that the source sent unusable. */
-  readonly excluded: readonly number[]
-}
-
 /** What was fetched of a span: all that the source has there. */
 export interface FetchedCandles extends Actions, StoredCandles {
   /** Epoch seconds: what starts before it will not change. */
@@ -63,8 +50,6 @@ export interface FetchedCandles extends Actions, StoredCandles {
   /** Whether the span goes up to the present. */
   readonly isCurrent: boolean
 }
-
-type Row = [minute: number, ...prices: (number | null)[]]
 
 const daySeconds = 86_400
 /** A source may show an action a while after its date; what was fetched until then is fetched again. */
@@ -100,10 +85,16 @@ export class CandleStore {
     return rows[0] ?? null
   }
 
-  async read({ id, openFrom }: SeriesState, span: Span): Promise<StoredCandles> {
+  /** What there is of a span; nothing where the series has changed its generation meanwhile. */
+  async read({ id, openFrom, generation }: SeriesState, span: Span): Promise<StoredCandles> {
     const candles: SourceCandle[] = []
     const excluded: number[] = []
-    for (const [minute, open, high, low, close, volume, adjustedClose] of await rowsOf(this.#pool, id, span)) {
+    for (const [minute, open, high, low, close, volume, adjustedClose] of await rowsOf(
+      this.#pool,
+      id,
+      span,
+      generation,
+    )) {
       const epoch = minute * 60
       if (open == null || high == null || low == null || close == null) excluded.push(epoch)
       else {
@@ -236,21 +227,6 @@ async function gapsOf(client: pg.PoolClient, id: number, { from, to }: Span): Pr
   return rows
 }
 
-/** Rows that are the same are left alone. */
-async function replaceRows(client: pg.PoolClient, id: number, span: Span, fetched: StoredCandles): Promise<void> {
-  const wanted = rowsToStore(fetched, span)
-  const obsolete: number[] = []
-  for (const row of await rowsOf(client, id, span)) {
-    const next = wanted.get(row[0])
-    if (next !== undefined && isSame(row, next)) wanted.delete(row[0])
-    else obsolete.push(row[0])
-  }
-  if (obsolete.length > 0) {
-    await client.query('DELETE FROM finstage.candles WHERE series_id = $1 AND minute = ANY ($2::int[])', [id, obsolete])
-  }
-  if (wanted.size > 0) await copyCandles(client, id, [...wanted.values()])
-}
-
 /**
  * Takes what was fetched before an action's date and without it out of what is stored for good. The sessions of a trading date
  * are over everywhere a day after its midnight UTC.
@@ -333,41 +309,6 @@ async function cover(
   )
   return rows[0]?.generation ?? 0
 }
-
-async function rowsOf(client: Pick<pg.Pool, 'query'>, id: number, { from, to }: Span): Promise<Row[]> {
-  const { rows } = await client.query<Row>({
-    name: 'candle-rows',
-    text: `SELECT minute, open, high, low, close, volume, adjusted_close FROM finstage.candles
-           WHERE series_id = $1 AND minute >= $2 AND minute < $3 ORDER BY minute`,
-    values: [id, Math.ceil(from / 60), Math.ceil(to / 60)],
-    rowMode: 'array',
-  })
-  return rows
-}
-
-/** By minute. A time between two minutes would end the whole COPY. */
-function rowsToStore({ candles, excluded }: StoredCandles, { from, to }: Span): Map<number, CandleRow> {
-  const rows = new Map<number, CandleRow>()
-  const isInside = (epoch: number) => epoch >= from && epoch < to
-  for (const epoch of excluded.filter(isInside)) {
-    const minute = Math.floor(epoch / 60)
-    rows.set(minute, { minute, open: null, high: null, low: null, close: null, volume: null, adjustedClose: null })
-  }
-  for (const { epoch, open, high, low, close, volume, adjustedClose } of candles) {
-    if (!isInside(epoch)) continue
-    const minute = Math.floor(epoch / 60)
-    rows.set(minute, { minute, open, high, low, close, volume, adjustedClose })
-  }
-  return rows
-}
-
-const isSame = ([, open, high, low, close, volume, adjustedClose]: Row, row: CandleRow): boolean =>
-  open === row.open &&
-  high === row.high &&
-  low === row.low &&
-  close === row.close &&
-  volume === row.volume &&
-  adjustedClose === row.adjustedClose
 
 const keyOf = ({ source, symbol, interval, extendedHours }: Series): [string, string, string, boolean] => [
   source,

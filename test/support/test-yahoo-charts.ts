@@ -80,7 +80,7 @@ export function refusalOf({ interval, period1, period2 }: ChartRequest, now: num
       '1m data not available. Only 7 days worth of 1m granularity data are allowed to be fetched per request.',
     ]
   }
-  if (reach !== undefined && period1 < now - reach * daySeconds - 3600) {
+  if (reach !== undefined && period1 < now - reach * daySeconds) {
     const limit = `The requested range must be within the last ${reach} days.`
     return [422, 'Unprocessable Entity', `${interval} data not available for ${window}. ${limit}`]
   }
