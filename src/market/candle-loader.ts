@@ -1,10 +1,11 @@
 import { LRUCache } from 'lru-cache'
 import type { Dividend, Split } from '../domain/corporate-action.ts'
 import { FinstageError } from '../domain/errors.ts'
-import { type Interval, intervalSeconds, isDaily, type SourceInterval } from '../domain/interval.ts'
+import { type Interval, isDaily, type SourceInterval } from '../domain/interval.ts'
 import type { Span, StoredCandles } from '../store/candle-rows.ts'
-import type { CandleStore, Series, SeriesState } from '../store/candle-store.ts'
-import { type CandleBatch, type MarketSource, settleSeconds, type TradingHours } from './market-source.ts'
+import { type CandleStore, type Series, type SeriesState, seriesName } from '../store/candle-store.ts'
+import type { CandleBatch, MarketSource } from './market-source.ts'
+import { OpenEnds } from './open-ends.ts'
 import type { Quarantine } from './quarantine.ts'
 
 const daySeconds = 86_400
@@ -17,16 +18,10 @@ const dateAheadSeconds = 14 * 3600
 const requestSeconds = 60
 /** Who reckons back from now to the very edge of what the source has gets what there is. */
 const edgeSeconds = 2 * requestSeconds
-/** While a market is open, its open end is asked for again after a twelfth of the interval, at the latest after so long. */
-const longestOpenLifetimeMs = 15_000
-/** The open end of a series whose market is closed is asked for again so often: it may open early, or correct itself. */
-const closedLifetimeMs = 300_000
 /** For how long a series that the source does not know is not asked for again. */
 const unknownLifetimeMs = 60_000
 /** For how long a failure answers all who have waited for their turn meanwhile: each would fail by itself, one by one. */
 const failureLifetimeMs = 1000
-/** Longer than any market is closed in a row: where a source sends nothing for so long, it may have lost its history. */
-const longestPauseSeconds = 12 * daySeconds
 const rememberedSeries = 20_000
 /** What a fetch tells of a split or a dividend may make what was stored before be missing. */
 const maxRounds = 3
@@ -39,14 +34,6 @@ export interface LoadedSeries extends StoredCandles {
   readonly from: number
   /** Why the source could not be asked: this is what was stored. */
   readonly failure: FinstageError | null
-}
-
-/** What was fetched lately of what may still change in a series; `to` is infinite where it went up to the present. */
-interface LastFetch extends Span {
-  readonly startedMs: number
-  readonly hours: TradingHours | null
-  /** Of the store, when it was written. */
-  readonly generation: number
 }
 
 /** What is wanted of a series. */
@@ -74,7 +61,7 @@ export interface CandleLoaderOptions {
  */
 export class CandleLoader {
   readonly #options: CandleLoaderOptions
-  readonly #lastFetches = new LRUCache<string, LastFetch>({ max: rememberedSeries })
+  readonly #openEnds: OpenEnds
   /** By series: what it failed with, and until when that is the answer. */
   readonly #failures = new LRUCache<string, { error: FinstageError; untilMs: number }>({ max: rememberedSeries })
   readonly #otherCurrency = new LRUCache<string, { currency: string; answers: number }>({ max: rememberedSeries })
@@ -83,6 +70,7 @@ export class CandleLoader {
 
   constructor(options: CandleLoaderOptions) {
     this.#options = options
+    this.#openEnds = new OpenEnds(options.now)
   }
 
   get #nowMs(): number {
@@ -200,20 +188,13 @@ export class CandleLoader {
     const whole = Math.max(span.from, ...unreachable.map(({ to }) => to))
     if (whole > wholeFrom + edgeSeconds) throw this.outOfReach(series.interval)
     const reachable = gaps.map(({ from, to }) => ({ from: Math.max(from, whole), to })).filter(isSome)
-    const last = this.#lastFetch(series, state)
+    const last = this.#openEnds.fresh(series, state)
     if (!last) return reachable
     const parts = reachable.flatMap((gap) => [
       { from: gap.from, to: Math.min(gap.to, last.from) },
       { from: Math.max(gap.from, last.to), to: gap.to },
     ])
     return parts.filter(isSome)
-  }
-
-  /** Where it still counts: young enough, and nothing of the series was taken back since. */
-  #lastFetch(series: Series, state: SeriesState | null): LastFetch | undefined {
-    const last = this.#lastFetches.get(keyOf(series))
-    const isYoung = last && this.#nowMs - last.startedMs < this.#lifetimeMs(series.interval, last.hours)
-    return isYoung && last.generation === state?.generation ? last : undefined
   }
 
   #unreachable({ interval }: Series, gaps: readonly Span[]): Span[] {
@@ -226,13 +207,6 @@ export class CandleLoader {
     if (reachDays === null) return new FinstageError('RANGE_NOT_AVAILABLE', 'No source has candles from before 1900')
     const message = `The source has ${interval} candles of the last ${reachDays} days only`
     return new FinstageError('RANGE_NOT_AVAILABLE', message, { reachDays })
-  }
-
-  #lifetimeMs(interval: SourceInterval, hours: TradingHours | null): number {
-    const nowSeconds = this.#nowMs / 1000
-    const isOpen = !hours || (nowSeconds >= hours.opens && nowSeconds < hours.closes + settleSeconds)
-    if (!isOpen) return closedLifetimeMs
-    return Math.min(longestOpenLifetimeMs, (intervalSeconds(interval) * 1000) / 12)
   }
 
   /**
@@ -267,7 +241,7 @@ export class CandleLoader {
 
   async #fetch({ series, span, isOpen }: Wish, gap: Span, state: SeriesState | null): Promise<void> {
     const { symbol, interval, extendedHours } = series
-    const key = keyOf(series)
+    const key = seriesName(series)
     const startedMs = this.#nowMs
     const failed = this.#failures.get(key)
     if (failed && failed.untilMs > startedMs) throw failed.error
@@ -278,7 +252,8 @@ export class CandleLoader {
     const batch = await this.#options.source
       .candles({ symbol, interval, extendedHours, from, to })
       .catch((error: unknown) => {
-        if (error instanceof FinstageError && isSurvivable(error)) {
+        // While a source wants no requests, it says itself how much longer, and is not asked.
+        if (error instanceof FinstageError && isSurvivable(error) && error.code !== 'SOURCE_RATE_LIMITED') {
           const lifetimeMs = error.temporary ? failureLifetimeMs : unknownLifetimeMs
           this.#failures.set(key, { error, untilMs: this.#nowMs + lifetimeMs })
         }
@@ -286,40 +261,20 @@ export class CandleLoader {
       })
     this.#failures.delete(key)
     await this.#checkCurrency(series, batch, state)
-    const finalBefore = isHole(batch, { from, to }) ? from : batch.finalBefore
-    const fetched = { ...batch, finalBefore, startedMs, isCurrent }
-    const generation = await this.#options.store.write(series, { from, to }, fetched)
+    const { finalBefore } = batch
+    const generation = await this.#options.store.write(series, { from, to }, { ...batch, startedMs, isCurrent })
     if (generation === null || (finalBefore >= to && !isCurrent)) return
     const hours = batch.facts?.hours ?? null
-    this.#remember(series, {
+    this.#openEnds.fetched(series, {
       ...{ from: Math.max(from, Math.min(finalBefore, to)), to: isCurrent ? Number.POSITIVE_INFINITY : to },
       ...{ startedMs, hours, generation },
     })
   }
 
-  /** Together with what was fetched beside it lately: two who ask for other ends must not make each other forget. */
-  #remember(series: Series, next: LastFetch): void {
-    const last = this.#lastFetches.get(keyOf(series))
-    const isBeside = last && last.generation === next.generation && last.from <= next.to && next.from <= last.to
-    const isYoung = last && next.startedMs - last.startedMs < this.#lifetimeMs(series.interval, last.hours)
-    const covers = last && next.from <= last.from && next.to >= last.to
-    this.#lastFetches.set(
-      keyOf(series),
-      isBeside && isYoung && !covers
-        ? {
-            ...next,
-            from: Math.min(last.from, next.from),
-            to: Math.max(last.to, next.to),
-            startedMs: Math.min(last.startedMs, next.startedMs),
-          }
-        : next,
-    )
-  }
-
   /** Candles of two currencies never stand in one series. */
   async #checkCurrency(series: Series, { facts }: CandleBatch, state: SeriesState | null): Promise<void> {
     const currency = facts?.currency
-    const key = keyOf(series)
+    const key = seriesName(series)
     if (currency == null || state?.currency == null || currency === state.currency) {
       this.#otherCurrency.delete(key)
       return
@@ -337,7 +292,7 @@ export class CandleLoader {
   }
 
   async #inTurn<T>(series: Series, work: () => Promise<T>): Promise<T> {
-    const key = keyOf(series)
+    const key = seriesName(series)
     const turn = (this.#queues.get(key) ?? Promise.resolve()).then(work)
     const settled = turn.catch(() => {})
     this.#queues.set(key, settled)
@@ -353,15 +308,7 @@ const neverAtRest = new FinstageError('SOURCE_UNAVAILABLE', 'What the source say
 
 const isEmpty = ({ candles, excluded }: StoredCandles): boolean => candles.length + excluded.length === 0
 
-/** An answer without a single row where the source itself says that there should be some. */
-function isHole({ candles, excluded, facts }: CandleBatch, { from, to }: Span): boolean {
-  if (facts === null || !isEmpty({ candles, excluded })) return false
-  return to - Math.max(from, facts.firstTradeEpoch ?? from) > longestPauseSeconds
-}
-
 /** A symbol that the source no longer knows keeps the history that it had. */
 const isSurvivable = ({ code, temporary }: FinstageError): boolean => temporary || code === 'SYMBOL_NOT_FOUND'
 
 const isSome = ({ from, to }: Span): boolean => from < to
-
-const keyOf = ({ symbol, interval, extendedHours }: Series): string => `${symbol} ${interval} ${extendedHours}`

@@ -14,6 +14,10 @@ export interface Series {
   readonly extendedHours: boolean
 }
 
+/** Another for each series of a source. */
+export const seriesName = ({ symbol, interval, extendedHours }: Series): string =>
+  `${symbol} ${interval}${extendedHours ? ' extended' : ''}`
+
 /** What the store knows of a series, and lacks of a span. */
 export interface SeriesState {
   readonly id: number

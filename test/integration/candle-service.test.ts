@@ -407,16 +407,6 @@ test('an interval that the source has nothing of takes no other with it', async 
   assert.equal((await ask(set, requestOf(symbol))).nodes.length, 20)
 })
 
-test('an answer without a row where years should be is not believed for good', async () => {
-  const set = setting('2025-03-12T15:00:00Z')
-  const symbol = newSymbol()
-  set.change = (batch) => ({ ...batch, candles: [], excluded: [] })
-  assert.deepEqual((await ask(set, requestOf(symbol))).nodes, [])
-  set.change = (batch) => batch
-  set.now += 15
-  assert.equal((await ask(set, requestOf(symbol))).nodes.length, 20)
-})
-
 test('of a range that lies ahead it is told whether there is anything before it', async () => {
   const set = setting('2025-03-12T15:00:00Z')
   const symbol = newSymbol()

@@ -1,0 +1,60 @@
+import { LRUCache } from 'lru-cache'
+import { intervalSeconds } from '../domain/interval.ts'
+import type { Span } from '../store/candle-rows.ts'
+import { type Series, type SeriesState, seriesName } from '../store/candle-store.ts'
+import { settleSeconds, type TradingHours } from './market-source.ts'
+
+/** While a market is open, its open end is asked for again after a twelfth of the interval, at the latest after so long. */
+const longestOpenLifetimeMs = 15_000
+/** The open end of a series whose market is closed is asked for again so often: it may open early, or correct itself. */
+const closedLifetimeMs = 300_000
+const rememberedSeries = 20_000
+
+/** What was fetched lately of what may still change in a series; `to` is infinite where it went up to the present. */
+export interface OpenEnd extends Span {
+  /** When the fetch began, in epoch milliseconds. */
+  readonly startedMs: number
+  readonly hours: TradingHours | null
+  /** Of the store, when it was written. */
+  readonly generation: number
+}
+
+/** Of each series: what of its open end need not be fetched again yet. */
+export class OpenEnds {
+  readonly #now: () => number
+  readonly #ends = new LRUCache<string, OpenEnd>({ max: rememberedSeries })
+
+  /** `now`: epoch milliseconds. */
+  constructor(now: () => number) {
+    this.#now = now
+  }
+
+  /** undefined: there is none that is young enough, or something of the series was taken back since. */
+  fresh(series: Series, state: SeriesState | null): OpenEnd | undefined {
+    const end = this.#ends.get(seriesName(series))
+    const isFresh = end && end.generation === state?.generation && this.#isYoung(series, end, this.#now())
+    return isFresh ? end : undefined
+  }
+
+  /** Together with what was fetched beside it lately: two who ask for other ends must not make each other forget. */
+  fetched(series: Series, next: OpenEnd): void {
+    const last = this.#ends.get(seriesName(series))
+    const isBeside = last && last.generation === next.generation && last.from <= next.to && next.from <= last.to
+    const isReplaced = last && next.from <= last.from && next.to >= last.to
+    const joined = isBeside && !isReplaced && this.#isYoung(series, last, next.startedMs)
+    this.#ends.set(seriesName(series), joined ? together(last, next) : next)
+  }
+
+  #isYoung({ interval }: Series, { hours, startedMs }: OpenEnd, nowMs: number): boolean {
+    const isOpen = !hours || (nowMs >= hours.opens * 1000 && nowMs < (hours.closes + settleSeconds) * 1000)
+    const openLifetimeMs = Math.min(longestOpenLifetimeMs, (intervalSeconds(interval) * 1000) / 12)
+    return nowMs - startedMs < (isOpen ? openLifetimeMs : closedLifetimeMs)
+  }
+}
+
+const together = (last: OpenEnd, next: OpenEnd): OpenEnd => ({
+  ...next,
+  from: Math.min(last.from, next.from),
+  to: Math.max(last.to, next.to),
+  startedMs: Math.min(last.startedMs, next.startedMs),
+})
