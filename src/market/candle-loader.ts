@@ -245,12 +245,9 @@ export class CandleLoader {
     const startedMs = this.#nowMs
     const failed = this.#failures.get(key)
     if (failed && failed.untilMs > startedMs) throw failed.error
-    // The present has gone on since it was asked for.
     const isCurrent = isOpen && gap.to === span.to
-    const { from } = gap
-    const to = isCurrent ? Math.max(gap.to, this.present(interval)) : gap.to
     const batch = await this.#options.source
-      .candles({ symbol, interval, extendedHours, from, to })
+      .candles({ symbol, interval, extendedHours, ...gap })
       .catch((error: unknown) => {
         // While a source wants no requests, it says itself how much longer, and is not asked.
         if (error instanceof FinstageError && isSurvivable(error) && error.code !== 'SOURCE_RATE_LIMITED') {
@@ -262,11 +259,11 @@ export class CandleLoader {
     this.#failures.delete(key)
     await this.#checkCurrency(series, batch, state)
     const { finalBefore } = batch
-    const generation = await this.#options.store.write(series, { from, to }, { ...batch, startedMs, isCurrent })
-    if (generation === null || (finalBefore >= to && !isCurrent)) return
+    const generation = await this.#options.store.write(series, gap, { ...batch, startedMs, isCurrent })
+    if (generation === null || (finalBefore >= gap.to && !isCurrent)) return
     const hours = batch.facts?.hours ?? null
     this.#openEnds.fetched(series, {
-      ...{ from: Math.max(from, Math.min(finalBefore, to)), to: isCurrent ? Number.POSITIVE_INFINITY : to },
+      ...{ from: Math.max(gap.from, Math.min(finalBefore, gap.to)), to: isCurrent ? Number.POSITIVE_INFINITY : gap.to },
       ...{ startedMs, hours, generation },
     })
   }

@@ -389,7 +389,9 @@ test('20 who wait for a source that fails share its failure, instead of failing 
 test('a range of which it is known that it has no candles is an answer during an outage too', async () => {
   const set = setting('2025-03-12T15:00:00Z')
   const symbol = newSymbol()
-  const weekend = requestOf(symbol, { from: at('2025-03-08T00:00:00Z'), to: at('2025-03-10T00:00:00Z'), last: null })
+  const weekend = requestOf(symbol, {
+    ...{ from: at('2025-03-08T00:00:00Z'), to: at('2025-03-10T00:00:00Z'), last: null, earlier: 0 },
+  })
   await ask(set, weekend)
   set.now += 3 * daySeconds
   set.fails = unavailable
