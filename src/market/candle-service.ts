@@ -183,7 +183,8 @@ export class CandleService {
       const { splits } = await this.#loader.actions(symbol, span)
       return { ...nothing, splits }
     }
-    const span = { from: dateFrom, to: Math.min(this.#loader.present('DAY_1'), to + 2 * daySeconds) }
+    // Up to a day that has a row in any case: the last ones of the range may have none.
+    const span = { from: dateFrom, to: Math.min(this.#loader.present('DAY_1'), to + longestPauseSeconds) }
     const loaded = await this.#loader.load(series, span)
     return { ...nothing, days: loaded?.candles ?? [], stale: loaded !== null && loaded.failure !== null }
   }

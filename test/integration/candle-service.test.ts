@@ -409,6 +409,22 @@ test('an interval that the source has nothing of takes no other with it', async 
   assert.equal((await ask(set, requestOf(symbol))).nodes.length, 20)
 })
 
+test('a Friday whose own day is missing is adjusted alike in a range that ends with it and in one that goes on', async () => {
+  const friday = at('2025-03-07T00:00:00Z')
+  const set = setting('2025-03-12T15:00:00Z', { dividends: [{ day: friday / daySeconds + 3, share: 0.2 }] })
+  set.change = (batch) => ({
+    ...batch,
+    candles: batch.candles.filter(({ epoch }) => epoch !== friday),
+    excluded: batch.excluded.filter((epoch) => epoch !== friday),
+  })
+  const closes = async (to: number) => {
+    const range = { interval: 'MINUTE_15', from: friday, to, last: null, adjustment: 'SPLITS_AND_DIVIDENDS' } as const
+    const { nodes } = await ask(set, requestOf(newSymbol(), range))
+    return nodes.filter(({ epoch }) => epoch < friday + daySeconds).map(({ close }) => close)
+  }
+  assert.deepEqual(await closes(friday + daySeconds), await closes(friday + 5 * daySeconds))
+})
+
 test('of a range that lies ahead it is told whether there is anything before it', async () => {
   const set = setting('2025-03-12T15:00:00Z')
   const symbol = newSymbol()
