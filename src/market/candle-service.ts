@@ -100,9 +100,9 @@ export class CandleService {
       throw request.from < earliest ? this.#loader.outOfReach(interval) : tooManyCandles()
     }
     if (from >= to) return this.#cut(request, noneFound(from))
-    let found = await this.#find(request, { from, to })
+    let found = await this.#find(request, from)
     if (found.from > earliest && this.#mayGoOn(request, found)) {
-      found = await this.#find(request, { from: earliest, to }).catch((error: unknown) => {
+      found = await this.#find(request, earliest).catch((error: unknown) => {
         // What is at hand is less than there is.
         if (error instanceof FinstageError && error.temporary) return { ...found, stale: true }
         throw error
@@ -122,19 +122,21 @@ export class CandleService {
     return first === undefined || firstTrade !== null || first - foundFrom < longestPauseSeconds
   }
 
-  async #find(request: CandleRequest, { from, to }: Span): Promise<Found> {
+  async #find(request: CandleRequest, from: number): Promise<Found> {
     const { symbol, interval, adjustment } = request
     const series = this.#seriesOf(symbol, interval, request.extendedHours)
     // The parts of a candle that is cut by the range lie outside of it.
     const margin = isComposed(interval) ? (isDaily(interval) ? longestMonthSeconds : intervalSeconds(interval)) : 0
-    const span = {
+    const spanTo = (to: number): Span => ({
       from: from - margin,
       to: Math.min(to + margin, this.#loader.present(series.interval)),
-    }
+    })
     // Before the candles: a split that is news changes them.
-    const days = await this.#daysFor(series, adjustment, span)
-    const loaded = await this.#loader.load(series, span, request.from ?? Number.POSITIVE_INFINITY)
-    if (loaded === null) return noneFound(span.from)
+    const days = await this.#daysFor(series, adjustment, spanTo(this.#end(interval, request.to)))
+    // Only now, for the present has gone on meanwhile.
+    const to = this.#end(interval, request.to)
+    const loaded = await this.#loader.load(series, spanTo(to), request.from ?? Number.POSITIVE_INFINITY)
+    if (loaded === null) return noneFound(from - margin)
     const { candles, excluded } = loaded
     const now = this.#now() / 1000
     const timezone = isDaily(interval) ? null : (loaded.state.timezone ?? 'UTC')

@@ -310,6 +310,17 @@ test('a call that takes a while does not make the next ones fetch over and over'
   assert.equal(set.calls.length, calls + 1, 'in 28 s, once its lifetime of 15 s was over')
 })
 
+test('an answer that had to wait for the days of its adjustment is as new as any other', async () => {
+  const set = setting('2025-03-12T15:00:00Z')
+  const symbol = newSymbol()
+  set.slow = 2.5
+  await ask(set, requestOf(symbol, { interval: 'MINUTE_15', adjustment: 'NONE' }))
+  set.slow = 0
+  const calls = set.calls.length
+  await ask(set, requestOf(symbol, { interval: 'MINUTE_15' }))
+  assert.equal(set.calls.length, calls)
+})
+
 test('two who ask for other ends in turn do not make each other fetch again', async () => {
   const set = setting('2025-03-12T18:00:00Z')
   const symbol = newSymbol()
