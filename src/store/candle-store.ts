@@ -34,6 +34,7 @@ export interface SeriesState {
   readonly firstTradeEpoch: number | null
   /** When any regular session opened, in epoch seconds. */
   readonly sessionOpens: number | null
+  /** Candles from here on were still forming when they were stored, in epoch seconds; null: none was. */
   readonly openFrom: number | null
   /** Another one means that candles that were here are to be fetched again. */
   readonly generation: number

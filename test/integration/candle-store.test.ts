@@ -6,6 +6,7 @@ import type { SourceInterval } from '../../src/domain/interval.ts'
 import { createPool } from '../../src/platform/pool.ts'
 import type { Span } from '../../src/store/candle-rows.ts'
 import { CandleStore, type FetchedCandles, type Series } from '../../src/store/candle-store.ts'
+import { eventually } from '../support/client.ts'
 import { createTestDatabase } from '../support/database.ts'
 import { silentLog } from '../support/log.ts'
 
@@ -220,13 +221,27 @@ test('a time between two minutes never keeps the other rows from being stored', 
 
 test('a fetch that comes in while old candles are deleted has what it stored, or has to fetch it again', async () => {
   const series = seriesOf('PRUNED', 'HOUR_1')
-  const span: Span = { from: day('2024-01-01'), to: day('2024-12-31') }
+  const span: Span = { from: day('2024-11-01'), to: day('2024-12-01') }
   const all = candles(span, 3600, 5)
   await write(series, span, { at: '2025-01-12T00:00:00Z', candles: all })
-  const again = async () => {
-    for (let i = 0; i < 8; i++) await write(series, span, { at: '2025-01-12T00:00:01Z', candles: all })
+  const waiting = async (count: number) => {
+    const sql = "SELECT 1 FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
+    await eventually(async () => (await database.query(sql)).length >= count, `${count} wait for a lock`)
   }
-  await Promise.all([store.prune(day('2024-12-01')), again()])
+  const holder = await pool.connect()
+  try {
+    // Whoever deletes the first candle has to wait, between saying that it goes and having it gone.
+    await holder.query('BEGIN')
+    await holder.query('SELECT FROM finstage.candles WHERE minute = $1 FOR UPDATE', [span.from / 60])
+    const pruned = store.prune(span.to)
+    await waiting(1)
+    const written = write(series, span, { at: '2025-01-12T00:00:01Z', candles: all })
+    await Promise.race([written, waiting(2)])
+    await holder.query('COMMIT')
+    await Promise.all([pruned, written])
+  } finally {
+    holder.release(true)
+  }
   const { candles: left, gaps } = await stored(series, span)
   const missing = all.filter(({ epoch }) => gaps.some(({ from, to }) => epoch >= from && epoch < to))
   assert.ok(left.length + missing.length >= all.length)
