@@ -22,8 +22,11 @@ interface House {
   pass(seconds: number): void
 }
 
+/** Long enough that a slow machine makes no time-out of an answer; shorter only where something hangs. */
+const patienceMs = 10_000
+
 /** A source that waits as long as in earnest, but by a clock of the test's; retries and breakers have a few real milliseconds. */
-function houseOf(yahoo: TestYahoo, breakMs = 2): House {
+function houseOf(yahoo: TestYahoo, { breakMs = 2, timeoutMs = patienceMs } = {}): House {
   let nowMs = startMs
   let left = 0
   let together = 0
@@ -36,7 +39,7 @@ function houseOf(yahoo: TestYahoo, breakMs = 2): House {
   }
   const policy = { retryWithinMs: 1, breakMs, longestBreakMs: breakMs * 4 }
   const now = () => nowMs
-  const source = yahooSource({ baseUrl: yahoo.url, fetch: counting, now, timeoutMs: 60, policy, registry })
+  const source = yahooSource({ baseUrl: yahoo.url, fetch: counting, now, timeoutMs, policy, registry })
   const pass = (seconds: number) => {
     nowMs += seconds * 1000
   }
@@ -86,6 +89,8 @@ interface Scenario {
   readonly recoversWithin: number
   /** 0: breakers hold nothing back, so that it is the budget alone that does. */
   readonly breakMs: number
+  /** How long a call may take. */
+  readonly timeoutMs: number
   /** Called before each of the calls. */
   break(yahoo: TestYahoo, call: number): void
 }
@@ -97,6 +102,7 @@ function always(endpoint: Endpoint, fault: Fault, call: Call, code = 'SOURCE_UNA
     recoversWithin: code === 'SOURCE_RATE_LIMITED' ? 60 : 20,
     // Time-outs take their time, and a session is two requests: there breakers belong to what is promised.
     breakMs: 'hang' in fault || endpoint === 'cookie' || endpoint === 'crumb' ? 2 : 0,
+    timeoutMs: 'hang' in fault ? 60 : patienceMs,
     break: (yahoo, count) => void (count === 0 && yahoo.fault(endpoint, fault)),
   }
 }
@@ -137,14 +143,15 @@ const scenarios: Readonly<Record<string, Scenario>> = {
     code: 'SOURCE_UNAVAILABLE',
     recoversWithin: 100,
     breakMs: 0,
+    timeoutMs: patienceMs,
     break: (yahoo) => yahoo.expireCrumbs(),
   },
 }
 
-for (const [name, { call, code, recoversWithin, breakMs, ...scenario }] of Object.entries(scenarios)) {
+for (const [name, { call, code, recoversWithin, breakMs, timeoutMs, ...scenario }] of Object.entries(scenarios)) {
   test(`${name}: of ${callCount} calls, one a second, at most a tenth is asked again, and the source recovers`, async () => {
     await using yahoo = await startTestYahoo({ now: () => startMs })
-    const house = houseOf(yahoo, breakMs)
+    const house = houseOf(yahoo, { breakMs, timeoutMs })
     const codes = new Set<string>()
     for (let count = 0; count < callCount; count++) {
       scenario.break(yahoo, count)
@@ -159,7 +166,7 @@ for (const [name, { call, code, recoversWithin, breakMs, ...scenario }] of Objec
 
   test(`${name}: of ${callCount} calls at once at most a tenth is asked again`, async () => {
     await using yahoo = await startTestYahoo({ now: () => startMs })
-    const house = houseOf(yahoo)
+    const house = houseOf(yahoo, { timeoutMs })
     scenario.break(yahoo, 0)
     const codes = await Promise.all(
       Array.from({ length: callCount }, async () => {
@@ -211,8 +218,8 @@ test('symbols that are not known, and ranges without data, keep nothing back', a
 
 test('a call that waits for its turn longer than a call may take is no time-out', async () => {
   await using yahoo = await startTestYahoo({ now: () => startMs })
-  const { source } = houseOf(yahoo)
-  yahoo.fault('search', { delayMs: 15 })
+  const { source } = houseOf(yahoo, { timeoutMs: 400 })
+  yahoo.fault('search', { delayMs: 50 })
   await Promise.all(Array.from({ length: 40 }, () => search(source)))
 })
 
@@ -247,7 +254,7 @@ test('a session that was opened ahead serves the first quote, and what fails in 
 
 test('every request that left is counted by endpoint and outcome, and so is what was kept back', async () => {
   await using yahoo = await startTestYahoo({ now: () => startMs })
-  const { source, registry, left } = houseOf(yahoo)
+  const { source, registry, left } = houseOf(yahoo, { timeoutMs: 500 })
   await quote(source)
   await search(source)
   const outcomes: readonly Fault[] = [

@@ -238,7 +238,7 @@ for (const [name, fault, code] of faults) {
     test(`${name} from the ${endpoint} endpoint is ${code} with its cause, and the next call succeeds`, async () => {
       await using yahoo = await startTestYahoo({ now })
       let clockMs = nowMs
-      const source = sourceOf(yahoo, { now: () => clockMs, ...('hang' in fault ? { timeoutMs: 50 } : {}) })
+      const source = sourceOf(yahoo, { now: () => clockMs, ...('hang' in fault ? { timeoutMs: 250 } : {}) })
       const call = () => (endpoint === 'quote' ? source.listings(['AAPL']) : source.candles(days))
       const heal = yahoo.fault(endpoint, fault)
       const error = await failure(call())
@@ -266,7 +266,7 @@ for (const [endpoint, fault, code] of beforeTheCrumb) {
   test(`${JSON.stringify(fault)} from the ${endpoint} endpoint is ${code}, and the next call succeeds`, async () => {
     await using yahoo = await startTestYahoo({ now })
     let clockMs = nowMs
-    const source = sourceOf(yahoo, { now: () => clockMs, ...('hang' in fault ? { timeoutMs: 50 } : {}) })
+    const source = sourceOf(yahoo, { now: () => clockMs, ...('hang' in fault ? { timeoutMs: 250 } : {}) })
     const heal = yahoo.fault(endpoint, fault)
     assert.equal((await failure(source.listings(['AAPL']))).code, code)
     heal()
