@@ -5,8 +5,12 @@ import { ApiServer } from '../http/api-server.ts'
 import { Health } from '../http/health.ts'
 import { createMetricsServer } from '../http/metrics-server.ts'
 import { analysisTask } from '../jobs/analysis.ts'
+import { backfillTask } from '../jobs/backfill.ts'
+import type { Task } from '../jobs/define-task.ts'
+import { FairSlots } from '../jobs/fair-slots.ts'
 import { JobService } from '../jobs/job-service.ts'
-import { pruneCandlesTask } from '../jobs/prune-candles.ts'
+import { pruneCandles } from '../jobs/prune-candles.ts'
+import { pruneJobs } from '../jobs/prune-jobs.ts'
 import { JobRunner } from '../jobs/runner.ts'
 import { guardedFeed } from '../market/guarded-feed.ts'
 import { MarketService } from '../market/market-service.ts'
@@ -16,10 +20,11 @@ import { QuoteGuard } from '../market/quote-guard.ts'
 import { simulatedSource } from '../market/simulated.ts'
 import { yahooSource } from '../market/yahoo.ts'
 import { yahooStreamUrl } from '../market/yahoo-stream.ts'
+import { CpuPool } from '../platform/cpu-pool.ts'
 import { EmbeddedPostgres } from '../platform/embedded-postgres.ts'
 import type { Logger } from '../platform/logger.ts'
 import { createMetrics } from '../platform/metrics.ts'
-import { createPool } from '../platform/pool.ts'
+import { createPatientPool, createPool } from '../platform/pool.ts'
 import { schema } from '../schema/index.ts'
 import { AnalysisStore } from '../store/analysis-store.ts'
 import { CandleStore } from '../store/candle-store.ts'
@@ -36,6 +41,10 @@ import type { Role } from './role.ts'
 
 /** Any number, the same in every process: who leads the feed holds the advisory lock of this name. */
 const feedLockKey = 7_241_990_002
+/** How many symbols a process works on at once, over all its jobs. */
+const symbolsAtOnce = 16
+/** The jobs' own connections: they outlast a restart of the database, and queries can't take them away. */
+const jobConnections = { max: 10, patienceMs: 60_000 }
 
 export interface AppOptions {
   readonly config: Config
@@ -61,6 +70,7 @@ interface Base {
   readonly source: MarketSource
   readonly quarantine: Quarantine
   readonly market: MarketService
+  readonly tasks: readonly Task[]
   readonly registry: Registry
   readonly health: Health
 }
@@ -150,7 +160,8 @@ export class App {
     const source = createSource(config, log, registry, quarantine, now)
     // One for all roles of the process: they share what it remembers.
     const market = new MarketService({ source, store: new CandleStore(pool), registry, quarantine, now })
-    return { pool, connectionString, bus, source, quarantine, market, registry, health }
+    const tasks = this.#tasks(pool, market)
+    return { pool, connectionString, bus, source, quarantine, market, tasks, registry, health }
   }
 
   #ingest({ connectionString, bus, source, quarantine, registry, health }: Base): void {
@@ -175,31 +186,40 @@ export class App {
     health.add('feed', () => leader.check())
   }
 
-  async #worker({ pool, bus, market, registry, health }: Base): Promise<void> {
-    const { config, log, onFatal } = this.#options
-    const tasks = [analysisTask({ market, analyses: new AnalysisStore(pool) })]
-    const retentionDays = config.CANDLE_RETENTION_DAYS
-    const scheduled = [pruneCandlesTask({ candles: new CandleStore(pool), retentionDays, now: this.#now })]
+  /** What jobs there are: the API checks their input, workers run them. */
+  #tasks(pool: pg.Pool, market: MarketService): Task[] {
+    const slots = new FairSlots(symbolsAtOnce)
+    const cpu = new CpuPool(this.#options.log)
+    this.#stops.push(() => cpu.stop())
+    return [
+      analysisTask({ market, slots, cpu, analyses: new AnalysisStore(pool) }),
+      backfillTask({ market, slots, now: this.#now }),
+    ]
+  }
+
+  async #worker({ connectionString, bus, tasks, registry, health }: Base): Promise<void> {
+    const { config, log } = this.#options
+    const now = this.#now
+    const pool = createPatientPool(connectionString, log, jobConnections)
+    this.#stops.push(() => pool.end())
     const runner = new JobRunner({
-      pool,
-      tasks,
-      scheduled,
-      store: new JobStore(pool),
-      bus,
-      log,
-      registry,
-      onFatal: (error) => onFatal('the job queue has failed', error),
+      ...{ pool, bus, log, registry, tasks },
+      schedules: [
+        pruneCandles({ candles: new CandleStore(pool), retentionDays: config.CANDLE_RETENTION_DAYS, now }),
+        pruneJobs({ jobs: new JobStore(pool), retentionDays: config.JOB_RETENTION_DAYS, now }),
+      ],
+      agingSeconds: config.JOB_AGING_MINUTES * 60,
     })
     this.#stops.push(() => runner.stop())
     await runner.start()
     health.add('queue', () => runner.check())
   }
 
-  async #api({ pool, bus, market, registry, health }: Base): Promise<string> {
+  async #api({ pool, bus, market, tasks, registry, health }: Base): Promise<string> {
     const { config, log } = this.#options
     const now = this.#now
     const hub = new PriceHub({ bus, registry, now })
-    const jobs = new JobService({ store: new JobStore(pool), bus })
+    const jobs = new JobService({ store: new JobStore(pool), bus, tasks })
     const server = new ApiServer({
       host: config.HOST,
       port: config.PORT,

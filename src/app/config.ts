@@ -60,6 +60,16 @@ const shape = {
     'a whole number of days from 1 to 36500 is wanted',
     400,
   ),
+  JOB_AGING_MINUTES: number(
+    (value) => value > 0 && value <= 10_080,
+    'a number of minutes above 0, up to 10080, is wanted',
+    10,
+  ),
+  JOB_RETENTION_DAYS: number(
+    (value) => Number.isInteger(value) && value >= 1 && value <= 36_500,
+    'a whole number of days from 1 to 36500 is wanted',
+    7,
+  ),
   LOG_LEVEL: oneOf(logLevels, 'info'),
 }
 

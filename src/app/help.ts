@@ -23,6 +23,8 @@ settings, from the environment (an empty value counts as unset)
   SIMULATED_SYMBOLS           how many symbols the simulated market has, 1 to 10000 (100)
   SIMULATED_TICKS_PER_SECOND  price updates a second for each simulated symbol, up to 5000, fractions allowed (1)
   CANDLE_RETENTION_DAYS       for how long candles under a day are kept; days are kept for good (400)
+  JOB_AGING_MINUTES           for how long a job waits until it rises to the next priority (10)
+  JOB_RETENTION_DAYS          for how long jobs that have ended are kept, with their results (7)
   LOG_LEVEL                   trace | debug | info | warn | error | fatal | silent (info)
 
 npm run demo starts everything on the simulated market.

@@ -1,6 +1,6 @@
 import type { ErrorCode } from './errors.ts'
 
-export const jobKinds = ['ANALYSIS'] as const
+export const jobKinds = ['ANALYSIS', 'BACKFILL'] as const
 export type JobKind = (typeof jobKinds)[number]
 
 /** The most urgent first. */
@@ -43,8 +43,11 @@ export interface Job {
   readonly startedAtMs: number | null
   readonly finishedAtMs: number | null
   readonly failure: JobFailure | null
+  /** How many attempts have failed: those whose worker was lost or stopped did not. */
+  readonly failures: number
   /** Counts every change, so that a reader can tell news from an echo. */
   readonly revision: number
+  readonly changedAtMs: number
 }
 
 /** What the bus tells of a job: all that changes after it was queued. */
@@ -60,6 +63,7 @@ export type JobChange = Pick<
   | 'finishedAtMs'
   | 'failure'
   | 'revision'
+  | 'changedAtMs'
 >
 
 export const changeOf = (job: Job): JobChange => ({
@@ -73,4 +77,25 @@ export const changeOf = (job: Job): JobChange => ({
   finishedAtMs: job.finishedAtMs,
   failure: job.failure,
   revision: job.revision,
+  changedAtMs: job.changedAtMs,
 })
+
+/** An order for a job. */
+export interface EnqueueRequest {
+  readonly kind: JobKind
+  readonly owner: string
+  readonly input: unknown
+  /** What is not said is as the task has it. */
+  readonly priority?: JobPriority
+  readonly maxAttempts?: number
+  readonly timeoutSeconds?: number
+  /** null: at once. */
+  readonly runAtMs: number | null
+  readonly idempotencyKey: string | null
+}
+
+/** What became of an order about a job. */
+export type JobActionOutcome =
+  | { readonly outcome: 'done'; readonly job: Job }
+  | { readonly outcome: 'notFound' }
+  | { readonly outcome: 'wrongState'; readonly state: JobState }

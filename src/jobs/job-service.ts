@@ -1,27 +1,52 @@
-import { changeOf, hasEnded, type Job, type JobChange } from '../domain/job.ts'
-import type { JobFilter, JobStore, NewJob } from '../store/job-store.ts'
+import {
+  changeOf,
+  type EnqueueRequest,
+  hasEnded,
+  type Job,
+  type JobActionOutcome,
+  type JobKind,
+} from '../domain/job.ts'
+import type { JobFilter, JobStore } from '../store/job-store.ts'
 import type { Bus } from '../stream/bus.ts'
 import { Channel } from '../stream/channel.ts'
+import type { Task } from './define-task.ts'
+import { JobFeed } from './job-feed.ts'
 
-/** How many changes wait for a slow reader before it is told only how its jobs stand now. */
+/** How many changes wait for a slow reader before it is spared those of progress alone. */
 const maxWaiting = 1024
 
 /** Jobs as the API sees them: queued here, run by a worker somewhere, followed over the bus. */
 export class JobService {
   readonly #store: JobStore
   readonly #bus: Bus
+  readonly #tasks: ReadonlyMap<JobKind, Task>
+  readonly #feed: JobFeed
   readonly #channels = new Set<Channel<Job>>()
 
-  constructor(options: { store: JobStore; bus: Bus }) {
+  constructor(options: { store: JobStore; bus: Bus; tasks: readonly Task[] }) {
     this.#store = options.store
     this.#bus = options.bus
+    this.#tasks = new Map(options.tasks.map((task) => [task.kind, task]))
+    this.#feed = new JobFeed(options)
   }
 
-  /** Throws BAD_USER_INPUT where the idempotency key was used with another input. */
-  async enqueue(job: NewJob): Promise<{ job: Job; deduplicated: boolean }> {
-    const queued = await this.#store.enqueue(job)
+  /** Throws BAD_USER_INPUT where the input is wrong, or the idempotency key was used with another one. */
+  async enqueue(request: EnqueueRequest): Promise<{ job: Job; deduplicated: boolean }> {
+    const task = this.#tasks.get(request.kind)
+    if (!task) throw new Error(`there is no task for jobs of the kind ${request.kind}`)
+    const queued = await this.#store.enqueue({ ...task.defaults, ...request, input: task.parse(request.input) })
     if (!queued.deduplicated) this.#bus.publish('job', changeOf(queued.job))
     return queued
+  }
+
+  /** Drops a job that waits, and tells one that runs to stop: it is CANCELLED at once either way. */
+  cancel(id: string, owner: string): Promise<JobActionOutcome> {
+    return this.#act(id, owner, () => this.#store.cancel(id, owner))
+  }
+
+  /** Queues a job again that has failed or was cancelled, with all its attempts. */
+  retry(id: string, owner: string): Promise<JobActionOutcome> {
+    return this.#act(id, owner, () => this.#store.requeue(id, owner))
   }
 
   /** null where there is none of this id, or it is somebody else's. */
@@ -40,52 +65,22 @@ export class JobService {
 
   /** The job as it stands, then each change until it has ended. null as in `find`. */
   async follow(id: string, owner: string): Promise<AsyncIterableIterator<Job> | null> {
-    const missed: JobChange[] = []
-    let take = (change: JobChange): unknown => missed.push(change)
-    const read = async (): Promise<Job | null> => this.find(id, owner)
-    const unsubscribe = this.#subscribe(
-      (change) => {
-        if (change.id === id) take(change)
-      },
-      () => read().then((job) => job && take(job), ignored),
-    )
-    let job = await read().catch((error: unknown) => {
-      unsubscribe()
-      throw error
+    const updates = this.#channel()
+    const followed = await this.#feed.follow(id, owner, (job) => {
+      updates.channel.push(job)
+      if (hasEnded(job.state)) updates.channel.end()
     })
-    if (!job) {
-      unsubscribe()
-      return null
-    }
-    const updates = this.#channel(unsubscribe)
-    updates.push(job)
-    if (hasEnded(job.state)) updates.end()
-    take = (change) => {
-      if (!job || change.revision <= job.revision) return
-      job = { ...job, ...change }
-      updates.push(job)
-      if (hasEnded(job.state)) updates.end()
-    }
-    missed.forEach(take)
-    return updates
+    if (!followed) return null
+    updates.onEnd(followed.stop)
+    return updates.channel
   }
 
   /** Each change of any job of an owner from now on, without end. */
-  followAll(owner: string): AsyncIterableIterator<Job> {
-    const updates = this.#channel(() => unsubscribe())
-    // One after the other, so that the changes of a job keep their order.
-    let telling = Promise.resolve()
-    const tell = async (change: JobChange): Promise<void> => {
-      const job = await this.#store.find(change.id)
-      if (job) updates.push(job.revision > change.revision ? job : { ...job, ...change })
-    }
-    const unsubscribe = this.#subscribe(
-      (change) => {
-        if (change.owner === owner) telling = telling.then(() => tell(change)).catch(ignored)
-      },
-      () => {},
-    )
-    return updates
+  async followAll(owner: string): Promise<AsyncIterableIterator<Job>> {
+    const updates = this.#channel()
+    const followed = await this.#feed.followAll(owner, (job) => updates.channel.push(job))
+    updates.onEnd(followed.stop)
+    return updates.channel
   }
 
   /** Ends every stream. */
@@ -93,28 +88,41 @@ export class JobService {
     for (const channel of [...this.#channels]) void channel.return()
   }
 
-  #subscribe(onChange: (change: JobChange) => void, onReconnected: () => void): () => void {
-    const stops = [this.#bus.subscribe('job', onChange), this.#bus.subscribe('reconnected', onReconnected)]
-    return () => {
-      for (const stop of stops) stop()
+  async #act(id: string, owner: string, change: () => Promise<Job | null>): Promise<JobActionOutcome> {
+    const job = await change()
+    if (job) {
+      this.#bus.publish('job', changeOf(job))
+      return { outcome: 'done', job }
     }
+    const found = await this.find(id, owner)
+    return found ? { outcome: 'wrongState', state: found.state } : { outcome: 'notFound' }
   }
 
-  #channel(onEnd: () => void): Channel<Job> {
+  /** `onEnd` says what is to be done when it ends, which may have been before. */
+  #channel(): { channel: Channel<Job>; onEnd: (stop: () => void) => void } {
+    const ended = Promise.withResolvers<void>()
     const channel: Channel<Job> = new Channel<Job>({
       maxWaiting,
-      compact: newestOfEachJob,
+      compact: withoutOldProgress,
       onEnd: () => {
         this.#channels.delete(channel)
-        onEnd()
+        ended.resolve()
       },
     })
     this.#channels.add(channel)
-    return channel
+    return { channel, onEnd: (stop) => void ended.promise.then(stop) }
   }
 }
 
-/** The database is away: the next change is told when it is back. */
-const ignored = (): void => {}
-
-const newestOfEachJob = (jobs: readonly Job[]): Job[] => [...new Map(jobs.map((job) => [job.id, job])).values()]
+/** Every state of each job stays, and of its progress the newest. */
+function withoutOldProgress(jobs: readonly Job[]): Job[] {
+  const kept: Job[] = []
+  const next = new Map<string, Job>()
+  for (const job of jobs.toReversed()) {
+    const later = next.get(job.id)
+    next.set(job.id, job)
+    const before = later === undefined || later.state !== job.state || later.attempt !== job.attempt
+    if (before) kept.push(job)
+  }
+  return kept.reverse()
+}

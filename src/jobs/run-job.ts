@@ -1,97 +1,136 @@
 import { FinstageError } from '../domain/errors.ts'
-import { changeOf, type Job, type JobFailure } from '../domain/job.ts'
+import { changeOf, type Job, type JobFailure, type JobState } from '../domain/job.ts'
 import type { Logger } from '../platform/logger.ts'
-import type { JobStore } from '../store/job-store.ts'
+import { persistently } from '../platform/pool.ts'
+import type { JobRun, JobRunStore } from '../store/job-run-store.ts'
 import type { Bus } from '../stream/bus.ts'
 import type { Task } from './define-task.ts'
+import type { JobMetrics } from './job-metrics.ts'
+import { progressReporter } from './progress-reporter.ts'
+import { retryInSeconds } from './retry-delay.ts'
 
-/** At most one report of progress in this time reaches the database. */
-const progressIntervalMs = 100
+/** How long a change of state is tried again while the database is away. */
+const patienceMs = 60_000
 
-export interface Attempt {
+/** Why a run is told to stop. */
+export type Interruption = 'stopping' | 'superseded'
+
+/** A job that graphile-worker has handed out. */
+export interface Pickup {
   readonly jobId: string
-  /** 1 for the first. */
-  readonly attempt: number
-  /** Aborted when the worker stops. */
-  readonly stopping: AbortSignal
+  /** The id of graphile-worker's job. */
+  readonly carrier: string
+  /** Aborted with an Interruption as its reason. */
+  readonly interrupted: AbortSignal
+  /** Called once the attempt has begun. */
+  readonly onBegun: (run: JobRun) => void
 }
 
 export interface JobServices {
-  readonly store: JobStore
+  readonly store: JobRunStore
   readonly bus: Bus
   readonly log: Logger
+  readonly metrics: JobMetrics
+  /** From 0 to 1. */
+  readonly random: () => number
 }
 
 /**
- * Runs one attempt of a job and tells of every change. Throws what the attempt failed with, so that the queue tries again
- * where attempts are left. An attempt that is no longer the one that counts changes nothing.
+ * Runs one attempt of a job and tells of every change. Resolves where graphile-worker's job has done its duty: the job has
+ * ended, or another carrier has it. Throws where it has not.
  */
-export async function runJob(task: Task, { jobId, attempt, stopping }: Attempt, services: JobServices): Promise<void> {
-  const { store, bus } = services
-  const tell = (job: Job | null): void => {
+export async function runJob(task: Task, pickup: Pickup, services: JobServices): Promise<void> {
+  const { store, bus, metrics, random } = services
+  const tell = (job: Job | null): Job | null => {
     if (job) bus.publish('job', changeOf(job))
+    return job
   }
-  const job = await store.begin(jobId, attempt)
-  if (!job) return
-  tell(job)
-  const log = services.log.child({ job: jobId, kind: job.kind, attempt })
-  const timeout = AbortSignal.timeout(job.timeoutSeconds * 1000)
-  const reporter = progressReporter((share) => store.progress(jobId, attempt, share).then(tell), log)
+  const persist = <T>(work: () => Promise<T>): Promise<T> => persistently(work, patienceMs)
+
+  const job = tell(await persist(() => store.begin(pickup.jobId, pickup.carrier)))
+  if (job?.state === 'FAILED') metrics.gaveUp(job)
+  if (job?.state !== 'RUNNING') return
+  const run: JobRun = { id: job.id, carrier: pickup.carrier, attempt: job.attempt }
+  pickup.onBegun(run)
+  const log = services.log.child({ job: job.id, kind: job.kind, attempt: job.attempt })
+  const end = metrics.begun(job)
+  const timeout = new AbortController()
+  const timer = setTimeout(() => timeout.abort(timeoutError(job)), job.timeoutSeconds * 1000)
+  const { interrupted } = pickup
+  const signal = AbortSignal.any([timeout.signal, interrupted])
+  let hasParts = false
+  const parts = async (): Promise<Map<string, unknown>> => {
+    hasParts = true
+    return persist(() => store.parts(job.id))
+  }
+  const reporter = progressReporter((share) => store.progress(run, share).then(tell), log)
+
+  /** null: the run no longer counts. */
+  const changed = async (): Promise<Job | null> => {
+    try {
+      const outcome = await orAbort(
+        task.run(job.input, {
+          ...{ jobId: job.id, signal, log, progress: reporter.report, savedParts: parts },
+          savePart: (name, result) => persist(() => store.savePart(run, name, result)),
+          isLast: job.failures + 1 >= job.maxAttempts,
+        }),
+        signal,
+      )
+      await reporter.settled()
+      return await persist(() => store.succeed(run, outcome, hasParts))
+    } catch (thrown) {
+      await reporter.settled()
+      // What was under way may have told of the interruption in its own words.
+      const error: unknown = timeout.signal.aborted ? timeout.signal.reason : thrown
+      const interruption = interrupted.aborted ? (interrupted.reason as Interruption) : null
+      if (interruption === 'superseded') return null
+      if (interruption === 'stopping') return persist(() => store.handBack(run))
+      const failure = failureOf(error, job)
+      log.warn({ err: error, code: failure.code }, 'an attempt failed')
+      metrics.failed(job, failure)
+      const isLast = job.failures + 1 >= job.maxAttempts
+      if (isLast || isPermanent(error)) return persist(() => store.fail(run, failure))
+      return persist(() => store.retry(run, failure, retryInSeconds(job.failures + 1, error, random)))
+    }
+  }
+
+  let state: JobState | null = null
   try {
-    const signal = AbortSignal.any([timeout, stopping])
-    const write = await orAbort(task.run(job.input, { signal, log, progress: reporter.report }), signal)
-    await reporter.settled()
-    tell(await store.succeed(jobId, attempt, (client) => write(client, jobId)))
-  } catch (error) {
-    await reporter.settled()
-    const failure = failureOf(error, { attempt, timeout, timeoutSeconds: job.timeoutSeconds })
-    log.warn({ err: error, code: failure.code }, 'an attempt failed')
-    tell(await store.fail(jobId, failure, attempt < job.maxAttempts ? retryInSeconds(attempt) : null))
-    throw error
+    state = tell(await changed())?.state ?? null
+  } finally {
+    clearTimeout(timer)
+    end(state)
+  }
+  // Another worker has taken over: the carrier must not be taken away from under it.
+  if (state === null && (await persist(() => store.isCarriedBy(run)))) throw new Superseded(run)
+}
+
+/** The attempt came too late: another worker runs its job. */
+class Superseded extends Error {
+  constructor({ id, attempt }: JobRun) {
+    super(`attempt ${attempt} of job ${id} no longer counts`)
+    this.name = 'Superseded'
   }
 }
 
-/** graphile-worker's own back-off. */
-const retryInSeconds = (attempt: number): number => Math.exp(Math.min(10, attempt))
+const timeoutError = (job: Job): FinstageError =>
+  new FinstageError('TIMEOUT', `The attempt took longer than ${job.timeoutSeconds} s`)
 
-/** Does not wait for work that takes no notice of its signal. */
-function orAbort<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
-  const aborted = new Promise<never>((_, reject) => {
-    const fail = (): void => reject(signal.reason)
-    if (signal.aborted) fail()
-    else signal.addEventListener('abort', fail, { once: true })
-  })
-  return Promise.race([work, aborted])
-}
+const isPermanent = (error: unknown): boolean => error instanceof FinstageError && isFinal(error)
 
-function failureOf(
-  error: unknown,
-  { attempt, timeout, timeoutSeconds }: { attempt: number; timeout: AbortSignal; timeoutSeconds: number },
-): JobFailure {
-  if (timeout.aborted) return { code: 'TIMEOUT', message: `The job took longer than ${timeoutSeconds} s`, attempt }
+/** A bug may be one of the moment, which the next attempt does not meet. */
+const isFinal = ({ temporary, code }: FinstageError): boolean => !temporary && code !== 'INTERNAL'
+
+function failureOf(error: unknown, { attempt }: Job): JobFailure {
   if (error instanceof FinstageError) return { code: error.code, message: error.message, attempt }
   return { code: 'INTERNAL', message: 'Something went wrong in this job', attempt }
 }
 
-/** Writes progress one at a time, the newest only, and no more often than `progressIntervalMs`. */
-function progressReporter(
-  write: (share: number) => Promise<void>,
-  log: Logger,
-): { report: (share: number) => void; settled: () => Promise<void> } {
-  let writing: Promise<void> | undefined
-  let lastMs = 0
-  return {
-    report(share) {
-      if (writing || share >= 1 || Date.now() - lastMs < progressIntervalMs) return
-      lastMs = Date.now()
-      writing = write(share)
-        .catch((error: unknown) => log.warn({ err: error }, 'progress could not be written'))
-        .finally(() => {
-          writing = undefined
-        })
-    },
-    async settled() {
-      await writing
-    },
-  }
+/** Does not wait for work that takes no notice of its signal. */
+function orAbort<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
+  const { promise, reject } = Promise.withResolvers<never>()
+  const fail = (): void => reject(signal.reason)
+  if (signal.aborted) fail()
+  else signal.addEventListener('abort', fail, { once: true })
+  return Promise.race([work, promise]).finally(() => signal.removeEventListener('abort', fail))
 }

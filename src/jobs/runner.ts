@@ -1,104 +1,165 @@
-import { type Runner, run } from 'graphile-worker'
+import { setTimeout as sleep } from 'node:timers/promises'
 import type pg from 'pg'
-import { Counter, Histogram, type Registry } from 'prom-client'
-import { graphileLogger } from '../platform/graphile-logger.ts'
-import { durationBuckets } from '../platform/metrics.ts'
-import type { ScheduledTask, Task } from './define-task.ts'
-import { type JobServices, runJob } from './run-job.ts'
+import type { Registry } from 'prom-client'
+import { hasEnded, type JobChange } from '../domain/job.ts'
+import type { Logger } from '../platform/logger.ts'
+import { JobRunStore } from '../store/job-run-store.ts'
+import { WorkerStore } from '../store/worker-store.ts'
+import type { Bus } from '../stream/bus.ts'
+import type { Task } from './define-task.ts'
+import { JobMetrics } from './job-metrics.ts'
+import type { Schedule } from './schedule.ts'
+import { WorkerPool } from './worker-pool.ts'
+import { WorkerWatch } from './worker-watch.ts'
 
-/** How many jobs a worker runs at once. */
-const concurrency = 4
-/** How often a worker looks for jobs that became due; new ones are announced to it. */
-const pollIntervalMs = 1000
-/** How long running jobs may go on after stop() before their signal is aborted. */
-const gracefulStopMs = 5000
+/** How many jobs a worker process runs at once. */
+export const jobConcurrency = 8
+/** How long running jobs may go on after stop() before they are handed back. */
+const graceMs = 5000
+const reopenMs = 500
+/** Without having looked for jobs for so long a worker is not ready. */
+const readyWithinMs = 10_000
 
-export interface JobRunnerOptions extends JobServices {
+export interface JobRunnerOptions {
+  /** Has to outlast a restart of the database. */
   readonly pool: pg.Pool
-  readonly tasks: readonly Task[]
-  readonly scheduled: readonly ScheduledTask[]
+  readonly bus: Bus
+  readonly log: Logger
   readonly registry: Registry
-  /** Called when the runner can't go on. */
-  readonly onFatal: (error: unknown) => void
+  readonly tasks: readonly Task[]
+  readonly schedules: readonly Schedule[]
+  /** For how long a job waits until it rises by one class. */
+  readonly agingSeconds: number
+  /** From 0 to 1. */
+  readonly random?: () => number
 }
 
-/** graphile-worker with our tasks. Its states: stopped -> start() -> running -> stop() -> stopped. */
+/**
+ * Runs jobs in this process. A pool of graphile-worker that breaks is replaced at once; what it still runs goes on.
+ *
+ * Its states: stopped -> start() -> running -> stop() -> stopped.
+ */
 export class JobRunner {
   readonly #options: JobRunnerOptions
-  readonly #seconds: Histogram<'kind' | 'outcome'>
-  readonly #attempts: Counter<'kind'>
-  #runner: Runner | undefined
+  readonly #runs: JobRunStore
+  readonly #workers: WorkerStore
+  readonly #metrics: JobMetrics
+  readonly #watch: WorkerWatch
+  /** The newest last; the others are broken, and only finish what they run. */
+  readonly #pools = new Set<WorkerPool>()
+  readonly #stopping = new AbortController()
+  #current: WorkerPool | undefined
+  #started: Promise<void> | undefined
+  #stopped: Promise<void> | undefined
+  #unsubscribe: (() => void) | undefined
 
   constructor(options: JobRunnerOptions) {
+    const { pool, registry, bus, log, tasks, agingSeconds } = options
     this.#options = options
-    const registers = [options.registry]
-    this.#seconds = new Histogram({
-      name: 'finstage_job_run_seconds',
-      help: 'How long attempts of jobs ran',
-      labelNames: ['kind', 'outcome'],
-      buckets: [...durationBuckets, 30, 60, 300],
-      registers,
-    })
-    this.#attempts = new Counter({
-      name: 'finstage_job_attempts_total',
-      help: 'Attempts of jobs that were begun',
-      labelNames: ['kind'],
-      registers,
+    this.#runs = new JobRunStore(pool)
+    this.#workers = new WorkerStore(pool)
+    const taskNames = tasks.map(({ kind }) => kind)
+    this.#metrics = new JobMetrics(registry, () => this.#workers.waiting(taskNames))
+    this.#watch = new WorkerWatch({
+      ...{ bus, log, taskNames, agingSeconds, store: this.#workers, metrics: this.#metrics },
+      pools: () => [...this.#pools],
+      onLook: () => this.#supersede(),
     })
   }
 
-  async start(): Promise<void> {
-    if (this.#runner) return
-    const { pool, log, tasks, scheduled, onFatal } = this.#options
-    this.#runner = await run({
-      pgPool: pool,
-      concurrency,
-      pollInterval: pollIntervalMs,
-      noHandleSignals: true,
-      gracefulShutdownAbortTimeout: gracefulStopMs,
-      logger: graphileLogger(log),
-      // Batched completions are not waited for by stop(), which leaves finished jobs locked.
-      preset: { worker: { completeJobBatchDelay: 0, failJobBatchDelay: 0 } },
-      taskList: Object.fromEntries([
-        ...tasks.map((task) => [task.kind, this.#handler(task)]),
-        ...scheduled.map(({ name, run }) => [name, () => run(log.child({ task: name }))]),
-      ]),
-      crontab: scheduled.map(({ cron, name }) => `${cron} ${name}`).join('\n'),
-    })
-    const runner = this.#runner
-    runner.promise.catch((error: unknown) => {
-      if (this.#runner === runner) onFatal(error)
-    })
+  /** Rejects where the database can't be reached. */
+  start(): Promise<void> {
+    this.#started ??= this.#start()
+    return this.#started
   }
 
-  /** Running jobs may finish; those that do not within five seconds are told to stop, and that attempt has failed. */
-  async stop(): Promise<void> {
-    const runner = this.#runner
-    this.#runner = undefined
-    await runner?.stop()
+  /** Running jobs may finish; those that do not within five seconds are handed back, to be run by another worker. */
+  stop(): Promise<void> {
+    this.#stopped ??= this.#stop()
+    return this.#stopped
   }
 
   /** Rejects where no jobs are being taken. */
   async check(): Promise<void> {
-    if (!this.#runner) throw new Error('not running')
+    if (!this.#current || this.#stopped) throw new Error('not running')
+    if (this.#current.idleForMs > readyWithinMs) throw new Error('has not been able to look for jobs for 10 s')
+    if (this.#watch.blindForMs > readyWithinMs) throw new Error('has not been able to look after workers for 10 s')
   }
 
-  #handler(task: Task) {
-    return async (
-      payload: unknown,
-      helpers: { job: { attempts: number }; abortSignal?: AbortSignal },
-    ): Promise<void> => {
-      const { jobId } = payload as { jobId: string }
-      const stopping = helpers.abortSignal ?? new AbortController().signal
-      this.#attempts.inc({ kind: task.kind })
-      const end = this.#seconds.startTimer({ kind: task.kind })
+  async #start(): Promise<void> {
+    await this.#open()
+    this.#watch.start()
+    this.#unsubscribe = this.#options.bus.subscribe('job', (change) => this.#onChange(change))
+  }
+
+  async #stop(): Promise<void> {
+    if (!this.#started) return
+    await this.#started.catch(() => {})
+    this.#stopping.abort()
+    this.#unsubscribe?.()
+    const pools = [...this.#pools]
+    const handBack = setTimeout(() => {
+      for (const pool of pools) pool.handBack()
+    }, graceMs)
+    const stops = await Promise.allSettled(pools.map((pool) => pool.stop()))
+    clearTimeout(handBack)
+    await this.#watch.stop()
+    // What they could not let go of themselves.
+    for (const { id } of pools) await this.#workers.release(id)
+    const failures = stops.flatMap((stop) => (stop.status === 'rejected' ? [stop.reason] : []))
+    if (failures.length > 0) throw new AggregateError(failures, 'the workers did not stop cleanly')
+  }
+
+  async #open(): Promise<void> {
+    const { pool, tasks, schedules, bus, log, random = Math.random } = this.#options
+    const opened: WorkerPool = await WorkerPool.open({
+      ...{ pool, tasks, schedules, log, concurrency: jobConcurrency },
+      services: { bus, log, random, store: this.#runs, metrics: this.#metrics },
+      onBroken: (error) => {
+        log.error({ err: error }, 'the workers have failed, and are replaced')
+        void this.#replace(opened)
+      },
+    })
+    this.#pools.add(opened)
+    this.#current = opened
+  }
+
+  async #replace(broken: WorkerPool): Promise<void> {
+    const { signal } = this.#stopping
+    const { log } = this.#options
+    this.#current = undefined
+    const finished = broken.stop().catch(() => {})
+    while (!this.#current && !signal.aborted) {
       try {
-        await runJob(task, { jobId, attempt: helpers.job.attempts, stopping }, this.#options)
-        end({ outcome: 'ok' })
+        await this.#open()
       } catch (error) {
-        end({ outcome: 'error' })
-        throw error
+        log.warn({ err: error }, 'the workers could not be replaced yet')
+        await sleep(reopenMs, undefined, { signal }).catch(() => {})
       }
+    }
+    await finished
+    if (signal.aborted) return
+    this.#pools.delete(broken)
+    await this.#workers.release(broken.id).catch((error: unknown) => {
+      // The watch will find it lost.
+      log.warn({ err: error }, 'the jobs of broken workers could not be let go of yet')
+    })
+  }
+
+  /** A job that was cancelled, or that another worker has, is told at once where the bus tells of it. */
+  #onChange(change: JobChange): void {
+    for (const pool of this.#pools) {
+      for (const run of pool.runs) {
+        if (run.id !== change.id) continue
+        if (hasEnded(change.state) || change.attempt > run.attempt) pool.supersede(run)
+      }
+    }
+  }
+
+  /** The same, for what the bus has not told of. */
+  async #supersede(): Promise<void> {
+    for (const pool of this.#pools) {
+      for (const run of await this.#runs.superseded(pool.runs)) pool.supersede(run)
     }
   }
 }

@@ -3,7 +3,13 @@ import type { Dividend, Split } from '../domain/corporate-action.ts'
 import { FinstageError } from '../domain/errors.ts'
 import { type Interval, isDaily, type SourceInterval } from '../domain/interval.ts'
 import type { Span, StoredCandles } from '../store/candle-rows.ts'
-import { type CandleStore, type Series, type SeriesState, seriesName } from '../store/candle-store.ts'
+import {
+  type CandleStore,
+  type Series,
+  type SeriesState,
+  type StoredExtent,
+  seriesName,
+} from '../store/candle-store.ts'
 import type { CandleBatch, MarketSource } from './market-source.ts'
 import { OpenEnds } from './open-ends.ts'
 import type { Quarantine } from './quarantine.ts'
@@ -105,10 +111,11 @@ export class CandleLoader {
     return loaded
   }
 
-  /** Stores what is missing of a span, and reads nothing. Throws what the source fails with. */
-  async store(series: Series, span: Span): Promise<void> {
-    const { failure } = await this.#complete(series, span, span.from)
+  /** Stores what is missing of a span, and tells what is there then. Throws what the source fails with. */
+  async store(series: Series, span: Span): Promise<StoredExtent> {
+    const { state, failure } = await this.#complete(series, span, span.from)
     if (failure) throw failure
+    return state ? this.#options.store.extent(state, span) : { count: 0, firstEpoch: null, lastEpoch: null }
   }
 
   /** Dividends and splits whose date lies in a span of epoch seconds. */

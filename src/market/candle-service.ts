@@ -5,7 +5,7 @@ import type { Source } from '../domain/instrument.ts'
 import { type Interval, intervalSeconds, isComposed, isDaily, sourceInterval } from '../domain/interval.ts'
 import { tradingDate } from '../domain/trading-date.ts'
 import type { Span } from '../store/candle-rows.ts'
-import type { Series } from '../store/candle-store.ts'
+import type { Series, StoredExtent } from '../store/candle-store.ts'
 import { adjusted } from './adjusted-candles.ts'
 import { beginningOfTime, CandleLoader, type CandleLoaderOptions, type LoadedSeries } from './candle-loader.ts'
 import { compose, composedSpan } from './composed-candles.ts'
@@ -85,8 +85,11 @@ export class CandleService {
     return this.#loader.actions(symbol, span)
   }
 
-  /** Stores all candles of [from, to), in epoch seconds, that are not stored yet. Throws as `candles` does, and during an outage. */
-  backfill(symbol: string, interval: Interval, from: number, to: number): Promise<void> {
+  /**
+   * Stores all candles of [from, to), in epoch seconds, that are not stored yet, and tells what is stored then: of weeks and
+   * months, the days that they are made of. Throws as `candles` does, and during an outage.
+   */
+  backfill(symbol: string, interval: Interval, from: number, to: number): Promise<StoredExtent> {
     return this.#loader.store(this.#seriesOf(symbol, interval, false), { from, to: this.#end(interval, to) })
   }
 

@@ -4,7 +4,7 @@ import type { Dividend, Split } from '../domain/corporate-action.ts'
 import type { InstrumentMatch } from '../domain/instrument.ts'
 import type { Interval } from '../domain/interval.ts'
 import type { Listing } from '../domain/quote.ts'
-import type { CandleStore } from '../store/candle-store.ts'
+import type { CandleStore, StoredExtent } from '../store/candle-store.ts'
 import { CacheMetrics } from './cache-metrics.ts'
 import { type CandleSeries, CandleService } from './candle-service.ts'
 import type { MarketSource } from './market-source.ts'
@@ -74,6 +74,14 @@ export class MarketService {
     const found = await this.#candles.candles(requests)
     for (const series of found) if (!(series instanceof Error)) this.#aged('candles', series.receivedAtMs)
     return found
+  }
+
+  /**
+   * Stores the candles of [from, to), in epoch seconds, that are not stored yet, and tells what is stored then: of weeks and
+   * months, the days that they are made of. Throws SYMBOL_NOT_FOUND, RANGE_NOT_AVAILABLE, or what the source fails with.
+   */
+  backfill(symbol: string, interval: Interval, from: number, to: number): Promise<StoredExtent> {
+    return this.#candles.backfill(symbol, interval, from, to)
   }
 
   /**

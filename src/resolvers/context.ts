@@ -5,11 +5,11 @@ import type { Dividend, Split } from '../domain/corporate-action.ts'
 import { symbolNotFound } from '../domain/errors.ts'
 import type { InstrumentMatch } from '../domain/instrument.ts'
 import type { Interval } from '../domain/interval.ts'
-import type { Job } from '../domain/job.ts'
+import type { EnqueueRequest, Job, JobActionOutcome } from '../domain/job.ts'
 import type { PriceUpdate } from '../domain/price-update.ts'
 import type { Listing } from '../domain/quote.ts'
 import type { CandleSeries } from '../market/candle-service.ts'
-import type { JobFilter, NewJob } from '../store/job-store.ts'
+import type { JobFilter } from '../store/job-store.ts'
 
 /** Who asks. */
 export interface Viewer {
@@ -35,12 +35,14 @@ export interface Ports {
     subscribe(symbols: readonly string[]): Promise<AsyncIterableIterator<PriceUpdate>>
   }
   readonly jobs: {
-    enqueue(job: NewJob): Promise<{ job: Job; deduplicated: boolean }>
+    enqueue(request: EnqueueRequest): Promise<{ job: Job; deduplicated: boolean }>
     find(id: string, owner: string): Promise<Job | null>
     list(owner: string, filter: JobFilter): Promise<Job[]>
     result(id: string): Promise<unknown>
     follow(id: string, owner: string): Promise<AsyncIterableIterator<Job> | null>
-    followAll(owner: string): AsyncIterableIterator<Job>
+    followAll(owner: string): Promise<AsyncIterableIterator<Job>>
+    cancel(id: string, owner: string): Promise<JobActionOutcome>
+    retry(id: string, owner: string): Promise<JobActionOutcome>
   }
   readonly analyses: {
     find(id: string): Promise<SymbolAnalysis | null>

@@ -1,24 +1,37 @@
 import type { AnalysisResult, SymbolFailure } from '../domain/analysis.ts'
 import { badInput, FinstageError } from '../domain/errors.ts'
 import type { Interval } from '../domain/interval.ts'
-import type { Job, JobKind, JobPriority, JobState } from '../domain/job.ts'
+import type { Job, JobActionOutcome, JobKind, JobPriority, JobState } from '../domain/job.ts'
 import { bounded, boundedFilter, boundedList } from './bounds.ts'
 import type { Context } from './context.ts'
 
 const maxSymbols = 500
-const maxAttempts = 25
-const maxTimeoutSeconds = 24 * 3600
+const mostAttempts = 25
+/** Jobs that are held for over four hours graphile-worker takes for lost. */
+const longestTimeoutSeconds = 3 * 3600
+const noSuchJob = 'There is no such job'
 /** Without control characters, of which Postgres stores not all. */
 const keyPattern = /^\P{Cc}{1,200}$/u
 
-export interface EnqueueAnalysisInput {
-  readonly symbols: readonly string[]
-  readonly interval: Interval
+/** What is said of every job. */
+interface EnqueueInput {
   readonly priority: JobPriority
   readonly maxAttempts: number
   readonly timeoutSeconds: number
-  readonly runAt?: number | null | undefined
   readonly idempotencyKey?: string | null | undefined
+}
+
+export interface EnqueueAnalysisInput extends EnqueueInput {
+  readonly symbols: readonly string[]
+  readonly interval: Interval
+  readonly runAt?: number | null | undefined
+}
+
+export interface EnqueueBackfillInput extends EnqueueInput {
+  readonly symbols: readonly string[]
+  readonly interval: Interval
+  readonly from: number
+  readonly to?: number | null | undefined
 }
 
 export type EnqueueResult =
@@ -30,27 +43,79 @@ export type EnqueueResult =
       readonly field: string | null
     }
 
-/** What the client can mend comes back as InvalidInput; everything else is thrown. */
-export async function enqueueAnalysis(
+export const enqueueAnalysis = (
   _root: unknown,
   { input }: { input: EnqueueAnalysisInput },
   context: Context,
+): Promise<EnqueueResult> =>
+  enqueue('ANALYSIS', input, context, () => ({
+    input: { symbols: boundedList(input.symbols, maxSymbols, 'symbols'), interval: input.interval },
+    runAtMs: input.runAt ?? null,
+  }))
+
+export const enqueueBackfill = (
+  _root: unknown,
+  { input }: { input: EnqueueBackfillInput },
+  context: Context,
+): Promise<EnqueueResult> =>
+  enqueue('BACKFILL', input, context, () => {
+    const { interval, from, to = null } = input
+    const symbols = boundedList(input.symbols, maxSymbols, 'symbols')
+    if (from >= (to ?? Date.now())) throw badInput('from has to be before to', 'from')
+    return { input: { symbols, interval, fromMs: from, toMs: to }, runAtMs: null }
+  })
+
+/** What the client can mend comes back as InvalidInput; everything else is thrown. */
+async function enqueue(
+  kind: JobKind,
+  { priority, maxAttempts, timeoutSeconds, idempotencyKey }: EnqueueInput,
+  { jobs, viewer }: Context,
+  describe: () => { input: unknown; runAtMs: number | null },
 ): Promise<EnqueueResult> {
   try {
-    const { job, deduplicated } = await context.jobs.enqueue({
-      kind: 'ANALYSIS',
-      owner: context.viewer.id,
-      priority: input.priority,
-      maxAttempts: bounded(input.maxAttempts, 1, maxAttempts, 'maxAttempts'),
-      timeoutSeconds: bounded(input.timeoutSeconds, 1, maxTimeoutSeconds, 'timeoutSeconds'),
-      input: { symbols: boundedList(input.symbols, maxSymbols, 'symbols'), interval: input.interval },
-      runAtMs: input.runAt ?? null,
-      idempotencyKey: checkedKey(input.idempotencyKey),
+    const { job, deduplicated } = await jobs.enqueue({
+      ...{ kind, priority, owner: viewer.id },
+      maxAttempts: bounded(maxAttempts, 1, mostAttempts, 'maxAttempts'),
+      timeoutSeconds: bounded(timeoutSeconds, 1, longestTimeoutSeconds, 'timeoutSeconds'),
+      ...describe(),
+      idempotencyKey: checkedKey(idempotencyKey),
     })
     return { type: 'EnqueuePayload', job, deduplicated }
   } catch (error) {
     if (!(error instanceof FinstageError) || error.code !== 'BAD_USER_INPUT') throw error
     return { type: 'InvalidInput', code: error.code, message: error.message, field: error.details.field ?? null }
+  }
+}
+
+export type JobActionResult =
+  | { readonly type: 'JobActionPayload'; readonly job: Job }
+  | { readonly type: 'NotFound'; readonly code: 'NOT_FOUND'; readonly message: string }
+  | { readonly type: 'WrongState'; readonly code: 'WRONG_STATE'; readonly message: string; readonly state: JobState }
+
+export const cancelJob = (_root: unknown, { id }: { id: JobId }, context: Context): Promise<JobActionResult> =>
+  act(id, (id) => context.jobs.cancel(id, context.viewer.id), 'Only a job that has not ended can be cancelled')
+
+export const retryJob = (_root: unknown, { id }: { id: JobId }, context: Context): Promise<JobActionResult> =>
+  act(id, (id) => context.jobs.retry(id, context.viewer.id), 'Only a failed or cancelled job can be queued again')
+
+async function act(
+  { typename, id }: JobId,
+  action: (id: string) => Promise<JobActionOutcome>,
+  rule: string,
+): Promise<JobActionResult> {
+  const done: JobActionOutcome = typename === 'Job' ? await action(id) : { outcome: 'notFound' }
+  switch (done.outcome) {
+    case 'done':
+      return { type: 'JobActionPayload', job: done.job }
+    case 'notFound':
+      return { type: 'NotFound', code: 'NOT_FOUND', message: noSuchJob }
+    case 'wrongState':
+      return {
+        type: 'WrongState',
+        code: 'WRONG_STATE',
+        message: `${rule}; this one is ${done.state}`,
+        state: done.state,
+      }
   }
 }
 
@@ -62,7 +127,7 @@ function checkedKey(key: string | null | undefined): string | null {
 
 export async function job(_root: unknown, { id }: { id: JobId }, context: Context): Promise<Job> {
   const found = id.typename === 'Job' ? await context.jobs.find(id.id, context.viewer.id) : null
-  if (!found) throw new FinstageError('NOT_FOUND', 'There is no such job')
+  if (!found) throw new FinstageError('NOT_FOUND', noSuchJob)
   return found
 }
 
@@ -123,9 +188,31 @@ export interface AnalysisJobResult extends AnalysisResult {
   readonly kind: 'ANALYSIS'
 }
 
+export interface BackfillJobResult {
+  readonly kind: 'BACKFILL'
+  readonly candleCount: number
+  readonly fromMs: number | null
+  readonly toMs: number | null
+  readonly failures: readonly SymbolFailure[]
+}
+
+export type JobResult = AnalysisJobResult | BackfillJobResult
+
+interface StoredBackfill {
+  readonly candleCount: number
+  readonly fromEpoch: number | null
+  readonly toEpoch: number | null
+  readonly failures: readonly SymbolFailure[]
+}
+
 /** null until the job has succeeded. */
-export async function jobResult(job: Job, _args: unknown, context: Context): Promise<AnalysisJobResult | null> {
+export async function jobResult(job: Job, _args: unknown, context: Context): Promise<JobResult | null> {
   if (job.state !== 'SUCCEEDED') return null
+  if (job.kind === 'BACKFILL') {
+    const { fromEpoch, toEpoch, ...rest } = (await context.jobs.result(job.id)) as StoredBackfill
+    const ms = (epoch: number | null): number | null => (epoch === null ? null : epoch * 1000)
+    return { kind: job.kind, fromMs: ms(fromEpoch), toMs: ms(toEpoch), ...rest }
+  }
   const [analyses, stored] = await Promise.all([context.analyses.ofJob(job.id), context.jobs.result(job.id)])
   const { failures } = stored as { failures: SymbolFailure[] }
   return { kind: job.kind, analyses, failures }
@@ -139,7 +226,7 @@ export async function jobUpdates(
   const { jobs, viewer } = context
   if (id == null) return jobs.followAll(viewer.id)
   const updates = id.typename === 'Job' ? await jobs.follow(id.id, viewer.id) : null
-  if (!updates) throw new FinstageError('NOT_FOUND', 'There is no such job')
+  if (!updates) throw new FinstageError('NOT_FOUND', noSuchJob)
   return updates
 }
 

@@ -8,11 +8,15 @@ export const ErrorCode = builder.enumType('ErrorCode', {
   values: errorCodes,
 })
 
-const ErrorInterface = builder.interfaceRef<{ code: Code; message: string }>('Error').implement({
+export const ErrorInterface = builder.interfaceRef<{ code: Code; message: string }>('Error').implement({
   fields: (t) => ({
     code: t.expose('code', { type: ErrorCode }),
     message: t.exposeString('message'),
   }),
+})
+
+export const NotFound = builder.objectRef<{ code: Code; message: string }>('NotFound').implement({
+  interfaces: [ErrorInterface],
 })
 
 export const InvalidInput = builder

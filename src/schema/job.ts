@@ -1,18 +1,27 @@
 import { type JobFailure, type Job as JobShape, jobKinds, jobPriorities, jobStates } from '../domain/job.ts'
 import {
+  type JobActionResult as ActionResult,
   type AnalysisJobResult,
+  type BackfillJobResult,
+  cancelJob,
   enqueueAnalysis,
+  enqueueBackfill,
   job,
   jobResult,
   jobs,
   jobUpdate,
   jobUpdates,
   loadJob,
+  retryJob,
 } from '../resolvers/job.ts'
 import { SymbolAnalysis, SymbolFailure } from './analysis.ts'
 import { builder } from './builder.ts'
 import { Interval } from './candle.ts'
-import { ErrorCode, InvalidInput } from './error.ts'
+import { ErrorCode, ErrorInterface, InvalidInput, NotFound } from './error.ts'
+
+const attemptTimeout = 'How long one attempt may take: 1 to 10,800'
+const idempotency =
+  'The same key from the same viewer gives the same job, for 24 hours; with another input it is InvalidInput'
 
 const JobKind = builder.enumType('JobKind', { values: jobKinds })
 const JobPriority = builder.enumType('JobPriority', { values: jobPriorities })
@@ -36,7 +45,21 @@ const AnalysisResult = builder.objectRef<AnalysisJobResult>('AnalysisResult').im
   }),
 })
 
-const JobResult = builder.unionType('JobResult', { types: [AnalysisResult], resolveType: () => AnalysisResult })
+const BackfillResult = builder.objectRef<BackfillJobResult>('BackfillResult').implement({
+  fields: (t) => ({
+    candleCount: t.exposeInt('candleCount', {
+      description: 'How many candles of the range are stored now; of weeks and months, the days that they are made of',
+    }),
+    from: t.expose('fromMs', { type: 'DateTime', nullable: true, description: 'Start of the first of them' }),
+    to: t.expose('toMs', { type: 'DateTime', nullable: true, description: 'Start of the last of them' }),
+    failures: t.expose('failures', { type: [SymbolFailure] }),
+  }),
+})
+
+const JobResult = builder.unionType('JobResult', {
+  types: [AnalysisResult, BackfillResult],
+  resolveType: ({ kind }) => (kind === 'ANALYSIS' ? AnalysisResult : BackfillResult),
+})
 
 const Job = builder.objectRef<JobShape>('Job')
 
@@ -49,7 +72,9 @@ builder.node(Job, {
     state: t.expose('state', { type: JobState }),
     progress: t.exposeFloat('progress', { description: '0 to 1' }),
     attempt: t.exposeInt('attempt', { description: 'The attempt that runs or ran last; 0: none yet' }),
-    maxAttempts: t.exposeInt('maxAttempts'),
+    maxAttempts: t.exposeInt('maxAttempts', {
+      description: 'How many attempts may fail. One whose worker died or stopped has not failed, and is made again',
+    }),
     timeoutSeconds: t.exposeInt('timeoutSeconds', { description: 'How long one attempt may take' }),
     input: t.expose('input', { type: 'JSON' }),
     queuedAt: t.expose('queuedAtMs', { type: 'DateTime' }),
@@ -82,18 +107,44 @@ const EnqueueResult = builder.unionType('EnqueueResult', {
   resolveType: (result) => (result as unknown as { type: 'EnqueuePayload' | 'InvalidInput' }).type,
 })
 
+const JobActionPayload = builder
+  .objectRef<Extract<ActionResult, { type: 'JobActionPayload' }>>('JobActionPayload')
+  .implement({
+    fields: (t) => ({ job: t.expose('job', { type: Job }) }),
+  })
+
+const WrongState = builder.objectRef<Extract<ActionResult, { type: 'WrongState' }>>('WrongState').implement({
+  interfaces: [ErrorInterface],
+  fields: (t) => ({ state: t.expose('state', { type: JobState }) }),
+})
+
+const JobActionResult = builder.unionType('JobActionResult', {
+  types: [JobActionPayload, NotFound, WrongState],
+  resolveType: (result) => (result as unknown as ActionResult).type,
+})
+
 const EnqueueAnalysisInput = builder.inputType('EnqueueAnalysisInput', {
   fields: (t) => ({
     symbols: t.field({ type: ['Symbol'], required: true }),
     interval: t.field({ type: Interval, required: true, defaultValue: 'DAY_1' }),
     priority: t.field({ type: JobPriority, required: true, defaultValue: 'NORMAL' }),
     maxAttempts: t.int({ required: true, defaultValue: 3, description: '1 to 25' }),
-    timeoutSeconds: t.int({ required: true, defaultValue: 300, description: 'How long one attempt may take' }),
+    timeoutSeconds: t.int({ required: true, defaultValue: 300, description: attemptTimeout }),
     runAt: t.field({ type: 'DateTime', description: 'Not before; null: at once' }),
-    idempotencyKey: t.string({
-      description:
-        'The same key from the same viewer gives the same job, for 24 hours; with another input it is InvalidInput',
-    }),
+    idempotencyKey: t.string({ description: idempotency }),
+  }),
+})
+
+const EnqueueBackfillInput = builder.inputType('EnqueueBackfillInput', {
+  fields: (t) => ({
+    symbols: t.field({ type: ['Symbol'], required: true, description: 'At most 500' }),
+    interval: t.field({ type: Interval, required: true, defaultValue: 'DAY_1' }),
+    from: t.field({ type: 'DateTime', required: true, description: 'Inclusive' }),
+    to: t.field({ type: 'DateTime', description: 'Exclusive; null: now' }),
+    priority: t.field({ type: JobPriority, required: true, defaultValue: 'LOW' }),
+    maxAttempts: t.int({ required: true, defaultValue: 5, description: '1 to 25' }),
+    timeoutSeconds: t.int({ required: true, defaultValue: 1800, description: attemptTimeout }),
+    idempotencyKey: t.string({ description: idempotency }),
   }),
 })
 
@@ -119,15 +170,36 @@ builder.queryFields((t) => ({
   }),
 }))
 
-builder.mutationField('enqueueAnalysis', (t) =>
-  t.field({
+builder.mutationFields((t) => ({
+  enqueueAnalysis: t.field({
     type: EnqueueResult,
     nullable: true,
     description: 'Indicators and trend of up to 500 symbols; one that fails does not fail the rest',
     args: { input: t.arg({ type: EnqueueAnalysisInput, required: true }) },
     resolve: enqueueAnalysis,
   }),
-)
+  enqueueBackfill: t.field({
+    type: EnqueueResult,
+    nullable: true,
+    description: 'Fetches and stores history',
+    args: { input: t.arg({ type: EnqueueBackfillInput, required: true }) },
+    resolve: enqueueBackfill,
+  }),
+  cancelJob: t.field({
+    type: JobActionResult,
+    nullable: true,
+    description: 'A job that waits is dropped; one that runs is told to stop',
+    args: { id: t.arg.globalID({ required: true }) },
+    resolve: cancelJob,
+  }),
+  retryJob: t.field({
+    type: JobActionResult,
+    nullable: true,
+    description: 'Queues a failed or cancelled job again, with its attempts restored',
+    args: { id: t.arg.globalID({ required: true }) },
+    resolve: retryJob,
+  }),
+}))
 
 builder.subscriptionField('jobUpdates', (t) =>
   t.field({

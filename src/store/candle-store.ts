@@ -62,6 +62,14 @@ const actionSettleSeconds = 2 * daySeconds
 /** Retention deletes so many minutes of one series in one transaction. */
 const pruneMinutes = 60 * 24 * 30
 
+/** What is stored of a span. */
+export interface StoredExtent {
+  readonly count: number
+  /** Start times in epoch seconds; null: there is none. */
+  readonly firstEpoch: number | null
+  readonly lastEpoch: number | null
+}
+
 /**
  * Candles in Postgres, and which spans of them are there for good. Those who write candles of one symbol do so one after the
  * other, whatever the process: a split that one of them brings changes what the others have.
@@ -117,6 +125,16 @@ export class CandleStore {
       }
     }
     return { candles, excluded }
+  }
+
+  /** How many candles there are in a span, and which are the first and the last. */
+  async extent({ id }: SeriesState, { from, to }: Span): Promise<StoredExtent> {
+    const { rows } = await this.#pool.query<StoredExtent>(
+      `SELECT count(*)::float8 AS count, min(minute)::float8 * 60 AS "firstEpoch", max(minute)::float8 * 60 AS "lastEpoch"
+       FROM finstage.candles WHERE series_id = $1 AND minute >= $2 AND minute < $3 AND close IS NOT NULL`,
+      [id, Math.ceil(from / 60), Math.ceil(to / 60)],
+    )
+    return rows[0] ?? { count: 0, firstEpoch: null, lastEpoch: null }
   }
 
   /** Dividends and splits in the span, as far as days were fetched there. */

@@ -1,7 +1,10 @@
 import type pg from 'pg'
 import { badInput } from '../domain/errors.ts'
-import type { Job, JobFailure, JobKind, JobPriority, JobState } from '../domain/job.ts'
+import type { Job, JobChange, JobFailure, JobKind, JobPriority, JobState } from '../domain/job.ts'
 import { transaction } from '../platform/pool.ts'
+import { changeJobs } from './job-changes.ts'
+import { historyEntry, jobColumns } from './job-columns.ts'
+import { dispatch } from './job-dispatch.ts'
 import { isUuid } from './uuid.ts'
 
 export interface NewJob {
@@ -24,31 +27,32 @@ export interface JobFilter {
   readonly limit: number
 }
 
-/** What a change of state sets beside the state itself. */
-interface Change {
-  readonly progress?: number
-  readonly failure?: JobFailure | null
-  readonly result?: unknown
-  readonly retryInSeconds?: number
+/** A job with all states that it was in, oldest first; the newest change is the job itself. */
+export interface JobHistory {
+  readonly job: Job
+  readonly states: readonly JobChange[]
 }
 
-const columns = `id, position::float8 AS position, kind, owner, priority, state, progress, attempt,
-  max_attempts AS "maxAttempts", timeout_seconds AS "timeoutSeconds", input,
-  ${epochMs('queued_at')} AS "queuedAtMs", ${epochMs('run_at')} AS "runAtMs", ${epochMs('started_at')} AS "startedAtMs",
-  ${epochMs('finished_at')} AS "finishedAtMs", failure, revision::float8 AS revision`
+const columns = jobColumns('jobs')
 
-function epochMs(column: string): string {
-  return `floor(extract(epoch FROM ${column}) * 1000)::float8`
+/** The row and what carries it, both or neither. */
+const insert = {
+  name: 'job insert',
+  text: `
+    WITH given AS (
+      SELECT gen_random_uuid() AS id, $1::text AS kind, $3::text AS priority, now() AS queued_at,
+        coalesce(to_timestamp($8::float8 / 1000), now()) AS run_at, 'QUEUED' AS state, 0::float8 AS progress, 0 AS attempt,
+        NULL::timestamptz AS started_at, NULL::timestamptz AS finished_at, NULL::jsonb AS failure
+    )
+    INSERT INTO finstage.jobs AS jobs (id, kind, owner, priority, state, max_attempts, timeout_seconds, input,
+      idempotency_key, queued_at, run_at, changed_at, history, queue_job_id)
+    SELECT id, kind, $2, priority, state, $4, $5, $6, $7, queued_at, run_at, queued_at,
+      jsonb_build_array(${historyEntry('given', '0', 'given.queued_at')}),
+      ${dispatch({ id: 'given.id', kind: 'given.kind', priority: 'given.priority', runAt: 'given.run_at' })}
+    FROM given RETURNING ${columns}`,
 }
 
-/** graphile-worker takes the lowest number first. */
-const queuePriority: Record<JobPriority, number> = { CRITICAL: 0, HIGH: 10, NORMAL: 20, LOW: 30 }
-
-/**
- * The jobs as clients see them. A job is QUEUED, then RUNNING once for each attempt; an attempt that fails makes it RETRYING,
- * the last one FAILED; one that succeeds makes it SUCCEEDED. Every change of an attempt is made by `#change` alone, which
- * refuses it where another attempt has taken over or the job has ended.
- */
+/** The jobs as their owners see them. What workers do to them is in job-run-store.ts. */
 export class JobStore {
   readonly #pool: pg.Pool
 
@@ -61,32 +65,12 @@ export class JobStore {
    * throws BAD_USER_INPUT where its input differs.
    */
   async enqueue(job: NewJob): Promise<{ job: Job; deduplicated: boolean }> {
+    const key = job.idempotencyKey
+    if (key === null) return { job: await insertJob(this.#pool, job), deduplicated: false }
     return transaction(this.#pool, async (client) => {
-      const known = job.idempotencyKey === null ? null : await findByKey(client, job, job.idempotencyKey)
+      const known = await findByKey(client, job, key)
       if (known) return { job: known, deduplicated: true }
-      const { rows } = await client.query<Job>(
-        `INSERT INTO finstage.jobs
-           (kind, owner, priority, state, max_attempts, timeout_seconds, input, idempotency_key, run_at)
-         VALUES ($1, $2, $3, 'QUEUED', $4, $5, $6, $7, coalesce(to_timestamp($8::float8 / 1000), now()))
-         RETURNING ${columns}`,
-        [
-          job.kind,
-          job.owner,
-          job.priority,
-          job.maxAttempts,
-          job.timeoutSeconds,
-          JSON.stringify(job.input),
-          job.idempotencyKey,
-          job.runAtMs,
-        ],
-      )
-      const queued = one(rows)
-      await client.query(
-        `SELECT graphile_worker.add_job($1, json_build_object('jobId', $2::text), run_at => to_timestamp($3::float8 / 1000),
-           max_attempts => $4, priority => $5)`,
-        [job.kind, queued.id, queued.runAtMs, job.maxAttempts, queuePriority[job.priority]],
-      )
-      return { job: queued, deduplicated: false }
+      return { job: await insertJob(client, job), deduplicated: false }
     })
   }
 
@@ -94,6 +78,32 @@ export class JobStore {
     if (!isUuid(id)) return null
     const { rows } = await this.#pool.query<Job>(`SELECT ${columns} FROM finstage.jobs WHERE id = $1`, [id])
     return rows[0] ?? null
+  }
+
+  async histories(ids: readonly string[]): Promise<JobHistory[]> {
+    const { rows } = await this.#pool.query<HistoryRow>(
+      `SELECT ${columns}, history FROM finstage.jobs WHERE id = ANY($1::uuid[])`,
+      [ids.filter(isUuid)],
+    )
+    return rows.map(historyOf)
+  }
+
+  /** The histories of jobs of these owners that changed since a time of the database's clock. */
+  async changedSince(owners: readonly string[], sinceMs: number): Promise<JobHistory[]> {
+    const { rows } = await this.#pool.query<HistoryRow>(
+      `SELECT ${columns}, history FROM finstage.jobs
+       WHERE owner = ANY($1) AND changed_at >= to_timestamp($2::float8 / 1000) ORDER BY changed_at`,
+      [owners, sinceMs],
+    )
+    return rows.map(historyOf)
+  }
+
+  /** The database's clock, which all changes go by. */
+  async nowMs(): Promise<number> {
+    const { rows } = await this.#pool.query<{ ms: number }>(
+      'SELECT floor(extract(epoch FROM clock_timestamp()) * 1000)::float8 AS ms',
+    )
+    return one(rows).ms
   }
 
   /** The jobs of an owner, newest first. */
@@ -114,61 +124,48 @@ export class JobStore {
     return rows[0]?.result ?? null
   }
 
-  /** RUNNING. null where the job has ended or a later attempt has begun: there is nothing to do. */
-  async begin(id: string, attempt: number): Promise<Job | null> {
-    const { rows } = await this.#pool.query<Job>(
-      `UPDATE finstage.jobs SET state = 'RUNNING', attempt = $2, progress = 0, failure = NULL, started_at = now(),
-         revision = revision + 1
-       WHERE id = $1 AND attempt < $2 AND state IN ('QUEUED', 'RUNNING', 'RETRYING') RETURNING ${columns}`,
-      [id, attempt],
-    )
-    return rows[0] ?? null
-  }
-
-  progress(id: string, attempt: number, progress: number): Promise<Job | null> {
-    return this.#change(this.#pool, id, attempt, 'RUNNING', { progress })
-  }
-
-  /** SUCCEEDED, together with what `write` writes; neither where the attempt is no longer the one that counts. */
-  succeed(id: string, attempt: number, write: (client: pg.PoolClient) => Promise<unknown>): Promise<Job | null> {
+  /** CANCELLED, and no longer queued. null where the owner has no such job, or it has ended. */
+  async cancel(id: string, owner: string): Promise<Job | null> {
+    if (!isUuid(id)) return null
     return transaction(this.#pool, async (client) => {
-      const job = await this.#change(client, id, attempt, 'SUCCEEDED', { progress: 1 })
+      const failure = { code: 'CANCELLED', message: 'The job was cancelled', attempt: 0 } satisfies JobFailure
+      const [job = null] = await changeJobs(client, 'cancel', [{ id, owner, failure }])
       if (!job) return null
-      const result = await write(client)
-      await client.query('UPDATE finstage.jobs SET result = $2 WHERE id = $1', [id, JSON.stringify(result)])
+      // Passes over the carrier of a job that runs: its worker lets go of it.
+      await client.query(
+        'SELECT graphile_worker.complete_jobs(ARRAY[queue_job_id]) FROM finstage.jobs WHERE id = $1 AND queue_job_id IS NOT NULL',
+        [id],
+      )
       return job
     })
   }
 
-  /** RETRYING, or FAILED where this was the last attempt. */
-  fail(id: string, failure: JobFailure, retryInSeconds: number | null): Promise<Job | null> {
-    const change = { failure, ...(retryInSeconds === null ? {} : { retryInSeconds }) }
-    return this.#change(this.#pool, id, failure.attempt, retryInSeconds === null ? 'FAILED' : 'RETRYING', change)
+  /** QUEUED once more, with all its attempts. null where the owner has no such job, or it is neither FAILED nor CANCELLED. */
+  async requeue(id: string, owner: string): Promise<Job | null> {
+    if (!isUuid(id)) return null
+    const [job = null] = await changeJobs(this.#pool, 'requeue', [{ id, owner }])
+    return job
   }
 
-  async #change(
-    client: Pick<pg.Pool, 'query'>,
-    id: string,
-    attempt: number,
-    state: JobState,
-    change: Change,
-  ): Promise<Job | null> {
-    const { rows } = await client.query<Job>(
-      `UPDATE finstage.jobs SET state = $3, progress = coalesce($4, progress), failure = $5,
-         run_at = coalesce(now() + $6::float8 * interval '1 second', run_at),
-         finished_at = CASE WHEN $3 IN ('SUCCEEDED', 'FAILED', 'CANCELLED') THEN now() END, revision = revision + 1
-       WHERE id = $1 AND attempt = $2 AND state = 'RUNNING' RETURNING ${columns}`,
-      [
-        id,
-        attempt,
-        state,
-        change.progress ?? null,
-        change.failure ? JSON.stringify(change.failure) : null,
-        change.retryInSeconds ?? null,
-      ],
+  /** Deletes jobs that ended before a time, with their results; gives how many. */
+  async prune(beforeMs: number): Promise<number> {
+    const { rowCount } = await this.#pool.query(
+      'DELETE FROM finstage.jobs WHERE finished_at < to_timestamp($1::float8 / 1000)',
+      [beforeMs],
     )
-    return rows[0] ?? null
+    return rowCount ?? 0
   }
+}
+
+async function insertJob(client: Pick<pg.Pool, 'query'>, job: NewJob): Promise<Job> {
+  const { rows } = await client.query<Job>({
+    ...insert,
+    values: [
+      ...[job.kind, job.owner, job.priority, job.maxAttempts, job.timeoutSeconds],
+      ...[JSON.stringify(job.input), job.idempotencyKey, job.runAtMs],
+    ],
+  })
+  return one(rows)
 }
 
 async function findByKey(client: pg.PoolClient, job: NewJob, key: string): Promise<Job | null> {
@@ -185,6 +182,12 @@ async function findByKey(client: pg.PoolClient, job: NewJob, key: string): Promi
     throw badInput('This idempotency key was used for a job with another input in the last 24 hours', 'idempotencyKey')
   }
   return known ?? null
+}
+
+type HistoryRow = Job & { history: Omit<JobChange, 'id' | 'owner'>[] }
+
+function historyOf({ history, ...job }: HistoryRow): JobHistory {
+  return { job, states: history.map((change) => ({ id: job.id, owner: job.owner, ...change })) }
 }
 
 function one<T>(rows: readonly T[]): T {

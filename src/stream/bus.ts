@@ -13,6 +13,8 @@ export interface Topics {
   /** A feed has begun to lead and knows of no watchers yet. */
   feedStarted: { readonly run: string }
   job: JobChange
+  /** A worker has died, and what it had to tell of jobs may have been lost with it. */
+  jobsMissed: Record<string, never>
   /** Told by a bus to its own process alone: it hears the others again, and what they said meanwhile was lost. */
   reconnected: Record<string, never>
 }

@@ -59,7 +59,7 @@ function jobOf(revision: number, message: string | null = null): JobChange {
   const failure = message === null ? null : { code: 'INTERNAL' as const, message, attempt: 1 }
   return {
     ...{ id: 'job', owner: 'me', state: 'RUNNING', progress: revision / 10_000, attempt: 1, runAtMs: 1 },
-    ...{ startedAtMs: 2, finishedAtMs: null, failure, revision },
+    ...{ startedAtMs: 2, finishedAtMs: null, failure, revision, changedAtMs: 3 },
   }
 }
 

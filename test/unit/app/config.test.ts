@@ -28,6 +28,8 @@ test('nothing has to be set: what is not has its default', () => {
     SIMULATED_SYMBOLS: 100,
     SIMULATED_TICKS_PER_SECOND: 1,
     CANDLE_RETENTION_DAYS: 400,
+    JOB_AGING_MINUTES: 10,
+    JOB_RETENTION_DAYS: 7,
     LOG_LEVEL: 'info',
   } satisfies Config)
 })
@@ -63,6 +65,10 @@ for (const [name, text, value] of [
   ['SIMULATED_TICKS_PER_SECOND', '5000', 5000],
   ['CANDLE_RETENTION_DAYS', '1', 1],
   ['CANDLE_RETENTION_DAYS', '36500', 36_500],
+  ['JOB_AGING_MINUTES', '0.5', 0.5],
+  ['JOB_AGING_MINUTES', '10080', 10_080],
+  ['JOB_RETENTION_DAYS', '1', 1],
+  ['JOB_RETENTION_DAYS', '36500', 36_500],
   ['LOG_LEVEL', 'silent', 'silent'],
 ] as const) {
   test(`${name}=${text} is taken`, () => {
@@ -100,6 +106,11 @@ for (const [name, text] of [
   ['CANDLE_RETENTION_DAYS', '0'],
   ['CANDLE_RETENTION_DAYS', '30.5'],
   ['CANDLE_RETENTION_DAYS', 'forever'],
+  ['JOB_AGING_MINUTES', '0'],
+  ['JOB_AGING_MINUTES', 'never'],
+  ['JOB_AGING_MINUTES', '10081'],
+  ['JOB_RETENTION_DAYS', '0'],
+  ['JOB_RETENTION_DAYS', '1.5'],
   ['LOG_LEVEL', 'verbose'],
 ] as const) {
   test(`${name}=${text} is refused, with its name, its value and what is wanted`, () => {

@@ -1,0 +1,34 @@
+import type { JobState } from './job.ts'
+
+/**
+ * The life of a job. Each arrow is one event, and there is no other way from state to state.
+ *
+ *     QUEUED --begin--> RUNNING --succeed--> SUCCEEDED
+ *       ^                | | |
+ *       |<--handBack-----+ | +--fail, giveUp--> FAILED
+ *       |                  |
+ *       |                retry
+ *       |                  v
+ *       |              RETRYING --begin--> RUNNING
+ *       |
+ *       +--requeue-- FAILED, CANCELLED <--cancel-- QUEUED, RUNNING, RETRYING
+ *
+ * begin: a worker starts an attempt; of a RUNNING job, because the worker that ran it was lost. handBack: its worker stops.
+ * giveUp: too many workers were lost with it. progress changes no state.
+ */
+export const transitions = {
+  begin: { from: ['QUEUED', 'RETRYING', 'RUNNING'], to: 'RUNNING' },
+  progress: { from: ['RUNNING'], to: 'RUNNING' },
+  succeed: { from: ['RUNNING'], to: 'SUCCEEDED' },
+  retry: { from: ['RUNNING'], to: 'RETRYING' },
+  fail: { from: ['RUNNING'], to: 'FAILED' },
+  giveUp: { from: ['RUNNING'], to: 'FAILED' },
+  handBack: { from: ['RUNNING'], to: 'QUEUED' },
+  cancel: { from: ['QUEUED', 'RUNNING', 'RETRYING'], to: 'CANCELLED' },
+  requeue: { from: ['FAILED', 'CANCELLED'], to: 'QUEUED' },
+} as const satisfies Record<string, { readonly from: readonly JobState[]; readonly to: JobState }>
+
+export type JobEvent = keyof typeof transitions
+
+/** A job that has cost so many workers their lives is not begun again. */
+export const maxLosses = 5

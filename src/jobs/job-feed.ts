@@ -1,0 +1,182 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+import { LRUCache } from 'lru-cache'
+import { hasEnded, type Job, type JobChange } from '../domain/job.ts'
+import type { JobHistory, JobStore } from '../store/job-store.ts'
+import type { Bus } from '../stream/bus.ts'
+
+/** How many jobs are at hand as they were told last. */
+const maxJobs = 10_000
+/** Of how many ended jobs it is remembered that their end was told. */
+const maxEnded = 50_000
+/** A change may be committed so much later than the time that it bears. */
+const commitMarginMs = 10_000
+const retryMs = 500
+
+interface Listener {
+  /** undefined: all jobs of the owner. */
+  readonly id: string | undefined
+  readonly owner: string
+  readonly take: (job: Job) => void
+}
+
+/**
+ * The changes of jobs for all followers in this process, those of a job in order, none left out and none twice. The bus tells
+ * of them; what it did not, because it was cut or the one who had to tell died, is read from the jobs' own history.
+ */
+export class JobFeed {
+  readonly #store: JobStore
+  readonly #bus: Bus
+  readonly #listeners = new Set<Listener>()
+  /** Jobs as they were told last. */
+  readonly #jobs = new LRUCache<string, Job>({ max: maxJobs })
+  /** Which revision was told last of the jobs that have not ended, and of those that have. */
+  readonly #open = new Map<string, number>()
+  readonly #ended = new LRUCache<string, number>({ max: maxEnded })
+  /** What is done for a job is done in turn. */
+  readonly #turns = new Map<string, Promise<void>>()
+  /** The newest time that a change bore, of the database's clock. */
+  #heardMs = 0
+  #unsubscribe: (() => void) | undefined
+
+  constructor(options: { store: JobStore; bus: Bus }) {
+    this.#store = options.store
+    this.#bus = options.bus
+  }
+
+  /** The job as it stands, then each change. null where there is no such job, or it is another owner's. Call `stop` at the end. */
+  async follow(id: string, owner: string, take: (job: Job) => void): Promise<{ stop: () => void } | null> {
+    const early: Job[] = []
+    let revision = -1
+    const pass = (job: Job): void => {
+      if (job.revision <= revision) return
+      revision = job.revision
+      take(job)
+    }
+    let deliver = (job: Job): unknown => early.push(job)
+    const stop = this.#listen({ id, owner, take: (job) => deliver(job) })
+    const job = await this.#store.find(id).catch((error: unknown) => {
+      stop()
+      throw error
+    })
+    if (job?.owner !== owner) {
+      stop()
+      return null
+    }
+    deliver = pass
+    for (const each of [job, ...early]) pass(each)
+    return { stop }
+  }
+
+  /** Each change of any job of an owner from now on. Call `stop` at the end. */
+  async followAll(owner: string, take: (job: Job) => void): Promise<{ stop: () => void }> {
+    const early: Job[] = []
+    let deliver = (job: Job): unknown => early.push(job)
+    const stop = this.#listen({ id: undefined, owner, take: (job) => deliver(job) })
+    const sinceMs = await this.#store.nowMs().catch((error: unknown) => {
+      stop()
+      throw error
+    })
+    this.#heardMs ||= sinceMs
+    deliver = (job) => job.changedAtMs >= sinceMs && take(job)
+    early.forEach(deliver)
+    return { stop }
+  }
+
+  #listen(listener: Listener): () => void {
+    this.#listeners.add(listener)
+    this.#unsubscribe ??= this.#subscribe()
+    return () => {
+      this.#listeners.delete(listener)
+      if (this.#listeners.size > 0) return
+      this.#unsubscribe?.()
+      this.#unsubscribe = undefined
+      for (const memory of [this.#jobs, this.#open, this.#ended]) memory.clear()
+      this.#heardMs = 0
+    }
+  }
+
+  #subscribe(): () => void {
+    const stops = [
+      this.#bus.subscribe('job', (change) => this.#hear(change)),
+      this.#bus.subscribe('reconnected', () => void this.#catchUp()),
+      this.#bus.subscribe('jobsMissed', () => void this.#catchUp()),
+    ]
+    return () => {
+      for (const stop of stops) stop()
+    }
+  }
+
+  #hear(change: JobChange): void {
+    if (![...this.#listeners].some((listener) => concerns(listener, change))) return
+    void this.#inTurn(change.id, async () => {
+      const told = this.#revision(change.id)
+      if (change.revision <= told) return
+      const job = this.#jobs.get(change.id)
+      if (job && change.revision === told + 1) return this.#tell({ ...job, ...change })
+      const [history] = (await this.#persistently(() => this.#store.histories([change.id]))) ?? []
+      if (history) this.#tellAll(history)
+    })
+  }
+
+  async #catchUp(): Promise<void> {
+    const listeners = [...this.#listeners]
+    const ids = new Set(listeners.flatMap(({ id }) => id ?? []))
+    const owners = new Set(listeners.flatMap(({ id, owner }) => (id === undefined ? owner : [])))
+    const sinceMs = this.#heardMs - commitMarginMs
+    const histories = await this.#persistently(async () => [
+      ...(ids.size > 0 ? await this.#store.histories([...ids]) : []),
+      ...(owners.size > 0 ? await this.#store.changedSince([...owners], sinceMs) : []),
+    ])
+    for (const history of histories ?? []) void this.#inTurn(history.job.id, async () => this.#tellAll(history))
+  }
+
+  /** undefined where nobody listens any more. */
+  async #persistently<T>(read: () => Promise<T>): Promise<T | undefined> {
+    while (this.#listeners.size > 0) {
+      try {
+        return await read()
+      } catch {
+        await sleep(retryMs)
+      }
+    }
+    return undefined
+  }
+
+  #inTurn(id: string, work: () => Promise<void>): Promise<void> {
+    const turn = (this.#turns.get(id) ?? Promise.resolve()).then(work).finally(() => {
+      if (this.#turns.get(id) === turn) this.#turns.delete(id)
+    })
+    this.#turns.set(id, turn)
+    return turn
+  }
+
+  #tellAll({ job, states }: JobHistory): void {
+    for (const state of states) {
+      if (state.revision > this.#revision(job.id)) this.#tell({ ...job, ...state })
+    }
+    if (job.revision > this.#revision(job.id)) this.#tell(job)
+  }
+
+  #tell(job: Job): void {
+    if (this.#listeners.size === 0) return
+    this.#jobs.set(job.id, job)
+    if (hasEnded(job.state)) {
+      this.#open.delete(job.id)
+      this.#ended.set(job.id, job.revision)
+    } else {
+      this.#open.set(job.id, job.revision)
+    }
+    this.#heardMs = Math.max(this.#heardMs, job.changedAtMs)
+    for (const listener of [...this.#listeners]) {
+      if (concerns(listener, job)) listener.take(job)
+    }
+  }
+
+  /** -1: nothing of it was told. */
+  #revision(id: string): number {
+    return this.#open.get(id) ?? this.#ended.get(id) ?? -1
+  }
+}
+
+const concerns = ({ id, owner }: Listener, change: JobChange): boolean =>
+  owner === change.owner && (id === undefined || id === change.id)

@@ -1,0 +1,92 @@
+import type pg from 'pg'
+import type { JobPriority } from '../domain/job.ts'
+import { priorityOfNumber } from './job-dispatch.ts'
+
+export interface WorkerBeat {
+  readonly worker: string
+  /** null: it holds jobs, but has never given a sign of life. */
+  readonly beat: string | null
+}
+
+export interface Waiting {
+  readonly priority: JobPriority
+  readonly count: number
+  /** How long the one that has been due for longest has waited. */
+  readonly oldestSeconds: number
+}
+
+/** After so long a job that its own worker knows nothing of is let go of: what comes and goes meanwhile is none. */
+const orphanSeconds = 5
+
+/** The worker pools, what they hold of graphile-worker's jobs, and what waits for them. */
+export class WorkerStore {
+  readonly #pool: pg.Pool
+
+  constructor(pool: pg.Pool) {
+    this.#pool = pool
+  }
+
+  /** A sign of life. */
+  async beat(workers: readonly string[]): Promise<void> {
+    await this.#pool.query(
+      `INSERT INTO finstage.workers (id) SELECT unnest($1::text[])
+       ON CONFLICT (id) DO UPDATE SET beat = workers.beat + 1`,
+      [workers],
+    )
+  }
+
+  /** Every worker that gives signs of life or holds a job. */
+  async beats(): Promise<WorkerBeat[]> {
+    const { rows } = await this.#pool.query<WorkerBeat>(
+      `SELECT worker, beat::text FROM (
+         SELECT id AS worker FROM finstage.workers UNION
+         SELECT locked_by FROM graphile_worker.jobs WHERE locked_by IS NOT NULL
+       ) AS known LEFT JOIN finstage.workers ON workers.id = known.worker`,
+    )
+    return rows
+  }
+
+  /** Lets go of all that a worker holds and strikes it off. Its jobs may be taken by others at once. */
+  async release(worker: string): Promise<void> {
+    await this.#pool.query('SELECT graphile_worker.force_unlock_workers(ARRAY[$1::text])', [worker])
+    await this.#pool.query('DELETE FROM finstage.workers WHERE id = $1', [worker])
+  }
+
+  /**
+   * Lets go of what a worker holds without knowing: the answer that told of it was lost, or its completion was. graphile-worker
+   * has a function for all jobs of a worker, but none for one of them.
+   */
+  async releaseOrphans(worker: string, running: readonly string[]): Promise<number> {
+    const { rowCount } = await this.#pool.query(
+      `UPDATE graphile_worker._private_jobs SET locked_at = NULL, locked_by = NULL
+       WHERE locked_by = $1 AND NOT id = ANY($2::bigint[]) AND locked_at < now() - $3 * interval '1 second'`,
+      [worker, running, orphanSeconds],
+    )
+    return rowCount ?? 0
+  }
+
+  /** Lets each waiting job rise one class for every `agingSeconds` that it has been due. */
+  async rise(tasks: readonly string[], agingSeconds: number): Promise<void> {
+    await this.#pool.query(
+      `SELECT graphile_worker.reschedule_jobs(array_agg(id), priority => risen) FROM (
+         SELECT id, priority, (10 * greatest(0, 3 - priority % 10 -
+           floor(extract(epoch FROM now() - run_at) / $2)::int) + priority % 10)::int AS risen
+         FROM graphile_worker.jobs
+         WHERE task_identifier = ANY($1) AND priority >= 10 AND locked_at IS NULL
+           AND run_at <= now() - $2 * interval '1 second'
+       ) AS waiting WHERE risen < priority GROUP BY risen`,
+      [tasks, agingSeconds],
+    )
+  }
+
+  /** What is due and not taken, by the priority it was queued with. */
+  async waiting(tasks: readonly string[]): Promise<Waiting[]> {
+    const { rows } = await this.#pool.query<{ digit: number; count: number; oldestSeconds: number }>(
+      `SELECT priority % 10 AS digit, count(*)::int AS count,
+         extract(epoch FROM now() - min(run_at))::float8 AS "oldestSeconds"
+       FROM graphile_worker.jobs WHERE task_identifier = ANY($1) AND locked_at IS NULL AND run_at <= now() GROUP BY digit`,
+      [tasks],
+    )
+    return rows.map(({ digit, ...rest }) => ({ priority: priorityOfNumber(digit), ...rest }))
+  }
+}
