@@ -38,7 +38,8 @@ interface Shared {
 
 const retries = 2
 const longestRetryMs = 2000
-const runningCalls = 4
+/** Charts take one symbol each, and jobs want many of them; the others take all that is wanted in one. */
+const runningCalls = (endpoint: YahooEndpoint): number => (endpoint === 'chart' ? 16 : 4)
 const waitingCalls = 500
 /** The breaker opens above its threshold and is to open at four fifths: 4 of 5, 16 of 20. */
 const failedShare = 0.799
@@ -54,7 +55,7 @@ export class YahooPolicy {
   readonly #shared: Shared
   readonly #pause: RateLimitPause
   readonly #retry: RetryPolicy
-  readonly #slots: BulkheadPolicy = bulkhead(runningCalls, waitingCalls)
+  readonly #slots: BulkheadPolicy
   readonly #breaker: CircuitBreakerPolicy
   #lastRefusal: YahooRefusal | undefined
 
@@ -63,6 +64,7 @@ export class YahooPolicy {
     const { endpoint, now, budget, metrics } = shared
     this.#shared = shared
     this.#pause = new RateLimitPause(now)
+    this.#slots = bulkhead(runningCalls(endpoint), waitingCalls)
 
     this.#retry = retry(
       handleWhen((error) => mayPass(error) && budget.take()),

@@ -223,19 +223,19 @@ test('a call that waits for its turn longer than a call may take is no time-out'
   await Promise.all(Array.from({ length: 40 }, () => search(source)))
 })
 
-test('four calls of each endpoint are under way at once, whatever the others do', async () => {
+test('sixteen charts and four calls of each other endpoint are under way at once, whatever the others do', async () => {
   await using yahoo = await startTestYahoo({ now: () => startMs })
   const { source, mostTogether } = houseOf(yahoo)
   await quote(source)
   for (const endpoint of ['quote', 'chart', 'search'] as const) yahoo.fault(endpoint, { delayMs: 20 })
-  await Promise.all([quote, chart, search].flatMap((call) => Array.from({ length: 6 }, () => call(source))))
-  assert.equal(mostTogether(), 12)
+  await Promise.all([quote, chart, search].flatMap((call) => Array.from({ length: 20 }, () => call(source))))
+  assert.equal(mostTogether(), 24)
 })
 
-test('the 505th call that would have to wait is SOURCE_UNAVAILABLE at once', async () => {
+test('the 517th call that would have to wait is SOURCE_UNAVAILABLE at once', async () => {
   await using yahoo = await startTestYahoo({ now: () => startMs })
   const { source } = houseOf(yahoo)
-  const calls = Array.from({ length: 504 }, () => codeOf(chart(source)))
+  const calls = Array.from({ length: 516 }, () => codeOf(chart(source)))
   await assert.rejects(chart(source), { code: 'SOURCE_UNAVAILABLE', message: /too many calls wait/i })
   assert.ok((await Promise.all(calls)).every((code) => code === undefined))
 })

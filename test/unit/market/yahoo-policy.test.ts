@@ -179,30 +179,34 @@ test('a call that is kept back by a pause does not pass for the proof that a bre
   assert.equal((await sample('finstage_source_breaker_state')).chart, 2)
 })
 
-test('four calls run, 500 wait, and one more is turned away at once', async () => {
-  const { policy, calls, sample } = subject()
-  const { promise: gate, resolve: open } = Promise.withResolvers<void>()
-  let running = 0
-  let most = 0
-  const work = async () => {
-    calls.count++
-    most = Math.max(most, ++running)
-    await gate
-    running--
-  }
-  const admitted = Array.from({ length: 504 }, () => policy.execute(work))
-  await assert.rejects(policy.execute(work), { name: 'Error', isBulkheadRejectedError: true })
-  assert.equal(calls.count, 4)
-  open()
-  await Promise.all(admitted)
-  assert.deepEqual([calls.count, most], [504, 4])
-  assert.equal((await sample('finstage_source_rejected_total'))['chart bulkhead'], 1)
-})
+for (const [endpoint, slots] of [
+  ['chart', 16],
+  ['quote', 4],
+] as const)
+  test(`${slots} calls of ${endpoint} run, 500 wait, and one more is turned away at once`, async () => {
+    const { policy, calls, sample } = subject({ endpoint })
+    const { promise: gate, resolve: open } = Promise.withResolvers<void>()
+    let running = 0
+    let most = 0
+    const work = async () => {
+      calls.count++
+      most = Math.max(most, ++running)
+      await gate
+      running--
+    }
+    const admitted = Array.from({ length: 500 + slots }, () => policy.execute(work))
+    await assert.rejects(policy.execute(work), { name: 'Error', isBulkheadRejectedError: true })
+    assert.equal(calls.count, slots)
+    open()
+    await Promise.all(admitted)
+    assert.deepEqual([calls.count, most], [500 + slots, slots])
+    assert.equal((await sample('finstage_source_rejected_total'))[`${endpoint} bulkhead`], 1)
+  })
 
 test('a call that is to be retried holds no slot until then', async (t) => {
   const retryTimers: (() => void)[] = []
   t.mock.method(globalThis, 'setTimeout', (ended: () => void) => void retryTimers.push(ended))
-  const { policy } = subject({ purse: 5 })
+  const { policy } = subject({ endpoint: 'quote', purse: 5 })
   let failing = true
   const work = async () => {
     if (failing) throw serverError
