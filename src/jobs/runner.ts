@@ -115,6 +115,7 @@ export class JobRunner {
     const opened: WorkerPool = await WorkerPool.open({
       ...{ pool, tasks, schedules, log, concurrency: jobConcurrency },
       services: { bus, log, random, store: this.#runs, metrics: this.#metrics },
+      onOpen: (id) => this.#workers.beat([id]),
       onBroken: (error) => {
         log.error({ err: error }, 'the workers have failed, and are replaced')
         void this.#replace(opened)

@@ -19,6 +19,8 @@ export interface WorkerPoolOptions {
   readonly log: Logger
   /** How many jobs it runs at once. */
   readonly concurrency: number
+  /** Called with its id before it takes its first job. */
+  readonly onOpen: (id: string) => Promise<void>
   /** Called once, when it can't go on: what it runs goes on, but it takes no more. */
   readonly onBroken: (error: unknown) => void
 }
@@ -87,7 +89,7 @@ export class WorkerPool {
   }
 
   async #open(): Promise<void> {
-    const { pool, log, tasks, schedules, concurrency, onBroken } = this.#options
+    const { pool, log, tasks, schedules, concurrency, onOpen, onBroken } = this.#options
     const events = new EventEmitter() as WorkerEvents
     events.on('pool:create', ({ workerPool }) => {
       this.#id = workerPool.id
@@ -104,6 +106,11 @@ export class WorkerPool {
       isBroken = true
       onBroken(error)
     }
+    let opened: Promise<void> | undefined
+    const startWorker = (): Promise<void> => {
+      opened ??= onOpen(this.#id)
+      return opened
+    }
     const runner = await run({
       pgPool: pool,
       concurrency,
@@ -112,7 +119,10 @@ export class WorkerPool {
       events,
       logger: graphileLogger(log),
       // Together, but at once: what is put off is not waited for by stop(), which leaves finished jobs locked.
-      preset: { worker: { completeJobBatchDelay: 0, failJobBatchDelay: 0 } },
+      preset: {
+        worker: { completeJobBatchDelay: 0, failJobBatchDelay: 0 },
+        plugins: [{ name: 'finstage', version: '0.0.0', worker: { hooks: { startWorker } } }],
+      },
       taskList: this.#taskList(tasks, schedules),
       parsedCronItems: parseCrontab(schedules.map(crontabLine).join('\n')),
     })

@@ -1,14 +1,15 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Logger } from '../platform/logger.ts'
-import type { WorkerStore } from '../store/worker-store.ts'
+import type { WorkerBeat, WorkerStore } from '../store/worker-store.ts'
 import type { Bus } from '../stream/bus.ts'
 import type { JobMetrics } from './job-metrics.ts'
 
 const intervalMs = 1000
 /** A worker whose beat has not gone on for so many looks is lost. Looks, not seconds: while the database is away nobody looks. */
 const looksUntilLost = 5
-/** How often, in looks, waiting jobs may rise. */
-const looksBetweenRises = 10
+/** How often, in looks, the whole queue is gone through: for jobs that are held without being run, and for the other things. */
+const looksPerOrphanSearch = 3
+const looksPerRound = 10
 
 /** What the watch needs to know of the pools of its own process. */
 export interface WatchedPool {
@@ -38,7 +39,7 @@ export class WorkerWatch {
   readonly #options: WorkerWatchOptions
   readonly #stopping = new AbortController()
   /** For how many looks the beat of a worker has stood still. */
-  #still = new Map<string, { readonly beat: string | null; readonly looks: number }>()
+  #still = new Map<string, { readonly beat: string; readonly looks: number }>()
   #looks = 0
   #watching: Promise<void> | undefined
   #lookedAtMs = performance.now()
@@ -76,20 +77,28 @@ export class WorkerWatch {
   }
 
   async #look(): Promise<void> {
-    const { store, pools, onLook, log, taskNames, agingSeconds } = this.#options
+    const { store, pools, onLook, taskNames, agingSeconds } = this.#options
     const own = pools()
     await store.beat(own.map(({ id }) => id))
     for (const id of this.#lost(await store.beats())) await this.#release(id)
+    await onLook()
+    if (this.#looks % looksPerOrphanSearch === 0) await this.#releaseOrphans(own)
+    if (this.#looks % looksPerRound === 0) {
+      await store.registerHolders()
+      await store.rise(taskNames, agingSeconds)
+    }
+    this.#looks++
+  }
+
+  async #releaseOrphans(own: readonly WatchedPool[]): Promise<void> {
+    const { store, log } = this.#options
     for (const { id, carriers } of own) {
       const released = await store.releaseOrphans(id, carriers)
       if (released > 0) log.warn({ worker: id, jobs: released }, 'let go of jobs that were held without being run')
     }
-    await onLook()
-    if (this.#looks % looksBetweenRises === 0) await store.rise(taskNames, agingSeconds)
-    this.#looks++
   }
 
-  #lost(beats: readonly { worker: string; beat: string | null }[]): string[] {
+  #lost(beats: readonly WorkerBeat[]): string[] {
     const before = this.#still
     this.#still = new Map(
       beats.map(({ worker, beat }) => {

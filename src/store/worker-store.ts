@@ -4,8 +4,7 @@ import { priorityOfNumber } from './job-dispatch.ts'
 
 export interface WorkerBeat {
   readonly worker: string
-  /** null: it holds jobs, but has never given a sign of life. */
-  readonly beat: string | null
+  readonly beat: string
 }
 
 export interface Waiting {
@@ -35,15 +34,17 @@ export class WorkerStore {
     )
   }
 
-  /** Every worker that gives signs of life or holds a job. */
   async beats(): Promise<WorkerBeat[]> {
-    const { rows } = await this.#pool.query<WorkerBeat>(
-      `SELECT worker, beat::text FROM (
-         SELECT id AS worker FROM finstage.workers UNION
-         SELECT locked_by FROM graphile_worker.jobs WHERE locked_by IS NOT NULL
-       ) AS known LEFT JOIN finstage.workers ON workers.id = known.worker`,
-    )
+    const { rows } = await this.#pool.query<WorkerBeat>('SELECT id AS worker, beat::text FROM finstage.workers')
     return rows
+  }
+
+  /** Enters whoever holds jobs without ever having given a sign of life, so that it can be found lost. */
+  async registerHolders(): Promise<void> {
+    await this.#pool.query(
+      `INSERT INTO finstage.workers (id) SELECT DISTINCT locked_by FROM graphile_worker.jobs WHERE locked_by IS NOT NULL
+       ON CONFLICT DO NOTHING`,
+    )
   }
 
   /** Lets go of all that a worker holds and strikes it off. Its jobs may be taken by others at once. */
