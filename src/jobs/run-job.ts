@@ -101,8 +101,12 @@ export async function runJob(task: Task, pickup: Pickup, services: JobServices):
     clearTimeout(timer)
     end(state)
   }
-  // Another worker has taken over: the carrier must not be taken away from under it.
-  if (state === null && (await persist(() => store.isCarriedBy(run)))) throw new Superseded(run)
+  if (state !== null) return
+  // Another attempt has taken over; or this one's change was made, and the answer lost, so that nobody was told of it.
+  const standing = await persist(() => store.standing(run))
+  tell(standing?.job ?? null)
+  // The carrier must not be taken away from under another worker.
+  if (standing?.isCarried) throw new Superseded(run)
 }
 
 /** The attempt came too late: another worker runs its job. */

@@ -94,13 +94,17 @@ export class JobRunStore {
     return rows.flatMap(({ place }) => runs[place - 1] ?? [])
   }
 
-  /** Whether a job that has not ended still depends on what carries this run. */
-  async isCarriedBy({ id, carrier }: JobRun): Promise<boolean> {
-    const { rowCount } = await this.#pool.query(
-      `SELECT FROM finstage.jobs WHERE id = $1 AND queue_job_id = $2 AND state IN ('QUEUED', 'RUNNING', 'RETRYING')`,
+  /** The job as it is now, and whether it still depends on what carries this run. null: it was deleted. */
+  async standing({ id, carrier }: JobRun): Promise<{ readonly job: Job; readonly isCarried: boolean } | null> {
+    const { rows } = await this.#pool.query<Job & { isCarried: boolean }>(
+      `SELECT ${jobColumns('jobs')}, queue_job_id = $2 AND state IN ('QUEUED', 'RUNNING', 'RETRYING') AS "isCarried"
+       FROM finstage.jobs WHERE id = $1`,
       [id, carrier],
     )
-    return rowCount === 1
+    const [row] = rows
+    if (!row) return null
+    const { isCarried, ...job } = row
+    return { job, isCarried }
   }
 
   /** What earlier attempts saved, by the name of the part. */
