@@ -4,6 +4,7 @@ import { type JobEvent, maxLosses } from '../domain/job-state.ts'
 import { Batcher } from '../platform/batcher.ts'
 import { transaction } from '../platform/pool.ts'
 import { changeJobs, type JobChangeRequest, JobChanges } from './job-changes.ts'
+import { jobColumns } from './job-columns.ts'
 
 /** One attempt of a job, told from every other one: the carrier is the id of graphile-worker's job. */
 export interface JobRun {
