@@ -1,0 +1,97 @@
+import { availableParallelism } from 'node:os'
+import { Piscina } from 'piscina'
+import { type CpuCall, type CpuOutcome, toError } from './cpu-thread.ts'
+import type { Logger } from './logger.ts'
+
+const idleMs = 30_000
+/** Added to the threads' niceness: where cores are short, the event loop gets one first. */
+const niceIncrement = 10
+
+/**
+ * Runs CPU work in threads of this process, so that its event loop still answers. Threads are started when there is work for
+ * them, one fewer than there are cores at most, run one piece of work at a time, and end after 30 s without any. Idle ones do
+ * not keep the process alive.
+ *
+ * Work waits here and not in piscina's queue: piscina starts no thread in place of one that an abort has ended, and what
+ * waits there would wait until something else is run.
+ */
+export class CpuPool {
+  readonly #threads: Piscina<CpuCall, CpuOutcome>
+  readonly #waiting = new Set<PromiseWithResolvers<void>>()
+  #free: number
+  #stopped: Promise<void> | undefined
+
+  constructor(log: Logger) {
+    this.#free = Math.max(1, availableParallelism() - 1)
+    this.#threads = new Piscina({
+      filename: new URL('./cpu-thread.ts', import.meta.url).href,
+      name: 'call',
+      minThreads: 0,
+      maxThreads: this.#free,
+      idleTimeout: idleMs,
+      niceIncrement,
+    })
+    // Without a listener, a thread that fails before it has taken up its work ends the process. The work waits to be aborted.
+    this.#threads.on('error', (error) => log.error({ err: error }, 'a thread for CPU work has failed'))
+  }
+
+  /**
+   * Calls a function that a module exports; input and output are copied. An abort ends the work itself, an endless loop too,
+   * with its thread, and rejects with the signal's reason. What the function throws comes back as an Error with the name, the
+   * message and the stack that it had, a FinstageError as one.
+   */
+  async run<Input, Output>(module: URL, functionName: string, input: Input, signal?: AbortSignal): Promise<Output> {
+    await this.#turn(signal)
+    const outcome = await this.#inThread({ module: module.href, functionName, input }, signal)
+    if ('failure' in outcome) throw toError(outcome.failure)
+    return outcome.value as Output
+  }
+
+  /** Ends all threads, at once: what runs or waits is rejected, and so is what comes later. */
+  stop(): Promise<void> {
+    this.#stopped ??= this.#threads.destroy()
+    return this.#stopped
+  }
+
+  /** Resolves when a thread is to be had, for who has waited longest. */
+  async #turn(signal: AbortSignal | undefined): Promise<void> {
+    signal?.throwIfAborted()
+    if (this.#free > 0) {
+      this.#free -= 1
+      return
+    }
+    const turn = Promise.withResolvers<void>()
+    const leave = (): void => {
+      this.#waiting.delete(turn)
+      turn.reject(signal?.reason)
+    }
+    this.#waiting.add(turn)
+    signal?.addEventListener('abort', leave, { once: true })
+    await turn.promise.finally(() => signal?.removeEventListener('abort', leave))
+  }
+
+  async #inThread(call: CpuCall, signal: AbortSignal | undefined): Promise<CpuOutcome> {
+    try {
+      if (this.#stopped) throw stopped()
+      return await this.#threads.run(call, { signal: signal ?? null })
+    } catch (error) {
+      signal?.throwIfAborted()
+      throw this.#stopped ? stopped() : error
+    } finally {
+      this.#pass()
+    }
+  }
+
+  /** A thread is free: for who has waited longest, else for who comes next. */
+  #pass(): void {
+    const [next] = this.#waiting
+    if (!next) {
+      this.#free += 1
+      return
+    }
+    this.#waiting.delete(next)
+    next.resolve()
+  }
+}
+
+const stopped = (): Error => new Error('The threads for CPU work were stopped')
