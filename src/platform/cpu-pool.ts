@@ -31,7 +31,7 @@ export class CpuPool {
       idleTimeout: idleMs,
       niceIncrement,
     })
-    // Without a listener, a thread that fails while it has no work ends the process.
+    // Without a listener, a thread that fails before it has taken up its work ends the process. The work waits to be aborted.
     this.#threads.on('error', (error) => log.error({ err: error }, 'a thread for CPU work has failed'))
   }
 
@@ -49,7 +49,7 @@ export class CpuPool {
 
   /** Ends all threads, at once: what runs or waits is rejected, and so is what comes later. */
   stop(): Promise<void> {
-    this.#stopped ??= this.#end()
+    this.#stopped ??= this.#threads.destroy()
     return this.#stopped
   }
 
@@ -91,11 +91,6 @@ export class CpuPool {
     }
     this.#waiting.delete(next)
     next.resolve()
-  }
-
-  async #end(): Promise<void> {
-    for (const turn of this.#waiting) turn.reject(stopped())
-    this.#waiting.clear()
   }
 }
 
