@@ -342,7 +342,7 @@ test('no sequence of events leads out of the machine: its history tells each sta
         otherOwner: { owner: 'bob', carrier },
       }
       const { from, to } = transitions[event]
-      const isLoss = event === 'begin' && state === 'RUNNING'
+      const isLoss: boolean = event === 'begin' && state === 'RUNNING'
       const happens: boolean =
         (who === 'any' || who === 'current') &&
         (from as readonly JobState[]).includes(state) &&

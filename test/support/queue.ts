@@ -82,7 +82,7 @@ export async function startQueue(options: QueueOptions): Promise<TestQueue> {
   async function ended(id: string): Promise<Job> {
     const last = (await followed(id)).at(-1)
     if (!last || !hasEnded(last.state)) throw new Error('the stream ended before the job')
-    return last
+    return job(id)
   }
   async function job(id: string): Promise<Job> {
     const found = await store.find(id)
