@@ -32,7 +32,10 @@ export async function eachPiece<P extends Piece, Result>(
   work: (piece: P) => Promise<Result>,
 ): Promise<PiecesDone<Result>> {
   const { jobId, signal, progress, savedParts, savePart, log, isLast } = context
-  const done = new Map((await savedParts()) as ReadonlyMap<string, Saved<Result>>)
+  const names = new Set(pieces.map(({ name }) => name))
+  const saved = [...(await savedParts())] as [string, Saved<Result>][]
+  // An earlier attempt may have cut the job into other pieces.
+  const done = new Map(saved.filter(([name]) => names.has(name)))
   const passing = new Map<string, FinstageError>()
   const tell = (): void => progress((done.size + passing.size) / pieces.length)
   const one = async (piece: P): Promise<void> => {

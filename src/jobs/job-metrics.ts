@@ -4,6 +4,8 @@ import { durationBuckets } from '../platform/metrics.ts'
 import type { Waiting } from '../store/worker-store.ts'
 
 const runBuckets = [...durationBuckets, 30, 60, 300, 1800]
+/** How long a scrape waits for the database, whose connections may take a minute to come back. */
+const patienceMs = 1000
 const waitBuckets = [...durationBuckets, 30, 60, 300, 1800, 7200]
 
 /** What a worker tells of its queue: of the whole queue what waits, of itself what it does. */
@@ -54,25 +56,7 @@ export class JobMetrics {
       labelNames: ['kind'],
       registers,
     })
-    const oldest = new Gauge({
-      name: 'finstage_jobs_oldest_waiting_seconds',
-      help: 'How long the job has waited that has been due for longest, in the whole queue',
-      labelNames: ['priority'],
-      registers,
-    })
-    new Gauge({
-      name: 'finstage_jobs_queued',
-      help: 'Jobs that are due and wait for a worker, in the whole queue',
-      labelNames: ['priority'],
-      registers,
-      async collect() {
-        const found = new Map((await waiting()).map((line) => [line.priority, line]))
-        for (const priority of jobPriorities) {
-          this.set({ priority }, found.get(priority)?.count ?? 0)
-          oldest.set({ priority }, found.get(priority)?.oldestSeconds ?? 0)
-        }
-      },
-    })
+    registerWaiting(registry, waiting)
   }
 
   /** Returns what is called with the state that the attempt led to; null: it no longer counted. */
@@ -101,4 +85,45 @@ export class JobMetrics {
   workerLost(): void {
     this.#lost.inc()
   }
+}
+
+/** What waits in the whole queue. What the database does not tell in time is left out: it takes nothing else away. */
+function registerWaiting(registry: Registry, waiting: () => Promise<readonly Waiting[]>): void {
+  let looking: Promise<readonly Waiting[] | null> | undefined
+  /** One look for all gauges of a scrape, and no second one while the first has no answer. */
+  const look = (): Promise<readonly Waiting[] | null> => {
+    looking ??= waiting()
+      .catch(() => null)
+      .finally(() => {
+        looking = undefined
+      })
+    return orNull(looking, patienceMs)
+  }
+  const register = (name: string, help: string, read: (line: Waiting) => number): void => {
+    new Gauge({
+      ...{ name, help, labelNames: ['priority'], registers: [registry] },
+      async collect() {
+        const lines = await look()
+        this.reset()
+        if (!lines) return
+        const found = new Map(lines.map((line) => [line.priority, line]))
+        for (const priority of jobPriorities) {
+          const line = found.get(priority)
+          this.set({ priority }, line ? read(line) : 0)
+        }
+      },
+    })
+  }
+  register('finstage_jobs_queued', 'Jobs that are due and wait for a worker, in the whole queue', ({ count }) => count)
+  register(
+    'finstage_jobs_oldest_waiting_seconds',
+    'How long the job has waited that has been due for longest, in the whole queue',
+    ({ oldestSeconds }) => oldestSeconds,
+  )
+}
+
+function orNull<T>(promise: Promise<T>, afterMs: number): Promise<T | null> {
+  const { promise: late, resolve } = Promise.withResolvers<null>()
+  const timer = setTimeout(() => resolve(null), afterMs)
+  return Promise.race([promise, late]).finally(() => clearTimeout(timer))
 }

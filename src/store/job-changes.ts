@@ -106,7 +106,8 @@ const statements = new Map(
 
 /**
  * Locks the rows, sees whether the event may happen to each, and changes them. What is asked of a job that is in another state,
- * of another owner or in another run changes nothing.
+ * of another owner or in another run changes nothing. Only what is locked is given a carrier: a statement that waited for
+ * another and came too late must not leave one behind.
  */
 function statementOf(event: JobEvent): string {
   const { from, to } = transitions[event]
@@ -119,9 +120,9 @@ function statementOf(event: JobEvent): string {
   return `
     WITH asked AS (
       SELECT * FROM unnest($1::uuid[], $2::text[], $3::bigint[], $4::int[], $5::float8[], $6::jsonb[], $7::jsonb[], $8::float8[])
-        AS asked(id, owner, carrier, attempt, progress, failure, result, retry_in)
-    ), next AS (
-      SELECT jobs.id, '${to}' AS state, ${next}, ${now} AS changed_at
+        WITH ORDINALITY AS asked(id, owner, carrier, attempt, progress, failure, result, retry_in, place)
+    ), locked AS (
+      SELECT jobs.*, asked.place
       FROM finstage.jobs JOIN asked ON asked.id = jobs.id
       WHERE jobs.state IN (${from.map((state) => `'${state}'`).join(', ')})
         AND (asked.owner IS NULL OR asked.owner = jobs.owner)
@@ -129,10 +130,13 @@ function statementOf(event: JobEvent): string {
         AND (asked.attempt IS NULL OR asked.attempt = jobs.attempt)
         ${unless ? `AND NOT (${unless})` : ''}
       ORDER BY jobs.id FOR UPDATE OF jobs
+    ), next AS (
+      SELECT jobs.id, asked.place, '${to}' AS state, ${next}, ${now} AS changed_at
+      FROM locked AS jobs JOIN asked ON asked.place = jobs.place
     )
     UPDATE finstage.jobs SET state = next.state, ${columns.map((column) => `${column} = next.${column}`).join(', ')},
       revision = jobs.revision + 1, changed_at = next.changed_at, history = ${history}
-    FROM next WHERE next.id = jobs.id RETURNING ${jobColumns('jobs')}`
+    FROM next WHERE next.id = jobs.id RETURNING ${jobColumns('jobs')}, next.place::int AS place`
 }
 
 /**
@@ -146,7 +150,7 @@ export async function changeJobs(
 ): Promise<(Job | null)[]> {
   const each = <T>(pick: (request: JobChangeRequest) => T): T[] => requests.map(pick)
   const json = (value: unknown): string | null => (value === undefined ? null : JSON.stringify(value))
-  const { rows } = await client.query<Job>({
+  const { rows } = await client.query<Job & { place: number }>({
     ...(statements.get(event) ?? { text: '' }),
     values: [
       each(({ id }) => id),
@@ -159,8 +163,9 @@ export async function changeJobs(
       each(({ retryInSeconds }) => retryInSeconds ?? null),
     ],
   })
-  const changed = new Map(rows.map((job) => [job.id, job]))
-  return requests.map(({ id }) => changed.get(id) ?? null)
+  // By place, not by id: a run that no longer counts may have asked beside the one that does.
+  const changed = new Map(rows.map(({ place, ...job }) => [place, job]))
+  return requests.map((_, i) => changed.get(i + 1) ?? null)
 }
 
 /** Changes that come at the same time are made together, by event. */

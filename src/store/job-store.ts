@@ -35,13 +35,13 @@ export interface JobHistory {
 
 const columns = jobColumns('jobs')
 
-/** The row and what carries it, both or neither. */
+/** The row and what carries it, both or neither. It is due now at the earliest: a time that has passed is no place before others. */
 const insert = {
   name: 'job insert',
   text: `
     WITH given AS (
       SELECT gen_random_uuid() AS id, $1::text AS kind, $3::text AS priority, now() AS queued_at,
-        coalesce(to_timestamp($8::float8 / 1000), now()) AS run_at, 'QUEUED' AS state, 0::float8 AS progress, 0 AS attempt,
+        greatest(to_timestamp($8::float8 / 1000), now()) AS run_at, 'QUEUED' AS state, 0::float8 AS progress, 0 AS attempt,
         NULL::timestamptz AS started_at, NULL::timestamptz AS finished_at, NULL::jsonb AS failure
     )
     INSERT INTO finstage.jobs AS jobs (id, kind, owner, priority, state, max_attempts, timeout_seconds, input,

@@ -16,7 +16,8 @@ type Envelope = [string, Topic, Topics[Topic]]
 
 /**
  * A bus over LISTEN/NOTIFY. Listeners of the publishing process are told at once; the others when Postgres has passed it on.
- * What is published while a NOTIFY is under way goes out together in the next, several messages to a payload.
+ * What is published while a NOTIFY is under way goes out together in the next, several messages to a payload. Where one that
+ * told of jobs could not go out, the others are told that they have missed something as soon as that can.
  *
  * Its states: stopped -> start() -> connected <-> reconnecting -> stop() -> stopped.
  */
@@ -31,6 +32,8 @@ export class PostgresBus implements Bus {
   #stopping = new AbortController()
   #waiting = new Map<string, string>()
   #waitingCount = 0
+  /** Whether what waits tells of jobs. */
+  #tellsOfJobs = false
   #payloadCount = 0
   #sending: Promise<void> | undefined
 
@@ -51,6 +54,7 @@ export class PostgresBus implements Bus {
       this.#log.error({ topic, bytes: envelope.length }, 'a message is too large for the bus and stays in this process')
       return
     }
+    if (topic === 'job' || topic === 'jobsMissed') this.#tellsOfJobs = true
     const slot = this.#slot(topic, message)
     // What takes an older one's place goes to the end: nothing overtakes what was published before it.
     this.#waiting.delete(slot)
@@ -88,11 +92,14 @@ export class PostgresBus implements Bus {
   }
 
   async #send(): Promise<void> {
+    const { signal } = this.#stopping
     // One turn of the event loop, so that what is published together is sent together.
     await new Promise(setImmediate)
     while (this.#waiting.size > 0) {
       const payloads = this.#packed([...this.#waiting.values()])
+      const tellsOfJobs = this.#tellsOfJobs
       this.#waiting = new Map()
+      this.#tellsOfJobs = false
       try {
         await this.#pool.query({
           name: 'notify',
@@ -101,6 +108,10 @@ export class PostgresBus implements Bus {
         })
       } catch (error) {
         this.#log.warn({ err: error }, 'messages to other processes were lost')
+        if (!tellsOfJobs || !this.#started || signal.aborted) continue
+        await sleep(reconnectDelayMs, undefined, { signal }).catch(() => {})
+        this.#tellsOfJobs = true
+        this.#waiting.set('jobsMissed', JSON.stringify([this.#node, 'jobsMissed', {}] satisfies Envelope))
       }
     }
   }
