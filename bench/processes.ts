@@ -40,12 +40,16 @@ export function startServer(
 }
 
 /** On the core of servers, unless it is to have another. */
-export function startFinstage(
+export async function startFinstage(
   environment: Record<string, string>,
   { role = 'all', core = 0 }: { role?: 'all' | 'api'; core?: Core } = {},
 ): Promise<Server> {
   const settings = { PORT: '0', METRICS_PORT: '0', LOG_LEVEL: 'warn', ...environment }
-  return start('Finstage', ['src/main.ts', role], settings, core)
+  if (role === 'all') return start('Finstage', ['src/main.ts', role], settings, core)
+  // Only a whole Finstage says on its own where it is.
+  const logged = { ...settings, LOG_LEVEL: 'info' }
+  const server = await start('Finstage', ['src/main.ts', role], logged, core, /(?<="api":")[^"]+/)
+  return { ...server, url: `${server.url}/graphql` }
 }
 
 /** A Postgres by itself, on any core; its `url` is the connection string. */
@@ -69,7 +73,7 @@ async function start(
       if (found) resolve(found)
     }
     child.stdout?.on('data', read)
-    child.stderr?.on('data', (chunk) => (output += chunk))
+    child.stderr?.on('data', read)
   })
   const failed = exitOf(child).then((code) => Promise.reject(new Error(`${name} ended (${code}):\n${output}`)))
   failed.catch(() => {})
