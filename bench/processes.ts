@@ -20,6 +20,9 @@ export interface Server {
 
 export type ServerName = 'Finstage' | 'stock Yoga'
 
+/** null: any. */
+export type Core = 0 | 1 | null
+
 const children = new Set<ChildProcess>()
 let stopping = false
 
@@ -32,29 +35,45 @@ export function startServer(
 ): Promise<Server> {
   if (name === 'stock Yoga')
     return start(name, [join(import.meta.dirname, 'stock-yoga.ts'), String(ticksPerSecond)], {})
-  return start(name, ['src/main.ts', 'all'], {
-    PORT: '0',
-    METRICS_PORT: '0',
-    DATA_DIR: directory,
-    MARKET_SOURCE: 'simulated',
-    SIMULATED_TICKS_PER_SECOND: String(ticksPerSecond),
-    LOG_LEVEL: 'warn',
-    ...environment,
-  })
+  const settings = { MARKET_SOURCE: 'simulated', SIMULATED_TICKS_PER_SECOND: String(ticksPerSecond) }
+  return startFinstage({ DATA_DIR: directory, ...settings, ...environment })
 }
 
+/** On the core of servers, unless it is to have another. */
+export async function startFinstage(
+  environment: Record<string, string>,
+  { role = 'all', core = 0 }: { role?: 'all' | 'api'; core?: Core } = {},
+): Promise<Server> {
+  const settings = { PORT: '0', METRICS_PORT: '0', LOG_LEVEL: 'warn', ...environment }
+  if (role === 'all') return start('Finstage', ['src/main.ts', role], settings, core)
+  // Only a whole Finstage says on its own where it is.
+  const logged = { ...settings, LOG_LEVEL: 'info' }
+  const server = await start('Finstage', ['src/main.ts', role], logged, core, /(?<="api":")[^"]+/)
+  return { ...server, url: `${server.url}/graphql` }
+}
+
+/** A Postgres by itself, on any core; its `url` is the connection string. */
+export const startPostgres = (directory: string): Promise<Server> =>
+  start('Postgres', [join(import.meta.dirname, 'postgres.ts'), directory], {}, null, /^postgresql:.*$/m)
+
 /** Rejects with what the server wrote where it ends, or says no address within a minute. */
-async function start(name: ServerName, args: string[], environment: Record<string, string>): Promise<Server> {
-  const child = launch(0, args, environment)
+async function start(
+  name: ServerName | 'Postgres',
+  args: string[],
+  environment: Record<string, string>,
+  core: Core = 0,
+  address = /http:\/\/\S+\/graphql/,
+): Promise<Server> {
+  const child = launch(core, args, environment)
   let output = ''
   const url = new Promise<string>((resolve) => {
     const read = (chunk: Buffer): void => {
       output += chunk
-      const [found] = /http:\/\/\S+\/graphql/.exec(output) ?? []
+      const [found] = address.exec(output) ?? []
       if (found) resolve(found)
     }
     child.stdout?.on('data', read)
-    child.stderr?.on('data', (chunk) => (output += chunk))
+    child.stderr?.on('data', read)
   })
   const failed = exitOf(child).then((code) => Promise.reject(new Error(`${name} ended (${code}):\n${output}`)))
   failed.catch(() => {})
@@ -76,7 +95,7 @@ async function start(name: ServerName, args: string[], environment: Record<strin
 export async function runLoad<Options extends { readonly durationMs: number }, Figures>(
   file: string,
   options: Options,
-  core: 0 | 1 | null = 1,
+  core: Core = 1,
 ): Promise<Figures> {
   const child = launch(core, [join(import.meta.dirname, file), JSON.stringify(options)], {})
   let output = ''
@@ -90,7 +109,7 @@ export async function runLoad<Options extends { readonly durationMs: number }, F
   return JSON.parse(output) as Figures
 }
 
-function launch(core: 0 | 1 | null, args: string[], environment: Record<string, string>): ChildProcess {
+function launch(core: Core, args: string[], environment: Record<string, string>): ChildProcess {
   if (stopping) throw new Error('stopping')
   const [command, commandArgs] = nodeOn(core, args)
   const child = spawn(command, commandArgs, {

@@ -1,15 +1,19 @@
 // First figures, each beside a baseline measured in the same run. What they mean: bench/README.md
-// usage: npm run bench -- [--only http|subscriptions|polling|candles|backfill]
+// usage: npm run bench -- [--only http|subscriptions|polling|candles|backfill|queue|enqueue|analysis|responsive]
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
+import { measureAnalysis } from './analysis.ts'
 import { measureBackfill } from './backfill.ts'
 import { measureCandles } from './candles.ts'
+import { measureEnqueue } from './enqueue.ts'
 import { measureHttp } from './http.ts'
 import { machineFacts } from './machine.ts'
 import { measurePolling } from './polling.ts'
 import { stopAll } from './processes.ts'
+import { measureQueue } from './queue.ts'
+import { measureResponsive } from './responsive.ts'
 import { measureSubscriptions } from './subscriptions.ts'
 
 const scenarios = {
@@ -18,6 +22,10 @@ const scenarios = {
   polling: measurePolling,
   candles: measureCandles,
   backfill: measureBackfill,
+  queue: measureQueue,
+  enqueue: measureEnqueue,
+  analysis: measureAnalysis,
+  responsive: measureResponsive,
 }
 
 const directory = mkdtempSync(join(tmpdir(), 'finstage-bench-'))
