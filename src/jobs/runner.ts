@@ -13,7 +13,7 @@ import { WorkerPool } from './worker-pool.ts'
 import { WorkerWatch } from './worker-watch.ts'
 
 /** How many jobs a worker process runs at once. */
-export const jobConcurrency = 8
+export const jobConcurrency = 16
 /** How long running jobs may go on after stop() before they are handed back. */
 const graceMs = 5000
 const reopenMs = 500

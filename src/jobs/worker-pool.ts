@@ -7,6 +7,7 @@ import type { JobRun } from '../store/job-run-store.ts'
 import type { Task } from './define-task.ts'
 import { type Interruption, type JobServices, runJob } from './run-job.ts'
 import { crontabLine, type Schedule } from './schedule.ts'
+import { takeTogether } from './take-together.ts'
 
 /** How often a worker looks for jobs that became due; new ones are announced to it. */
 const pollIntervalMs = 1000
@@ -112,7 +113,7 @@ export class WorkerPool {
       return opened
     }
     const runner = await run({
-      pgPool: pool,
+      pgPool: takeTogether(pool),
       concurrency,
       pollInterval: pollIntervalMs,
       noHandleSignals: true,
