@@ -1,6 +1,8 @@
 import assert from 'node:assert/strict'
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import type pg from 'pg'
@@ -251,23 +253,13 @@ export async function within<T>(promise: Promise<T>, deadlineMs: number, what: s
   return Promise.race([promise, late]).finally(() => stop.abort())
 }
 
-/** Does the same several times side by side, each with a queue of its own. */
-export async function rounds(count: number, round: (queue: TestQueue, number: number) => Promise<void>): Promise<void> {
-  const results = await Promise.allSettled(
-    Array.from({ length: count }, async (_, number) => {
-      await using queue = await TestQueue.open()
-      await round(queue, number)
-    }),
-  )
-  const failures = results.flatMap((result) => (result.status === 'rejected' ? [result.reason] : []))
-  if (failures.length > 0) throw failures.length === 1 ? failures[0] : new AggregateError(failures)
-}
-
 async function startWorker(options: WorkerOptions): Promise<QueueWorker> {
   const program = fileURLToPath(new URL('./queue-worker.ts', import.meta.url))
   // However this process ends, also while the worker is stopped: it goes too.
   const args = ['--pdeathsig=KILL', '--', process.execPath, program, JSON.stringify(options)]
-  const child = spawn('setpriv', args, { stdio: ['ignore', 'inherit', 'pipe', 'ipc'] })
+  // Workers are started by the dozen: what was compiled once is kept.
+  const env = { ...process.env, NODE_COMPILE_CACHE: join(tmpdir(), 'node-compile-cache') }
+  const child = spawn('setpriv', args, { env, stdio: ['ignore', 'inherit', 'pipe', 'ipc'] })
   let log = ''
   let ended = false
   child.stderr?.on('data', (chunk) => (log += chunk))
