@@ -47,13 +47,13 @@ suite('workers that are killed', { concurrency: 4 }, () => {
       const begun = async () => (await queue.effects('begun')).filter(({ job }) => ids.includes(job))
       await until(async () => (await begun()).length === 8, 'the worker is full')
       const lost = new Set((await begun()).map(({ job }) => job))
-      const killedAtMs = Date.now()
       worker.kill('SIGKILL')
       await worker.exited
       worker = await queue.startWorker()
+      const startedAtMs = Date.now()
       for (const id of lost) {
         const { atMs } = await queue.begun(id, 2)
-        assert.ok(atMs - killedAtMs < lostWithinMs, `${atMs - killedAtMs} ms`)
+        assert.ok(atMs - startedAtMs < lostWithinMs, `${atMs - startedAtMs} ms`)
       }
       for (const id of ids) if (!lost.has(id)) assert.equal(await queue.cancel(id), 'CANCELLED')
       for (const { id, state, losses } of await queue.settled()) {
@@ -81,7 +81,9 @@ suite('workers that are killed', { concurrency: 4 }, () => {
       await queue.startWorker()
       for (const { told, ended } of followers) {
         await within(ended, 15_000, 'the follower is told of the end')
-        assert.deepEqual(told, ['QUEUED', 'RUNNING', 'SUCCEEDED'].slice(-told.length).toSpliced(2, 0))
+        // RUNNING is told again with the progress.
+        assert.deepEqual([...new Set(told)].slice(-2), ['RUNNING', 'SUCCEEDED'])
+        assert.equal(told.filter((state) => state === 'SUCCEEDED').length, 1)
       }
       assert.equal((await queue.settled()).length, rounds)
       assert.equal((await queue.effects('begun')).length, rounds)
@@ -105,13 +107,14 @@ suite('workers that are killed', { concurrency: 4 }, () => {
 
   suite('a job that kills its worker', { concurrency: rounds }, () => {
     for (let round = 1; round <= rounds; round++) {
-      test(`is FAILED for good after exactly five runs and reported, and an innocent one beside it succeeds (${round})`, async () => {
+      test(`is FAILED for good after exactly five runs and reported, and one that lost a worker with it less often succeeds (${round})`, async () => {
         await using queue = await TestQueue.open()
         const poison = await queue.enqueue({ act: 'die', writes: true, saves: true })
-        const innocent = await queue.enqueue({ writes: true }, { priority: 'LOW' })
+        const innocents: string[] = []
         for (let death = 1; death <= 5; death++) {
           const worker = await queue.startWorker()
           assert.equal(await within(worker.exited, 20_000, `death ${death}`), 'SIGKILL')
+          innocents.push(await queue.enqueue({ act: 'wait', ms: 50, writes: true }))
         }
         const last = await queue.startWorker()
         await queue.settled()
@@ -124,8 +127,21 @@ suite('workers that are killed', { concurrency: 4 }, () => {
         const runs = (await queue.effects('begun')).filter((effect) => effect.job === poison)
         assert.equal(runs.length, 5)
         assert.equal(await last.metric('finstage_job_failures_total', 'kind="ANALYSIS",code="INTERNAL"'), 1)
-        assert.equal((await queue.job(innocent)).state, 'SUCCEEDED')
+        for (const id of innocents) assert.equal((await queue.job(id)).state, 'SUCCEEDED')
       })
     }
+
+    test('takes no other one with it, although they run side by side', async () => {
+      await using queue = await TestQueue.open()
+      await queue.enqueue({ act: 'die' })
+      const innocents = await queue.enqueueAll(
+        Array.from({ length: rounds }, () => ({ act: 'wait', ms: 50, writes: true }) as const),
+      )
+      for (let worker = await queue.startWorker(); ; worker = await queue.startWorker()) {
+        const hasDied = await Promise.race([worker.exited.then(() => true), queue.settled(60_000).then(() => false)])
+        if (!hasDied) break
+      }
+      for (const id of innocents) assert.equal((await queue.job(id)).state, 'SUCCEEDED')
+    })
   })
 })

@@ -22,7 +22,8 @@ export interface OwnPostgres extends AsyncDisposable {
 /** A Postgres of the test's own, to do as it likes with. */
 export async function startOwnPostgres(): Promise<OwnPostgres> {
   const directory = mkdtempSync(join(tmpdir(), 'finstage-own-postgres-'))
-  const postgres = new EmbeddedPostgres(directory, () => {})
+  let onExit = (): void => {}
+  const postgres = new EmbeddedPostgres(directory, () => onExit())
   await postgres.start()
   const pool = createPool(postgres.connectionString, silentLog, 2)
   await migrate(pool, silentLog)
@@ -50,7 +51,11 @@ export async function startOwnPostgres(): Promise<OwnPostgres> {
     async killAndStart() {
       const pid = postmaster()
       const children = childrenOf(pid)
+      const noticed = new Promise<void>((resolve) => {
+        onExit = resolve
+      })
       process.kill(pid, 'SIGKILL')
+      await noticed
       while ([pid, ...children].some(isRunning)) await sleep(20)
       await postgres.start()
     },
