@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { suite, test } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { type OwnPostgres, startOwnPostgres } from '../support/own-postgres.ts'
-import { TestQueue, until } from '../support/queue.ts'
+import { TestQueue, until, within } from '../support/queue.ts'
 
 const rounds = 5
 const jobCount = 200
@@ -30,7 +30,7 @@ suite('a Postgres that goes away', { concurrency: true }, () => {
           return ended.length >= jobCount / 5
         }, 'a fifth has succeeded')
         await interrupt(postgres)
-        const jobs = (await queue.settled(60_000)).filter(({ id }) => !known.has(id))
+        const jobs = (await queue.settled(60_000, { workers: false })).filter(({ id }) => !known.has(id))
         assert.deepEqual([jobs.length, jobs.every(({ state }) => state === 'SUCCEEDED')], [jobCount, true])
         for (const worker of workers) {
           assert.equal(worker.hasExited(), false, worker.log())
@@ -43,6 +43,28 @@ suite('a Postgres that goes away', { concurrency: true }, () => {
       }
     })
   }
+
+  test('what takes the place of workers that lost Postgres is all that is left of them: nothing tells of the old ones as alive, and SIGTERM still ends the process with 0', {
+    todo: 'a pool of graphile-worker that could not complete a job never stops',
+  }, async () => {
+    await using postgres = await startOwnPostgres()
+    await using queue = await TestQueue.open(await postgres.createDatabase())
+    const workers = [await queue.startWorker(), await queue.startWorker()]
+    for (let round = 0; round < rounds; round++) {
+      const known = (await queue.stored()).length
+      await queue.enqueueAll(Array.from({ length: jobCount }, (_, i) => ({ ms: 20 + 10 * (i % 8) })))
+      await until(async () => {
+        const ended = (await queue.stored()).filter(({ state }) => state === 'SUCCEEDED')
+        return ended.length >= known + jobCount / 5
+      }, 'a fifth has succeeded')
+      await postgres.restart()
+      await queue.settled(20_000)
+    }
+    for (const worker of workers) {
+      worker.kill('SIGTERM')
+      assert.equal(await within(worker.exited, 10_000, 'the exit'), 0)
+    }
+  })
 
   // Five pauses: one of 20 s, and to spare time four of 6 s, which is longer than the watch waits for a sign of life. Two
   // queues with two workers each go through all of them.

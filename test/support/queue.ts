@@ -181,14 +181,15 @@ export class TestQueue implements AsyncDisposable {
 
   /**
    * Waits until nothing is left to be done: no job that has not ended, nothing that carries one, and as many workers as live.
-   * Then nothing may have been lost and nothing be there twice. Gives the jobs.
+   * Then nothing may have been lost and nothing be there twice. Gives the jobs. `workers: false`: who is told of as alive is
+   * another matter.
    */
-  async settled(deadlineMs = 30_000): Promise<StoredJob[]> {
+  async settled(deadlineMs = 30_000, options: { workers?: boolean } = {}): Promise<StoredJob[]> {
     const alive = this.#workers.filter((worker) => !worker.hasExited()).length
     const rest = async (): Promise<string> => {
       const open = (await this.stored()).filter(({ state }) => ['QUEUED', 'RUNNING', 'RETRYING'].includes(state))
       const carriers = await this.carriers()
-      const workers = await this.workerCount()
+      const workers = options.workers === false ? alive : await this.workerCount()
       if (open.length === 0 && carriers.length === 0 && workers === alive) return ''
       return JSON.stringify({ open, carriers, workers, alive })
     }
