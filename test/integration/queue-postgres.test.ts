@@ -18,6 +18,7 @@ suite('a Postgres that goes away', { concurrency: true }, () => {
       await using postgres = await startOwnPostgres()
       await using queue = await TestQueue.open(await postgres.createDatabase())
       const workers = [await queue.startWorker(), await queue.startWorker()]
+      const repeated = 0
       for (let round = 0; round < rounds; round++) {
         const known = new Set((await queue.stored()).map(({ id }) => id))
         await queue.enqueueAll(
@@ -79,7 +80,7 @@ suite('a Postgres that goes away', { concurrency: true }, () => {
       for (const queue of queues) {
         const jobs = Array.from({ length: 60 }, (_, i) => ({
           // Some end while nothing can be stored, some after it.
-          ...{ ms: i % 6 === 0 ? 1000 * (i / 6) : 30, writes: i % 2 === 0, saves: i % 3 === 0 },
+          ...{ ms: i < 5 ? 1500 * (i + 1) : 30, writes: i % 2 === 0, saves: i % 3 === 0 },
         }))
         await queue.enqueueAll(jobs)
         await until(async () => (await queue.effects('begun')).length > 0, 'jobs run')
