@@ -139,7 +139,7 @@ suite('workers that are killed', { concurrency: 4 }, () => {
       await using queue = await TestQueue.open()
       await queue.enqueue({ act: 'die' })
       const innocents = await queue.enqueueAll(
-        Array.from({ length: rounds }, () => ({ act: 'wait', ms: 50, writes: true }) as const),
+        Array.from({ length: rounds }, () => ({ act: 'wait', ms: 500, writes: true }) as const),
       )
       for (let worker = await queue.startWorker(); ; worker = await queue.startWorker()) {
         const hasDied = await Promise.race([worker.exited.then(() => true), queue.settled(60_000).then(() => false)])
