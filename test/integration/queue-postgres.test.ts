@@ -93,9 +93,11 @@ suite('a Postgres that goes away', { concurrency: true }, () => {
       await sleep(pauseMs)
       resume()
       for (const queue of queues) {
-        for (const { state, attempt } of await queue.settled(60_000)) {
-          assert.deepEqual([state, attempt], ['SUCCEEDED', 1])
-        }
+        const jobs = await queue.settled(60_000, { workers: false })
+        for (const { state, failures } of jobs) assert.deepEqual([state, failures], ['SUCCEEDED', 0])
+        // Of what was being taken up when Postgres stood still, some may be let go of in vain: run again, and shown once.
+        const repeated = jobs.filter(({ attempt }) => attempt > 1)
+        assert.ok(repeated.length <= 16, JSON.stringify(repeated))
       }
       for (const worker of workers) {
         assert.equal(worker.hasExited(), false, worker.log())
