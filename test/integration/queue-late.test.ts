@@ -11,7 +11,7 @@ suite('workers that stand still for longer than they are waited for', { concurre
     await using queue = await TestQueue.open()
     let [late, other] = [await queue.startWorker(), await queue.startWorker()]
     for (let round = 0; round < rounds; round++) {
-      const job = { act: 'finish', ms: 1000, attempts: 1, writes: round % 2 === 0, saves: true } as const
+      const job = { act: 'finish', ms: 4000, attempts: 1, writes: round % 2 === 0, saves: true } as const
       const id = await queue.enqueue(job)
       const { pid } = await queue.begun(id)
       if (pid !== late.pid) [late, other] = [other, late]
@@ -35,8 +35,8 @@ suite('workers that stand still for longer than they are waited for', { concurre
       const job = { act: 'finish', ms: 2500, attempts: 2, writes: round % 2 === 0 } as const
       const id = await queue.enqueue(job)
       await queue.begun(id)
-      const other = await queue.startWorker()
       late.kill('SIGSTOP')
+      const other = await queue.startWorker()
       await queue.begun(id, 2)
       const [carrier] = await queue.carriers()
       late.kill('SIGCONT')
