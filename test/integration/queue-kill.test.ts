@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { suite, test } from 'node:test'
-import { TestQueue, until, within } from '../support/queue.ts'
+import { TestQueue, until, within } from '../support/queue-processes.ts'
 
 const rounds = 5
 const lostWithinMs = 10_000

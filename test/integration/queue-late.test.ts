@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { suite, test } from 'node:test'
-import { type QueueWorker, TestQueue, until } from '../support/queue.ts'
+import { type QueueWorker, TestQueue, until } from '../support/queue-processes.ts'
 
 const rounds = 5
 

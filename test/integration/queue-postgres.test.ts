@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { suite, test } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { type OwnPostgres, startOwnPostgres } from '../support/own-postgres.ts'
-import { TestQueue, until, within } from '../support/queue.ts'
+import { TestQueue, until, within } from '../support/queue-processes.ts'
 
 const rounds = 5
 const jobCount = 200

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { suite, test } from 'node:test'
-import { TestQueue, until, within } from '../support/queue.ts'
+import { TestQueue, until, within } from '../support/queue-processes.ts'
 import type { TestJob } from '../support/queue-tasks.ts'
 
 const rounds = 5
