@@ -1,0 +1,97 @@
+import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
+import pg from 'pg'
+import { EmbeddedPostgres } from '../../src/platform/embedded-postgres.ts'
+import { createPool } from '../../src/platform/pool.ts'
+import { migrate } from '../../src/store/migrations.ts'
+import { silentLog } from './log.ts'
+
+export interface OwnPostgres extends AsyncDisposable {
+  /** The address of another migrated database. */
+  createDatabase(): Promise<string>
+  /** A fast shutdown and a start. */
+  restart(): Promise<void>
+  /** kill -9 of the postmaster, which its children follow, and a start. */
+  killAndStart(): Promise<void>
+  /** Stops all its processes with SIGSTOP. Returns what has them go on. */
+  pause(): () => void
+}
+
+/** A Postgres of the test's own, to do as it likes with. */
+export async function startOwnPostgres(): Promise<OwnPostgres> {
+  const directory = mkdtempSync(join(tmpdir(), 'finstage-own-postgres-'))
+  let onExit = (): void => {}
+  const postgres = new EmbeddedPostgres(directory, () => onExit())
+  await postgres.start()
+  const pool = createPool(postgres.connectionString, silentLog, 2)
+  await migrate(pool, silentLog)
+  await pool.end()
+  const postmaster = (): number =>
+    Number(readFileSync(join(directory, 'postgres', 'postmaster.pid'), 'utf8').split('\n')[0])
+  let databases = 0
+  const stopped: number[] = []
+  const resume = (): void => {
+    for (const pid of stopped.splice(0)) process.kill(pid, 'SIGCONT')
+  }
+  return {
+    async createDatabase() {
+      const name = `queue_${++databases}`
+      const client = new pg.Client({ connectionString: postgres.connectionString.replace('/finstage?', '/postgres?') })
+      await client.connect()
+      await client.query(`CREATE DATABASE ${name} TEMPLATE finstage`)
+      await client.end()
+      return postgres.connectionString.replace('/finstage?', `/${name}?`)
+    },
+    async restart() {
+      await postgres.stop()
+      await postgres.start()
+    },
+    async killAndStart() {
+      const pid = postmaster()
+      const children = childrenOf(pid)
+      const noticed = new Promise<void>((resolve) => {
+        onExit = resolve
+      })
+      process.kill(pid, 'SIGKILL')
+      await noticed
+      while ([pid, ...children].some(isRunning)) await sleep(20)
+      await postgres.start()
+    },
+    pause() {
+      const pid = postmaster()
+      process.kill(pid, 'SIGSTOP')
+      stopped.push(pid)
+      for (const child of childrenOf(pid)) {
+        process.kill(child, 'SIGSTOP')
+        stopped.push(child)
+      }
+      return resume
+    },
+    [Symbol.asyncDispose]: async () => {
+      resume()
+      await postgres.stop()
+      rmSync(directory, { recursive: true, force: true })
+    },
+  }
+}
+
+/** State and parent of a process; null where there is none. */
+function statOf(pid: number | string): { state: string; parent: number } | null {
+  try {
+    const [state = '', parent] = readFileSync(`/proc/${pid}/stat`, 'utf8')
+      .replace(/^.*\) /s, '')
+      .split(' ')
+    return { state, parent: Number(parent) }
+  } catch {
+    return null
+  }
+}
+
+const isRunning = (pid: number): boolean => !['Z', 'X', undefined].includes(statOf(pid)?.state)
+
+const childrenOf = (pid: number): number[] =>
+  readdirSync('/proc')
+    .filter((name) => /^\d+$/.test(name) && statOf(name)?.parent === pid)
+    .map(Number)
