@@ -84,7 +84,7 @@ function finstage(): Queue {
 }
 
 function graphile(preset: object): Queue {
-  const pool = createPool(connectionString, log, connections)
+  const pool = createPool(connectionString, log, { max: connections })
   return {
     async fill() {
       await runMigrations({ pgPool: pool, logger: silent })

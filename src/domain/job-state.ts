@@ -14,10 +14,15 @@ import type { JobState } from './job.ts'
  *       +--requeue-- FAILED, CANCELLED <--cancel-- QUEUED, RUNNING, RETRYING
  *
  * begin: a worker starts an attempt; of a RUNNING job, because the worker that ran it was lost. handBack: its worker stops.
- * giveUp: too many workers were lost with it. progress changes no state.
+ * progress changes no state.
+ *
+ * With a job that was lost twice begins a suspicion that it kills its workers. From then on it is begun by beginAlone, while its
+ * worker runs no other suspect, or put off by postpone, to QUEUED. giveUp: it was lost too often.
  */
 export const transitions = {
   begin: { from: ['QUEUED', 'RETRYING', 'RUNNING'], to: 'RUNNING' },
+  beginAlone: { from: ['QUEUED', 'RETRYING', 'RUNNING'], to: 'RUNNING' },
+  postpone: { from: ['QUEUED', 'RETRYING', 'RUNNING'], to: 'QUEUED' },
   progress: { from: ['RUNNING'], to: 'RUNNING' },
   succeed: { from: ['RUNNING'], to: 'SUCCEEDED' },
   retry: { from: ['RUNNING'], to: 'RETRYING' },
@@ -30,5 +35,7 @@ export const transitions = {
 
 export type JobEvent = keyof typeof transitions
 
-/** A job that has cost so many workers their lives is not begun again. */
+/** A job that was lost with so many workers does not run beside another such job. */
+export const suspectLosses = 2
+/** A job that was lost with so many workers is not begun again. */
 export const maxLosses = 5

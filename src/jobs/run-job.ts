@@ -11,6 +11,8 @@ import { retryInSeconds } from './retry-delay.ts'
 
 /** How long a change of state is tried again while the database is away. */
 const patienceMs = 60_000
+/** How long a suspect is put off at least, at most for twice as long. */
+const postponeSeconds = 1
 
 /** Why a run is told to stop. */
 export type Interruption = 'stopping' | 'superseded'
@@ -33,23 +35,47 @@ export interface JobServices {
   readonly metrics: JobMetrics
   /** From 0 to 1. */
   readonly random: () => number
+  /** Whether this process runs a job that may kill it: one that does so must not take others of its kind with it. */
+  readonly suspects: { isRunning: boolean }
 }
+
+const persist = <T>(work: () => Promise<T>): Promise<T> => persistently(work, patienceMs)
+
+const teller =
+  ({ bus }: JobServices) =>
+  (job: Job | null): Job | null => {
+    if (job) bus.publish('job', changeOf(job))
+    return job
+  }
 
 /**
  * Runs one attempt of a job and tells of every change. Resolves where graphile-worker's job has done its duty: the job has
  * ended, or another carrier has it. Throws where it has not.
  */
 export async function runJob(task: Task, pickup: Pickup, services: JobServices): Promise<void> {
-  const { store, bus, metrics, random } = services
-  const tell = (job: Job | null): Job | null => {
-    if (job) bus.publish('job', changeOf(job))
-    return job
+  const { store, metrics, random, suspects } = services
+  const tell = teller(services)
+  const { jobId, carrier } = pickup
+  const begun = tell(await persist(() => store.begin(jobId, carrier)))
+  if (begun) return runAttempt(task, begun, pickup, services)
+  // It has ended or moved on, or is a suspect.
+  const isTurn = !suspects.isRunning
+  if (isTurn) suspects.isRunning = true
+  try {
+    const laterSeconds = postponeSeconds * (1 + random())
+    const suspect = tell(
+      await persist(() => (isTurn ? store.beginAlone(jobId, carrier) : store.postpone(jobId, carrier, laterSeconds))),
+    )
+    if (suspect?.state === 'FAILED') metrics.gaveUp(suspect)
+    if (suspect?.state === 'RUNNING') await runAttempt(task, suspect, pickup, services)
+  } finally {
+    if (isTurn) suspects.isRunning = false
   }
-  const persist = <T>(work: () => Promise<T>): Promise<T> => persistently(work, patienceMs)
+}
 
-  const job = tell(await persist(() => store.begin(pickup.jobId, pickup.carrier)))
-  if (job?.state === 'FAILED') metrics.gaveUp(job)
-  if (job?.state !== 'RUNNING') return
+async function runAttempt(task: Task, job: Job, pickup: Pickup, services: JobServices): Promise<void> {
+  const { store, metrics, random } = services
+  const tell = teller(services)
   const run: JobRun = { id: job.id, carrier: pickup.carrier, attempt: job.attempt }
   pickup.onBegun(run)
   const log = services.log.child({ job: job.id, kind: job.kind, attempt: job.attempt })
@@ -71,7 +97,10 @@ export async function runJob(task: Task, pickup: Pickup, services: JobServices):
       const outcome = await orAbort(
         task.run(job.input, {
           ...{ jobId: job.id, signal, log, progress: reporter.report, savedParts: parts },
-          savePart: (name, result) => persist(() => store.savePart(run, name, result)),
+          savePart: (name, result) => {
+            hasParts = true
+            return persist(() => store.savePart(run, name, result))
+          },
           isLast: job.failures + 1 >= job.maxAttempts,
         }),
         signal,

@@ -48,6 +48,7 @@ export class JobRunner {
   /** The newest last; the others are broken, and only finish what they run. */
   readonly #pools = new Set<WorkerPool>()
   readonly #stopping = new AbortController()
+  readonly #suspects = { isRunning: false }
   #current: WorkerPool | undefined
   #started: Promise<void> | undefined
   #stopped: Promise<void> | undefined
@@ -114,7 +115,7 @@ export class JobRunner {
     const { pool, tasks, schedules, bus, log, random = Math.random } = this.#options
     const opened: WorkerPool = await WorkerPool.open({
       ...{ pool, tasks, schedules, log, concurrency: jobConcurrency },
-      services: { bus, log, random, store: this.#runs, metrics: this.#metrics },
+      services: { bus, log, random, store: this.#runs, metrics: this.#metrics, suspects: this.#suspects },
       onOpen: (id) => this.#workers.beat([id]),
       onBroken: (error) => {
         log.error({ err: error }, 'the workers have failed, and are replaced')

@@ -30,6 +30,7 @@ interface Running {
   /** Undefined until the attempt has begun. */
   run: JobRun | undefined
   readonly interrupt: AbortController
+  readonly ended: PromiseWithResolvers<void>
 }
 
 /** A pool of graphile-worker with our tasks. Its states: open() -> running -> broken or stop() -> stopped. */
@@ -40,6 +41,9 @@ export class WorkerPool {
   #id = ''
   #polledAtMs = performance.now()
   #stopped: Promise<void> | undefined
+  /** Resolves when it has broken, and nothing runs any more. */
+  readonly #spent = Promise.withResolvers<void>()
+  #isBroken = false
 
   private constructor(options: WorkerPoolOptions) {
     this.#options = options
@@ -83,9 +87,12 @@ export class WorkerPool {
     for (const { interrupt } of this.#running.values()) interrupt.abort('stopping' satisfies Interruption)
   }
 
-  /** Takes no more jobs. Resolves when those that run have ended or were handed back. */
+  /**
+   * Takes no more jobs. Resolves when those that run have ended or were handed back: of one that has broken, graphile-worker's
+   * own stop may never end, as it waits for completions that it has given up.
+   */
   stop(): Promise<void> {
-    this.#stopped ??= Promise.resolve(this.#runner?.stop())
+    this.#stopped ??= Promise.race([Promise.resolve(this.#runner?.stop()), this.#spent.promise])
     return this.#stopped
   }
 
@@ -101,11 +108,11 @@ export class WorkerPool {
     events.on('worker:getJob:empty', hasPolled)
     events.on('job:start', hasPolled)
     events.on('pool:fatalError', ({ error }) => broken(error))
-    let isBroken = false
     const broken = (error: unknown): void => {
-      if (isBroken || this.#stopped) return
-      isBroken = true
-      onBroken(error)
+      if (this.#isBroken) return
+      this.#isBroken = true
+      if (this.#running.size === 0) this.#spent.resolve()
+      if (!this.#stopped) onBroken(error)
     }
     let opened: Promise<void> | undefined
     const startWorker = (): Promise<void> => {
@@ -158,13 +165,27 @@ export class WorkerPool {
       })
   }
 
+  /**
+   * A carrier may be handed to a pool that still runs it, where the pool was taken for lost and has come back. What runs then no
+   * longer counts, and may not end before the newer run: graphile-worker would let go of the carrier, or delete it.
+   */
   async #holding(carrier: string, work: (running: Running) => Promise<void>): Promise<void> {
-    const running: Running = { run: undefined, interrupt: new AbortController() }
+    const running: Running = {
+      run: undefined,
+      interrupt: new AbortController(),
+      ended: Promise.withResolvers<void>(),
+    }
+    this.#running.get(carrier)?.interrupt.abort('superseded' satisfies Interruption)
     this.#running.set(carrier, running)
     try {
       await work(running)
     } finally {
-      this.#running.delete(carrier)
+      for (let newest = this.#running.get(carrier); newest && newest !== running; newest = this.#running.get(carrier)) {
+        await newest.ended.promise
+      }
+      if (this.#running.get(carrier) === running) this.#running.delete(carrier)
+      running.ended.resolve()
+      if (this.#isBroken && this.#running.size === 0) this.#spent.resolve()
     }
   }
 }

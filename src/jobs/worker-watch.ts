@@ -40,6 +40,8 @@ export class WorkerWatch {
   readonly #stopping = new AbortController()
   /** For how many looks the beat of a worker has stood still. */
   #still = new Map<string, { readonly beat: string; readonly looks: number }>()
+  /** What our own pools held without knowing, at the last search. */
+  #orphans = new Set<string>()
   #looks = 0
   #watching: Promise<void> | undefined
   #lookedAtMs = performance.now()
@@ -90,11 +92,18 @@ export class WorkerWatch {
     this.#looks++
   }
 
+  /** Lets go of what was an orphan at the last search too: a pause of the database makes one look like many. */
   async #releaseOrphans(own: readonly WatchedPool[]): Promise<void> {
     const { store, log } = this.#options
+    const before = this.#orphans
+    this.#orphans = new Set()
     for (const { id, carriers } of own) {
-      const released = await store.releaseOrphans(id, carriers)
-      if (released > 0) log.warn({ worker: id, jobs: released }, 'let go of jobs that were held without being run')
+      const found = await store.orphans(id, carriers)
+      const orphans = found.filter((carrier) => before.has(carrier))
+      for (const carrier of found) this.#orphans.add(carrier)
+      if (orphans.length === 0) continue
+      log.warn({ worker: id, jobs: orphans.length }, 'let go of jobs that were held without being run')
+      await store.releaseOrphans(id, orphans)
     }
   }
 

@@ -3,8 +3,8 @@ import pg from 'pg'
 import type { Logger } from './logger.ts'
 
 /** The connections that everything but LISTEN and the locks goes through. */
-export function createPool(connectionString: string, log: Logger, max = 20): pg.Pool {
-  const pool = new pg.Pool({ connectionString, max, connectionTimeoutMillis: 10_000 })
+export function createPool(connectionString: string, log: Logger, options: pg.PoolConfig = { max: 20 }): pg.Pool {
+  const pool = new pg.Pool({ connectionString, connectionTimeoutMillis: 10_000, ...options })
   // Without listeners, a Postgres that goes away under a connection ends the process.
   // Not the error itself: the whole client hangs on it.
   pool.on('error', ({ message }) => log.warn({ reason: message }, 'a database connection was lost'))
@@ -31,6 +31,8 @@ export async function transaction<T>(pool: pg.Pool, work: (client: pg.PoolClient
   }
 }
 
+/** A transaction that does nothing for so long is that of a process which stands still, and holds up others. */
+const idleTransactionMs = 4000
 /** How soon a connection that failed is tried again. */
 const reconnectMs = 200
 
@@ -43,7 +45,7 @@ export function createPatientPool(
   log: Logger,
   { patienceMs, max }: { patienceMs: number; max: number },
 ): pg.Pool {
-  const pool = createPool(connectionString, log, max)
+  const pool = createPool(connectionString, log, { max, idle_in_transaction_session_timeout: idleTransactionMs })
   const connectOnce = pool.connect.bind(pool)
   const connect = (): Promise<pg.PoolClient> =>
     persistently(() => (pool.ended ? neverAgain() : connectOnce()), patienceMs)

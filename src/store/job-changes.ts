@@ -1,6 +1,6 @@
 import type pg from 'pg'
 import type { Job, JobFailure } from '../domain/job.ts'
-import { type JobEvent, maxLosses, transitions } from '../domain/job-state.ts'
+import { type JobEvent, maxLosses, suspectLosses, transitions } from '../domain/job-state.ts'
 import { Batcher } from '../platform/batcher.ts'
 import { historyEntry, jobColumns } from './job-columns.ts'
 import { dispatch } from './job-dispatch.ts'
@@ -39,22 +39,21 @@ type Column =
   | 'queue_job_id'
 
 const isLost = `jobs.state = 'RUNNING'`
-const hasLostEnough = `jobs.losses >= ${maxLosses - 1}`
+/** With the attempt that may just have been found lost. */
+const losses = `jobs.losses + (${isLost})::int`
 const now = 'clock_timestamp()'
 const retryAt = `${now} + asked.retry_in * interval '1 second'`
 const carrierAt = (runAt: string): string =>
   dispatch({ id: 'jobs.id', kind: 'jobs.kind', priority: 'jobs.priority', runAt })
 
+const newAttempt = { attempt: 'jobs.attempt + 1', losses, progress: '0', failure: 'NULL::jsonb', started_at: now }
+
 const effects: Readonly<Record<JobEvent, Effect>> = {
-  begin: {
-    unless: `${isLost} AND ${hasLostEnough}`,
-    set: {
-      attempt: 'jobs.attempt + 1',
-      losses: `jobs.losses + (${isLost})::int`,
-      progress: '0',
-      failure: 'NULL::jsonb',
-      started_at: now,
-    },
+  begin: { unless: `${losses} >= ${suspectLosses}`, set: newAttempt },
+  beginAlone: { unless: `${losses} >= ${maxLosses}`, set: newAttempt },
+  postpone: {
+    unless: `${losses} >= ${maxLosses}`,
+    set: { losses, run_at: retryAt, queue_job_id: carrierAt(retryAt) },
   },
   progress: { set: { progress: 'asked.progress' } },
   succeed: { set: { progress: '1', result: 'asked.result', finished_at: now } },
@@ -68,7 +67,7 @@ const effects: Readonly<Record<JobEvent, Effect>> = {
   },
   fail: { set: { failure: 'asked.failure', failures: 'jobs.failures + 1', finished_at: now } },
   giveUp: {
-    unless: `NOT (${hasLostEnough})`,
+    unless: `${losses} < ${maxLosses}`,
     set: {
       failure: `asked.failure || jsonb_build_object('attempt', jobs.attempt)`,
       losses: 'jobs.losses + 1',

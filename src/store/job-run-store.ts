@@ -44,12 +44,19 @@ export class JobRunStore {
     this.#parts = new Batcher((parts) => this.#writeParts(parts), maxPartsAtOnce)
   }
 
-  /** RUNNING, or FAILED where too many workers were lost with it. null: there is nothing to run, it has ended or moved on. */
-  async begin(id: string, carrier: string): Promise<Job | null> {
-    const begun = await this.#changes.change('begin', { id, carrier })
-    if (begun) return begun
-    const message = `The workers of ${maxLosses} attempts died while they ran it`
-    return this.#changes.change('giveUp', { id, carrier, failure: { code: 'INTERNAL', message, attempt: 0 } })
+  /** RUNNING. null: it has ended or moved on, or is a suspect. */
+  begin(id: string, carrier: string): Promise<Job | null> {
+    return this.#changes.change('begin', { id, carrier })
+  }
+
+  /** RUNNING though it may be a suspect, or FAILED where too many workers were lost with it. null: it has ended or moved on. */
+  async beginAlone(id: string, carrier: string): Promise<Job | null> {
+    return (await this.#changes.change('beginAlone', { id, carrier })) ?? this.#giveUp(id, carrier)
+  }
+
+  /** QUEUED again, to be begun later, or FAILED where too many workers were lost with it. null: it has ended or moved on. */
+  async postpone(id: string, carrier: string, retryInSeconds: number): Promise<Job | null> {
+    return (await this.#changes.change('postpone', { id, carrier, retryInSeconds })) ?? this.#giveUp(id, carrier)
   }
 
   progress(run: JobRun, progress: number): Promise<Job | null> {
@@ -120,6 +127,11 @@ export class JobRunStore {
   /** Saves a part of the result, for a later attempt. A run that no longer counts saves nothing. */
   async savePart(run: JobRun, part: string, result: unknown): Promise<void> {
     await this.#parts.add({ run, part, result })
+  }
+
+  #giveUp(id: string, carrier: string): Promise<Job | null> {
+    const message = `The workers of ${maxLosses} attempts died while they ran it`
+    return this.#changes.change('giveUp', { id, carrier, failure: { code: 'INTERNAL', message, attempt: 0 } })
   }
 
   #change(event: JobEvent, { id, carrier, attempt }: JobRun, change: Partial<JobChangeRequest>): Promise<Job | null> {

@@ -14,8 +14,8 @@ export interface Waiting {
   readonly oldestSeconds: number
 }
 
-/** After so long a job that its own worker knows nothing of is let go of: what comes and goes meanwhile is none. */
-const orphanSeconds = 5
+/** What was taken or ended within this time its worker may not know of yet. */
+const orphanSeconds = 2
 
 /** The worker pools, what they hold of graphile-worker's jobs, and what waits for them. */
 export class WorkerStore {
@@ -53,17 +53,23 @@ export class WorkerStore {
     await this.#pool.query('DELETE FROM finstage.workers WHERE id = $1', [worker])
   }
 
-  /**
-   * Lets go of what a worker holds without knowing: the answer that told of it was lost, or its completion was. graphile-worker
-   * has a function for all jobs of a worker, but none for one of them.
-   */
-  async releaseOrphans(worker: string, running: readonly string[]): Promise<number> {
-    const { rowCount } = await this.#pool.query(
-      `UPDATE graphile_worker._private_jobs SET locked_at = NULL, locked_by = NULL
+  /** What a worker holds without knowing: the answer that told of it was lost, or its completion was. */
+  async orphans(worker: string, running: readonly string[]): Promise<string[]> {
+    const { rows } = await this.#pool.query<{ id: string }>(
+      `SELECT id::text FROM graphile_worker.jobs
        WHERE locked_by = $1 AND NOT id = ANY($2::bigint[]) AND locked_at < now() - $3 * interval '1 second'`,
       [worker, running, orphanSeconds],
     )
-    return rowCount ?? 0
+    return rows.map(({ id }) => id)
+  }
+
+  /** Lets go of some of what a worker holds. graphile-worker has a function for all of it, but none for a part. */
+  async releaseOrphans(worker: string, carriers: readonly string[]): Promise<void> {
+    await this.#pool.query(
+      `UPDATE graphile_worker._private_jobs SET locked_at = NULL, locked_by = NULL
+       WHERE locked_by = $1 AND id = ANY($2::bigint[])`,
+      [worker, carriers],
+    )
   }
 
   /** Lets each waiting job rise one class for every `agingSeconds` that it has been due. */

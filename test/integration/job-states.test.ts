@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { after, before, test } from 'node:test'
 import fc from 'fast-check'
 import { type JobFailure, type JobState, jobStates } from '../../src/domain/job.ts'
-import { type JobEvent, maxLosses, transitions } from '../../src/domain/job-state.ts'
+import { type JobEvent, maxLosses, suspectLosses, transitions } from '../../src/domain/job-state.ts'
 import { changeJobs, type JobChangeRequest } from '../../src/store/job-changes.ts'
 import type { JobRun } from '../../src/store/job-run-store.ts'
 import { owner, startQueue, type TestQueue, testTask } from '../support/queue.ts'
@@ -41,7 +41,8 @@ after(async () => {
 const events = Object.keys(transitions) as JobEvent[]
 const failure: JobFailure = { code: 'SOURCE_UNAVAILABLE', message: 'away', attempt: 1 }
 const asked: Readonly<Record<JobEvent, Partial<JobChangeRequest>>> = {
-  ...{ begin: {}, handBack: {}, requeue: {} },
+  ...{ begin: {}, beginAlone: {}, handBack: {}, requeue: {} },
+  postpone: { retryInSeconds: 60 },
   progress: { progress: 0.5 },
   succeed: { result: { found: 7 } },
   retry: { failure, retryInSeconds: 60 },
@@ -92,7 +93,7 @@ async function jobIn(state: JobState): Promise<string> {
 
 /** Lets workers be lost with a job that runs, until one more is one too many. */
 async function loseWorkers(id: string): Promise<void> {
-  for (let i = 1; i < maxLosses; i++) assert.ok(await change('begin', id))
+  for (let i = 1; i < maxLosses; i++) assert.ok(await change('beginAlone', id))
 }
 
 const runOf = async (id: string): Promise<JobRun> => {
@@ -104,10 +105,13 @@ const runOf = async (id: string): Promise<JobRun> => {
 function effect(event: JobEvent, was: Row, is: Row): Partial<Row> {
   const { run_at, started_at, finished_at, queue_job_id } = is
   switch (event) {
-    case 'begin': {
+    case 'begin':
+    case 'beginAlone': {
       const losses = was.losses + (was.state === 'RUNNING' ? 1 : 0)
       return { attempt: was.attempt + 1, losses, progress: 0, failure: null, started_at }
     }
+    case 'postpone':
+      return { losses: was.losses + (was.state === 'RUNNING' ? 1 : 0), run_at, queue_job_id }
     case 'progress':
       return { progress: 0.5 }
     case 'succeed':
@@ -130,10 +134,16 @@ function effect(event: JobEvent, was: Row, is: Row): Partial<Row> {
 }
 
 const timesOf: Partial<Record<JobEvent, readonly string[]>> = {
-  ...{ begin: ['started_at'], succeed: ['finished_at'], fail: ['finished_at'], giveUp: ['finished_at'] },
+  ...{
+    begin: ['started_at'],
+    beginAlone: ['started_at'],
+    succeed: ['finished_at'],
+    fail: ['finished_at'],
+    giveUp: ['finished_at'],
+  },
   ...{ cancel: ['finished_at'], requeue: ['run_at'] },
 }
-const sendsAnew = new Set<JobEvent>(['retry', 'handBack', 'requeue'])
+const sendsAnew = new Set<JobEvent>(['postpone', 'retry', 'handBack', 'requeue'])
 
 for (const event of events) {
   for (const state of jobStates) {
@@ -182,7 +192,7 @@ for (const event of events) {
         const [next, ...others] = carriedNow.slice(carried.length)
         assert.deepEqual([next?.id, next?.priority, others], [is.queue_job_id, carried[0]?.priority, []])
         assert.ok(Math.abs(Date.parse(next?.run_at ?? '') - Date.parse(is.run_at)) < 10)
-        if (event === 'retry') {
+        if (event === 'retry' || event === 'postpone') {
           const inMs = Date.parse(is.run_at) - Date.parse(String(is.changed_at))
           assert.ok(Math.abs(inMs - 60_000) < 100)
         }
@@ -191,21 +201,24 @@ for (const event of events) {
   }
 }
 
-test('a job is given up only when it has cost so many workers their lives, and is then not begun again', async () => {
+test('a job that was lost twice is begun alone, and given up when it has cost so many workers their lives', async () => {
   const id = await jobIn('RUNNING')
   const { carrier } = await runOf(id)
   for (let lost = 1; lost < maxLosses; lost++) {
     assert.equal(await change('giveUp', id, { carrier }), null)
-    assert.deepEqual((await queue.runStore.begin(id, carrier))?.state, 'RUNNING')
+    const begun = await queue.runStore.begin(id, carrier)
+    assert.equal(begun?.state, lost < suspectLosses ? 'RUNNING' : undefined)
+    if (!begun) assert.equal((await queue.runStore.beginAlone(id, carrier))?.state, 'RUNNING')
     assert.equal((await row(id)).losses, lost)
   }
   assert.equal(await change('begin', id, { carrier }), null)
-  const job = await queue.runStore.begin(id, carrier)
+  const job = await queue.runStore.beginAlone(id, carrier)
   assert.deepEqual(
     [job?.state, job?.failure?.code, job?.failure?.attempt, job?.failures],
     ['FAILED', 'INTERNAL', maxLosses, 0],
   )
   assert.equal(await queue.runStore.begin(id, carrier), null)
+  assert.equal(await queue.runStore.beginAlone(id, carrier), null)
 })
 
 test('an event that names another owner, carrier or attempt than the job has changes nothing', async () => {
@@ -342,19 +355,23 @@ test('no sequence of events leads out of the machine: its history tells each sta
         otherOwner: { owner: 'bob', carrier },
       }
       const { from, to } = transitions[event]
-      const isLoss: boolean = event === 'begin' && state === 'RUNNING'
+      const takes = event === 'begin' || event === 'beginAlone' || event === 'postpone'
+      const lost: number = losses + ((takes && state === 'RUNNING') || event === 'giveUp' ? 1 : 0)
+      const allows: Partial<Record<JobEvent, boolean>> = {
+        begin: lost < suspectLosses,
+        beginAlone: lost < maxLosses,
+        postpone: lost < maxLosses,
+        giveUp: lost >= maxLosses,
+      }
       const happens: boolean =
-        (who === 'any' || who === 'current') &&
-        (from as readonly JobState[]).includes(state) &&
-        !(isLoss && losses >= maxLosses - 1) &&
-        !(event === 'giveUp' && losses < maxLosses - 1)
+        (who === 'any' || who === 'current') && (from as readonly JobState[]).includes(state) && (allows[event] ?? true)
       const job = await change(event, id, asking[who])
       assert.equal(job !== null, happens, `${event} of ${state} by ${who}`)
       if (!job) continue
       state = to
       revision += 1
-      if (isLoss || event === 'giveUp') losses += 1
-      if (event === 'begin') attempt += 1
+      losses = lost
+      if (event === 'begin' || event === 'beginAlone') attempt += 1
       if (event === 'requeue') [attempt, losses] = [0, 0]
       assert.deepEqual([job.state, job.attempt, job.revision], [state, attempt, revision])
       if (event !== 'progress') told.push([revision, state, attempt])

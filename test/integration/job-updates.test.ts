@@ -46,7 +46,7 @@ const attempts = new Map<string, number>()
 
 async function startFollower(wrap: (bus: Bus) => Bus = (bus) => bus): Promise<Follower> {
   const connectionString = worker.database.url
-  const pool = createPool(connectionString, silentLog, 3)
+  const pool = createPool(connectionString, silentLog, { max: 3 })
   // Of its own, so that it can be kept from connecting.
   const role = `follower_${randomUUID().replaceAll('-', '')}`
   await worker.database.query(`CREATE ROLE ${role} LOGIN`)

@@ -90,9 +90,7 @@ suite('workers that are killed', { concurrency: 4 }, () => {
     })
   }
 
-  test('what ended, and the answer of the database was lost, is told all the same', {
-    todo: 'a follower is not told',
-  }, async () => {
+  test('what ended, and the answer of the database was lost, is told all the same', {}, async () => {
     await using queue = await TestQueue.open()
     for (let round = 0; round < rounds; round++) {
       const worker = await queue.startWorker({ losesAnswerOf: 'job succeed' })
@@ -133,9 +131,7 @@ suite('workers that are killed', { concurrency: 4 }, () => {
       })
     }
 
-    test('takes no other one with it, although they run side by side', {
-      todo: 'whatever ran beside it is counted as lost as often',
-    }, async () => {
+    test('takes no other one with it, although they run side by side', {}, async () => {
       await using queue = await TestQueue.open()
       await queue.enqueue({ act: 'die' })
       const innocents = await queue.enqueueAll(

@@ -52,9 +52,7 @@ suite('workers that stand still for longer than they are waited for', { concurre
     }
   })
 
-  test('a late attempt whose own worker has taken the job up again lets go of nothing', {
-    todo: 'it unlocks the carrier of the attempt that runs',
-  }, async () => {
+  test('a late attempt whose own worker has taken the job up again lets go of nothing', {}, async () => {
     await using queue = await TestQueue.open()
     const worker = await queue.startWorker()
     // Sees that the other stands still, and can't run its jobs.
@@ -84,9 +82,7 @@ suite('workers that stand still for longer than they are waited for', { concurre
     }
   })
 
-  test('a worker that stands still in the middle of a commit holds up no other job', {
-    todo: 'beginnings wait together for the lock on its row',
-  }, async () => {
+  test('a worker that stands still in the middle of a commit holds up no other job', {}, async () => {
     await using queue = await TestQueue.open()
     const frozen = await queue.startWorker({ kinds: ['BACKFILL'] })
     for (let round = 0; round < rounds; round++) {

@@ -25,7 +25,7 @@ export async function startOwnPostgres(): Promise<OwnPostgres> {
   let onExit = (): void => {}
   const postgres = new EmbeddedPostgres(directory, () => onExit())
   await postgres.start()
-  const pool = createPool(postgres.connectionString, silentLog, 2)
+  const pool = createPool(postgres.connectionString, silentLog, { max: 2 })
   await migrate(pool, silentLog)
   await pool.end()
   const postmaster = (): number =>
