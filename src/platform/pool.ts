@@ -82,7 +82,7 @@ export async function persistently<T>(work: () => Promise<T>, patienceMs: number
 }
 
 /** SQLSTATEs of a database that goes away, is away or comes back, and of a conflict that the next try does not have. */
-const passing = /^(08|57P0[123]$|53300$|40001$|40P01$)/
+const passing = /^(08|57P0[123]$|53300$|25P03$|40001$|40P01$)/
 const systemCodes = new Set(['ECONNREFUSED', 'ECONNRESET', 'EPIPE', 'ENOENT', 'ETIMEDOUT', 'EHOSTUNREACH', 'EAI_AGAIN'])
 
 function isOutage(error: unknown): boolean {

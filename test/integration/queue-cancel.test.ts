@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { suite, test } from 'node:test'
+import { jobConcurrency } from '../../src/jobs/runner.ts'
 import { TestQueue, until } from '../support/queue-processes.ts'
 
 const rounds = 5
@@ -17,7 +18,9 @@ suite('jobs that are cancelled or take too long', { concurrency: 2 }, () => {
       await until(async () => (await queue.effects('loops')).some(({ job }) => job === spinning), 'a loop runs')
       await until(async () => (await queue.job(retrying)).state === 'RETRYING', 'a job waits for its next attempt')
       // The worker has no place left, so the next one waits.
-      const filling = await queue.enqueueAll(Array.from({ length: 6 }, () => ({ act: 'deaf', writes: true }) as const))
+      const filling = await queue.enqueueAll(
+        Array.from({ length: jobConcurrency - 2 }, () => ({ act: 'deaf', writes: true }) as const),
+      )
       for (const id of filling) await queue.begun(id)
       const waiting = await queue.enqueue({ writes: true })
 

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { suite, test } from 'node:test'
+import { jobConcurrency } from '../../src/jobs/runner.ts'
 import { TestQueue, until, within } from '../support/queue-processes.ts'
 
 const rounds = 5
@@ -10,16 +11,16 @@ suite('workers that are killed', { concurrency: 4 }, () => {
     await using queue = await TestQueue.open()
     let first = await queue.startWorker()
     for (let round = 0; round < rounds; round++) {
-      const jobs = Array.from({ length: 12 }, (_, i) => ({
+      const jobs = Array.from({ length: jobConcurrency + 4 }, (_, i) => ({
         ...{ act: 'wait' as const, ms: 60_000, attempts: 1, writes: i % 2 === 0, saves: i % 3 === 0 },
       }))
       const ids = new Set(await queue.enqueueAll(jobs))
       const begun = async () => (await queue.effects('begun')).filter(({ job }) => ids.has(job))
-      await until(async () => (await begun()).length === 8, 'the worker is full')
+      await until(async () => (await begun()).length === jobConcurrency, 'the worker is full')
       const second = await queue.startWorker()
-      await until(async () => (await begun()).length === 12, 'the other one takes the rest')
+      await until(async () => (await begun()).length === jobConcurrency + 4, 'the other one takes the rest')
       const mine = (await begun()).filter(({ pid }) => pid === first.pid)
-      assert.equal(mine.length, 8)
+      assert.equal(mine.length, jobConcurrency)
       const killedAtMs = Date.now()
       first.kill('SIGKILL')
       for (const { job } of mine) {
@@ -42,10 +43,13 @@ suite('workers that are killed', { concurrency: 4 }, () => {
     await using queue = await TestQueue.open()
     let worker = await queue.startWorker()
     for (let round = 0; round < rounds; round++) {
-      const jobs = Array.from({ length: 10 }, () => ({ act: 'wait', ms: 60_000, attempts: 1, writes: true }) as const)
+      const jobs = Array.from(
+        { length: jobConcurrency + 2 },
+        () => ({ act: 'wait', ms: 60_000, attempts: 1, writes: true }) as const,
+      )
       const ids = await queue.enqueueAll(jobs, { maxAttempts: 1 })
       const begun = async () => (await queue.effects('begun')).filter(({ job }) => ids.includes(job))
-      await until(async () => (await begun()).length === 8, 'the worker is full')
+      await until(async () => (await begun()).length === jobConcurrency, 'the worker is full')
       const lost = new Set((await begun()).map(({ job }) => job))
       worker.kill('SIGKILL')
       await worker.exited

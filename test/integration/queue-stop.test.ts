@@ -1,16 +1,23 @@
 import assert from 'node:assert/strict'
 import { suite, test } from 'node:test'
+import { jobConcurrency } from '../../src/jobs/runner.ts'
 import { TestQueue, until, within } from '../support/queue-processes.ts'
 import type { TestJob } from '../support/queue-tasks.ts'
 
 const rounds = 5
+/** Beside three long jobs. */
+const room = jobConcurrency - 3
 
 suite('workers that stop, and workers side by side', { concurrency: 2 }, () => {
   test('SIGTERM under load: the worker exits with 0 within 10 s, what can finish has, and the rest is queued again at once with no attempt used up', async () => {
     await using queue = await TestQueue.open()
     let worker = await queue.startWorker()
     for (let round = 0; round < rounds; round++) {
-      const short: TestJob[] = Array.from({ length: 6 }, (_, i) => ({ act: 'finish', ms: 1500, writes: i % 2 === 0 }))
+      const short: TestJob[] = Array.from({ length: room + 1 }, (_, i) => ({
+        act: 'finish',
+        ms: 1500,
+        writes: i % 2 === 0,
+      }))
       const long: TestJob[] = [
         { act: 'wait', ms: 60_000, attempts: 1, writes: true },
         { act: 'deaf', attempts: 1, saves: true },
@@ -21,7 +28,7 @@ suite('workers that stop, and workers side by side', { concurrency: 2 }, () => {
       for (const id of handedBack) await queue.begun(id)
       const others = await queue.enqueueAll(short, order)
       await until(
-        async () => (await queue.effects('begun')).filter(({ job }) => others.includes(job)).length === 5,
+        async () => (await queue.effects('begun')).filter(({ job }) => others.includes(job)).length === room,
         'the worker is full',
       )
       const toldAtMs = performance.now()
@@ -35,7 +42,7 @@ suite('workers that stop, and workers side by side', { concurrency: 2 }, () => {
         assert.deepEqual([state, attempt, failures, losses], ['QUEUED', 1, 0, 0])
       }
       const states = others.map((id) => jobs.get(id)?.state)
-      assert.deepEqual(states.toSorted(), ['QUEUED', ...Array.from({ length: 5 }, () => 'SUCCEEDED')])
+      assert.deepEqual(states.toSorted(), ['QUEUED', ...Array.from({ length: room }, () => 'SUCCEEDED')])
       const carriers = await queue.carriers()
       assert.deepEqual(
         carriers.map(({ lockedBy }) => lockedBy),

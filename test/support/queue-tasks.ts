@@ -111,7 +111,7 @@ async function runTestJob(
     await client.query('INSERT INTO visible VALUES ($1, $2)', [jobId, attempt])
     if (act === 'freeze') process.kill(pid, 'SIGSTOP')
   }
-  return { result: { attempt, pid }, ...(job.writes || act === 'freeze' ? { write } : {}) }
+  return { result: { attempt, pid }, ...(job.writes || job.act === 'freeze' ? { write } : {}) }
 }
 
 const nameOf = (reason: unknown): string => (reason instanceof FinstageError ? reason.code : String(reason))
