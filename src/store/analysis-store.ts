@@ -15,22 +15,21 @@ export class AnalysisStore {
 
   /** Written with the job's success, in its transaction. */
   async insert(client: pg.PoolClient, jobId: string, findings: readonly SymbolFindings[]): Promise<void> {
-    for (const [place, found] of findings.entries()) {
-      await client.query(
-        `INSERT INTO finstage.symbol_analyses (job_id, place, symbol, interval, as_of, price, trend, indicators)
-         VALUES ($1, $2, $3, $4, to_timestamp($5::float8 / 1000), $6, $7, $8)`,
-        [
-          jobId,
-          place,
-          found.symbol,
-          found.interval,
-          found.asOfMs,
-          found.price,
-          found.trend,
-          JSON.stringify(found.indicators),
-        ],
-      )
-    }
+    await client.query(
+      `INSERT INTO finstage.symbol_analyses (job_id, place, symbol, interval, as_of, price, trend, indicators)
+       SELECT $1, place - 1, symbol, interval, to_timestamp(as_of_ms / 1000), price, trend, indicators
+       FROM unnest($2::text[], $3::text[], $4::float8[], $5::float8[], $6::text[], $7::jsonb[])
+         WITH ORDINALITY AS found(symbol, interval, as_of_ms, price, trend, indicators, place)`,
+      [
+        jobId,
+        findings.map(({ symbol }) => symbol),
+        findings.map(({ interval }) => interval),
+        findings.map(({ asOfMs }) => asOfMs),
+        findings.map(({ price }) => price),
+        findings.map(({ trend }) => trend),
+        findings.map(({ indicators }) => JSON.stringify(indicators)),
+      ],
+    )
   }
 
   async find(id: string): Promise<SymbolAnalysis | null> {
