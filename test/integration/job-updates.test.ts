@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { randomUUID } from 'node:crypto'
 import { after, before, test } from 'node:test'
+import type pg from 'pg'
 import { FinstageError } from '../../src/domain/errors.ts'
 import type { Job } from '../../src/domain/job.ts'
 import { JobService } from '../../src/jobs/job-service.ts'
@@ -17,7 +18,7 @@ let worker: TestQueue
 /** Another process, as far as the bus can tell: what it knows of the worker's jobs, it knows from Postgres. */
 let follower: Follower
 
-interface Follower {
+interface Follower extends AsyncDisposable {
   readonly jobs: JobService
   readonly bus: PostgresBus
   /** As whom the bus listens. */
@@ -60,7 +61,7 @@ async function startFollower(wrap: (bus: Bus) => Bus = (bus) => bus): Promise<Fo
     await pool.end()
     await worker.database.query(`DROP ROLE ${role}`)
   }
-  return { jobs, bus, role, stop }
+  return { jobs, bus, role, stop, [Symbol.asyncDispose]: stop }
 }
 
 const asRole = (url: string, role: string): string => url.replace(/\/\/[^@/]*@/, `//${role}@`)
@@ -176,7 +177,7 @@ test('jobs that were queued and ended while the bus was cut are told to who foll
 for (const lost of [1, 2, 3]) {
   test(`where message ${lost} of a job is lost, the gap is noticed at the next, and filled from its history`, async () => {
     let heard = 0
-    const losing = await startFollower((bus) => dropping(bus, 'job', () => ++heard === lost))
+    await using losing = await startFollower((bus) => dropping(bus, 'job', () => ++heard === lost))
     const all = reading(await losing.jobs.followAll(owner))
     const { id, goOn } = await gated({ failures: 1 })
     const one = reading(await losing.jobs.follow(id, owner))
@@ -187,17 +188,17 @@ for (const lost of [1, 2, 3]) {
     assert.deepEqual(states(all.seen), whole)
     assert.deepEqual(states(one.seen), whole.slice(-states(one.seen).length))
     for (const stream of [one, all]) assertOnceInOrder(stream.seen)
-    await losing.stop()
   })
 }
 
 test('where the last message of a job is lost, jobsMissed has it caught up with', async () => {
   let deaf = false
-  const losing = await startFollower((bus) => dropping(bus, 'job', () => deaf))
+  await using losing = await startFollower((bus) => dropping(bus, 'job', () => deaf))
+  const all = reading(await losing.jobs.followAll(owner))
   const { id, goOn } = await gated({ failures: 1 })
   const one = reading(await losing.jobs.follow(id, owner))
-  const all = reading(await losing.jobs.followAll(owner))
   await one.until('RUNNING')
+  await all.until('RUNNING')
   deaf = true
   goOn()
   await worker.ended(id)
@@ -208,8 +209,42 @@ test('where the last message of a job is lost, jobsMissed has it caught up with'
   assert.deepEqual(states(one.seen).slice(-3), whole.slice(-3))
   assert.deepEqual(states(all.seen).slice(-3), whole.slice(-3))
   for (const stream of [one, all]) assertOnceInOrder(stream.seen)
-  await losing.stop()
 })
+
+test('where the worker can not pass its last message on, its followers catch up once it can', async () => {
+  const all = reading(await follower.jobs.followAll(owner))
+  const { id, goOn } = await gated({ failures: 1 })
+  const one = reading(await follower.jobs.follow(id, owner))
+  await one.until('RUNNING')
+  await all.until('RUNNING')
+  await all.end()
+  const refused = refuseNotify(worker.pool)
+  goOn()
+  await worker.ended(id)
+  await eventually(() => refused.count >= 1, 'a message that was not passed on')
+  assert.equal(one.seen.at(-1)?.state, 'RUNNING')
+  refused.end()
+  await one.completed()
+  assert.deepEqual(states(one.seen).slice(-3), whole.slice(-3))
+  assertOnceInOrder(one.seen)
+})
+
+for (const event of ['succeed', 'retry', 'begin']) {
+  test(`where the answer to a ${event} is lost, and it has happened all the same, its followers are told`, async () => {
+    const { id, goOn } = await gated({ failures: 1 })
+    const one = reading(await follower.jobs.follow(id, owner))
+    await one.until('RUNNING')
+    const lost = loseAnswer(worker.pool, `job ${event}`)
+    goOn()
+    await one.completed()
+    assert.equal(lost(), 1)
+    assertOnceInOrder(one.seen)
+    const [history] = await worker.store.histories([id])
+    const seen = one.seen.map(({ state, attempt }) => `${state} ${attempt}`).slice(-3)
+    assert.deepEqual(seen, history?.states.map(({ state, attempt }) => `${state} ${attempt}`).slice(-3))
+    assert.equal(history?.job.state, 'SUCCEEDED')
+  })
+}
 
 test('who follows all is told each state of all jobs of its owner from now on, and of nobody else', async () => {
   const before = await gated({ failures: 1 })
@@ -282,6 +317,39 @@ async function carrierOf(id: string): Promise<string> {
     [id],
   )
   return row?.carrier ?? ''
+}
+
+/** Has a pool fail at what the bus passes messages on with. */
+function refuseNotify(pool: pg.Pool): { readonly count: number; end(): void } {
+  const query = pool.query
+  let count = 0
+  pool.query = ((...args: Parameters<typeof query>) => {
+    if ((args[0] as unknown as { name?: string }).name !== 'notify') return query.apply(pool, args)
+    count += 1
+    return Promise.reject(new Error('Connection terminated unexpectedly'))
+  }) as typeof query
+  return {
+    get count() {
+      return count
+    },
+    end() {
+      pool.query = query
+    },
+  }
+}
+
+/** Has the next statement of a name fail after it has been done; tells how often that has happened. */
+function loseAnswer(pool: pg.Pool, name: string): () => number {
+  const query = pool.query
+  let count = 0
+  pool.query = (async (...args: Parameters<typeof query>) => {
+    const answer = await query.apply(pool, args)
+    if (count > 0 || (args[0] as unknown as { name?: string }).name !== name) return answer
+    count += 1
+    pool.query = query
+    throw new Error('Connection terminated unexpectedly')
+  }) as typeof query
+  return () => count
 }
 
 /** A bus that loses some of the messages of a topic. */
