@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { EventEmitter, once } from 'node:events'
 import { after, before, test } from 'node:test'
 import { type ErrorCode, FinstageError } from '../../src/domain/errors.ts'
-import { type EnqueueRequest, type Job, type JobPriority, jobPriorities } from '../../src/domain/job.ts'
+import { changeOf, type EnqueueRequest, type Job, type JobPriority, jobPriorities } from '../../src/domain/job.ts'
 import { pruneJobs } from '../../src/jobs/prune-jobs.ts'
 import { jobConcurrency } from '../../src/jobs/runner.ts'
 import { eventually, inTime } from '../support/client.ts'
@@ -374,6 +374,21 @@ test('a running job that is cancelled is told by its signal, and leaves its plac
     assert.deepEqual([state, attempt, failure?.code, failure?.attempt], ['CANCELLED', 1, 'CANCELLED', 1])
     await eventually(async () => (await carrierCount(id)) === 0, 'nothing left of it in the queue')
   }
+})
+
+test('a run is told by the bus alone that its job has ended', async () => {
+  const aborted = Promise.withResolvers<void>()
+  const task = testTask(async (_, { signal }) => {
+    signal.addEventListener('abort', () => aborted.resolve())
+    await untilAborted(signal)
+  })
+  await using told = await startQueue({ tasks: [task] })
+  const { id } = await told.enqueue()
+  await eventually(async () => (await told.job(id)).state === 'RUNNING', 'the beginning')
+  // The database still says that it runs: a look at that would change nothing.
+  told.bus.publish('job', { ...changeOf(await told.job(id)), state: 'CANCELLED' })
+  await inTime(aborted.promise, 'the abort')
+  await told.jobs.cancel(id, owner)
 })
 
 test('a job that was retried by its owner has all its attempts again', async () => {
