@@ -1,29 +1,35 @@
 // Run by analysis.ts in a process of its own: options in as JSON, figures out as JSON.
 import { setTimeout as sleep } from 'node:timers/promises'
-import pg from 'pg'
+import type pg from 'pg'
 import { Registry } from 'prom-client'
 import { findingsCandles, symbolFindings } from '../src/analysis/symbol-findings.ts'
+import { analysisTask } from '../src/jobs/analysis.ts'
+import { symbolsAtOnce } from '../src/jobs/each-piece.ts'
+import { FairSlots } from '../src/jobs/fair-slots.ts'
+import { JobService } from '../src/jobs/job-service.ts'
+import { JobRunner } from '../src/jobs/runner.ts'
 import { MarketService } from '../src/market/market-service.ts'
+import type { CandleBatch, MarketSource } from '../src/market/market-source.ts'
 import { Quarantine } from '../src/market/quarantine.ts'
-import { yahooSource } from '../src/market/yahoo.ts'
+import { simulatedSource } from '../src/market/simulated.ts'
+import { CpuPool } from '../src/platform/cpu-pool.ts'
 import { EmbeddedPostgres } from '../src/platform/embedded-postgres.ts'
 import { createLogger } from '../src/platform/logger.ts'
-import { createPool } from '../src/platform/pool.ts'
+import { createPatientPool, createPool } from '../src/platform/pool.ts'
+import { AnalysisStore } from '../src/store/analysis-store.ts'
 import { CandleStore } from '../src/store/candle-store.ts'
+import { JobStore } from '../src/store/job-store.ts'
 import { migrate } from '../src/store/migrations.ts'
-import { ask } from './graphql-client.ts'
+import { LocalBus } from '../src/stream/local-bus.ts'
 
 export interface AnalysisOptions {
-  /** job: by a server that runs. loop: in this process, one symbol after another. */
+  /** job: by the parts of a worker. loop: one symbol after another. */
   readonly part: 'job' | 'loop'
-  /** Of the server that runs the job. */
-  readonly url: string
-  readonly yahooUrl: string
   /** Where the part's Postgres has its data. */
   readonly data: string
-  readonly symbols: readonly string[]
-  /** As many others, worked on first: a server that is asked has run for a while. */
-  readonly warmUp: readonly string[]
+  readonly symbolCount: number
+  /** How long the source takes for an answer. */
+  readonly delayMs: number
   readonly durationMs: number
 }
 
@@ -33,66 +39,38 @@ export interface AnalysisFigures {
   readonly meanMs: number
 }
 
-const options = JSON.parse(process.argv[2] ?? '{}') as AnalysisOptions
-const { symbols, warmUp, url, yahooUrl } = options
+const { part, data, symbolCount, delayMs } = JSON.parse(process.argv[2] ?? '{}') as AnalysisOptions
+const log = createLogger('silent')
+const postgres = new EmbeddedPostgres(data, (message) => {
+  throw new Error(message)
+})
+await postgres.start()
+const pool = createPool(postgres.connectionString, log)
+await migrate(pool, log)
+const registry = new Registry()
+const quarantine = new Quarantine({ log, registry })
+const simulated = simulatedSource({ symbolCount: 1, ticksPerSecond: 1 })
+let batch: Promise<CandleBatch> | undefined
+/** The candles of one made-up symbol for all: that they are made is not what is measured. */
+const source: MarketSource = {
+  ...simulated,
+  async candles(query) {
+    await sleep(delayMs)
+    batch ??= simulated.candles({ ...query, symbol: 'AAPL' })
+    return batch
+  },
+}
+const market = new MarketService({ source, store: new CandleStore(pool), registry, quarantine, now: Date.now })
+const made = Array.from({ length: 2 * symbolCount }, (_, i) => `B${i}`)
+// A worker that is asked has run for a while.
+const [warmUp, symbols] = [made.slice(0, symbolCount), made.slice(symbolCount)]
 
 const mean = (values: readonly number[]): number => values.reduce((sum, value) => sum + value, 0) / values.length
 
-/** A symbol is done when its part is stored: a trigger writes down when. */
-async function job(): Promise<AnalysisFigures> {
-  const postgres = new pg.Client({ connectionString: new EmbeddedPostgres(options.data, () => {}).connectionString })
-  await postgres.connect()
-  await postgres.query(`
-    CREATE TABLE part_times (at timestamptz NOT NULL);
-    CREATE FUNCTION note_part() RETURNS trigger LANGUAGE plpgsql AS
-      'BEGIN INSERT INTO part_times VALUES (clock_timestamp()); RETURN NULL; END';
-    CREATE TRIGGER note_part AFTER INSERT ON finstage.job_parts FOR EACH ROW EXECUTE FUNCTION note_part()`)
-  await analyse(warmUp)
-  await postgres.query('TRUNCATE part_times')
-  const startedMs = Date.now()
-  const endedMs = await analyse(symbols)
-  const { rows } = await postgres.query<{ ms: number }>(
-    'SELECT extract(epoch FROM at)::float8 * 1000 AS ms FROM part_times',
-  )
-  const found = await postgres.query('SELECT FROM finstage.symbol_analyses WHERE symbol = ANY($1)', [symbols])
-  if (rows.length !== symbols.length || found.rowCount !== symbols.length) throw new Error('symbols are missing')
-  await postgres.end()
-  return { wholeMs: endedMs - startedMs, meanMs: mean(rows.map(({ ms }) => ms - startedMs)) }
-}
-
-/** When the job had ended, in epoch milliseconds. */
-async function analyse(symbols: readonly string[]): Promise<number> {
-  const { enqueueAnalysis } = await ask<{ enqueueAnalysis: { job: { id: string } } }>(
-    url,
-    'mutation ($symbols: [Symbol!]!) { enqueueAnalysis(input: { symbols: $symbols }) { ... on EnqueuePayload { job { id } } } }',
-    { symbols },
-  )
-  for (;;) {
-    const { job } = await ask<{ job: { state: string; finishedAt: string } }>(
-      url,
-      'query ($id: ID!) { job(id: $id) { state finishedAt } }',
-      enqueueAnalysis.job,
-    )
-    if (job.state === 'SUCCEEDED') return Date.parse(job.finishedAt)
-    if (!['QUEUED', 'RUNNING'].includes(job.state)) throw new Error(`the job is ${job.state}`)
-    await sleep(20)
-  }
-}
-
-async function loop(): Promise<AnalysisFigures> {
-  const log = createLogger('silent')
-  const postgres = new EmbeddedPostgres(options.data, (message) => {
-    throw new Error(message)
-  })
-  await postgres.start()
-  const pool = createPool(postgres.connectionString, log)
-  await migrate(pool, log)
-  const registry = new Registry()
-  const quarantine = new Quarantine({ log, registry })
-  const source = yahooSource({ baseUrl: yahooUrl, registry, quarantine })
-  const market = new MarketService({ source, store: new CandleStore(pool), registry, quarantine, now: Date.now })
-  await source.warm?.()
-  const analyse = async (symbol: string): Promise<void> => {
+async function loop(symbols: readonly string[]): Promise<AnalysisFigures> {
+  const startedMs = performance.now()
+  const doneMs: number[] = []
+  for (const symbol of symbols) {
     const [series] = await market.candles([
       {
         ...{ symbol, interval: 'DAY_1', from: null, to: null, last: findingsCandles, earlier: 0 },
@@ -101,17 +79,59 @@ async function loop(): Promise<AnalysisFigures> {
     ])
     if (series === undefined || series instanceof Error) throw series
     symbolFindings(symbol, 'DAY_1', series.nodes)
-  }
-  for (const symbol of warmUp) await analyse(symbol)
-  const startedMs = performance.now()
-  const doneMs: number[] = []
-  for (const symbol of symbols) {
-    await analyse(symbol)
     doneMs.push(performance.now() - startedMs)
   }
-  await pool.end()
-  await postgres.stop()
   return { wholeMs: doneMs.at(-1) ?? Number.NaN, meanMs: mean(doneMs) }
 }
 
-process.stdout.write(JSON.stringify(await { job, loop }[options.part]()), () => process.exit(0))
+/** A symbol is done when its part is stored: a trigger writes down when. */
+async function job(service: JobService, symbols: readonly string[]): Promise<AnalysisFigures> {
+  await pool.query('TRUNCATE part_times')
+  const owner = 'bench'
+  const input = { symbols, interval: 'DAY_1' }
+  const { job } = await service.enqueue({ kind: 'ANALYSIS', owner, input, runAtMs: null, idempotencyKey: null })
+  for await (const { state, failure } of (await service.follow(job.id, owner)) ?? []) {
+    if (state === 'FAILED') throw new Error(failure?.message)
+  }
+  const { rows } = await pool.query<{ whole: number; mean: number; parts: number; analyses: number }>(
+    `SELECT extract(epoch FROM finished_at - queued_at)::float8 * 1000 AS whole,
+       (SELECT extract(epoch FROM avg(at - queued_at))::float8 * 1000 FROM part_times) AS mean,
+       (SELECT count(*)::int FROM part_times) AS parts,
+       (SELECT count(*)::int FROM finstage.symbol_analyses WHERE job_id = $1) AS analyses
+     FROM finstage.jobs WHERE id = $1`,
+    [job.id],
+  )
+  const [row] = rows
+  if (row?.parts !== symbols.length || row.analyses !== symbols.length) throw new Error('symbols are missing')
+  return { wholeMs: row.whole, meanMs: row.mean }
+}
+
+async function byWorker(): Promise<AnalysisFigures> {
+  await pool.query(`
+    CREATE TABLE part_times (at timestamptz NOT NULL);
+    CREATE FUNCTION note_part() RETURNS trigger LANGUAGE plpgsql AS
+      'BEGIN INSERT INTO part_times VALUES (clock_timestamp()); RETURN NULL; END';
+    CREATE TRIGGER note_part AFTER INSERT ON finstage.job_parts FOR EACH ROW EXECUTE FUNCTION note_part()`)
+  const cpu = new CpuPool(log)
+  const tasks = [analysisTask({ market, cpu, analyses: new AnalysisStore(pool), slots: new FairSlots(symbolsAtOnce) })]
+  const bus = new LocalBus()
+  const jobPool: pg.Pool = createPatientPool(postgres.connectionString, log, { max: 10, patienceMs: 60_000 })
+  const runner = new JobRunner({ ...{ bus, log, registry, tasks, pool: jobPool }, schedules: [], agingSeconds: 600 })
+  await runner.start()
+  const service = new JobService({ store: new JobStore(pool), bus, tasks })
+  await job(service, warmUp)
+  const figures = await job(service, symbols)
+  await runner.stop()
+  await Promise.all([cpu.stop(), jobPool.end()])
+  return figures
+}
+
+async function inLoop(): Promise<AnalysisFigures> {
+  await loop(warmUp)
+  return loop(symbols)
+}
+
+const figures = await (part === 'job' ? byWorker() : inLoop())
+await pool.end()
+await postgres.stop()
+process.stdout.write(JSON.stringify(figures), () => process.exit(0))

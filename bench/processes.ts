@@ -39,16 +39,19 @@ export function startServer(
   return startFinstage({ DATA_DIR: directory, ...settings, ...environment })
 }
 
+/** As npm start has it. */
+const asStarted = ['--max-semi-space-size=32']
+
 /** On the core of servers, unless it is to have another. */
 export async function startFinstage(
   environment: Record<string, string>,
   { role = 'all', core = 0 }: { role?: 'all' | 'api'; core?: Core } = {},
 ): Promise<Server> {
   const settings = { PORT: '0', METRICS_PORT: '0', LOG_LEVEL: 'warn', ...environment }
-  if (role === 'all') return start('Finstage', ['src/main.ts', role], settings, core)
+  if (role === 'all') return start('Finstage', [...asStarted, 'src/main.ts', role], settings, core)
   // Only a whole Finstage says on its own where it is.
   const logged = { ...settings, LOG_LEVEL: 'info' }
-  const server = await start('Finstage', ['src/main.ts', role], logged, core, /(?<="api":")[^"]+/)
+  const server = await start('Finstage', [...asStarted, 'src/main.ts', role], logged, core, /(?<="api":")[^"]+/)
   return { ...server, url: `${server.url}/graphql` }
 }
 

@@ -7,7 +7,9 @@ import { createMetricsServer } from '../http/metrics-server.ts'
 import { analysisTask } from '../jobs/analysis.ts'
 import { backfillTask } from '../jobs/backfill.ts'
 import type { Task } from '../jobs/define-task.ts'
+import { symbolsAtOnce } from '../jobs/each-piece.ts'
 import { FairSlots } from '../jobs/fair-slots.ts'
+import { idlePace } from '../jobs/idle-pace.ts'
 import { JobService } from '../jobs/job-service.ts'
 import { pruneCandles } from '../jobs/prune-candles.ts'
 import { pruneJobs } from '../jobs/prune-jobs.ts'
@@ -41,8 +43,8 @@ import type { Role } from './role.ts'
 
 /** Any number, the same in every process: who leads the feed holds the advisory lock of this name. */
 const feedLockKey = 7_241_990_002
-/** How many symbols a process works on at once, over all its jobs. */
-const symbolsAtOnce = 16
+/** For how long the event loop has nothing to do in between, where others wait for it too. */
+const idleMsPerSymbol = 5
 /** The jobs' own connections: they outlast a restart of the database, and queries can't take them away. */
 const jobConnections = { max: 10, patienceMs: 60_000 }
 
@@ -188,7 +190,9 @@ export class App {
 
   /** What jobs there are: the API checks their input, workers run them. */
   #tasks(pool: pg.Pool, market: MarketService): Task[] {
-    const slots = new FairSlots(symbolsAtOnce)
+    // A process that also answers requests keeps room for them.
+    const isAlone = this.#options.role === 'worker'
+    const slots = new FairSlots(symbolsAtOnce, isAlone ? undefined : idlePace(idleMsPerSymbol))
     const cpu = new CpuPool(this.#options.log)
     this.#stops.push(() => cpu.stop())
     return [

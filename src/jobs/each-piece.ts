@@ -3,6 +3,9 @@ import { FinstageError } from '../domain/errors.ts'
 import type { TaskContext } from './define-task.ts'
 import type { FairSlots } from './fair-slots.ts'
 
+/** How many symbols a process works on at once, over all its jobs: more than a source answers at once, as some are being stored. */
+export const symbolsAtOnce = 24
+
 /** A piece of a job that is done, fails and is kept by itself. */
 export interface Piece {
   /** Unique within the job. */

@@ -1,3 +1,6 @@
+/** How soon it is looked again whether work may begin. */
+const retryMs = 2
+
 interface Job {
   running: number
   readonly waiting: Set<PromiseWithResolvers<void>>
@@ -16,8 +19,15 @@ export class FairSlots {
   /** Whoever has gone without longest first. Jobs with nothing running and nothing waiting are forgotten. */
   readonly #jobs = new Map<string, Job>()
 
-  constructor(count: number) {
+  readonly #count: number
+  readonly #mayBegin: () => boolean
+  #retry: NodeJS.Timeout | undefined
+
+  /** `mayBegin` is asked before work begins beside other work, and again a little later where it says no. */
+  constructor(count: number, mayBegin: () => boolean = () => true) {
     this.#free = count
+    this.#count = count
+    this.#mayBegin = mayBegin
   }
 
   /** An abort takes `work` out of the queue and rejects with the signal's reason; what runs already has to see to it itself. */
@@ -62,6 +72,13 @@ export class FairSlots {
       const job = this.#next()
       const [turn] = job?.waiting ?? []
       if (!job || !turn) return
+      if (this.#free < this.#count && !this.#mayBegin()) {
+        this.#retry ??= setTimeout(() => {
+          this.#retry = undefined
+          this.#handOut()
+        }, retryMs)
+        return
+      }
       job.waiting.delete(turn)
       job.running += 1
       this.#free -= 1

@@ -1,7 +1,7 @@
 import type { SourceCandle } from '../domain/candle.ts'
 import { symbolNotFound } from '../domain/errors.ts'
 import type { Instrument, InstrumentMatch } from '../domain/instrument.ts'
-import { intervalSeconds } from '../domain/interval.ts'
+import { intervalSeconds, isDaily } from '../domain/interval.ts'
 import type { Listing } from '../domain/quote.ts'
 import type { CandleBatch, CandleQuery, MarketSource } from './market-source.ts'
 import type { Bar } from './simulated-bars.ts'
@@ -98,7 +98,8 @@ export function simulatedSource({
     candles,
     search,
     reachDays: () => null,
-    spanSeconds: (interval, count) => count * intervalSeconds(interval),
+    // Dates that are ahead somewhere on earth belong to what is asked for, and have no candle here yet.
+    spanSeconds: (interval, count) => (isDaily(interval) ? count + 1 : count) * intervalSeconds(interval),
     openLive: (sink) =>
       simulatedFeed({ sink, ticksPerSecond, now, find: (symbol) => instruments.get(symbol), listing }),
   }
