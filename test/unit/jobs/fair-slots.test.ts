@@ -313,3 +313,28 @@ test('of jobs that always have work waiting each holds its share of the slots wi
     { numRuns },
   )
 })
+
+test('beside other work, work begins only where it may, and is looked at again; where nothing runs, it begins in any case', async (t) => {
+  t.mock.timers.enable({ apis: ['setTimeout'] })
+  let may = false
+  const slots = new FairSlots(3, () => may)
+  const begun: string[] = []
+  const end = Promise.withResolvers<void>()
+  const run = (name: string): Promise<void> =>
+    slots.run(name, () => {
+      begun.push(name)
+      return end.promise
+    })
+  const works = ['A', 'B', 'C'].map(run)
+  await nextTurn()
+  assert.deepEqual(begun, ['A'])
+  t.mock.timers.tick(2)
+  await nextTurn()
+  assert.deepEqual(begun, ['A'])
+  may = true
+  t.mock.timers.tick(2)
+  await nextTurn()
+  assert.deepEqual(begun, ['A', 'B', 'C'])
+  end.resolve()
+  await Promise.all(works)
+})
