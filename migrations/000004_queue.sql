@@ -12,8 +12,12 @@ ALTER TABLE finstage.jobs SET (fillfactor = 60);
 DO $$
 BEGIN
   IF to_regclass('graphile_worker._private_jobs') IS NOT NULL THEN
-    UPDATE finstage.jobs SET queue_job_id = queued.id
+    UPDATE finstage.jobs SET queue_job_id = queued.id, failures = greatest(0, attempt - (state = 'RUNNING')::int)
     FROM graphile_worker._private_jobs AS queued WHERE (queued.payload ->> 'jobId')::uuid = jobs.id;
+    -- Their attempts were the job's own, and a carrier that has none left is never taken again.
+    UPDATE graphile_worker._private_jobs AS queued SET max_attempts = 32000,
+      priority = CASE jobs.priority WHEN 'CRITICAL' THEN 3 WHEN 'HIGH' THEN 12 WHEN 'NORMAL' THEN 21 ELSE 30 END
+    FROM finstage.jobs WHERE jobs.queue_job_id = queued.id;
   END IF;
 END $$;
 

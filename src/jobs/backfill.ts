@@ -1,6 +1,7 @@
 import { z } from 'zod'
 import { badInput } from '../domain/errors.ts'
 import { type Interval, intervals } from '../domain/interval.ts'
+import { beginningOfTime } from '../market/candle-loader.ts'
 import type { MarketService } from '../market/market-service.ts'
 import type { StoredExtent } from '../store/candle-store.ts'
 import { defineTask, type Task } from './define-task.ts'
@@ -22,10 +23,13 @@ const input = z.object({
   toMs: z.number().nullable(),
 })
 
-interface Chunk extends Piece {
+/** In epoch seconds. */
+interface Span {
   readonly from: number
   readonly to: number
 }
+
+type Chunk = Piece & Span
 
 /** Fetches and stores history of many symbols, piece by piece: another attempt goes on where the last one was. */
 export function backfillTask({
@@ -42,9 +46,12 @@ export function backfillTask({
     input,
     defaults: { priority: 'LOW', maxAttempts: 5, timeoutSeconds: 1800 },
     async run({ symbols, interval, fromMs, toMs }, context) {
-      const span = { from: Math.floor(fromMs / 1000), to: Math.ceil((toMs ?? now()) / 1000) }
-      if (span.from >= span.to) throw badInput('from is not before to', 'from')
-      const chunks = symbols.flatMap((symbol) => chunksOf(symbol, interval, span))
+      const nowMs = now()
+      const span = { from: Math.floor(fromMs / 1000), to: Math.ceil(Math.min(toMs ?? nowMs, nowMs) / 1000) }
+      if (span.from >= span.to) throw badInput('from is not before to and the present', 'from')
+      const reachDays = market.reachDays(interval)
+      const earliest = reachDays === null ? beginningOfTime : nowMs / 1000 - reachDays * daySeconds
+      const chunks = symbols.flatMap((symbol) => chunksOf(symbol, interval, span, earliest))
       const { results, failures } = await eachPiece(chunks, slots, context, ({ symbol, from, to }) =>
         market.backfill(symbol, interval, from, to),
       )
@@ -53,12 +60,16 @@ export function backfillTask({
   })
 }
 
-/** Cut at the same times whenever it is called, so that an attempt finds what an earlier one has done. */
-function chunksOf(symbol: string, interval: Interval, { from, to }: { from: number; to: number }): Chunk[] {
+/**
+ * Cut at the same times whenever it is called, so that an attempt finds what an earlier one has done. What lies before the
+ * earliest time that the source serves is one piece, however long it is.
+ */
+function chunksOf(symbol: string, interval: Interval, { from, to }: Span, earliest: number): Chunk[] {
   const step = pieceDays[interval] * daySeconds
+  const unreachable = Math.max(0, Math.floor((earliest - from) / step)) * step
   const chunks: Chunk[] = []
-  for (let start = from; start < to; start += step) {
-    const end = Math.min(start + step, to)
+  for (let start = from, end = from; start < to; start = end) {
+    end = Math.min(start + (start === from && unreachable > 0 ? unreachable : step), to)
     // The last one grows as time passes: it is another one then.
     chunks.push({ name: `${symbol} ${start} ${end}`, symbol, from: start, to: end })
   }

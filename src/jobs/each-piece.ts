@@ -26,7 +26,7 @@ type Saved<Result> = { readonly result: Result } | { readonly failure: SymbolFai
  * Does the pieces of a job, as many at once as there are slots, shared with the other jobs of this process. Each piece fails
  * alone. What is done, and what fails for good, is kept for later attempts and not done again. A failure that may pass fails
  * the attempt once everything else is done, so that the next one tries just that; at the last attempt it counts as for good,
- * unless nothing at all has succeeded.
+ * unless nothing at all has succeeded. An abort begins no further piece; what is under way at a source ends within its time-outs.
  */
 export async function eachPiece<P extends Piece, Result>(
   pieces: readonly P[],

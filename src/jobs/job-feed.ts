@@ -87,12 +87,20 @@ export class JobFeed {
     this.#unsubscribe ??= this.#subscribe()
     return () => {
       this.#listeners.delete(listener)
+      if (listener.id !== undefined) this.#forget(listener.id, listener.owner)
       if (this.#listeners.size > 0) return
       this.#unsubscribe?.()
       this.#unsubscribe = undefined
       for (const memory of [this.#jobs, this.#open, this.#ended]) memory.clear()
       this.#heardMs = 0
     }
+  }
+
+  /** What nobody else follows. */
+  #forget(id: string, owner: string): void {
+    if ([...this.#listeners].some((other) => other.owner === owner && (other.id ?? id) === id)) return
+    this.#jobs.delete(id)
+    this.#open.delete(id)
   }
 
   #subscribe(): () => void {
@@ -159,6 +167,7 @@ export class JobFeed {
 
   #tell(job: Job): void {
     if (this.#listeners.size === 0) return
+    const before = this.#jobs.get(job.id)
     this.#jobs.set(job.id, job)
     if (hasEnded(job.state)) {
       this.#open.delete(job.id)
@@ -167,6 +176,8 @@ export class JobFeed {
       this.#open.set(job.id, job.revision)
     }
     this.#heardMs = Math.max(this.#heardMs, job.changedAtMs)
+    // What was only put off once more is no news.
+    if (before?.state === 'QUEUED' && job.state === 'QUEUED' && before.attempt === job.attempt) return
     for (const listener of [...this.#listeners]) {
       if (concerns(listener, job)) listener.take(job)
     }

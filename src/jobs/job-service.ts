@@ -21,7 +21,8 @@ export class JobService {
   readonly #bus: Bus
   readonly #tasks: ReadonlyMap<JobKind, Task>
   readonly #feed: JobFeed
-  readonly #channels = new Set<Channel<Job>>()
+  /** What is open, and what is told when it has ended. */
+  readonly #channels = new Map<Channel<Job>, PromiseWithResolvers<void>>()
 
   constructor(options: { store: JobStore; bus: Bus; tasks: readonly Task[] }) {
     this.#store = options.store
@@ -65,27 +66,27 @@ export class JobService {
 
   /** The job as it stands, then each change until it has ended. null as in `find`. */
   async follow(id: string, owner: string): Promise<AsyncIterableIterator<Job> | null> {
-    const updates = this.#channel()
-    const followed = await this.#feed.follow(id, owner, (job) => {
-      updates.channel.push(job)
-      if (hasEnded(job.state)) updates.channel.end()
+    const channel = this.#channel()
+    const followed = this.#feed.follow(id, owner, (job) => {
+      channel.push(job)
+      if (hasEnded(job.state)) channel.end()
     })
-    if (!followed) return null
-    updates.onEnd(followed.stop)
-    return updates.channel
+    return (await this.#untilEnd(channel, followed)) ? channel : null
   }
 
   /** Each change of any job of an owner from now on, without end. */
   async followAll(owner: string): Promise<AsyncIterableIterator<Job>> {
-    const updates = this.#channel()
-    const followed = await this.#feed.followAll(owner, (job) => updates.channel.push(job))
-    updates.onEnd(followed.stop)
-    return updates.channel
+    const channel = this.#channel()
+    await this.#untilEnd(
+      channel,
+      this.#feed.followAll(owner, (job) => channel.push(job)),
+    )
+    return channel
   }
 
   /** Ends every stream. */
   stop(): void {
-    for (const channel of [...this.#channels]) void channel.return()
+    for (const channel of [...this.#channels.keys()]) void channel.return()
   }
 
   async #act(id: string, owner: string, change: () => Promise<Job | null>): Promise<JobActionOutcome> {
@@ -98,19 +99,29 @@ export class JobService {
     return found ? { outcome: 'wrongState', state: found.state } : { outcome: 'notFound' }
   }
 
-  /** `onEnd` says what is to be done when it ends, which may have been before. */
-  #channel(): { channel: Channel<Job>; onEnd: (stop: () => void) => void } {
-    const ended = Promise.withResolvers<void>()
+  #channel(): Channel<Job> {
     const channel: Channel<Job> = new Channel<Job>({
       maxWaiting,
       compact: withoutOldProgress,
       onEnd: () => {
+        this.#channels.get(channel)?.resolve()
         this.#channels.delete(channel)
-        ended.resolve()
       },
     })
-    this.#channels.add(channel)
-    return { channel, onEnd: (stop) => void ended.promise.then(stop) }
+    this.#channels.set(channel, Promise.withResolvers<void>())
+    return channel
+  }
+
+  /** Stops to follow when the channel ends, which may be before; ends it where there is nothing to follow. */
+  async #untilEnd(channel: Channel<Job>, following: Promise<{ stop: () => void } | null>): Promise<boolean> {
+    const ended = this.#channels.get(channel)?.promise
+    const followed = await following.catch((error: unknown) => {
+      void channel.return()
+      throw error
+    })
+    if (followed) void ended?.then(followed.stop)
+    else void channel.return()
+    return followed !== null
   }
 }
 

@@ -122,6 +122,14 @@ export class JobRunner {
         void this.#replace(opened)
       },
     })
+    if (this.#stopping.signal.aborted) {
+      // stop() did not know of it yet.
+      const stopped = opened.stop()
+      opened.handBack()
+      await stopped
+      await this.#workers.release(opened.id)
+      return
+    }
     this.#pools.add(opened)
     this.#current = opened
   }

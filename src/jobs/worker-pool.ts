@@ -135,7 +135,8 @@ export class WorkerPool {
       parsedCronItems: parseCrontab(schedules.map(crontabLine).join('\n')),
     })
     this.#runner = runner
-    runner.promise.catch(broken)
+    // It ends by itself only where something is wrong.
+    runner.promise.then(broken, broken)
   }
 
   #taskList(tasks: readonly Task[], schedules: readonly Schedule[]): TaskList {

@@ -59,7 +59,6 @@ export class WorkerWatch {
     this.#watching ??= this.#watch()
   }
 
-  /** Strikes our own pools off. */
   async stop(): Promise<void> {
     this.#stopping.abort()
     await this.#watching

@@ -1,17 +1,28 @@
+interface Asked<In, Out> {
+  readonly item: In
+  readonly result: PromiseWithResolvers<Out>
+}
+
 /**
  * Does together what is asked for at about the same time: all that comes while one call is under way goes into the next. A
- * call that fails fails for all that went into it.
+ * call that fails fails for all that went into it, unless it may have been for one of them: then each is done by itself.
  */
 export class Batcher<In, Out> {
   readonly #run: (items: readonly In[]) => Promise<readonly Out[]>
   readonly #maxItems: number
-  #waiting: { readonly item: In; readonly result: PromiseWithResolvers<Out> }[] = []
+  readonly #mayBeForOne: (error: unknown) => boolean
+  #waiting: Asked<In, Out>[] = []
   #running = false
 
   /** `run` gives a result for each item, in order. */
-  constructor(run: (items: readonly In[]) => Promise<readonly Out[]>, maxItems: number) {
+  constructor(
+    run: (items: readonly In[]) => Promise<readonly Out[]>,
+    maxItems: number,
+    mayBeForOne: (error: unknown) => boolean = () => false,
+  ) {
     this.#run = run
     this.#maxItems = maxItems
+    this.#mayBeForOne = mayBeForOne
   }
 
   add(item: In): Promise<Out> {
@@ -25,17 +36,22 @@ export class Batcher<In, Out> {
     this.#running = true
     // One turn of the event loop, so that what belongs together comes together.
     await new Promise(setImmediate)
-    while (this.#waiting.length > 0) {
-      const batch = this.#waiting.splice(0, this.#maxItems)
-      try {
-        const results = await this.#run(batch.map(({ item }) => item))
-        batch.forEach(({ result }, place) => {
-          result.resolve(results[place] as Out)
-        })
-      } catch (error) {
+    while (this.#waiting.length > 0) await this.#runBatch(this.#waiting.splice(0, this.#maxItems))
+    this.#running = false
+  }
+
+  async #runBatch(batch: readonly Asked<In, Out>[]): Promise<void> {
+    try {
+      const results = await this.#run(batch.map(({ item }) => item))
+      batch.forEach(({ result }, place) => {
+        result.resolve(results[place] as Out)
+      })
+    } catch (error) {
+      if (batch.length > 1 && this.#mayBeForOne(error)) {
+        for (const asked of batch) await this.#runBatch([asked])
+      } else {
         for (const { result } of batch) result.reject(error)
       }
     }
-    this.#running = false
   }
 }

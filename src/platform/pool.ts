@@ -2,9 +2,15 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import pg from 'pg'
 import type { Logger } from './logger.ts'
 
+/** A transaction that does nothing for so long is that of a process which stands still, and holds up others. */
+const idleTransactionMs = 4000
+
 /** The connections that everything but LISTEN and the locks goes through. */
-export function createPool(connectionString: string, log: Logger, options: pg.PoolConfig = { max: 20 }): pg.Pool {
-  const pool = new pg.Pool({ connectionString, connectionTimeoutMillis: 10_000, ...options })
+export function createPool(connectionString: string, log: Logger, options: { max: number } = { max: 20 }): pg.Pool {
+  const pool = new pg.Pool({
+    ...{ connectionString, ...options, connectionTimeoutMillis: 10_000 },
+    idle_in_transaction_session_timeout: idleTransactionMs,
+  })
   // Without listeners, a Postgres that goes away under a connection ends the process.
   // Not the error itself: the whole client hangs on it.
   pool.on('error', ({ message }) => log.warn({ reason: message }, 'a database connection was lost'))
@@ -31,8 +37,6 @@ export async function transaction<T>(pool: pg.Pool, work: (client: pg.PoolClient
   }
 }
 
-/** A transaction that does nothing for so long is that of a process which stands still, and holds up others. */
-const idleTransactionMs = 4000
 /** How soon a connection that failed is tried again. */
 const reconnectMs = 200
 
@@ -45,7 +49,7 @@ export function createPatientPool(
   log: Logger,
   { patienceMs, max }: { patienceMs: number; max: number },
 ): pg.Pool {
-  const pool = createPool(connectionString, log, { max, idle_in_transaction_session_timeout: idleTransactionMs })
+  const pool = createPool(connectionString, log, { max })
   const connectOnce = pool.connect.bind(pool)
   const connect = (): Promise<pg.PoolClient> =>
     persistently(() => (pool.ended ? neverAgain() : connectOnce()), patienceMs)
@@ -83,9 +87,19 @@ export async function persistently<T>(work: () => Promise<T>, patienceMs: number
 
 /** SQLSTATEs of a database that goes away, is away or comes back, and of a conflict that the next try does not have. */
 const passing = /^(08|57P0[123]$|53300$|25P03$|40001$|40P01$)/
-const systemCodes = new Set(['ECONNREFUSED', 'ECONNRESET', 'EPIPE', 'ENOENT', 'ETIMEDOUT', 'EHOSTUNREACH', 'EAI_AGAIN'])
+const systemCodes = new Set([
+  'ECONNREFUSED',
+  'ECONNRESET',
+  'EPIPE',
+  'ENOENT',
+  'ETIMEDOUT',
+  'EHOSTUNREACH',
+  'EAI_AGAIN',
+  'ENOTFOUND',
+])
 
-function isOutage(error: unknown): boolean {
+/** Whether a query failed for the state that the database was in, and not for what was asked of it. */
+export function isOutage(error: unknown): boolean {
   const { code, message } = error as { code?: unknown; message?: unknown }
   if (typeof code === 'string') return passing.test(code) || systemCodes.has(code)
   // node-postgres gives these no code.

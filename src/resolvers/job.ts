@@ -61,7 +61,8 @@ export const enqueueBackfill = (
   enqueue('BACKFILL', input, context, () => {
     const { interval, from, to = null } = input
     const symbols = boundedList(input.symbols, maxSymbols, 'symbols')
-    if (from >= (to ?? Date.now())) throw badInput('from has to be before to', 'from')
+    const now = Date.now()
+    if (from >= Math.min(to ?? now, now)) throw badInput('from has to be before to and the present', 'from')
     return { input: { symbols, interval, fromMs: from, toMs: to }, runAtMs: null }
   })
 

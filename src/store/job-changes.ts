@@ -2,7 +2,8 @@ import type pg from 'pg'
 import type { Job, JobFailure } from '../domain/job.ts'
 import { type JobEvent, maxLosses, suspectLosses, transitions } from '../domain/job-state.ts'
 import { Batcher } from '../platform/batcher.ts'
-import { historyEntry, jobColumns } from './job-columns.ts'
+import { isOutage } from '../platform/pool.ts'
+import { historyEntry, jobColumns, toJson } from './job-columns.ts'
 import { dispatch } from './job-dispatch.ts'
 
 const maxBatch = 100
@@ -112,10 +113,8 @@ function statementOf(event: JobEvent): string {
   const { from, to } = transitions[event]
   const { set, unless } = effects[event]
   const next = columns.map((column) => `${set[column] ?? `jobs.${column}`} AS ${column}`).join(', ')
-  const history =
-    event === 'progress'
-      ? 'jobs.history'
-      : `jobs.history || ${historyEntry('next', 'jobs.revision + 1', 'next.changed_at')}`
+  const history = `CASE WHEN next.state = jobs.state AND next.attempt = jobs.attempt THEN jobs.history
+    ELSE jobs.history || ${historyEntry('next', 'jobs.revision + 1', 'next.changed_at')} END`
   return `
     WITH asked AS (
       SELECT * FROM unnest($1::uuid[], $2::text[], $3::bigint[], $4::int[], $5::float8[], $6::jsonb[], $7::jsonb[], $8::float8[])
@@ -128,7 +127,7 @@ function statementOf(event: JobEvent): string {
         AND (asked.carrier IS NULL OR asked.carrier = jobs.queue_job_id)
         AND (asked.attempt IS NULL OR asked.attempt = jobs.attempt)
         ${unless ? `AND NOT (${unless})` : ''}
-      ORDER BY jobs.id FOR UPDATE OF jobs
+      ORDER BY jobs.id FOR NO KEY UPDATE OF jobs
     ), next AS (
       SELECT jobs.id, asked.place, '${to}' AS state, ${next}, ${now} AS changed_at
       FROM locked AS jobs JOIN asked ON asked.place = jobs.place
@@ -148,7 +147,7 @@ export async function changeJobs(
   requests: readonly JobChangeRequest[],
 ): Promise<(Job | null)[]> {
   const each = <T>(pick: (request: JobChangeRequest) => T): T[] => requests.map(pick)
-  const json = (value: unknown): string | null => (value === undefined ? null : JSON.stringify(value))
+  const json = (value: unknown): string | null => (value === undefined ? null : toJson(value))
   const { rows } = await client.query<Job & { place: number }>({
     ...(statements.get(event) ?? { text: '' }),
     values: [
@@ -175,7 +174,11 @@ export class JobChanges {
     this.#batchers = new Map(
       (Object.keys(transitions) as JobEvent[]).map((event) => [
         event,
-        new Batcher((requests: readonly JobChangeRequest[]) => changeJobs(pool, event, requests), maxBatch),
+        new Batcher(
+          (requests: readonly JobChangeRequest[]) => changeJobs(pool, event, requests),
+          maxBatch,
+          (error) => !isOutage(error),
+        ),
       ]),
     )
   }

@@ -1,5 +1,11 @@
 const epochMs = (column: string): string => `floor(extract(epoch FROM ${column}) * 1000)::float8`
 
+/** As Postgres takes it: its JSON has neither NUL nor half a character. */
+export const toJson = (value: unknown): string =>
+  JSON.stringify(value, (_key, part: unknown) =>
+    typeof part === 'string' ? part.toWellFormed().replaceAll('\0', '\ufffd') : part,
+  )
+
 /** The columns of `jobs` that make a Job, whatever the table is called in the statement. */
 export const jobColumns = (table: string): string => `${table}.id, ${table}.position::float8 AS position, ${table}.kind,
   ${table}.owner, ${table}.priority, ${table}.state, ${table}.progress, ${table}.attempt,

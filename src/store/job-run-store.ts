@@ -2,9 +2,9 @@ import type pg from 'pg'
 import type { Job, JobFailure } from '../domain/job.ts'
 import { type JobEvent, maxLosses } from '../domain/job-state.ts'
 import { Batcher } from '../platform/batcher.ts'
-import { transaction } from '../platform/pool.ts'
+import { isOutage, transaction } from '../platform/pool.ts'
 import { changeJobs, type JobChangeRequest, JobChanges } from './job-changes.ts'
-import { jobColumns } from './job-columns.ts'
+import { jobColumns, toJson } from './job-columns.ts'
 
 /** One attempt of a job, told from every other one: the carrier is the id of graphile-worker's job. */
 export interface JobRun {
@@ -41,7 +41,11 @@ export class JobRunStore {
   constructor(pool: pg.Pool) {
     this.#pool = pool
     this.#changes = new JobChanges(pool)
-    this.#parts = new Batcher((parts) => this.#writeParts(parts), maxPartsAtOnce)
+    this.#parts = new Batcher(
+      (parts) => this.#writeParts(parts),
+      maxPartsAtOnce,
+      (error) => !isOutage(error),
+    )
   }
 
   /** RUNNING. null: it has ended or moved on, or is a suspect. */
@@ -150,7 +154,7 @@ export class JobRunStore {
         parts.map(({ run }) => run.carrier),
         parts.map(({ run }) => run.attempt),
         parts.map(({ part }) => part),
-        parts.map(({ result }) => JSON.stringify(result ?? null)),
+        parts.map(({ result }) => toJson(result ?? null)),
       ],
     )
     return parts.map(() => undefined)

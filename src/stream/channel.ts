@@ -12,9 +12,12 @@ export class Channel<T> implements AsyncIterableIterator<T> {
   #waiting: T[] = []
   #readers: ((result: IteratorResult<T>) => void)[] = []
   #state: 'open' | 'ending' | 'ended' = 'open'
+  /** Beyond what is waiting is made less: rarer where that has brought little, for it looks at all that waits. */
+  #compactBeyond: number
 
   constructor(options: ChannelOptions<T>) {
     this.#options = options
+    this.#compactBeyond = options.maxWaiting
   }
 
   push(value: T): void {
@@ -25,7 +28,10 @@ export class Channel<T> implements AsyncIterableIterator<T> {
       return
     }
     this.#waiting.push(value)
-    if (this.#waiting.length > this.#options.maxWaiting) this.#waiting = this.#options.compact(this.#waiting)
+    if (this.#waiting.length <= this.#compactBeyond) return
+    this.#waiting = this.#options.compact(this.#waiting)
+    const { maxWaiting } = this.#options
+    this.#compactBeyond = this.#waiting.length > maxWaiting ? this.#waiting.length * 2 : maxWaiting
   }
 
   /** The reader gets what waits, and then the end. */

@@ -20,3 +20,41 @@ test('five processes that migrate an empty database at once leave one complete l
   )
   assert.deepEqual(await database.query('SELECT count(*)::int AS jobs FROM finstage.jobs'), [{ jobs: 0 }])
 })
+
+test('jobs that were queued before there were carriers are carried on, with all the attempts that they had left', async () => {
+  await using database = await createTestDatabase()
+  await database.query('DELETE FROM finstage.migrations WHERE file > $1', ['000004'])
+  await database.query('DROP TABLE finstage.job_parts, finstage.workers')
+  await database.query(
+    `ALTER TABLE finstage.jobs DROP queue_job_id, DROP failures, DROP losses, DROP history, DROP changed_at`,
+  )
+  const enqueue = async (priority: string, number: number): Promise<void> => {
+    await database.query(
+      `WITH job AS (INSERT INTO finstage.jobs (kind, owner, priority, state, attempt, max_attempts, timeout_seconds, input)
+         VALUES ('ANALYSIS', 'ada', $1, 'RUNNING', 2, 2, 60, '{}') RETURNING id)
+       SELECT graphile_worker.add_job('ANALYSIS', json_build_object('jobId', job.id), max_attempts => 2, priority => $2)
+       FROM job`,
+      [priority, number],
+    )
+  }
+  await enqueue('HIGH', 10)
+  await enqueue('LOW', 30)
+  // As graphile-worker leaves the last attempt of a worker that died.
+  await database.query(`UPDATE graphile_worker._private_jobs SET attempts = 2`)
+  const pool = createPool(database.url, silentLog)
+  try {
+    await migrate(pool, silentLog)
+  } finally {
+    await pool.end()
+  }
+  assert.deepEqual(
+    await database.query(
+      `SELECT jobs.priority, failures, queued.priority AS number, is_available FROM finstage.jobs
+       JOIN graphile_worker._private_jobs AS queued ON queued.id = queue_job_id ORDER BY position`,
+    ),
+    [
+      { priority: 'HIGH', failures: 1, number: 12, is_available: true },
+      { priority: 'LOW', failures: 1, number: 30, is_available: true },
+    ],
+  )
+})

@@ -12,7 +12,7 @@ function goes(event: JobEvent, state: JobState): JobState | null {
 }
 
 test('of all events in all states just these may happen, and lead to these', () => {
-  assert.equal(events.length * jobStates.length, 54)
+  assert.equal(events.length * jobStates.length, 66)
   const arrows = events.flatMap((event) =>
     jobStates.flatMap((state) => (goes(event, state) ? `${state} ${event} ${goes(event, state)}` : [])),
   )
@@ -20,14 +20,20 @@ test('of all events in all states just these may happen, and lead to these', () 
     'CANCELLED requeue QUEUED',
     'FAILED requeue QUEUED',
     'QUEUED begin RUNNING',
+    'QUEUED beginAlone RUNNING',
     'QUEUED cancel CANCELLED',
+    'QUEUED postpone QUEUED',
     'RETRYING begin RUNNING',
+    'RETRYING beginAlone RUNNING',
     'RETRYING cancel CANCELLED',
+    'RETRYING postpone QUEUED',
     'RUNNING begin RUNNING',
+    'RUNNING beginAlone RUNNING',
     'RUNNING cancel CANCELLED',
     'RUNNING fail FAILED',
     'RUNNING giveUp FAILED',
     'RUNNING handBack QUEUED',
+    'RUNNING postpone QUEUED',
     'RUNNING progress RUNNING',
     'RUNNING retry RETRYING',
     'RUNNING succeed SUCCEEDED',

@@ -22,7 +22,7 @@ function backfill(fails: (from: number) => boolean) {
     return { count: (to - from) / day, firstEpoch: from, lastEpoch: to - 60 }
   }
   const task = backfillTask({
-    market: { backfill: stored } as unknown as MarketService,
+    market: { backfill: stored, reachDays: () => null } as unknown as MarketService,
     slots: new FairSlots(16),
     now: () => nowSeconds * 1000,
   })

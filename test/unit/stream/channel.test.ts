@@ -114,6 +114,22 @@ test('no more than maxWaiting values wait: compact says which of them stay', asy
   assert.deepEqual(left.slice(-2), [999, 1000])
 })
 
+test('where nothing can be left out all of it waits, and what waits is not looked through at every value', async () => {
+  let looks = 0
+  const channel = new Channel<number>({
+    maxWaiting: 10,
+    compact: (waiting) => {
+      looks += 1
+      return [...waiting]
+    },
+    onEnd: () => {},
+  })
+  for (let i = 0; i < 10_000; i++) channel.push(i)
+  channel.end()
+  assert.equal((await collect(channel)).length, 10_000)
+  assert.ok(looks < 20, `${looks}`)
+})
+
 test('a reader that keeps up is given every value', async () => {
   const { channel } = open()
   for (let number = 0; number < 100; number++) {
