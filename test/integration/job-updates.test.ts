@@ -3,7 +3,7 @@ import { randomUUID } from 'node:crypto'
 import { after, before, test } from 'node:test'
 import type pg from 'pg'
 import { FinstageError } from '../../src/domain/errors.ts'
-import type { Job } from '../../src/domain/job.ts'
+import { changeOf, type Job } from '../../src/domain/job.ts'
 import { JobService } from '../../src/jobs/job-service.ts'
 import { createPool } from '../../src/platform/pool.ts'
 import { JobStore } from '../../src/store/job-store.ts'
@@ -382,3 +382,20 @@ async function cutBus({ bus, role }: Follower): Promise<{ mend: () => Promise<vo
     },
   }
 }
+
+test('a job that waits and is put off again and again is told of once', async () => {
+  const { id } = await worker.enqueue({ runAtMs: Date.now() + 3_600_000 })
+  const updates = (await worker.jobs.follow(id, owner)) ?? assert.fail()
+  for (let i = 0; i < 3; i++) {
+    const [row] = await worker.database.query<{ carrier: string }>(
+      'SELECT queue_job_id::text AS carrier FROM finstage.jobs WHERE id = $1',
+      [id],
+    )
+    const job = await worker.runStore.postpone(id, row?.carrier ?? '', 3600)
+    worker.bus.publish('job', changeOf(job ?? assert.fail()))
+  }
+  await worker.jobs.cancel(id, owner)
+  const states: string[] = []
+  for await (const { state } of updates) states.push(state)
+  assert.deepEqual(states, ['QUEUED', 'CANCELLED'])
+})
