@@ -275,9 +275,9 @@ test('history starts with 2015, and goes all the way back for every interval', a
   assert.deepEqual(await rows(source, 'GC=F', 'DAY_1', 0, start), [])
 })
 
-test('candles may span just the time they last, for the market never closes', () => {
+test('candles span just the time they last, for the market never closes; days one more, which lies ahead', () => {
   assert.equal(marketAt(0).spanSeconds('MINUTE_5', 100), 30_000)
-  assert.equal(marketAt(0).spanSeconds('DAY_1', 7), 7 * day)
+  assert.equal(marketAt(0).spanSeconds('DAY_1', 7), 8 * day)
 })
 
 test('an unknown symbol fails alone', async () => {
