@@ -43,8 +43,8 @@ import type { Role } from './role.ts'
 
 /** Any number, the same in every process: who leads the feed holds the advisory lock of this name. */
 const feedLockKey = 7_241_990_002
-/** For how long the event loop has nothing to do in between, where others wait for it too. */
-const idleMsPerSymbol = 5
+/** How symbols follow each other where requests want the event loop too. */
+const pace = { eachMs: 5, longestMs: 100 }
 /** The jobs' own connections: they outlast a restart of the database, and queries can't take them away. */
 const jobConnections = { max: 10, patienceMs: 60_000 }
 
@@ -192,7 +192,7 @@ export class App {
   #tasks(pool: pg.Pool, market: MarketService): Task[] {
     // A process that also answers requests keeps room for them.
     const isAlone = this.#options.role === 'worker'
-    const slots = new FairSlots(symbolsAtOnce, isAlone ? undefined : idlePace(idleMsPerSymbol))
+    const slots = new FairSlots(symbolsAtOnce, isAlone ? undefined : idlePace(pace))
     const cpu = new CpuPool(this.#options.log)
     this.#stops.push(() => cpu.stop())
     return [

@@ -19,14 +19,12 @@ export class FairSlots {
   /** Whoever has gone without longest first. Jobs with nothing running and nothing waiting are forgotten. */
   readonly #jobs = new Map<string, Job>()
 
-  readonly #count: number
   readonly #mayBegin: () => boolean
   #retry: NodeJS.Timeout | undefined
 
-  /** `mayBegin` is asked before work begins beside other work, and again a little later where it says no. */
+  /** `mayBegin` is asked before work begins, and again a little later where it says no. */
   constructor(count: number, mayBegin: () => boolean = () => true) {
     this.#free = count
-    this.#count = count
     this.#mayBegin = mayBegin
   }
 
@@ -72,7 +70,7 @@ export class FairSlots {
       const job = this.#next()
       const [turn] = job?.waiting ?? []
       if (!job || !turn) return
-      if (this.#free < this.#count && !this.#mayBegin()) {
+      if (!this.#mayBegin()) {
         this.#retry ??= setTimeout(() => {
           this.#retry = undefined
           this.#handOut()

@@ -314,7 +314,7 @@ test('of jobs that always have work waiting each holds its share of the slots wi
   )
 })
 
-test('beside other work, work begins only where it may, and is looked at again; where nothing runs, it begins in any case', async (t) => {
+test('work begins only where it may, and is looked at again', async (t) => {
   t.mock.timers.enable({ apis: ['setTimeout'] })
   let may = false
   const slots = new FairSlots(3, () => may)
@@ -327,10 +327,9 @@ test('beside other work, work begins only where it may, and is looked at again; 
     })
   const works = ['A', 'B', 'C'].map(run)
   await nextTurn()
-  assert.deepEqual(begun, ['A'])
   t.mock.timers.tick(2)
   await nextTurn()
-  assert.deepEqual(begun, ['A'])
+  assert.deepEqual(begun, [])
   may = true
   t.mock.timers.tick(2)
   await nextTurn()
