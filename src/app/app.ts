@@ -13,7 +13,7 @@ import { idlePace } from '../jobs/idle-pace.ts'
 import { JobService } from '../jobs/job-service.ts'
 import { pruneCandles } from '../jobs/prune-candles.ts'
 import { pruneJobs } from '../jobs/prune-jobs.ts'
-import { JobRunner } from '../jobs/runner.ts'
+import { JobRunner, jobConcurrency } from '../jobs/runner.ts'
 import { guardedFeed } from '../market/guarded-feed.ts'
 import { MarketService } from '../market/market-service.ts'
 import type { MarketSource } from '../market/market-source.ts'
@@ -46,7 +46,7 @@ const feedLockKey = 7_241_990_002
 /** How symbols follow each other where requests want the event loop too. */
 const pace = { eachMs: 5, longestMs: 100 }
 /** The jobs' own connections: they outlast a restart of the database, and queries can't take them away. */
-const jobConnections = { max: 10, patienceMs: 60_000 }
+const jobConnections = { max: jobConcurrency + 2, patienceMs: 60_000 }
 
 export interface AppOptions {
   readonly config: Config
