@@ -18,7 +18,6 @@ export class FairSlots {
   #free: number
   /** Whoever has gone without longest first. Jobs with nothing running and nothing waiting are forgotten. */
   readonly #jobs = new Map<string, Job>()
-
   readonly #mayBegin: () => boolean
   #retry: NodeJS.Timeout | undefined
 

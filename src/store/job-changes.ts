@@ -81,15 +81,13 @@ const effects: Readonly<Record<JobEvent, Effect>> = {
   },
   requeue: {
     set: {
-      ...{
-        attempt: '0',
-        failures: '0',
-        losses: '0',
-        progress: '0',
-        failure: 'NULL::jsonb',
-        finished_at: 'NULL::timestamptz',
-        run_at: now,
-      },
+      attempt: '0',
+      failures: '0',
+      losses: '0',
+      progress: '0',
+      failure: 'NULL::jsonb',
+      finished_at: 'NULL::timestamptz',
+      run_at: now,
       queue_job_id: carrierAt(now),
     },
   },
