@@ -61,7 +61,7 @@ export interface CandleBatch {
   /** Of the range, oldest first; empty for all intervals but DAY_1. */
   readonly dividends: readonly Dividend[]
   readonly splits: readonly Split[]
-  /** Epoch seconds. What starts before it will not change: its session has ended, and the source had time to settle it. */
+  /** Whole epoch seconds. What starts before it will not change: its session has ended, and the source had time to settle it. */
   readonly finalBefore: number
   /** null: the source has nothing in the range, and so says nothing about the series. */
   readonly facts: SeriesFacts | null

@@ -60,15 +60,16 @@ export function tradingHours({ pre, regular, post }: Periods, extended: boolean)
 }
 
 /**
- * Epoch seconds. What starts before it is of a session that has ended, and Yahoo has had the time to say its last word. An
- * interval of a session that runs is never among it.
+ * Whole epoch seconds. What starts before it is of a session that has ended, and Yahoo has had the time to say its last word.
+ * An interval of a session that runs is never among it.
  */
 export function finalBefore(
   interval: SourceInterval,
   hours: TradingHours | null,
   timezone: string,
-  now: number,
+  time: number,
 ): number {
+  const now = Math.floor(time)
   const long = now - longestSessionSeconds
   if (!hours) return isDaily(interval) ? tradingDate(now - daySeconds, timezone) : long
   const settled = now - settleSeconds

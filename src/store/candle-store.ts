@@ -154,7 +154,7 @@ export class CandleStore {
       if (await isOvertaken(client, series, fetched)) return null
       const { id, isLate } = await upsertSeries(client, series, span, fetched)
       if (series.interval === 'DAY_1') await applyActions(client, series, span, fetched)
-      const finalTo = Math.max(span.from, Math.min(span.to, Math.floor(fetched.finalBefore)))
+      const finalTo = Math.max(span.from, Math.min(span.to, fetched.finalBefore))
       // Of what still changes, the answer to the later question stays.
       for (const open of await gapsOf(client, id, { from: span.from, to: isLate ? finalTo : span.to })) {
         await replaceRows(client, id, open, fetched)

@@ -114,14 +114,14 @@ test('whatever was asked for before, in whatever order, the same range gives the
   await fc.assert(
     fc.asyncProperty(models, steps, async (model, steps) => {
       const symbol = `P${runs++}`
-      let now = model.startDay * daySeconds
+      let now = model.startDay * daySeconds + 0.305
       const source = modelSource(model, () => now)
       const open = () => new CandleService({ source, store: new CandleStore(pool), now: () => now * 1000 })
       let service = open()
       for (const { passSeconds, restart, request } of steps) {
         now += passSeconds
         if (restart) service = open()
-        const asked = toRequest(symbol, request, now)
+        const asked = toRequest(symbol, request, Math.floor(now))
         const [answer] = await service.candles([asked])
         if (answer === undefined || answer instanceof Error) throw answer
         const wanted = expected(model, asked, now)

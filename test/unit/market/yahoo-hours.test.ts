@@ -28,6 +28,18 @@ test('before the open all sessions before today are final', () => {
   }
 })
 
+test('whatever the clock says, it is whole seconds: the store takes no others', () => {
+  const roundTheClock = hours('2025-03-12T00:00:00Z', '2025-03-12T23:59:00Z')
+  for (const trading of [wednesday, roundTheClock, null]) {
+    for (let hour = 0; hour < 48; hour++) {
+      const now = at('2025-03-12T00:10:00Z') + hour * 3600 + 0.305
+      for (const interval of ['DAY_1', 'MINUTE_5'] as const) {
+        assert.ok(Number.isInteger(finalBefore(interval, trading, 'UTC', now)), `${interval} at ${now}`)
+      }
+    }
+  }
+})
+
 test('nothing of a session that runs is final, and all before it is', () => {
   for (const now of ['2025-03-12T14:00:00Z', '2025-03-12T19:59:59Z']) {
     assert.deepEqual(newYork(now), { days: '2025-03-12', minutes: '2025-03-12T13:30' })
