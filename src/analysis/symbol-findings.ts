@@ -1,4 +1,4 @@
-import type { IndicatorSnapshot, SymbolFindings, Trend } from '../domain/analysis.ts'
+import { type IndicatorSnapshot, type SymbolFindings, snapshotFields, type Trend } from '../domain/analysis.ts'
 import type { Candle } from '../domain/candle.ts'
 import { FinstageError } from '../domain/errors.ts'
 import type { Interval } from '../domain/interval.ts'
@@ -14,6 +14,7 @@ export function symbolFindings(symbol: string, interval: Interval, candles: read
   const closes = candles.map((candle) => candle.close)
   const average = (period: number): number | null => sma(closes, period).at(-1) ?? null
   const indicators: IndicatorSnapshot = {
+    ...(Object.fromEntries(snapshotFields.map((field) => [field, null])) as IndicatorSnapshot),
     sma5: average(5),
     sma20: average(20),
     sma50: average(50),
@@ -23,6 +24,10 @@ export function symbolFindings(symbol: string, interval: Interval, candles: read
   }
   return {
     symbol,
+    source: 'YAHOO',
+    sentiment: null,
+    score: null,
+    signals: [],
     interval,
     asOfMs: newest.epoch * 1000,
     price: newest.close,

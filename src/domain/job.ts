@@ -1,6 +1,6 @@
 import type { ErrorCode } from './errors.ts'
 
-export const jobKinds = ['ANALYSIS', 'BACKFILL'] as const
+export const jobKinds = ['ANALYSIS', 'BACKTEST', 'DAILY_REPORT', 'BACKFILL'] as const
 export type JobKind = (typeof jobKinds)[number]
 
 /** The most urgent first. */

@@ -3,6 +3,7 @@ import type { Dividend, Split } from '../domain/corporate-action.ts'
 import { FinstageError } from '../domain/errors.ts'
 import type { Source } from '../domain/instrument.ts'
 import { type Interval, intervalSeconds, isComposed, isDaily, sourceInterval } from '../domain/interval.ts'
+import type { SessionHours } from '../domain/session.ts'
 import { tradingDate } from '../domain/trading-date.ts'
 import type { Span } from '../store/candle-rows.ts'
 import type { Series, StoredExtent } from '../store/candle-store.ts'
@@ -33,6 +34,7 @@ export interface CandleSeries {
   readonly excluded: number
   /** There are candles before the first node. */
   readonly hasEarlier: boolean
+  readonly sessions: SessionHours
   /** Oldest first. */
   readonly nodes: readonly Candle[]
   /** The candles before the first node, oldest first: as many as were asked for, where history reaches so far. */
@@ -232,6 +234,7 @@ export class CandleService {
       stale,
       receivedAtMs: loaded?.state.receivedAtMs ?? this.#now(),
       excluded: excluded.filter((epoch) => epoch >= excludedFrom).length,
+      sessions: { timezone: loaded?.state.timezone ?? 'UTC', opens: loaded?.state.sessionOpens ?? null, closes: null },
       // The second where those before could not be looked for.
       hasEarlier: start > 0 || (isDaily(interval) && firstTrade !== null && firstTrade < foundFrom),
       nodes: candles.slice(start),

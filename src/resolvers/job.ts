@@ -216,7 +216,7 @@ export async function jobResult(job: Job, _args: unknown, context: Context): Pro
   }
   const [analyses, stored] = await Promise.all([context.analyses.ofJob(job.id), context.jobs.result(job.id)])
   const { failures } = stored as { failures: SymbolFailure[] }
-  return { kind: job.kind, analyses, failures }
+  return { kind: 'ANALYSIS', analyses, failures }
 }
 
 export async function jobUpdates(

@@ -1,0 +1,50 @@
+import type { Candle } from '../domain/candle.ts'
+
+/** Candles by column, oldest first. Volumes that are not known are NaN; everything else is finite. */
+export interface Columns {
+  /** Start of each candle in epoch seconds. */
+  readonly epoch: Float64Array
+  readonly open: Float64Array
+  readonly high: Float64Array
+  readonly low: Float64Array
+  readonly close: Float64Array
+  readonly volume: Float64Array
+}
+
+/** Which price of a candle goes into an indicator. */
+export const priceFields = ['OPEN', 'HIGH', 'LOW', 'CLOSE', 'HL2', 'HLC3', 'OHLC4'] as const
+export type PriceField = (typeof priceFields)[number]
+
+export function toColumns(candles: readonly Candle[]): Columns {
+  const column = (of: (candle: Candle) => number): Float64Array => Float64Array.from(candles, of)
+  return {
+    epoch: column(({ epoch }) => epoch),
+    open: column(({ open }) => open),
+    high: column(({ high }) => high),
+    low: column(({ low }) => low),
+    close: column(({ close }) => close),
+    volume: column(({ volume }) => volume ?? Number.NaN),
+  }
+}
+
+/** HL2, HLC3, OHLC4: the mean of high and low (and close) (and open). */
+export function prices({ open, high, low, close }: Columns, field: PriceField): Float64Array {
+  const mean = (...columns: Float64Array[]): Float64Array =>
+    close.map((_, i) => columns.reduce((sum, column) => sum + (column[i] as number), 0) / columns.length)
+  switch (field) {
+    case 'OPEN':
+      return open
+    case 'HIGH':
+      return high
+    case 'LOW':
+      return low
+    case 'CLOSE':
+      return close
+    case 'HL2':
+      return mean(high, low)
+    case 'HLC3':
+      return mean(high, low, close)
+    case 'OHLC4':
+      return mean(open, high, low, close)
+  }
+}
