@@ -5,6 +5,7 @@ import type { Ports } from '../resolvers/context.ts'
 import { GraphiQLPage } from './graphiql.ts'
 import { createGraphQL, graphqlPath } from './graphql.ts'
 import type { Health } from './health.ts'
+import { servePost } from './json-post.ts'
 import { Listener } from './listener.ts'
 import { WebSocketTransport } from './websocket.ts'
 
@@ -32,7 +33,7 @@ export class ApiServer {
         const path = request.url?.split('?')[0]
         if (path === graphqlPath) {
           if (GraphiQLPage.isWanted(request)) void page.serve(request, response)
-          else void graphql(request, response)
+          else servePost(graphql, request, response)
         } else if (path === '/') {
           response.writeHead(302, { location: graphqlPath }).end()
         } else if (!health.serve(request, response)) {
@@ -42,7 +43,7 @@ export class ApiServer {
         }
       },
     })
-    this.#webSockets = new WebSocketTransport({ server: this.#listener.server, graphql, log, registry })
+    this.#webSockets = new WebSocketTransport({ server: this.#listener.server, graphql: graphql.yoga, log, registry })
   }
 
   get origin(): string {

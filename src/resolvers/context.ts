@@ -2,7 +2,6 @@ import DataLoader from 'dataloader'
 import type { SymbolAnalysis } from '../domain/analysis.ts'
 import type { CandleRequest } from '../domain/candle.ts'
 import type { Dividend, Split } from '../domain/corporate-action.ts'
-import { symbolNotFound } from '../domain/errors.ts'
 import type { InstrumentMatch } from '../domain/instrument.ts'
 import type { Interval } from '../domain/interval.ts'
 import type { EnqueueRequest, Job, JobActionOutcome } from '../domain/job.ts'
@@ -19,7 +18,8 @@ export interface Viewer {
 /** What resolvers need of the rest of the house; the composition root supplies it. */
 export interface Ports {
   readonly market: {
-    listings(symbols: readonly string[]): Promise<ReadonlyMap<string, Listing | Error>>
+    /** At once where it is at hand. Rejects with SYMBOL_NOT_FOUND, or what the source fails with. */
+    listing(symbol: string): Listing | Promise<Listing>
     search(text: string, limit: number): Promise<readonly InstrumentMatch[]>
     /** One answer for each request, in order. */
     candles(requests: readonly CandleRequest[]): Promise<(CandleSeries | Error)[]>
@@ -52,8 +52,7 @@ export interface Ports {
 
 /** Loads each thing once, and what is asked for at the same time together. */
 export interface Loaders {
-  /** Rejects with SYMBOL_NOT_FOUND, or what the source fails with. */
-  readonly listing: DataLoader<string, Listing>
+  readonly listing: ListingLoader
   readonly candles: DataLoader<CandleRequest, CandleSeries, string>
 }
 
@@ -80,12 +79,28 @@ export function createContext(ports: Ports): Context {
 
 function createLoaders(ports: Ports): Loaders {
   return {
-    listing: new DataLoader<string, Listing>(async (symbols) => {
-      const found = await ports.market.listings(symbols)
-      return symbols.map((symbol) => found.get(symbol) ?? symbolNotFound(symbol))
-    }),
+    listing: new ListingLoader(ports),
     candles: new DataLoader<CandleRequest, CandleSeries, string>((requests) => ports.market.candles(requests), {
       cacheKeyFn: JSON.stringify,
     }),
+  }
+}
+
+/** The same listing of a symbol throughout an operation. The market gathers by itself what it has to ask its source for. */
+class ListingLoader {
+  readonly #ports: Ports
+  readonly #loaded = new Map<string, Listing | Promise<Listing>>()
+
+  constructor(ports: Ports) {
+    this.#ports = ports
+  }
+
+  /** At once where it is at hand. Rejects with SYMBOL_NOT_FOUND, or what the source fails with. */
+  load(symbol: string): Listing | Promise<Listing> {
+    const known = this.#loaded.get(symbol)
+    if (known) return known
+    const listing = this.#ports.market.listing(symbol)
+    this.#loaded.set(symbol, listing)
+    return listing
   }
 }

@@ -29,7 +29,7 @@ export function instruments(
   return symbols.map((symbol) => loadInstrument(symbol, context))
 }
 
-export const instrumentQuote = (instrument: Instrument, _args: unknown, context: Context): Promise<Quote> =>
+export const instrumentQuote = (instrument: Instrument, _args: unknown, context: Context): Quote | Promise<Quote> =>
   loadQuote(instrument.symbol, context)
 
 export const reachDays = (_root: unknown, { interval }: { interval: Interval }, context: Context): number | null =>
