@@ -1,6 +1,6 @@
 import { normalizedExecutor } from '@graphql-tools/executor'
 import { type ExecutionResult, GraphQLError, type GraphQLSchema } from 'graphql'
-import { createYoga, isPromise, type Plugin, type YogaServerInstance } from 'graphql-yoga'
+import { createYoga, mapMaybePromise, type Plugin, type YogaServerInstance } from 'graphql-yoga'
 import type { Registry } from 'prom-client'
 import type { Logger } from '../platform/logger.ts'
 import { type Context, createContext, type Ports } from '../resolvers/context.ts'
@@ -8,7 +8,7 @@ import { limitPlugins, maxBodyBytes } from './limits.ts'
 import { maskError, withCode } from './mask-error.ts'
 import { OperationMetrics } from './operation-metrics.ts'
 import { PreparedDocuments, type PreparedOperation } from './prepared-documents.ts'
-import { measureResolvers } from './resolver-metrics.ts'
+import { measureResolvers, unmeasured } from './resolver-metrics.ts'
 
 export const graphqlPath = '/graphql'
 
@@ -21,6 +21,8 @@ export interface GraphQLOptions {
   readonly registry: Registry
 }
 
+type MaybePromise = ExecutionResult | Promise<ExecutionResult>
+
 export interface GraphQL {
   /** Serves every request there may be, over HTTP and SSE; WebSocket takes its pipeline by `getEnveloped`. */
   readonly yoga: GraphQLHandler
@@ -30,7 +32,7 @@ export interface GraphQL {
    * The pipeline's other steps for an operation that has been through the first: what Yoga's hooks would do one by one, at a
    * tenth of the cost.
    */
-  execute(operation: PreparedOperation, request: OperationRequest): ExecutionResult | Promise<ExecutionResult>
+  execute(operation: PreparedOperation, request: OperationRequest): MaybePromise
   /** The result of an operation that has come to nothing. */
   failed(error: unknown): ExecutionResult
 }
@@ -46,7 +48,7 @@ export interface OperationRequest {
  * or execution has its place in `execute` too.
  */
 export function createGraphQL({ schema, ports, log, registry }: GraphQLOptions): GraphQL {
-  const documents = new PreparedDocuments()
+  const documents = new PreparedDocuments(schema)
   const metrics = new OperationMetrics(registry)
   const measured = measureResolvers(schema, registry)
   const newContext = (): Context => Object.assign(createContext(ports), measured)
@@ -67,23 +69,31 @@ export function createGraphQL({ schema, ports, log, registry }: GraphQLOptions):
     plugins: [metrics.plugin(), errorCodes(), documents.plugin(), ...limitPlugins()],
   })
 
-  function answered(operation: PreparedOperation, startedMs: number, result: ExecutionResult): ExecutionResult {
-    metrics.answered(operation.description, startedMs, result)
-    return result.errors ? { ...result, errors: result.errors.map(mask) } : result
-  }
-
-  function execute(operation: PreparedOperation, request: OperationRequest) {
-    const startedMs = performance.now()
-    const result = normalizedExecutor({
+  const interpret = ({ document }: PreparedOperation, request: OperationRequest, contextValue: Context): MaybePromise =>
+    normalizedExecutor({
       schema,
-      document: operation.document,
-      contextValue: newContext(),
+      document,
+      contextValue,
       variableValues: request.variables ?? null,
       operationName: request.operationName ?? null,
-    }) as ExecutionResult | Promise<ExecutionResult>
-    return isPromise(result)
-      ? result.then((settled) => answered(operation, startedMs, settled))
-      : answered(operation, startedMs, result)
+    }) as MaybePromise
+
+  function run(operation: PreparedOperation, request: OperationRequest): MaybePromise {
+    const context = newContext()
+    const compiled = operation.compiled()
+    if (!compiled) return interpret(operation, request, context)
+    // Errors are the interpreter's to tell. It runs with what is loaded by now, and is not measured again.
+    return mapMaybePromise(compiled(undefined, context, request.variables ?? {}), (result) =>
+      result.errors ? interpret(operation, request, { ...context, ...unmeasured }) : result,
+    )
+  }
+
+  function execute(operation: PreparedOperation, request: OperationRequest): MaybePromise {
+    const startedMs = performance.now()
+    return mapMaybePromise(run(operation, request), (result) => {
+      metrics.answered(operation.description, startedMs, result)
+      return result.errors ? { ...result, errors: result.errors.map(mask) } : result
+    })
   }
 
   const failed = (error: unknown): ExecutionResult => ({ errors: [mask(error)] })

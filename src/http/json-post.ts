@@ -111,7 +111,12 @@ class Answer {
 }
 const answerAPI = { Response: Answer } as unknown as FetchAPI
 
-function answer(request: IncomingMessage, response: ServerResponse, mediaType: MediaType, result: ExecutionResult): void {
+function answer(
+  request: IncomingMessage,
+  response: ServerResponse,
+  mediaType: MediaType,
+  result: ExecutionResult,
+): void {
   const { body, status, headers } = processRegularResult(result, answerAPI, mediaType) as unknown as Answer
   const bytes = Buffer.byteLength(body)
   const fields = ['content-length', String(bytes)]
