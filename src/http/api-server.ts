@@ -1,3 +1,4 @@
+import type { IncomingMessage } from 'node:http'
 import type { GraphQLSchema } from 'graphql'
 import type { Registry } from 'prom-client'
 import type { Logger } from '../platform/logger.ts'
@@ -30,7 +31,7 @@ export class ApiServer {
       host,
       port,
       serve(request, response) {
-        const path = request.url?.split('?')[0]
+        const path = pathOf(request)
         if (path === graphqlPath) {
           if (GraphiQLPage.isWanted(request)) void page.serve(request, response)
           else servePost(graphql, request, response)
@@ -67,4 +68,9 @@ export class ApiServer {
   stop(): Promise<void> {
     return this.#listener.stop()
   }
+}
+
+function pathOf({ url = '' }: IncomingMessage): string {
+  const end = url.indexOf('?')
+  return end < 0 ? url : url.slice(0, end)
 }

@@ -1,6 +1,6 @@
 import { normalizedExecutor } from '@graphql-tools/executor'
 import { type ExecutionResult, GraphQLError, type GraphQLSchema } from 'graphql'
-import { createYoga, mapMaybePromise, type Plugin, type YogaServerInstance } from 'graphql-yoga'
+import { createYoga, isPromise, type Plugin, type YogaServerInstance } from 'graphql-yoga'
 import type { Registry } from 'prom-client'
 import type { Logger } from '../platform/logger.ts'
 import { type Context, createContext, type Ports } from '../resolvers/context.ts'
@@ -83,17 +83,20 @@ export function createGraphQL({ schema, ports, log, registry }: GraphQLOptions):
     const compiled = operation.compiled()
     if (!compiled) return interpret(operation, request, context)
     // Errors are the interpreter's to tell. It runs with what is loaded by now, and is not measured again.
-    return mapMaybePromise(compiled(undefined, context, request.variables ?? {}), (result) =>
-      result.errors ? interpret(operation, request, { ...context, ...unmeasured }) : result,
-    )
+    const settled = (result: ExecutionResult): MaybePromise =>
+      result.errors ? interpret(operation, request, { ...context, ...unmeasured }) : result
+    const result = compiled(undefined, context, request.variables ?? {})
+    return isPromise(result) ? result.then(settled) : settled(result)
   }
 
   function execute(operation: PreparedOperation, request: OperationRequest): MaybePromise {
     const startedMs = performance.now()
-    return mapMaybePromise(run(operation, request), (result) => {
+    const answered = (result: ExecutionResult): ExecutionResult => {
       metrics.answered(operation.description, startedMs, result)
       return result.errors ? { ...result, errors: result.errors.map(mask) } : result
-    })
+    }
+    const result = run(operation, request)
+    return isPromise(result) ? result.then(answered) : answered(result)
   }
 
   const failed = (error: unknown): ExecutionResult => ({ errors: [mask(error)] })

@@ -50,10 +50,35 @@ export interface Ports {
   }
 }
 
-/** Loads each thing once, and what is asked for at the same time together. */
-export interface Loaders {
-  readonly listing: ListingLoader
-  readonly candles: DataLoader<CandleRequest, CandleSeries, string>
+/**
+ * Loads each thing once, and what is asked for at the same time together. What gathers is made when it is first asked for: most
+ * operations need none of it.
+ */
+export class Loaders {
+  readonly #market: Ports['market']
+  readonly #listings = new Map<string, Listing | Promise<Listing>>()
+  #candles: DataLoader<CandleRequest, CandleSeries, string> | undefined
+
+  constructor({ market }: Ports) {
+    this.#market = market
+  }
+
+  /**
+   * The same throughout an operation; at once where it is at hand. Fails with SYMBOL_NOT_FOUND, or as the source does. The
+   * market gathers by itself what it has to ask its source for.
+   */
+  listing(symbol: string): Listing | Promise<Listing> {
+    const known = this.#listings.get(symbol)
+    if (known) return known
+    const listing = this.#market.listing(symbol)
+    this.#listings.set(symbol, listing)
+    return listing
+  }
+
+  get candles(): DataLoader<CandleRequest, CandleSeries, string> {
+    this.#candles ??= new DataLoader((requests) => this.#market.candles(requests), { cacheKeyFn: JSON.stringify })
+    return this.#candles
+  }
 }
 
 /** What every resolver gets, on every transport: one for each operation. */
@@ -69,38 +94,10 @@ export function createContext(ports: Ports): Context {
   const context: Context = {
     ...ports,
     viewer: { id: 'anonymous' },
-    loaders: createLoaders(ports),
+    loaders: new Loaders(ports),
     renewLoaders() {
-      this.loaders = createLoaders(ports)
+      this.loaders = new Loaders(ports)
     },
   }
   return context
-}
-
-function createLoaders(ports: Ports): Loaders {
-  return {
-    listing: new ListingLoader(ports),
-    candles: new DataLoader<CandleRequest, CandleSeries, string>((requests) => ports.market.candles(requests), {
-      cacheKeyFn: JSON.stringify,
-    }),
-  }
-}
-
-/** The same listing of a symbol throughout an operation. The market gathers by itself what it has to ask its source for. */
-class ListingLoader {
-  readonly #ports: Ports
-  readonly #loaded = new Map<string, Listing | Promise<Listing>>()
-
-  constructor(ports: Ports) {
-    this.#ports = ports
-  }
-
-  /** At once where it is at hand. Rejects with SYMBOL_NOT_FOUND, or what the source fails with. */
-  load(symbol: string): Listing | Promise<Listing> {
-    const known = this.#loaded.get(symbol)
-    if (known) return known
-    const listing = this.#ports.market.listing(symbol)
-    this.#loaded.set(symbol, listing)
-    return listing
-  }
 }

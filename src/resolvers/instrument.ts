@@ -10,7 +10,7 @@ import { loadQuote, orNull } from './quote.ts'
 const searchPattern = /^[^\p{Cc}\p{Cs}]{1,100}$/u
 
 const loadInstrument = async (symbol: string, context: Context): Promise<Instrument> =>
-  (await context.loaders.listing.load(symbol)).instrument
+  (await context.loaders.listing(symbol)).instrument
 
 /** By the symbols of global ids; null for what is none. */
 export const instrumentsById = (symbols: readonly string[], context: Context): Promise<Instrument | null>[] =>

@@ -7,7 +7,7 @@ import type { Context } from './context.ts'
 
 /** The quote of a symbol, at once where it is at hand. Fails with SYMBOL_NOT_FOUND, NO_DATA, or as the source does. */
 export function loadQuote(symbol: string, context: Context): Quote | Promise<Quote> {
-  const listing = context.loaders.listing.load(symbol)
+  const listing = context.loaders.listing(symbol)
   return listing instanceof Promise ? listing.then((known) => quoteOf(known, symbol)) : quoteOf(listing, symbol)
 }
 
@@ -46,4 +46,4 @@ export function quotes(
 }
 
 export const quoteInstrument = async (quote: Quote, _args: unknown, context: Context): Promise<Instrument> =>
-  (await context.loaders.listing.load(quote.symbol)).instrument
+  (await context.loaders.listing(quote.symbol)).instrument
