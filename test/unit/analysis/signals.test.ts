@@ -36,7 +36,7 @@ const lastClose = (bars: readonly Bar[]): number => bars.at(-1)?.close ?? Number
 function turningPoint(from: number, to: number, isTrue: (close: number) => boolean): number {
   assert.ok(!isTrue(from) && isTrue(to), 'it turns between the two')
   let [no, yes] = [from, to]
-  for (let i = 0; i < 60; i++) {
+  for (let i = 0; i < 45; i++) {
     const middle = (no + yes) / 2
     if (isTrue(middle)) yes = middle
     else no = middle
@@ -68,7 +68,8 @@ for (const kind of signalKinds) {
 }
 
 for (const kind of crossingKinds) {
-  const bars = barsRaising[kind]
+  // As many as the longest average needs, and some.
+  const bars = barsRaising[kind].slice(-250)
   const quiet = bars.slice(0, -1)
   const [before, close] = [lastClose(quiet), lastClose(bars)]
 
@@ -76,16 +77,15 @@ for (const kind of crossingKinds) {
     const crossing = (longer: readonly Bar[]) =>
       crossingsOf(longer).find(({ up, down }) => up === kind || down === kind) ?? assert.fail(kind)
     const wanted = crossing(bars).up === kind ? 1 : -1
-    const isLevel = (price: number): boolean => {
-      const found = side(crossing(closingAt(quiet, price)), quiet.length)
-      return found === 0 || found === wanted
-    }
-    // The lines are the same but for rounding there, and cross in earnest beyond.
-    const level = turningPoint(before - wanted * 40, close, isLevel)
+    const sideAt = (price: number) => side(crossing(closingAt(quiet, price)), quiet.length)
+    const far = before - wanted * 40
+    // Where the lines are the same but for rounding begins and ends.
+    const begins = turningPoint(far, close, (price) => sideAt(price) === 0 || sideAt(price) === wanted)
+    const ends = turningPoint(far, close, (price) => sideAt(price) === wanted)
+    const level = begins + 0.75 * (ends - begins)
     const further = wanted * 1e-6 * level
-    assert.equal(side(crossing(closingAt(quiet, level)), quiet.length), 0)
-    assert.ok(!raises(kind, closingAt(quiet, level)))
     assert.ok(!raises(kind, closingAt(quiet, level - further)))
+    assert.ok(!raises(kind, closingAt(quiet, level)))
     assert.ok(raises(kind, closingAt(quiet, level + further)))
     // From level to beyond is a crossing too.
     assert.ok(raises(kind, closingAt(closingAt(quiet, level), close)))
@@ -121,6 +121,16 @@ for (const kind of ['BOLLINGER_TOUCH_UPPER', 'BOLLINGER_TOUCH_LOWER'] as const) 
     const hair = outwards * 1e-4
     assert.deepEqual([comesNear - hair, comesNear, reaches, reaches + hair].map(touches), [false, true, true, false])
     assert.deepEqual([comesNear - hair, comesNear, reaches, reaches + hair].map(breaks), [false, false, false, true])
+  })
+
+  test(`${kind} is not raised by a close that was within 1 % already`, () => {
+    const [near, far] = [lastClose(quiet), lastClose(quiet) + outwards * 10]
+    const within = closingAt(
+      quiet,
+      turningPoint(near, far, (close) => insidePercent(closingAt(quiet, close)) <= 1),
+    )
+    const closer = turningPoint(near, far, (close) => insidePercent(closingAt(within, close)) <= 0.5)
+    assert.ok(!raises(kind, closingAt(within, closer)))
   })
 
   test(`${kind} is not raised where the close comes back from beyond the band`, () => {
