@@ -321,11 +321,9 @@ const keltnerChannels: Definition = ({ candles }, { period, atrPeriod, multiplie
   const size = ema(absolute(candles.close), period)
   const width = multiplied(wilder(trueRange(candles), atrPeriod))
   const scale = plus(size, multiplied(trueRangeScale(candles, atrPeriod)))
-  // A band is there as a whole or not at all.
-  const whole = combine(middle, width, (value) => value)
   return {
     upper: part(plus(middle, width), scale),
-    middle: part(whole, size),
+    middle: part(middle, size),
     lower: part(minus(middle, width), scale),
   }
 }
@@ -387,17 +385,15 @@ const forceIndex: Definition = ({ candles: { close, volume } }, { period }) => {
   return { value: part(ema(force, period), ema(size, period)) }
 }
 
-/** Names the stretch of time, between two anchors, that a candle belongs to. */
-function stretchOf(epoch: number, anchor: VwapAnchor, timezone: string): string {
-  const date = new Intl.DateTimeFormat('en-CA', { timeZone: timezone, dateStyle: 'short' }).format(epoch * 1000)
+/** Names the stretch of time between two anchors that a date (2025-02-14) belongs to. */
+function stretchOf(date: string, anchor: VwapAnchor): string {
   switch (anchor) {
     case 'SESSION':
       return date
     case 'WEEK': {
-      const day = new Date(`${date}T00:00:00Z`)
-      const sinceMonday = (day.getUTCDay() + 6) % 7
-      day.setUTCDate(day.getUTCDate() - sinceMonday)
-      return day.toISOString()
+      const monday = new Date(`${date}T00:00:00Z`)
+      while (monday.getUTCDay() !== 1) monday.setUTCDate(monday.getUTCDate() - 1)
+      return monday.toISOString()
     }
     case 'MONTH':
       return date.slice(0, 7)
@@ -411,7 +407,11 @@ function stretchOf(epoch: number, anchor: VwapAnchor, timezone: string): string 
 const vwap: Definition = ({ candles, first, isWhole, interval, timezone }, { anchor, source }) => {
   const { epoch, volume } = candles
   // From a day on a candle's time is its date, at midnight UTC.
-  const stretches = epoch.map((time) => stretchOf(time, anchor, isDaily(interval) ? 'UTC' : timezone))
+  const format = new Intl.DateTimeFormat('sv-SE', {
+    timeZone: isDaily(interval) ? 'UTC' : timezone,
+    dateStyle: 'short',
+  })
+  const stretches = epoch.map((time) => stretchOf(format.format(time * 1000), anchor))
   const startsAt = (place: number): boolean =>
     anchor === 'SERIES' ? place === first : place === 0 ? isWhole : stretches[place] !== stretches[place - 1]
   let [paid, size, traded]: [Exact | null, Exact, Exact] = [null, 0n, 0n]
@@ -451,41 +451,36 @@ const adx: Definition = ({ candles }, { period }) => {
 }
 
 /**
- * Wilder's parabolic stop and reverse, from the second candle on: down where the low fell, and by more than the high rose, else
- * up; it begins at the first candle's extreme against the trend.
+ * Wilder's parabolic stop and reverse, from the second candle on. The first trade is entered at the first candle: short where
+ * that's low falls, to the second one's, by more than its high rises; else long. Its stop is the first candle's other extreme.
  */
 const psar: Definition = ({ candles: { high, low } }, { step, max }) => {
-  const [topAt, bottomAt] = [(i: number) => high[i] as Exact, (i: number) => low[i] as Exact]
-  const limit = exact(max)
-  const firstFactor = exact(Math.min(step, max))
+  const [topAt, bottomAt] = [(place: number) => high[place] as Exact, (place: number) => low[place] as Exact]
   const stops: (Exact | null)[] = high.map(() => null)
   if (high.length < 2) return { value: part(stops, stops) }
 
-  const fell = bottomAt(0) - bottomAt(1)
-  let isUp = !(fell > 0n && fell > topAt(1) - topAt(0))
-  let stop = isUp ? bottomAt(0) : topAt(0)
-  let extreme = isUp ? topAt(1) : bottomAt(1)
-  let factor = firstFactor
+  let isLong = topAt(1) - topAt(0) >= bottomAt(0) - bottomAt(1)
+  let stop = isLong ? bottomAt(0) : topAt(0)
+  let extreme = isLong ? topAt(0) : bottomAt(0)
+  let factor = exact(step)
   for (let place = 1; place < high.length; place++) {
     const [top, bottom] = [topAt(place), bottomAt(place)]
-    const isReversed = isUp ? bottom <= stop : top >= stop
-    if (isReversed) {
-      isUp = !isUp
-      stop = isUp ? lowest([extreme, bottom, bottomAt(place - 1)]) : highest([extreme, top, topAt(place - 1)])
-      extreme = isUp ? top : bottom
-      factor = firstFactor
-    } else if (place > 1 && (isUp ? top > extreme : bottom < extreme)) {
-      extreme = isUp ? top : bottom
-      factor = lowest([factor + exact(step), limit])
+    const isHit = isLong ? bottom < stop : top > stop
+    if (isHit) {
+      isLong = !isLong
+      stop = isLong ? lowest([extreme, bottom]) : highest([extreme, top])
+      extreme = isLong ? top : bottom
+      factor = exact(step)
+    } else if (isLong ? top > extreme : bottom < extreme) {
+      extreme = isLong ? top : bottom
+      factor = lowest([factor + exact(step), exact(max)])
     }
     stops[place] = stop
-    // Tomorrow's, never within the ranges of today and yesterday.
-    stop += times(factor, extreme - stop)
-    stop = isUp ? lowest([stop, bottom, bottomAt(place - 1)]) : highest([stop, top, topAt(place - 1)])
+    // The next candle's stop, never within the ranges of this candle and the one before.
+    const next = stop + times(factor, extreme - stop)
+    stop = isLong ? lowest([next, bottom, bottomAt(place - 1)]) : highest([next, top, topAt(place - 1)])
   }
-  const size = high.map((top, place) =>
-    highest([magnitude(top), magnitude(bottomAt(place)), magnitude(stops[place] ?? 0n)]),
-  )
+  const size = high.map((top, place) => highest([top, bottomAt(place), stops[place] ?? 0n].map(magnitude)))
   return { value: part(stops, size) }
 }
 
