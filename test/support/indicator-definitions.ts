@@ -300,18 +300,16 @@ const atr: Definition = ({ candles }, { period }) => ({
 })
 
 const bollingerBands: Definition = ({ candles: { close } }, { period, stdDev }) => {
-  const bands = close.map((_, place) => {
-    const window = windowAt(close, place, period)
-    if (!window) return null
-    const middle = mean(window)
-    const variance = mean(window.map((value) => times(value - middle, value - middle)))
-    const deviation = Math.sqrt(toNumber(variance))
-    return { middle: toNumber(middle), width: stdDev * deviation, size: toNumber(mean(window.map(magnitude))) }
-  })
+  const means = sma(close, period)
+  const sizes = sma(absolute(close), period)
+  // Mean of the squares less the square of the mean: exact numbers bear it.
+  const variances = minus(sma(product(close, close), period), product(means, means))
   const line = (side: number): Part =>
-    bands.map(
-      (band) => band && { value: band.middle + side * band.width, scale: band.size + Math.abs(side) * band.width },
-    )
+    means.map((middle, place) => {
+      if (middle === null) return null
+      const width = stdDev * Math.sqrt(toNumber(variances[place] as Exact))
+      return { value: toNumber(middle) + side * width, scale: toNumber(sizes[place] as Exact) + Math.abs(side) * width }
+    })
   return { upper: line(1), middle: line(0), lower: line(-1) }
 }
 
@@ -451,8 +449,8 @@ const adx: Definition = ({ candles }, { period }) => {
 }
 
 /**
- * Wilder's parabolic stop and reverse, from the second candle on. The first trade is entered at the first candle: short where
- * that's low falls, to the second one's, by more than its high rises; else long. Its stop is the first candle's other extreme.
+ * Wilder's parabolic stop and reverse, from the second candle on. The first trade is entered at the first candle: short where the
+ * low falls, from it to the second, by more than the high rises; else long. Its stop is the first candle's other extreme.
  */
 const psar: Definition = ({ candles: { high, low } }, { step, max }) => {
   const [topAt, bottomAt] = [(place: number) => high[place] as Exact, (place: number) => low[place] as Exact]

@@ -57,9 +57,10 @@ interface Inputs {
 }
 const inputs = (fast: IndicatorInput): Inputs => ({ fast, exact: { ...fast, candles: exactCandles(fast.candles) } })
 
-/** Every indicator, with every set of parameters that these periods make. */
-function assertAllDefined(of: Inputs, periods: readonly number[]): void {
-  const differences = entries.flatMap(([name, entry]) =>
+/** Every indicator of these names, with every set of parameters that these periods make. */
+function assertAllDefined(of: Inputs, periods: readonly number[], names = Object.keys(byName)): void {
+  const chosen = entries.filter(([name]) => names.includes(name))
+  const differences = chosen.flatMap(([name, entry]) =>
     parameterSets(entry, periods).flatMap((set) => difference(name, entry, set, of) ?? []),
   )
   assert.deepEqual(differences, [])
@@ -110,7 +111,9 @@ for (const [kind, candles] of Object.entries(candleKinds)) {
 }
 
 test('every indicator is what its definition says over a long series, with periods up to the longest', () => {
-  assertAllDefined(inputs(inputOf(walked(2400, 3))), [2, 200, 1000])
+  assertAllDefined(inputs(inputOf(walked(1300, 3))), [2, 200, 1000])
+  // These have no value before there are several times as many candles.
+  assertAllDefined(inputs(inputOf(walked(3100, 3))), [1000], ['trix', 'adx', 'macd'])
 })
 
 test('every indicator is what its definition says where nothing has moved for over a thousand candles', () => {
@@ -249,7 +252,7 @@ function realCandles(file: string): Columns {
 
 for (const [file, periods] of [
   ['spy-daily-2017-2018.csv', [1, 2, 3, 5, 50, 200]],
-  ['msft-daily-1990-2022.csv', [3, 100]],
+  ['msft-daily-1990-2022.csv', [40]],
 ] as const) {
   test(`every indicator is what its definition says over the real candles of ${file}`, (t) => {
     if (folder === undefined) return t.skip('MARKET_DATA_DIR is not set')
