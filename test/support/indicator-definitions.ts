@@ -319,11 +319,9 @@ const keltnerChannels: Definition = ({ candles }, { period, atrPeriod, multiplie
   const size = ema(absolute(candles.close), period)
   const width = multiplied(wilder(trueRange(candles), atrPeriod))
   const scale = plus(size, multiplied(trueRangeScale(candles, atrPeriod)))
-  // A band is there as a whole or not at all.
-  const whole = combine(middle, width, (value) => value)
   return {
     upper: part(plus(middle, width), scale),
-    middle: part(whole, size),
+    middle: part(middle, size),
     lower: part(minus(middle, width), scale),
   }
 }
