@@ -10,7 +10,7 @@ import {
   type Values,
 } from '../../../src/analysis/indicator.ts'
 import { FinstageError } from '../../../src/domain/errors.ts'
-import { type Interval, intervalSeconds, intervals } from '../../../src/domain/interval.ts'
+import { type Interval, intervalSeconds, intervals, isDaily } from '../../../src/domain/interval.ts'
 import { candleKinds, candlesOf, randomNumbers } from '../../support/generated-candles.ts'
 
 type AnyValues = Values<AnyIndicator['parameters']>
@@ -220,21 +220,28 @@ for (const [name, indicator] of indicators) {
 
 test('the anchor of a VWAP is within its warm-up at every interval, also where clocks are put back', () => {
   const { vwap } = catalogue
+  const earlier = 700
   for (const interval of intervals.filter((interval) => interval !== 'MINUTE_1')) {
     for (const anchor of ['SESSION', 'WEEK', 'MONTH', 'YEAR'] as const) {
       const values = { anchor, source: 'HLC3' } as const
       const first = vwap.warmUp(values, interval)
-      const seconds = intervalSeconds(interval)
-      const walked = walk(0, first + 1500, 4)
-      // Without a pause, over the end of October, when clocks are put back in New York.
-      const epoch = walked.epoch.map((_, i) => Date.UTC(2024, 9, 20) / 1000 + (i - first) * seconds)
-      const candles = { ...walked, epoch: interval === 'MONTH_1' ? everyMonth(epoch) : epoch }
-      const early = vwap.compute(inputOf(candles, first + 700, interval), values)
-      const late = vwap.compute(inputOf(cut(candles, 700), first, interval, false), values)
-      assert.ok(late.value.subarray(first).every(Number.isFinite), `${anchor} of ${interval}`)
-      assertSame(`${anchor} of ${interval}`, early.value, late.value, first, 700)
+      const candles = walk(0, earlier + first + 500, 4)
+      const early = inputOf(
+        { ...candles, epoch: withoutPause(candles, interval, earlier + first) },
+        earlier + first,
+        interval,
+      )
+      const late = inputOf(cut(early.candles, earlier), first, interval, false)
+      const { value } = vwap.compute(late, values)
+      assert.ok(value.subarray(first).every(Number.isFinite), `${anchor} of ${interval}`)
+      assertSame(`${anchor} of ${interval}`, vwap.compute(early, values).value, value, first, earlier)
     }
   }
 })
 
-const everyMonth = (epoch: Float64Array): Float64Array => epoch.map((_, i) => Date.UTC(1960, i) / 1000)
+/** Times of which that at `place` is the last of 3 November 2024, a Sunday that has 25 hours in New York. */
+function withoutPause({ epoch }: Columns, interval: Interval, place: number): Float64Array {
+  if (interval === 'MONTH_1') return epoch.map((_, i) => Date.UTC(2024, 10 + i - place) / 1000)
+  const nextDay = Date.UTC(2024, 10, 4, isDaily(interval) ? 0 : 5) / 1000
+  return epoch.map((_, i) => nextDay + (i - place - 1) * intervalSeconds(interval))
+}
