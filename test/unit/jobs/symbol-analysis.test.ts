@@ -1,0 +1,64 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { toColumns } from '../../../src/analysis/columns.ts'
+import { findingsCandles, symbolFindings } from '../../../src/analysis/symbol-findings.ts'
+import type { Candle, CandleRequest } from '../../../src/domain/candle.ts'
+import { FinstageError } from '../../../src/domain/errors.ts'
+import { findingsInput, findingsOf } from '../../../src/jobs/symbol-analysis.ts'
+import type { CandleSeries } from '../../../src/market/candle-service.ts'
+import type { MarketService } from '../../../src/market/market-service.ts'
+import { CpuPool } from '../../../src/platform/cpu-pool.ts'
+import { silentLog } from '../../support/log.ts'
+import { barsRaising, daysOf } from '../../support/signal-candles.ts'
+
+const sessions = { timezone: 'Europe/London', opens: 1, closes: 2 }
+const days = daysOf(barsRaising.MA50_BREAKOUT_UP)
+const running = days.map((day, i): Candle => (i === days.length - 1 ? { ...day, closed: false } : day))
+
+/** A market that has these candles of every symbol, and what it was asked for. */
+function marketOf(answer: Pick<CandleSeries, 'nodes' | 'hasEarlier'> | Error) {
+  const asked: CandleRequest[] = []
+  const candles = async (requests: readonly CandleRequest[]): Promise<unknown[]> => {
+    asked.push(...requests)
+    return [answer instanceof Error ? answer : { ...answer, source: 'SIMULATED', sessions }]
+  }
+  return { asked, market: { candles } as unknown as MarketService }
+}
+
+test('findings are made of as many of the newest candles as they need, adjusted for splits, of regular sessions', async () => {
+  const { asked, market } = marketOf({ nodes: running, hasEarlier: true })
+  const input = await findingsInput(market, 'AAPL', 'MINUTE_1')
+  assert.deepEqual(asked, [
+    {
+      ...{ symbol: 'AAPL', interval: 'MINUTE_1', from: null, to: null, last: findingsCandles('MINUTE_1'), earlier: 0 },
+      ...{ adjustment: 'SPLITS', extendedHours: false },
+    },
+  ])
+  assert.deepEqual(input, {
+    ...{ symbol: 'AAPL', source: 'SIMULATED', interval: 'MINUTE_1', sessions, isWhole: false },
+    ...{ candles: toColumns(running), closedCount: running.length - 1 },
+  })
+})
+
+test('where there is nothing earlier, the candles are known to be all', async () => {
+  const { market } = marketOf({ nodes: days, hasEarlier: false })
+  const { isWhole, closedCount } = await findingsInput(market, 'AAPL', 'DAY_1')
+  assert.deepEqual([isWhole, closedCount], [true, days.length])
+})
+
+test('findings come from a thread as they would from here, and fail as they would', async (t) => {
+  const cpu = new CpuPool(silentLog)
+  t.after(() => cpu.stop())
+  const { signal } = new AbortController()
+  const { market } = marketOf({ nodes: days, hasEarlier: false })
+  const found = await findingsOf({ market, cpu }, 'AAPL', 'DAY_1', signal)
+  assert.deepEqual(found, symbolFindings(await findingsInput(market, 'AAPL', 'DAY_1')))
+  assert.ok(found.signals.length > 0)
+
+  const none = marketOf({ nodes: [], hasEarlier: false }).market
+  await assert.rejects(findingsOf({ market: none, cpu }, 'AAPL', 'DAY_1', signal), { code: 'NO_DATA' })
+  const unknown = marketOf(new FinstageError('SYMBOL_NOT_FOUND', 'unknown')).market
+  await assert.rejects(findingsOf({ market: unknown, cpu }, 'AAPL', 'DAY_1', signal), { code: 'SYMBOL_NOT_FOUND' })
+  const aborted = AbortSignal.abort(new Error('cancelled'))
+  await assert.rejects(findingsOf({ market, cpu }, 'AAPL', 'DAY_1', aborted), { message: 'cancelled' })
+})
