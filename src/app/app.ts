@@ -236,6 +236,15 @@ export class App {
         prices: hub,
         jobs,
         analyses: new AnalysisStore(pool),
+        limits: { symbolsPerSubscription: config.MAX_SYMBOLS_PER_SUBSCRIPTION },
+      },
+      webSocketLimits: {
+        maxSockets: config.MAX_CONNECTIONS,
+        maxSocketsPerAddress: config.MAX_CONNECTIONS_PER_ADDRESS,
+        maxSubscriptions: config.MAX_SUBSCRIPTIONS_PER_CONNECTION,
+        maxMessageBytes: config.MAX_MESSAGE_BYTES,
+        initTimeoutSeconds: config.CONNECTION_INIT_SECONDS,
+        pingSeconds: config.PING_SECONDS,
       },
     })
     this.#stops.push(() => server.stop())

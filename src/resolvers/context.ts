@@ -6,10 +6,10 @@ import { symbolNotFound } from '../domain/errors.ts'
 import type { InstrumentMatch } from '../domain/instrument.ts'
 import type { Interval } from '../domain/interval.ts'
 import type { EnqueueRequest, Job, JobActionOutcome } from '../domain/job.ts'
-import type { PriceUpdate } from '../domain/price-update.ts'
 import type { Listing } from '../domain/quote.ts'
 import type { CandleSeries } from '../market/candle-service.ts'
 import type { JobFilter } from '../store/job-store.ts'
+import type { PriceOrder, PriceSubscription } from '../stream/price-subscription.ts'
 
 /** Who asks. */
 export interface Viewer {
@@ -32,7 +32,7 @@ export interface Ports {
     reachDays(interval: Interval): number | null
   }
   readonly prices: {
-    subscribe(symbols: readonly string[]): Promise<AsyncIterableIterator<PriceUpdate>>
+    subscribe(order: PriceOrder): Promise<PriceSubscription>
   }
   readonly jobs: {
     enqueue(request: EnqueueRequest): Promise<{ job: Job; deduplicated: boolean }>
@@ -48,6 +48,7 @@ export interface Ports {
     find(id: string): Promise<SymbolAnalysis | null>
     ofJob(jobId: string): Promise<SymbolAnalysis[]>
   }
+  readonly limits: { readonly symbolsPerSubscription: number }
 }
 
 /** Loads each thing once, and what is asked for at the same time together. */
@@ -64,6 +65,8 @@ export interface Context extends Ports {
   loaders: Loaders
   /** Forgets what was loaded, when a subscription's next event is worked on. */
   renewLoaders(): void
+  /** A transport that can send the updates of a price subscription better than one by one takes it here. */
+  onPrices?: (subscription: PriceSubscription) => void
 }
 
 export function createContext(ports: Ports): Context {
