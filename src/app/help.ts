@@ -11,21 +11,28 @@ roles
   api, worker, ingest and migrate work on one database, which DATABASE_URL names.
 
 settings, from the environment (an empty value counts as unset)
-  PORT                        port of the API (4000)
-  HOST                        address that the servers listen on (127.0.0.1)
-  METRICS_PORT                port of the metrics (8001)
-  DATABASE_URL                postgresql://user:password@host:5432/database (unset: a Postgres of our own, in DATA_DIR)
-  DATA_DIR                    where our own Postgres keeps its data (./.data)
-  MARKET_SOURCE               yahoo | simulated (yahoo)
-  YAHOO_BASE_URL              every call to Yahoo goes to this address instead, path and query kept
-  YAHOO_STREAM                on | off: prices pushed by Yahoo's own feed, polled where that is out of reach (on)
-  YAHOO_STREAM_URL            address of that feed (unset: Yahoo's; where YAHOO_BASE_URL is set: none)
-  SIMULATED_SYMBOLS           how many symbols the simulated market has, 1 to 10000 (100)
-  SIMULATED_TICKS_PER_SECOND  price updates a second for each simulated symbol, up to 5000, fractions allowed (1)
-  CANDLE_RETENTION_DAYS       for how long candles under a day are kept; days are kept for good (400)
-  JOB_AGING_MINUTES           for how long a job waits until it rises to the next priority (10)
-  JOB_RETENTION_DAYS          for how long jobs that have ended are kept, with their results (7)
-  LOG_LEVEL                   trace | debug | info | warn | error | fatal | silent (info)
+  PORT                              port of the API (4000)
+  HOST                              address that the servers listen on (127.0.0.1)
+  METRICS_PORT                      port of the metrics (8001)
+  DATABASE_URL                      postgresql://user:password@host:5432/database (unset: a Postgres of our own, in DATA_DIR)
+  DATA_DIR                          where our own Postgres keeps its data (./.data)
+  MARKET_SOURCE                     yahoo | simulated (yahoo)
+  YAHOO_BASE_URL                    every call to Yahoo goes to this address instead, path and query kept
+  YAHOO_STREAM                      on | off: prices pushed by Yahoo's own feed, polled where that is out of reach (on)
+  YAHOO_STREAM_URL                  address of that feed (unset: Yahoo's; where YAHOO_BASE_URL is set: none)
+  SIMULATED_SYMBOLS                 how many symbols the simulated market has, 1 to 10000 (100)
+  SIMULATED_TICKS_PER_SECOND        price updates a second for each simulated symbol, up to 5000, fractions allowed (1)
+  CANDLE_RETENTION_DAYS             for how long candles under a day are kept; days are kept for good (400)
+  JOB_AGING_MINUTES                 for how long a job waits until it rises to the next priority (10)
+  JOB_RETENTION_DAYS                for how long jobs that have ended are kept, with their results (7)
+  MAX_CONNECTIONS                   WebSockets open at once, in all (50000)
+  MAX_CONNECTIONS_PER_ADDRESS       WebSockets open at once from one address; those of this machine do not count (1000)
+  MAX_SUBSCRIPTIONS_PER_CONNECTION  subscriptions open at once on one WebSocket (100)
+  MAX_SYMBOLS_PER_SUBSCRIPTION      symbols of one price subscription, up to 200 (200)
+  MAX_MESSAGE_BYTES                 size of one message that a WebSocket takes in (65536)
+  CONNECTION_INIT_SECONDS           how long a client may take for its connection_init (10)
+  PING_SECONDS                      how often a client is asked whether it is there, and how long it has to answer (12)
+  LOG_LEVEL                         trace | debug | info | warn | error | fatal | silent (info)
 
 npm run demo starts everything on the simulated market.
 `

@@ -30,6 +30,13 @@ test('nothing has to be set: what is not has its default', () => {
     CANDLE_RETENTION_DAYS: 400,
     JOB_AGING_MINUTES: 10,
     JOB_RETENTION_DAYS: 7,
+    MAX_CONNECTIONS: 50_000,
+    MAX_CONNECTIONS_PER_ADDRESS: 1_000,
+    MAX_SUBSCRIPTIONS_PER_CONNECTION: 100,
+    MAX_SYMBOLS_PER_SUBSCRIPTION: 200,
+    MAX_MESSAGE_BYTES: 65_536,
+    CONNECTION_INIT_SECONDS: 10,
+    PING_SECONDS: 12,
     LOG_LEVEL: 'info',
   } satisfies Config)
 })
