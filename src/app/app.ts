@@ -228,7 +228,7 @@ export class App {
     const hub = new PriceHub({ bus, registry, now })
     const jobs = new JobService({ store: new JobStore(pool), bus, tasks })
     const { signals, analyses } = createStores(pool, source)
-    const signalFeed = new SignalFeed({ store: signals, bus })
+    const signalFeed = new SignalFeed({ store: signals, bus, log })
     const server = new ApiServer({
       host: config.HOST,
       port: config.PORT,
@@ -252,6 +252,7 @@ export class App {
     // Before their streams are ended, which would tell a client that nothing more is to come.
     this.#stops.push(() => server.closeSockets())
     hub.start()
+    signalFeed.start()
     await listening(() => server.start(), config.HOST, 'PORT', config.PORT)
     this.#stops.push(() => server.stopAccepting())
     return server.origin

@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { FinstageError } from '../domain/errors.ts'
 import type { SignalKind, StoredSignal } from '../domain/signal.ts'
+import type { Logger } from '../platform/logger.ts'
 import type { SignalFilter, SignalStore } from '../store/signal-store.ts'
 import type { Bus } from './bus.ts'
 import { Channel } from './channel.ts'
@@ -25,20 +26,41 @@ interface Follower {
  * Newly stored signals for all followers in this process: each once, in the order of storing, none left out. The bus says only
  * that there may be some; they are read from the store, by position. So it does not matter who stored them, and whether that was
  * told.
+ *
+ * Its states: stopped -> start() -> started -> stop() -> stopped.
  */
 export class SignalFeed {
   readonly #store: SignalSource
   readonly #bus: Bus
+  readonly #log: Logger
   readonly #followers = new Set<Follower>()
-  #unsubscribe: (() => void) | undefined
-  #isStopped = false
+  #stops: (() => void)[] = []
   /** Whether there may be signals that a read which is under way has not seen. */
   #isStale = false
   #isReading = false
 
-  constructor(options: { store: SignalSource; bus: Bus }) {
+  constructor(options: { store: SignalSource; bus: Bus; log: Logger }) {
     this.#store = options.store
     this.#bus = options.bus
+    this.#log = options.log
+  }
+
+  start(): void {
+    if (this.#stops.length > 0) return
+    this.#stops = [
+      this.#bus.subscribe('job', ({ state }) => {
+        if (state === 'SUCCEEDED') void this.#read()
+      }),
+      this.#bus.subscribe('jobsMissed', () => void this.#read()),
+      this.#bus.subscribe('reconnected', () => void this.#read()),
+    ]
+  }
+
+  /** Ends every stream. */
+  stop(): void {
+    for (const { channel } of [...this.#followers]) void channel.return()
+    for (const stop of this.#stops) stop()
+    this.#stops = []
   }
 
   /**
@@ -53,47 +75,18 @@ export class SignalFeed {
         channel.end()
         return [...waiting, tooSlow()]
       },
-      onEnd: () => this.#remove(follower),
+      onEnd: () => this.#followers.delete(follower),
     })
     const follower = { symbols: symbols && new Set(symbols), kinds: kinds && new Set(kinds), channel, position }
-    if (this.#isStopped) {
-      void channel.return()
-      return channel
-    }
     this.#followers.add(follower)
-    this.#unsubscribe ??= this.#subscribe()
-    // What was stored since was told of before anybody listened.
+    // Stopped meanwhile: nobody else would end it.
+    if (this.#stops.length === 0) void channel.return()
+    // What was stored meanwhile may have been told of already.
     void this.#read()
     return channel
   }
 
-  /** Ends every stream. */
-  stop(): void {
-    this.#isStopped = true
-    for (const { channel } of [...this.#followers]) void channel.return()
-  }
-
-  #remove(follower: Follower): void {
-    this.#followers.delete(follower)
-    if (this.#followers.size > 0) return
-    this.#unsubscribe?.()
-    this.#unsubscribe = undefined
-  }
-
-  #subscribe(): () => void {
-    const stops = [
-      this.#bus.subscribe('job', ({ state }) => {
-        if (state === 'SUCCEEDED') void this.#read()
-      }),
-      this.#bus.subscribe('jobsMissed', () => void this.#read()),
-      this.#bus.subscribe('reconnected', () => void this.#read()),
-    ]
-    return () => {
-      for (const stop of stops) stop()
-    }
-  }
-
-  /** One read at a time; what is asked for meanwhile is one more after it. */
+  /** One read at a time, while anybody follows; what is asked for meanwhile is one more after it. */
   async #read(): Promise<void> {
     this.#isStale = true
     if (this.#isReading) return
@@ -102,7 +95,8 @@ export class SignalFeed {
       this.#isStale = false
       try {
         await this.#readOnce()
-      } catch {
+      } catch (error) {
+        this.#log.warn({ err: error }, 'new signals could not be read yet')
         this.#isStale = true
         await sleep(retryMs)
       }

@@ -8,6 +8,7 @@ import { LocalBus } from '../../../src/stream/local-bus.ts'
 import { SignalFeed } from '../../../src/stream/signal-feed.ts'
 import { eventually } from '../../support/client.ts'
 import { signalOf } from '../../support/findings.ts'
+import { silentLog } from '../../support/log.ts'
 
 /** A read that the test answers. */
 interface Read {
@@ -35,12 +36,14 @@ function open() {
   }
   const feed = new SignalFeed({
     bus,
+    log: silentLog,
     store: {
       newestPosition: () => asked('newest', 0, stored.at(-1)?.position ?? 0),
       after: (position, limit) =>
         asked('after', position, stored.filter((signal) => signal.position > position).slice(0, limit)),
     },
   })
+  feed.start()
   const store = (count = 1, kind: SignalKind = 'GOLDEN_CROSS'): void => {
     for (let i = 0; i < count; i++) {
       stored.push({ ...signalOf({ kind }), position: (stored.at(-1)?.position ?? 0) + 1, outcome: null })
