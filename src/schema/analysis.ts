@@ -18,7 +18,10 @@ const Trend = builder.enumType('Trend', {
     'UP: close > SMA 50 > SMA 200. DOWN: close < SMA 50 < SMA 200. Else SIDEWAYS. SMA 20 and 50 where there are under 200 candles',
   values: trends,
 })
-const Sentiment = builder.enumType('Sentiment', { values: sentiments })
+const Sentiment = builder.enumType('Sentiment', {
+  description: 'Of the score: 0 is NEUTRAL, 1 SLIGHTLY, 2 and 3 plainly, 4 and more VERY bullish; below zero bearish',
+  values: sentiments,
+})
 
 const IndicatorSnapshot = builder.objectRef<SnapshotShape>('IndicatorSnapshot').implement({
   description: 'Values at the newest candle; null where history is too short',
@@ -42,7 +45,10 @@ builder.node(SymbolAnalysis, {
     price: t.exposeFloat('price', { description: "That candle's close" }),
     trend: t.expose('trend', { type: Trend, nullable: true }),
     sentiment: t.expose('sentiment', { type: Sentiment, nullable: true }),
-    score: t.exposeInt('score', { nullable: true, description: 'What the sentiment is read from' }),
+    score: t.exposeInt('score', {
+      nullable: true,
+      description: 'The sum of what RSI, MACD, stochastic, averages and volume say, -9 to 9',
+    }),
     indicators: t.expose('indicators', { type: IndicatorSnapshot, nullable: true }),
     signals: t.field({
       type: [Signal],

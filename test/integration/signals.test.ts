@@ -16,6 +16,7 @@ import { createTestDatabase } from '../support/database.ts'
 import { findingsOf, findingsTask, signalOf, storeSignals } from '../support/findings.ts'
 import { silentLog } from '../support/log.ts'
 import { startQueue } from '../support/queue.ts'
+import { startTestYahoo } from '../support/test-yahoo.ts'
 
 const database = await createTestDatabase()
 const pool = createPool(database.url, silentLog, { max: 4 })
@@ -402,6 +403,39 @@ test('each signal that jobs in another process store is told of once, in the ord
     found.filter(({ symbol, kind }) => symbols.includes(symbol) && kinds.includes(kind)).map(globalId)
   assert.deepEqual(await toldUntil(bySymbol, last), of(['TOLD2', 'TOLD3'], [...kinds]))
   assert.deepEqual(await toldUntil(byBoth, last), of(['TOLD1', 'TOLD2'], ['DEATH_CROSS', 'VOLUME_SPIKE']))
+})
+
+test('what a worker detects in candles is told of, listed and shown by its analyses', async () => {
+  await using resources = new AsyncDisposableStack()
+  const database = resources.use(await createTestDatabase())
+  const yahoo = resources.use(await startTestYahoo())
+  const environment = { DATABASE_URL: database.url, YAHOO_BASE_URL: yahoo.url }
+  const app = resources.use(await startApp(environment, 'api'))
+  resources.use(await startApp(environment, 'worker'))
+  const events = resources.use(await follow({}, app))
+  const symbols = ['AAPL', 'MSFT', 'BRK-B', '^GSPC', 'EURUSD=X', 'BTC-USD', 'VOD.L']
+  const { data } = await post<{ enqueueAnalysis: { job: { id: string } } }>(
+    app.api,
+    `mutation ($symbols: [Symbol!]!) {
+      enqueueAnalysis(input: { symbols: $symbols }) { ... on EnqueuePayload { job { id } } } }`,
+    { symbols },
+  )
+  const job = resources.use(
+    subscribe<{ jobUpdates: { state: string; result: { analyses: { signals: { id: string }[] }[] } | null } }>(
+      app.api,
+      `subscription ($id: ID) { jobUpdates(id: $id) {
+        state result { ... on AnalysisResult { analyses { signals { id } } } } } }`,
+      { id: data?.enqueueAnalysis.job.id },
+    ),
+  )
+  const { jobUpdates } = await job.until((update) => update.jobUpdates.state === 'SUCCEEDED')
+  const found = jobUpdates.result?.analyses.flatMap(({ signals }) => signals.map(({ id }) => id)) ?? []
+  assert.ok(found.length > 0)
+  const told: (string | undefined)[] = []
+  while (told.length < found.length) told.push((await events.next()).data?.signalEvents.id)
+  assert.deepEqual(told, found)
+  const listed = (await post<Page>(app.api, list, { first: 100 })).data?.signals.edges ?? []
+  assert.deepEqual(idsOf(listed).toSorted(), found.toSorted())
 })
 
 test('what was stored while the bus was cut is told of afterwards, once and in order', async () => {
