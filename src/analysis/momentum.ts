@@ -39,7 +39,7 @@ export function rsi(values: Float64Array, period: number): Float64Array {
   const losses = aligned(values.length, AverageLoss.calculate(input))
   const moves = gains.map((gain, i) => gain + (losses[i] as number))
   const changes = values.map((value, i) => value - (values[i - 1] ?? Number.NaN))
-  return shares(gains, moves, changes, 50)
+  return shares(gains, moves, period, changes, 50)
 }
 
 /** Commodity channel index: the typical price less its mean, in units of 0.015 mean deviations; 0 where none deviates. */

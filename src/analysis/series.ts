@@ -15,14 +15,26 @@ export function aligned(length: number, points: readonly number[]): Float64Array
 }
 
 /**
- * Per cent that an average of parts is of the average of their wholes, both of Wilder's kind; `none` where there is no whole. Where
- * nothing is added to the wholes both averages shrink alike: the share stays exactly as it is, however small they become.
+ * By more than rounding. Quotes are decimals, to which doubles only come near: else the last bit would tell 5.07 - 5.05 from
+ * 5.02 - 5.00. `size` is that of the prices from which the two were computed.
  */
-export function shares(parts: Float64Array, wholes: Float64Array, added: Float64Array, none: number): Float64Array {
+export const isGreater = (one: number, other: number, size: number): boolean => one - other > 1e-12 * Math.abs(size)
+
+/**
+ * Per cent that Wilder's average of parts is of that of their wholes; `none` where there is no whole. While nothing is added to the
+ * wholes both shrink alike: the share stays exactly as it is, also when they have become too small for numbers.
+ */
+export function shares(
+  parts: Float64Array,
+  wholes: Float64Array,
+  period: number,
+  added: Float64Array,
+  none: number,
+): Float64Array {
   let share = Number.NaN
   return wholes.map((whole, i) => {
-    if (whole === 0) share = none
-    else if (added[i] !== 0 || Number.isNaN(share)) share = 100 * ((parts[i] as number) / whole)
+    const stays = added[i] === 0 && period > 1 && !Number.isNaN(share)
+    if (!stays) share = whole === 0 ? none : 100 * ((parts[i] as number) / whole)
     return share
   })
 }

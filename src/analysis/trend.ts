@@ -1,7 +1,6 @@
-import { PSAR } from 'technicalindicators'
 import type { Columns } from './columns.ts'
 import { wilder } from './moving-averages.ts'
-import { aligned, shares } from './series.ts'
+import { isGreater, shares } from './series.ts'
 import { trueRanges } from './volatility.ts'
 import { highest, lowest } from './windows.ts'
 
@@ -16,7 +15,7 @@ export function adx(candles: Columns, period: number) {
   const ranges = trueRanges(candles)
   const averageRanges = wilder(ranges, period)
   const indicator = (moves: Float64Array, opposite: Float64Array): Float64Array =>
-    shares(wilder(greaterMoves(moves, opposite), period), averageRanges, ranges, 0)
+    shares(wilder(greaterMoves(candles, moves, opposite), period), averageRanges, period, ranges, 0)
   const plusDi = indicator(rises, falls)
   const minusDi = indicator(falls, rises)
   const imbalances = plusDi.map((plus, i) => {
@@ -27,27 +26,42 @@ export function adx(candles: Columns, period: number) {
 }
 
 /** Moves that are greater than the opposite one, 0 for the others; NaN at the first candle. */
-const greaterMoves = (moves: Float64Array, opposite: Float64Array): Float64Array =>
+const greaterMoves = ({ high, low }: Columns, moves: Float64Array, opposite: Float64Array): Float64Array =>
   moves.map((move, i) => {
     if (i === 0) return Number.NaN
-    return move > 0 && move > (opposite[i] as number) ? move : 0
+    const size = Math.abs(high[i] as number) + Math.abs(low[i] as number)
+    return move > 0 && isGreater(move, opposite[i] as number, size) ? move : 0
   })
 
 /**
- * Parabolic stop and reverse, from the second candle on. At the first one a trade begins whose stop is that candle's low; or its
- * high, where from the first to the second candle the low falls by more than the high rises.
+ * Parabolic stop and reverse, from the second candle on. At the first one a trade begins: short where from it to the second candle
+ * the low falls by more than the high rises, else long; its stop is the first candle's other extreme.
  */
 export function psar({ high, low }: Columns, step: number, max: number): Float64Array {
-  const [firstHigh, secondHigh] = high
-  const [firstLow, secondLow] = low
-  if (secondHigh === undefined || secondLow === undefined) return aligned(high.length, [])
-  const isShort = (firstLow as number) - secondLow > secondHigh - (firstHigh as number)
-  // The library begins long always: a short trade is a long one upside down.
-  const upsideDown = (values: Float64Array): number[] => Array.from(values, (value) => -value)
-  const stops = isShort
-    ? PSAR.calculate({ high: upsideDown(low), low: upsideDown(high), step, max }).map((stop) => -stop)
-    : PSAR.calculate({ high: [...high], low: [...low], step, max })
-  return aligned(high.length, stops.slice(1))
+  const stops = new Float64Array(high.length).fill(Number.NaN)
+  const top = (i: number): number => high[i] as number
+  const bottom = (i: number): number => low[i] as number
+  let isLong = !isGreater(bottom(0) - bottom(1), top(1) - top(0), Math.abs(bottom(0)) + Math.abs(top(0)))
+  let stop = isLong ? bottom(0) : top(0)
+  let extreme = isLong ? top(0) : bottom(0)
+  let acceleration = step
+  for (let i = 1; i < high.length; i++) {
+    if (isLong ? isGreater(stop, bottom(i), stop) : isGreater(top(i), stop, stop)) {
+      // The stop was hit. That of the trade that now begins is the extreme of the one before, which this candle still belongs to.
+      stop = isLong ? Math.max(extreme, top(i)) : Math.min(extreme, bottom(i))
+      isLong = !isLong
+      extreme = isLong ? top(i) : bottom(i)
+      acceleration = step
+    } else if (isLong ? top(i) > extreme : bottom(i) < extreme) {
+      extreme = isLong ? top(i) : bottom(i)
+      acceleration = Math.min(acceleration + step, max)
+    }
+    stops[i] = stop
+    // Never within the ranges of this candle and the one before.
+    const next = stop + acceleration * (extreme - stop)
+    stop = isLong ? Math.min(next, bottom(i), bottom(i - 1)) : Math.max(next, top(i), top(i - 1))
+  }
+  return stops
 }
 
 /**

@@ -28,9 +28,8 @@ export const keltnerChannels = (candles: Columns, period: number, atrPeriod: num
     atr(candles, atrPeriod).map((range) => multiplier * range),
   )
 
-/** Bands of which all three have a value, or none. */
-function around(middle: Float64Array, widths: Float64Array) {
-  const upper = middle.map((value, i) => value + (widths[i] as number))
-  const lower = middle.map((value, i) => value - (widths[i] as number))
-  return { upper, middle: middle.map((value, i) => (Number.isNaN(widths[i]) ? Number.NaN : value)), lower }
-}
+const around = (middle: Float64Array, widths: Float64Array) => ({
+  upper: middle.map((value, i) => value + (widths[i] as number)),
+  middle,
+  lower: middle.map((value, i) => value - (widths[i] as number)),
+})

@@ -25,7 +25,7 @@ function settling(kept: number, inRow: number): number {
 /**
  * How many candles two parabolics begun at different ones take until both are the same to the last bit, which they are soon after
  * they have turned together. Measured over random walks of 60 kinds (per candle 0.01 to 2 per cent, drifting by 0 to 2 times as much,
- * with and without wicks), begun anew at 395,000 places with the default parameters and at 3,000 to 400,000 with each of 20 others:
+ * with and without wicks), begun anew at 395,000 places with the default parameters and at 3,000 to 400,000 with each of 23 others:
  * at most 239 candles with the default ones; in general at most 76 / max (a long trend without a turn, in which their distance
  * shrinks by `max` with each candle) or 5.2 / step (a slow start that seldom turns).
  */
