@@ -136,7 +136,7 @@ function spikes(bars: readonly Bar[], index: number): PlainSignal[] {
   if (!bar || !before || bar.volume === null || earlier.length < 20) return []
   const ratio = bar.volume / mean(earlier)
   const movePercent = 100 * Math.abs(bar.close / before.close - 1)
-  if (ratio < 2 - 1e-9 || movePercent <= 1 + 1e-8) return []
+  if (!(ratio >= 2 - 1e-9 && movePercent > 1 + 1e-8)) return []
   return [{ kind: 'VOLUME_SPIKE', index, indicatorValue: ratio, strength: ratio }]
 }
 

@@ -1,8 +1,9 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { toColumns } from '../../../src/analysis/columns.ts'
+import { type Columns, toColumns } from '../../../src/analysis/columns.ts'
 import { type FoundSignal, findSignals, signalsWarmUp } from '../../../src/analysis/signals.ts'
 import { type SignalDirection, type SignalKind, signalKinds } from '../../../src/domain/signal.ts'
+import { candleKinds } from '../../support/generated-candles.ts'
 import { crossingsOf, plainSignals, side } from '../../support/plain-signals.ts'
 import { type Bar, barsOf, barsRaising, daysOf } from '../../support/signal-candles.ts'
 
@@ -212,96 +213,71 @@ test('VOLUME_SPIKE is raised by each of two spikes in a row', () => {
   assert.deepEqual(indices, [spike.length - 1, spike.length])
 })
 
-/** Numbers from 0 to 1, the same on every run. */
-function generator(seed: number): () => number {
-  let state = seed
-  return () => {
-    state = (Math.imul(state, 1_664_525) + 1_013_904_223) >>> 0
-    return state / 2 ** 32
-  }
-}
+const walked = candleKinds['that walk at random'] ?? assert.fail()
 
-/** Bars that go on at random, calmly or wildly by the seed, with stretches without a move, and volumes that are unknown or 0. */
-function walk(seed: number, length: number): Bar[] {
-  const random = generator(seed)
-  for (let i = 0; i < 5; i++) random()
-  const volatility = 10 ** (-4 + 3 * random())
-  // Futures have cost less than nothing.
-  const isNearZero = random() < 0.15
-  const inCents = random() < 0.5
-  const holes = random() < 0.3 ? 0.02 : 0
-  let price = isNearZero ? 0.3 : 10 ** (1 + 3 * random())
-  let still = 0
-  return Array.from({ length }, () => {
-    if (still > 0) still--
-    else if (random() < 0.01) still = Math.floor(random() * 60)
-    const open = price
-    const step = 2 * (random() - 0.5) * volatility
-    if (still === 0) price = isNearZero ? price + step : price * (1 + step)
-    if (inCents) price = Math.round(price * 100) / 100
-    const [above, below] = still > 0 ? [0, 0] : [random() * Math.abs(step), random() * Math.abs(step)]
-    const volume = random() < holes ? null : random() < 0.05 ? 0 : Math.floor(1000 * Math.exp(2 * random()))
-    return {
-      ...{ open, close: price, volume },
-      high: Math.max(open, price) + above * Math.abs(price),
-      low: Math.min(open, price) - below * Math.abs(price),
-    }
+/** Candles as bars again. */
+const barsFrom = ({ open, high, low, close, volume }: Columns): Bar[] =>
+  Array.from(close, (price, i) => {
+    const at = (column: Float64Array): number => column[i] as number
+    const known = Number.isNaN(at(volume)) ? null : at(volume)
+    return { open: at(open), high: at(high), low: at(low), close: price, volume: known }
   })
-}
 
-const runs = Number(process.env.PROPERTY_RUNS ?? 60)
+/** Of each kind of candles. */
+const runs = Number(process.env.PROPERTY_RUNS ?? 3)
+const seeds = Array.from({ length: runs }, (_, i) => i + 1)
 
 function assertNear(actual: number | null, expected: number, what = ''): void {
   const isNear = actual !== null && Math.abs(actual - expected) <= 1e-7 * Math.abs(expected) + 1e-9
   assert.ok(isNear, `${what} ${actual}, not ${expected}`)
 }
 
-test('over random walks the signals are those of the plain rules, in the same order', () => {
-  const seen = new Set<SignalKind>()
-  for (let seed = 1; seed <= runs; seed++) {
-    const bars = walk(seed, 450)
-    const found = find(bars)
-    const plain = plainSignals(bars)
-    const name = ({ kind, index }: { kind: SignalKind; index: number }): string => `${index} ${kind}`
-    assert.deepEqual(found.map(name), plain.map(name), `seed ${seed}`)
-    for (const [i, { kind, index, direction, price, indicatorValue, strength }] of found.entries()) {
-      seen.add(kind)
-      const what = `seed ${seed}, ${kind} at ${index}:`
-      assert.deepEqual([direction, price], [directions[kind], bars[index]?.close], what)
-      assertNear(indicatorValue, plain[i]?.indicatorValue ?? Number.NaN, what)
-      assertNear(strength, plain[i]?.strength ?? Number.NaN, what)
+for (const [candleKind, generate] of Object.entries(candleKinds)) {
+  test(`over candles ${candleKind} the signals are those of the plain rules, in the same order`, () => {
+    for (const seed of seeds) {
+      const candles = generate(450, seed)
+      const found = findSignals(candles)
+      const plain = plainSignals(barsFrom(candles))
+      const name = ({ kind, index }: { kind: SignalKind; index: number }): string => `${index} ${kind}`
+      assert.deepEqual(found.map(name), plain.map(name), `seed ${seed}`)
+      for (const [i, { kind, index, direction, price, indicatorValue, strength }] of found.entries()) {
+        const what = `seed ${seed}, ${kind} at ${index}:`
+        assert.deepEqual([direction, price], [directions[kind], candles.close[index]], what)
+        assertNear(indicatorValue, plain[i]?.indicatorValue ?? Number.NaN, what)
+        assertNear(strength, plain[i]?.strength ?? Number.NaN, what)
+      }
     }
-  }
-  assert.deepEqual(new Set(signalKinds), seen)
-})
+  })
 
-test('after their warm-up signals do not depend on where the series begins', () => {
-  for (let seed = 1; seed <= 20; seed++) {
-    const bars = walk(seed, signalsWarmUp + 500)
-    const whole = find(bars).filter(({ index }) => index >= signalsWarmUp + 200)
-    const cut = find(bars.slice(200)).filter(({ index }) => index >= signalsWarmUp)
-    assert.deepEqual(
-      cut.map(({ kind, index }) => [kind, index + 200]),
-      whole.map(({ kind, index }) => [kind, index]),
-      `seed ${seed}`,
-    )
-    for (const [i, { strength, kind, index }] of cut.entries()) {
-      assertNear(strength, whole[i]?.strength ?? Number.NaN, `seed ${seed}, ${kind} at ${index}:`)
-    }
-  }
-})
-
-test('the newest candle changes nothing of what those before it have raised', () => {
-  for (let seed = 1; seed <= 5; seed++) {
-    const bars = walk(seed, 400)
-    const all = find(bars)
-    for (const end of [20, 51, 201, 333]) {
+  // Warm-ups go by the size of what was before: prices a trillion times as high are not forgotten.
+  if (candleKind === 'that jump tenfold') continue
+  test(`over candles ${candleKind} signals do not depend on what is before their warm-up, or after them`, () => {
+    const [before, counted, after] = [150, 300, 50]
+    for (const seed of seeds) {
+      const bars = barsFrom(generate(before + signalsWarmUp + counted + after, seed))
+      const end = bars.length - after
+      const among = (signals: readonly FoundSignal[], offset: number): FoundSignal[] =>
+        signals.flatMap((signal) => {
+          const index = signal.index + offset
+          return index >= before + signalsWarmUp && index < end ? { ...signal, index } : []
+        })
+      const whole = among(find(bars), 0)
+      const cut = among(find(bars.slice(before, end)), before)
       assert.deepEqual(
-        find(bars.slice(0, end)),
-        all.filter(({ index }) => index < end),
+        cut.map(({ kind, index }) => [kind, index]),
+        whole.map(({ kind, index }) => [kind, index]),
+        `seed ${seed}`,
       )
+      for (const [i, { strength, kind, index }] of cut.entries()) {
+        assertNear(strength, whole[i]?.strength ?? Number.NaN, `seed ${seed}, ${kind} at ${index}:`)
+      }
     }
-  }
+  })
+}
+
+test('those candles raise every kind', () => {
+  const kinds = Object.values(candleKinds).flatMap((generate) => findSignals(generate(450, 1)).map(({ kind }) => kind))
+  assert.deepEqual(new Set(kinds), new Set(signalKinds))
 })
 
 test('rounding raises nothing: on straight lines, where MACD and %K are level with their averages, and where prices stand still', () => {
@@ -313,8 +289,8 @@ test('rounding raises nothing: on straight lines, where MACD and %K are level wi
       assert.deepEqual(late, [], `from ${start} by ${step}`)
     }
   }
-  for (let seed = 1; seed <= 20; seed++) {
-    const moving = walk(seed, 300).map(({ close }) => close)
+  for (const seed of seeds) {
+    const moving = [...walked(300, seed).close]
     const still = [...moving, ...Array<number>(500).fill(moving.at(-1) ?? Number.NaN)]
     const late = find(barsOf(still)).filter(({ index }) => index >= 600)
     assert.deepEqual(late, [], `seed ${seed}`)
@@ -322,21 +298,15 @@ test('rounding raises nothing: on straight lines, where MACD and %K are level wi
 })
 
 test('prices of any size, and zero, never give a number that is none', () => {
-  const shapes = [walk(1, 450), walk(2, 450), ...signalKinds.map((kind) => barsRaising[kind])]
-  for (const scale of [1e-300, 1e-12, -1, 0, 1e12, 1e300]) {
-    for (const shape of shapes) {
-      const scaled = shape.map(({ open, high, low, close, volume }) => {
-        const [one, other] = [high * scale, low * scale]
-        return {
-          open: open * scale,
-          close: close * scale,
-          high: Math.max(one, other),
-          low: Math.min(one, other),
-          volume,
-        }
+  for (const [candleKind, generate] of Object.entries(candleKinds)) {
+    for (const scale of [1e-300, -1, 0, 1e290]) {
+      const scaled = barsFrom(generate(450, 1)).map(({ open, high, low, close, volume }) => {
+        const ends = [high * scale, low * scale]
+        return { open: open * scale, high: Math.max(...ends), low: Math.min(...ends), close: close * scale, volume }
       })
       for (const { kind, strength, indicatorValue } of find(scaled)) {
-        assert.ok(Number.isFinite(strength) && Number.isFinite(indicatorValue), `${kind} at ${scale}`)
+        const areNumbers = Number.isFinite(strength) && Number.isFinite(indicatorValue)
+        assert.ok(areNumbers, `${kind} over candles ${candleKind} at ${scale}`)
       }
     }
   }
