@@ -29,6 +29,8 @@ export interface CandleSeries {
   readonly source: Source
   /** The source could not be reached: this is what was stored. */
   readonly stale: boolean
+  /** The source no longer knows the symbol: this is what was stored. */
+  readonly isGone: boolean
   readonly receivedAtMs: number
   /** Rows that the source sent unusable, within the nodes' range. */
   readonly excluded: number
@@ -232,6 +234,7 @@ export class CandleService {
       adjustment,
       source: this.#source.name,
       stale,
+      isGone: loaded?.failure?.code === 'SYMBOL_NOT_FOUND',
       receivedAtMs: loaded?.state.receivedAtMs ?? this.#now(),
       excluded: excluded.filter((epoch) => epoch >= excludedFrom).length,
       sessions: {
