@@ -64,8 +64,8 @@ export function measurer({
 
   function stateOf({ from, until }: Horizon): HorizonState {
     let place = placeOf(candles, from - lengthSeconds)
-    while (timeOf(candles[place]?.epoch ?? Number.POSITIVE_INFINITY) < from) place++
-    const candle = candles[place]
+    let candle = candles[place]
+    while (candle && timeOf(candle.epoch) < from) candle = candles[++place]
     if (candle && timeOf(candle.epoch) <= until) {
       return isComplete(candle) ? { candle, end: place + 1 } : { nextAt: completeAt(candle.epoch) }
     }
@@ -75,6 +75,9 @@ export function measurer({
 
   /** When the next candle that may tell of a horizon will be complete. */
   function expectedAt(from: number): number {
+    const dueAt = daily ? completeAt(from) : from
+    // What has come meanwhile is not known.
+    if (!isWhole) return dueAt
     ahead ??= nextStarts(
       Float64Array.from(candles, ({ epoch }) => epoch),
       interval,
@@ -82,7 +85,8 @@ export function measurer({
       candlesAhead,
     ).map((epoch) => ({ time: timeOf(epoch), at: completeAt(epoch) }))
     const next = ahead.find(({ time, at }) => time >= from && at > asOf)
-    return next?.at ?? (daily ? completeAt(from) : from)
+    // Where nothing has come for so long, there is no hurry.
+    return next?.at ?? (dueAt > asOf ? dueAt : asOf + daySeconds)
   }
 
   return ({ interval: signalInterval, epoch, direction }) => {
@@ -95,11 +99,8 @@ export function measurer({
 
     const percent = (price: number): number =>
       ((direction === 'BEARISH' ? base.close - price : price - base.close) / base.close) * 100
-    const [day, week, month] = horizonsOf(timeOf(base.epoch), daily ? daySeconds : 1).map(stateOf) as [
-      HorizonState,
-      HorizonState,
-      HorizonState,
-    ]
+    const horizons = horizonsOf(timeOf(base.epoch), daily ? daySeconds : 1)
+    const [day, week, month] = [stateOf(horizons.day), stateOf(horizons.week), stateOf(horizons.month)]
     const returnAt = (state: HorizonState): number | null =>
       'candle' in state && state.candle ? percent(state.candle.close) : null
     const extremes = 'end' in month ? signedExtremes(candles.slice(place + 1, month.end), percent) : null
@@ -119,13 +120,13 @@ export function measurer({
 }
 
 /** A day, a week and a calendar month (to the same day of the next one, or its last) after a time. `step`: the least difference of times. */
-function horizonsOf(base: number, step: number): [Horizon, Horizon, Horizon] {
-  const [day, week, month] = [base + daySeconds, base + 7 * daySeconds, monthAfter(base)]
-  return [
-    { from: day, until: week - step },
-    { from: week, until: month - step },
-    { from: month, until: month + lastToleranceSeconds },
-  ]
+function horizonsOf(base: number, step: number): Readonly<Record<'day' | 'week' | 'month', Horizon>> {
+  const [week, month] = [base + 7 * daySeconds, monthAfter(base)]
+  return {
+    day: { from: base + daySeconds, until: week - step },
+    week: { from: week, until: month - step },
+    month: { from: month, until: month + lastToleranceSeconds },
+  }
 }
 
 /** Where the candle of a signal ends, exclusive; shorter ones than days are measured on themselves. */

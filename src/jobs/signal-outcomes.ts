@@ -22,7 +22,7 @@ const givesUpAfterSeconds = (31 + 60) * daySeconds
 export const seriesAtOnce = 4
 
 export interface FollowSignalsOptions {
-  readonly market: MarketService
+  readonly market: Pick<MarketService, 'candles'>
   readonly outcomes: OutcomeStore
   readonly slots: FairSlots
   /** Epoch milliseconds. */
@@ -102,7 +102,7 @@ async function followApart(
   return [...(await follow(older, options, log)), ...(await follow(newer, options, log))]
 }
 
-async function candlesFor(signals: readonly DueSignal[], market: MarketService): Promise<CandleSeries> {
+async function candlesFor(signals: readonly DueSignal[], market: FollowSignalsOptions['market']): Promise<CandleSeries> {
   const [{ symbol, interval }] = signals as [DueSignal]
   const knownAt = signals.map(({ knownAtMs }) => Math.ceil(knownAtMs / 1000))
   const request: CandleRequest = {
