@@ -14,6 +14,7 @@ import { JobService } from '../jobs/job-service.ts'
 import { pruneCandles } from '../jobs/prune-candles.ts'
 import { pruneJobs } from '../jobs/prune-jobs.ts'
 import { JobRunner, jobConcurrency } from '../jobs/runner.ts'
+import { followSignals, seriesAtOnce } from '../jobs/signal-outcomes.ts'
 import { guardedFeed } from '../market/guarded-feed.ts'
 import { MarketService } from '../market/market-service.ts'
 import type { MarketSource } from '../market/market-source.ts'
@@ -32,6 +33,7 @@ import { AnalysisStore } from '../store/analysis-store.ts'
 import { CandleStore } from '../store/candle-store.ts'
 import { JobStore } from '../store/job-store.ts'
 import { migrate } from '../store/migrations.ts'
+import { OutcomeStore } from '../store/outcome-store.ts'
 import { SignalStore } from '../store/signal-store.ts'
 import type { Bus } from '../stream/bus.ts'
 import { Feed } from '../stream/feed.ts'
@@ -192,9 +194,7 @@ export class App {
 
   /** What jobs there are: the API checks their input, workers run them. */
   #tasks(pool: pg.Pool, source: MarketSource, market: MarketService): Task[] {
-    // A process that also answers requests keeps room for them.
-    const isAlone = this.#options.role === 'worker'
-    const slots = new FairSlots(symbolsAtOnce, isAlone ? undefined : idlePace(pace))
+    const slots = this.#slots(symbolsAtOnce)
     const cpu = new CpuPool(this.#options.log)
     this.#stops.push(() => cpu.stop())
     return [
@@ -203,7 +203,13 @@ export class App {
     ]
   }
 
-  async #worker({ connectionString, bus, source, tasks, registry, health }: Base): Promise<void> {
+  /** A process that also answers requests keeps room for them. */
+  #slots(count: number): FairSlots {
+    const isAlone = this.#options.role === 'worker'
+    return new FairSlots(count, isAlone ? undefined : idlePace(pace))
+  }
+
+  async #worker({ connectionString, bus, source, market, tasks, registry, health }: Base): Promise<void> {
     const { config, log } = this.#options
     const now = this.#now
     const pool = createPatientPool(connectionString, log, jobConnections)
@@ -214,6 +220,10 @@ export class App {
       schedules: [
         pruneCandles({ candles: new CandleStore(pool), signals, retentionDays: config.CANDLE_RETENTION_DAYS, now }),
         pruneJobs({ jobs: new JobStore(pool), analyses, retentionDays: config.JOB_RETENTION_DAYS, now }),
+        followSignals({
+          ...{ market, now, slots: this.#slots(seriesAtOnce) },
+          outcomes: new OutcomeStore({ pool, source: source.name }),
+        }),
       ],
       agingSeconds: config.JOB_AGING_MINUTES * 60,
     })

@@ -222,7 +222,11 @@ test('the latest analysis outlives its job, while older ones go with theirs and 
     "UPDATE finstage.jobs SET finished_at = finished_at - interval '31 days' WHERE finished_at IS NOT NULL AND id <> $1",
     [id],
   )
-  await pruneJobs({ jobs: worker.store, analyses, retentionDays: 30, now: Date.now }).run(Date.now(), silentLog)
+  await pruneJobs({ jobs: worker.store, analyses, retentionDays: 30, now: Date.now }).run(
+    Date.now(),
+    silentLog,
+    new AbortController().signal,
+  )
   assert.deepEqual(await database.query('SELECT id FROM finstage.jobs WHERE finished_at IS NOT NULL'), [{ id }])
   const prices = async () => (await page({ symbol: 'VOD.L' })).edges.map(({ node }) => `${node.interval} ${node.price}`)
   assert.deepEqual(await prices(), ['HOUR_1 5', 'DAY_1 4', 'DAY_1 2'])
@@ -231,7 +235,11 @@ test('the latest analysis outlives its job, while older ones go with theirs and 
   const [foreign] = await storeOf('SIMULATED').newest([{ symbol: 'VOD.L', interval: 'DAY_1' }])
   assert.equal(foreign?.price, 9)
   await analyse(findingsOf('VOD.L', { price: 6 }))
-  await pruneJobs({ jobs: worker.store, analyses, retentionDays: 30, now: Date.now }).run(Date.now(), silentLog)
+  await pruneJobs({ jobs: worker.store, analyses, retentionDays: 30, now: Date.now }).run(
+    Date.now(),
+    silentLog,
+    new AbortController().signal,
+  )
   assert.deepEqual(await prices(), ['DAY_1 6', 'HOUR_1 5', 'DAY_1 2'])
 })
 

@@ -429,7 +429,7 @@ test('jobs that ended before the days that they are kept are deleted with all th
   const source = 'YAHOO'
   const analyses = new AnalysisStore({ pool, source, signals: new SignalStore({ pool, source }) })
   const schedule = pruneJobs({ jobs: store, analyses, retentionDays: 30, now: Date.now })
-  await schedule.run(Date.now(), silentLog)
+  await schedule.run(Date.now(), silentLog, new AbortController().signal)
   assert.equal(await store.find(old.id), null)
   for (const table of ['job_parts', 'symbol_analyses']) {
     const { rowCount } = await pool.query(`SELECT FROM finstage.${table} WHERE job_id = $1`, [old.id])

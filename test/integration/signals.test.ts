@@ -334,7 +334,7 @@ test('signals under a day are deleted with candles of their age; later ones and 
   await save({ ...signals[0], source: 'SIMULATED' } as Signal)
   const candles = new CandleStore(pool)
   const schedule = pruneCandles({ candles, signals: store, retentionDays: 29, now: () => nowMs })
-  await schedule.run(nowMs, silentLog)
+  await schedule.run(nowMs, silentLog, new AbortController().signal)
   const left = await database.query<SignalKey & { source: string }>(
     "SELECT source, symbol, interval, kind, epoch::float8 AS epoch FROM finstage.signals WHERE symbol = 'OLD'",
   )
