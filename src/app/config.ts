@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { parseSymbol } from '../domain/symbol.ts'
 import { ConfigurationError, parseEnvironment } from '../platform/environment.ts'
 import { logLevels } from '../platform/logger.ts'
 
@@ -30,6 +31,21 @@ const number = (check: (value: number) => boolean, message: string, fallback: nu
 
 const oneOf = <const Values extends readonly [string, ...string[]]>(values: Values, fallback: Values[number]) =>
   z.enum(values, { error: `one of ${values.join(', ')} is wanted` }).default(fallback as never)
+
+const longestWatchList = 100
+
+/** Symbols with commas between them. */
+function symbolsOf(text: string, context: z.RefinementCtx): readonly string[] {
+  try {
+    const symbols = [...new Set(text.split(',').map((part) => parseSymbol(part.trim())))]
+    if (symbols.length <= longestWatchList) return symbols
+  } catch {
+    // Said below.
+  }
+  const message = `up to ${longestWatchList} symbols with commas between them, as in AAPL,BTC-USD, are wanted`
+  context.addIssue({ code: 'custom', message })
+  return z.NEVER
+}
 
 const shape = {
   PORT: port(4000),
@@ -70,6 +86,7 @@ const shape = {
     'a whole number of days from 1 to 36500 is wanted',
     7,
   ),
+  WATCH_LIST: z.string().transform(symbolsOf).optional(),
   LOG_LEVEL: oneOf(logLevels, 'info'),
 }
 

@@ -25,6 +25,7 @@ settings, from the environment (an empty value counts as unset)
   CANDLE_RETENTION_DAYS       for how long candles under a day are kept; days are kept for good (400)
   JOB_AGING_MINUTES           for how long a job waits until it rises to the next priority (10)
   JOB_RETENTION_DAYS          for how long jobs that have ended are kept, with their results (7)
+  WATCH_LIST                  symbols of the daily report beside ^GSPC, ^IXIC and ^DJI, as in AAPL,BTC-USD (none)
   LOG_LEVEL                   trace | debug | info | warn | error | fatal | silent (info)
 
 npm run demo starts everything on the simulated market.

@@ -5,7 +5,7 @@ import type { Dividend, Split } from '../domain/corporate-action.ts'
 import { type FinstageError, symbolNotFound } from '../domain/errors.ts'
 import type { InstrumentMatch } from '../domain/instrument.ts'
 import type { Interval } from '../domain/interval.ts'
-import type { EnqueueRequest, Job, JobActionOutcome } from '../domain/job.ts'
+import { anonymousOwner, type EnqueueRequest, type Job, type JobActionOutcome } from '../domain/job.ts'
 import type { PriceUpdate } from '../domain/price-update.ts'
 import type { Listing } from '../domain/quote.ts'
 import type { SignalKey, StoredSignal } from '../domain/signal.ts'
@@ -87,7 +87,7 @@ export interface Context extends Ports {
 export function createContext(ports: Ports): Context {
   const context: Context = {
     ...ports,
-    viewer: { id: 'anonymous' },
+    viewer: { id: anonymousOwner },
     loaders: createLoaders(ports),
     renewLoaders() {
       this.loaders = createLoaders(ports)

@@ -1,10 +1,12 @@
 import type { AnalysisResult, SymbolFailure } from '../domain/analysis.ts'
+import type { DailyReport } from '../domain/daily-report.ts'
 import { badInput, FinstageError } from '../domain/errors.ts'
 import type { Interval } from '../domain/interval.ts'
 import type { Job, JobActionOutcome, JobKind, JobPriority, JobState } from '../domain/job.ts'
 import { bounded, boundedFilter, boundedList } from './bounds.ts'
 import { type Connection, connection, type PageArgs } from './connection.ts'
 import type { Context } from './context.ts'
+import type { DailyReportJobResult } from './daily-report.ts'
 
 const maxSymbols = 500
 const mostAttempts = 25
@@ -15,7 +17,7 @@ const noSuchJob = 'There is no such job'
 const keyPattern = /^\P{Cc}{1,200}$/u
 
 /** What is said of every job. */
-interface EnqueueInput {
+export interface EnqueueInput {
   readonly priority: JobPriority
   readonly maxAttempts: number
   readonly timeoutSeconds: number
@@ -68,7 +70,7 @@ export const enqueueBackfill = (
   })
 
 /** What the client can mend comes back as InvalidInput; everything else is thrown. */
-async function enqueue(
+export async function enqueue(
   kind: JobKind,
   { priority, maxAttempts, timeoutSeconds, idempotencyKey }: EnqueueInput,
   { jobs, viewer }: Context,
@@ -168,7 +170,7 @@ export interface BackfillJobResult {
   readonly failures: readonly SymbolFailure[]
 }
 
-export type JobResult = AnalysisJobResult | BackfillJobResult
+export type JobResult = AnalysisJobResult | DailyReportJobResult | BackfillJobResult
 
 interface StoredBackfill {
   readonly candleCount: number
@@ -184,6 +186,9 @@ export async function jobResult(job: Job, _args: unknown, context: Context): Pro
     const { fromEpoch, toEpoch, ...rest } = (await context.jobs.result(job.id)) as StoredBackfill
     const ms = (epoch: number | null): number | null => (epoch === null ? null : epoch * 1000)
     return { kind: job.kind, fromMs: ms(fromEpoch), toMs: ms(toEpoch), ...rest }
+  }
+  if (job.kind === 'DAILY_REPORT') {
+    return { kind: job.kind, ...((await context.jobs.result(job.id)) as DailyReport) }
   }
   const [analyses, stored] = await Promise.all([context.analyses.ofJob(job.id), context.jobs.result(job.id)])
   const { failures } = stored as { failures: SymbolFailure[] }

@@ -1,4 +1,5 @@
 import { type JobFailure, type Job as JobShape, jobKinds, jobPriorities, jobStates } from '../domain/job.ts'
+import { enqueueDailyReport } from '../resolvers/daily-report.ts'
 import {
   type JobActionResult as ActionResult,
   type AnalysisJobResult,
@@ -17,6 +18,7 @@ import {
 import { SymbolAnalysis, SymbolFailure } from './analysis.ts'
 import { builder } from './builder.ts'
 import { Interval } from './candle.ts'
+import { DailyReport } from './daily-report.ts'
 import { ErrorCode, ErrorInterface, InvalidInput, NotFound } from './error.ts'
 
 const attemptTimeout = 'How long one attempt may take: 1 to 10,800'
@@ -57,8 +59,8 @@ const BackfillResult = builder.objectRef<BackfillJobResult>('BackfillResult').im
 })
 
 const JobResult = builder.unionType('JobResult', {
-  types: [AnalysisResult, BackfillResult],
-  resolveType: ({ kind }) => (kind === 'ANALYSIS' ? AnalysisResult : BackfillResult),
+  types: [AnalysisResult, DailyReport, BackfillResult],
+  resolveType: ({ kind }) => ({ ANALYSIS: AnalysisResult, DAILY_REPORT: DailyReport, BACKFILL: BackfillResult })[kind],
 })
 
 const Job = builder.objectRef<JobShape>('Job')
@@ -148,6 +150,19 @@ const EnqueueBackfillInput = builder.inputType('EnqueueBackfillInput', {
   }),
 })
 
+const EnqueueDailyReportInput = builder.inputType('EnqueueDailyReportInput', {
+  fields: (t) => ({
+    symbols: t.field({
+      type: ['Symbol'],
+      description: 'At most 100; null: ^GSPC, ^IXIC, ^DJI and the watch list of the server',
+    }),
+    priority: t.field({ type: JobPriority, required: true, defaultValue: 'NORMAL' }),
+    maxAttempts: t.int({ required: true, defaultValue: 2, description: '1 to 25' }),
+    timeoutSeconds: t.int({ required: true, defaultValue: 600, description: attemptTimeout }),
+    idempotencyKey: t.string({ description: idempotency }),
+  }),
+})
+
 builder.queryFields((t) => ({
   job: t.field({
     type: Job,
@@ -177,6 +192,14 @@ builder.mutationFields((t) => ({
     description: 'Indicators and trend of up to 500 symbols; one that fails does not fail the rest',
     args: { input: t.arg({ type: EnqueueAnalysisInput, required: true }) },
     resolve: enqueueAnalysis,
+  }),
+  enqueueDailyReport: t.field({
+    type: EnqueueResult,
+    nullable: true,
+    description:
+      'Prices, changes, sentiment and new signals of the day, also as text. On weekdays one is queued at 21:30 UTC by itself',
+    args: { input: t.arg({ type: EnqueueDailyReportInput, required: true }) },
+    resolve: enqueueDailyReport,
   }),
   enqueueBackfill: t.field({
     type: EnqueueResult,
