@@ -73,7 +73,7 @@ async function loop(symbols: readonly string[]): Promise<AnalysisFigures> {
   const startedMs = performance.now()
   const doneMs: number[] = []
   for (const symbol of symbols) {
-    symbolFindings(await findingsInput(market, symbol, 'DAY_1'))
+    symbolFindings(await findingsInput(market, symbol, 'DAY_1', null))
     doneMs.push(performance.now() - startedMs)
   }
   return { wholeMs: doneMs.at(-1) ?? Number.NaN, meanMs: mean(doneMs) }

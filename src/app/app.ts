@@ -6,6 +6,7 @@ import { Health } from '../http/health.ts'
 import { createMetricsServer } from '../http/metrics-server.ts'
 import { analysisTask } from '../jobs/analysis.ts'
 import { backfillTask } from '../jobs/backfill.ts'
+import { dailyReports, dailyReportTask } from '../jobs/daily-report.ts'
 import type { Task } from '../jobs/define-task.ts'
 import { symbolsAtOnce } from '../jobs/each-piece.ts'
 import { FairSlots } from '../jobs/fair-slots.ts'
@@ -77,6 +78,7 @@ interface Base {
   readonly quarantine: Quarantine
   readonly market: MarketService
   readonly tasks: readonly Task[]
+  readonly jobs: JobService
   readonly registry: Registry
   readonly health: Health
 }
@@ -167,7 +169,8 @@ export class App {
     // One for all roles of the process: they share what it remembers.
     const market = new MarketService({ source, store: new CandleStore(pool), registry, quarantine, now })
     const tasks = this.#tasks(pool, source, market)
-    return { pool, connectionString, bus, source, quarantine, market, tasks, registry, health }
+    const jobs = new JobService({ store: new JobStore(pool), bus, tasks })
+    return { pool, connectionString, bus, source, quarantine, market, tasks, jobs, registry, health }
   }
 
   #ingest({ connectionString, bus, source, quarantine, registry, health }: Base): void {
@@ -194,12 +197,16 @@ export class App {
 
   /** What jobs there are: the API checks their input, workers run them. */
   #tasks(pool: pg.Pool, source: MarketSource, market: MarketService): Task[] {
+    const now = this.#now
     const slots = this.#slots(symbolsAtOnce)
+    const watchList = this.#options.config.WATCH_LIST ?? []
+    const { analyses } = createStores(pool, source)
     const cpu = new CpuPool(this.#options.log)
     this.#stops.push(() => cpu.stop())
     return [
-      analysisTask({ market, slots, cpu, analyses: createStores(pool, source).analyses }),
-      backfillTask({ market, slots, now: this.#now }),
+      analysisTask({ market, slots, cpu, analyses }),
+      dailyReportTask({ market, slots, cpu, analyses, watchList, now }),
+      backfillTask({ market, slots, now }),
     ]
   }
 
@@ -209,7 +216,7 @@ export class App {
     return new FairSlots(count, isAlone ? undefined : idlePace(pace))
   }
 
-  async #worker({ connectionString, bus, source, market, tasks, registry, health }: Base): Promise<void> {
+  async #worker({ connectionString, bus, source, market, tasks, jobs, registry, health }: Base): Promise<void> {
     const { config, log } = this.#options
     const now = this.#now
     const pool = createPatientPool(connectionString, log, jobConnections)
@@ -220,6 +227,7 @@ export class App {
       schedules: [
         pruneCandles({ candles: new CandleStore(pool), signals, retentionDays: config.CANDLE_RETENTION_DAYS, now }),
         pruneJobs({ jobs: new JobStore(pool), analyses, retentionDays: config.JOB_RETENTION_DAYS, now }),
+        dailyReports({ jobs }),
         followSignals({
           ...{ market, now, slots: this.#slots(seriesAtOnce) },
           outcomes: new OutcomeStore({ pool, source: source.name }),
@@ -232,11 +240,10 @@ export class App {
     health.add('queue', () => runner.check())
   }
 
-  async #api({ pool, bus, source, market, tasks, registry, health }: Base): Promise<string> {
+  async #api({ pool, bus, source, market, jobs, registry, health }: Base): Promise<string> {
     const { config, log } = this.#options
     const now = this.#now
     const hub = new PriceHub({ bus, registry, now })
-    const jobs = new JobService({ store: new JobStore(pool), bus, tasks })
     const { signals, analyses } = createStores(pool, source)
     const signalFeed = new SignalFeed({ store: signals, bus, log })
     const server = new ApiServer({

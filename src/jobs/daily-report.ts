@@ -5,6 +5,7 @@ import { FinstageError } from '../domain/errors.ts'
 import { anonymousOwner } from '../domain/job.ts'
 import type { Signal, SignalKey } from '../domain/signal.ts'
 import type { MarketService } from '../market/market-service.ts'
+import type { CpuPool } from '../platform/cpu-pool.ts'
 import type { AnalysisStore } from '../store/analysis-store.ts'
 import { dailyReportText, type Reported } from './daily-report-text.ts'
 import { defineTask, type Task } from './define-task.ts'
@@ -12,7 +13,7 @@ import { eachPiece } from './each-piece.ts'
 import type { FairSlots } from './fair-slots.ts'
 import type { JobService } from './job-service.ts'
 import type { Schedule } from './schedule.ts'
-import type { SymbolAnalyst } from './symbol-analyst.ts'
+import { computeFindings, findingsInput } from './symbol-analysis.ts'
 
 const dayMs = 86_400_000
 const indices = ['^GSPC', '^IXIC', '^DJI']
@@ -35,13 +36,13 @@ interface Day {
 /** Reports on the day of several symbols, and stores the analyses that it is made of. */
 export function dailyReportTask(services: {
   market: MarketService
-  analyst: SymbolAnalyst
+  cpu: CpuPool
   analyses: AnalysisStore
   slots: FairSlots
   watchList: readonly string[]
   now: () => number
 }): Task {
-  const { market, analyst, analyses, slots, watchList, now } = services
+  const { market, cpu, analyses, slots, watchList, now } = services
   return defineTask({
     kind: 'DAILY_REPORT',
     input,
@@ -51,9 +52,9 @@ export function dailyReportTask(services: {
       const endMs = untilMs ?? now()
       const pieces = asked.map((symbol) => ({ name: symbol, symbol }))
       const { results, failures } = await eachPiece(pieces, slots, context, async ({ symbol }): Promise<Day> => {
-        const { nodes } = await analyst.candles(symbol, 'DAY_1', { to: Math.ceil(endMs / 1000), last: 2 })
-        const findings = await analyst.findings(symbol, 'DAY_1', context.signal, Math.ceil(endMs / 1000))
-        return { findings, previousClose: nodes.length < 2 ? null : (nodes[0]?.close ?? null) }
+        const days = await findingsInput(market, symbol, 'DAY_1', Math.ceil(endMs / 1000))
+        const findings = await computeFindings(cpu, days, context.signal)
+        return { findings, previousClose: days.candles.close.at(-2) ?? null }
       })
       const listings = await market.listings([...results.keys()])
       const reported = asked.flatMap((symbol): Reported[] => {

@@ -18,7 +18,7 @@ const Trend = builder.enumType('Trend', {
     'UP: close > SMA 50 > SMA 200. DOWN: close < SMA 50 < SMA 200. Else SIDEWAYS. SMA 20 and 50 where there are under 200 candles',
   values: trends,
 })
-const Sentiment = builder.enumType('Sentiment', {
+export const Sentiment = builder.enumType('Sentiment', {
   description: 'Of the score: 0 is NEUTRAL, 1 SLIGHTLY, 2 and 3 plainly, 4 and more VERY bullish; below zero bearish',
   values: sentiments,
 })
