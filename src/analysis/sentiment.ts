@@ -1,5 +1,5 @@
 import { type IndicatorSnapshot, type Sentiment, sentiments, type Trend } from '../domain/analysis.ts'
-import { difference } from './difference.ts'
+import { clearDifference } from './clear-difference.ts'
 
 /** What trend and score are read from: a candle, and the indicators at it. */
 export interface Reading {
@@ -20,7 +20,7 @@ const highVolumeRatio = 1.5
 export function trendOf({ close, indicators: { sma20, sma50, sma200 } }: Reading): Trend | null {
   const [fast, slow] = sma200 === null ? [sma20, sma50] : [sma50, sma200]
   if (fast === null || slow === null) return null
-  const sides = [difference(close, fast, close), difference(fast, slow, close)]
+  const sides = [clearDifference(close, fast, close), clearDifference(fast, slow, close)]
   if (sides.every((side) => side > 0)) return 'UP'
   return sides.every((side) => side < 0) ? 'DOWN' : 'SIDEWAYS'
 }
@@ -36,9 +36,9 @@ export function scoreOf(reading: Reading): number | null {
   if (sma20 === null || sma50 === null) return null
   return (
     rsiScore(rsi14) +
-    macdScore(difference(macd, macdSignal, close), difference(macd, 0, close)) +
+    macdScore(clearDifference(macd, macdSignal, close), clearDifference(macd, 0, close)) +
     stochasticScore(stochasticK) +
-    averagesScore(difference(close, sma20, close), difference(close, sma50, close)) +
+    averagesScore(clearDifference(close, sma20, close), clearDifference(close, sma50, close)) +
     volumeScore(reading)
   )
 }

@@ -1,7 +1,10 @@
-import { type SignalDirection, type SignalKind, signalKinds } from '../domain/signal.ts'
+import type { Source } from '../domain/instrument.ts'
+import type { Interval } from '../domain/interval.ts'
+import { closedAt, type SessionHours } from '../domain/session.ts'
+import { type Signal, type SignalDirection, type SignalKind, signalKinds } from '../domain/signal.ts'
 import { catalogue } from './catalogue.ts'
+import { clearDifference } from './clear-difference.ts'
 import type { Columns } from './columns.ts'
-import { difference } from './difference.ts'
 import { macd, rsi, stochastic } from './momentum.ts'
 import { sma } from './moving-averages.ts'
 import { bollingerBands } from './volatility.ts'
@@ -16,6 +19,14 @@ export interface FoundSignal {
   readonly price: number
   readonly indicatorValue: number | null
   readonly strength: number
+}
+
+/** Whose candles they are that raise signals. */
+export interface SignalSeries {
+  readonly symbol: string
+  readonly source: Source
+  readonly interval: Interval
+  readonly sessions: SessionHours
 }
 
 /** What a rule says of each candle. Values and strengths are NaN where they are not known: nothing is raised there. */
@@ -64,6 +75,12 @@ export function findSignals(candles: Columns): FoundSignal[] {
     }
   }
   return found
+}
+
+/** A signal by its name: `epoch` is the start of the candle that raised it. */
+export function namedSignal({ index: _, ...found }: FoundSignal, epoch: number, series: SignalSeries): Signal {
+  const { symbol, source, interval, sessions } = series
+  return { ...found, symbol, source, interval, epoch, knownAtMs: closedAt(epoch, interval, sessions) * 1000 }
 }
 
 function rulesOver(candles: Columns): Record<SignalKind, Rule> {
@@ -165,15 +182,15 @@ function volumeSpike({ close, volume }: Columns): { isRaised: Rule['isRaised']; 
     const before = at(close, index - 1)
     const move = Math.abs(at(close, index) - before)
     return (
-      difference(at(ratio, index), spikeRatio, spikeRatio) >= 0 &&
-      difference(move, spikeMoveShare * Math.abs(before), before) > 0
+      clearDifference(at(ratio, index), spikeRatio, spikeRatio) >= 0 &&
+      clearDifference(move, spikeMoveShare * Math.abs(before), before) > 0
     )
   }
   return { isRaised, ratio }
 }
 
 const differences = (a: Float64Array, b: Float64Array, scale: Float64Array): Float64Array =>
-  a.map((value, i) => difference(value, at(b, i), at(scale, i)))
+  a.map((value, i) => clearDifference(value, at(b, i), at(scale, i)))
 
 const apart = (a: Float64Array, b: Float64Array): Float64Array => a.map((value, i) => Math.abs(value - at(b, i)))
 

@@ -1,25 +1,19 @@
 import type { IndicatorSnapshot, SymbolFindings } from '../domain/analysis.ts'
 import { FinstageError } from '../domain/errors.ts'
-import type { Source } from '../domain/instrument.ts'
 import type { Interval } from '../domain/interval.ts'
-import { closedAt, type SessionHours } from '../domain/session.ts'
 import type { Signal } from '../domain/signal.ts'
 import { catalogue } from './catalogue.ts'
 import type { Columns } from './columns.ts'
 import type { IndicatorInput } from './indicator.ts'
 import { sma } from './moving-averages.ts'
 import { type Reading, scoreOf, sentimentOf, trendOf } from './sentiment.ts'
-import { findSignals, signalsWarmUp } from './signals.ts'
+import { findSignals, namedSignal, type SignalSeries, signalsWarmUp } from './signals.ts'
 
 /** How many of the newest closed candles signals are told of: whoever analyses once in so many candles misses none. */
 export const signalCandles = 5
 
 /** What findings are made of: a symbol's newest candles. */
-export interface FindingsInput {
-  readonly symbol: string
-  readonly source: Source
-  readonly interval: Interval
-  readonly sessions: SessionHours
+export interface FindingsInput extends SignalSeries {
   /** Those of `findingsCandles`, or fewer where there are no more. */
   readonly candles: Columns
   /** How many of them, from the first on, are closed. */
@@ -140,15 +134,12 @@ function snapshot(input: FindingsInput): IndicatorSnapshot {
   }
 }
 
-function newestSignals({ symbol, source, interval, sessions, candles: all, closedCount }: FindingsInput): Signal[] {
+function newestSignals({ candles: all, closedCount, ...series }: FindingsInput): Signal[] {
   const candles = newest(all, signalsSpan)
   const end = closedCount - (all.epoch.length - candles.epoch.length)
-  return findSignals(candles).flatMap(({ index, ...found }) => {
-    const epoch = candles.epoch[index]
-    if (epoch === undefined || index < end - signalCandles || index >= end) return []
-    const knownAtMs = closedAt(epoch, interval, sessions) * 1000
-    return [{ ...found, symbol, source, interval, epoch, knownAtMs }]
-  })
+  return findSignals(candles)
+    .filter(({ index }) => index >= end - signalCandles && index < end)
+    .map((found) => namedSignal(found, candles.epoch[found.index] as number, series))
 }
 
 /** So many of the newest candles, or all where there are not so many. */
