@@ -26,6 +26,8 @@ export interface CandleSeries {
   readonly symbol: string
   readonly interval: Interval
   readonly adjustment: Adjustment
+  /** With candles from before and after the regular sessions. */
+  readonly extendedHours: boolean
   readonly source: Source
   /** The source could not be reached: this is what was stored. */
   readonly stale: boolean
@@ -235,6 +237,7 @@ export class CandleService {
       symbol,
       interval,
       adjustment,
+      extendedHours: request.extendedHours && !isDaily(interval),
       source: this.#source.name,
       stale,
       isGone: loaded?.failure?.code === 'SYMBOL_NOT_FOUND',
