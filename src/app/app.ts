@@ -6,6 +6,7 @@ import { Health } from '../http/health.ts'
 import { createMetricsServer } from '../http/metrics-server.ts'
 import { analysisTask } from '../jobs/analysis.ts'
 import { backfillTask } from '../jobs/backfill.ts'
+import { backtestTask } from '../jobs/backtest.ts'
 import type { Task } from '../jobs/define-task.ts'
 import { symbolsAtOnce } from '../jobs/each-piece.ts'
 import { FairSlots } from '../jobs/fair-slots.ts'
@@ -198,6 +199,7 @@ export class App {
     return [
       analysisTask({ market, slots, cpu, analyses: new AnalysisStore(pool) }),
       backfillTask({ market, slots, now: this.#now }),
+      backtestTask({ market, slots, cpu }),
     ]
   }
 

@@ -1,4 +1,5 @@
 import type { AnalysisResult, SymbolFailure } from '../domain/analysis.ts'
+import type { BacktestResult } from '../domain/backtest.ts'
 import { badInput, FinstageError } from '../domain/errors.ts'
 import type { Interval } from '../domain/interval.ts'
 import type { Job, JobActionOutcome, JobKind, JobPriority, JobState } from '../domain/job.ts'
@@ -14,7 +15,7 @@ const noSuchJob = 'There is no such job'
 const keyPattern = /^\P{Cc}{1,200}$/u
 
 /** What is said of every job. */
-interface EnqueueInput {
+export interface EnqueueInput {
   readonly priority: JobPriority
   readonly maxAttempts: number
   readonly timeoutSeconds: number
@@ -67,7 +68,7 @@ export const enqueueBackfill = (
   })
 
 /** What the client can mend comes back as InvalidInput; everything else is thrown. */
-async function enqueue(
+export async function enqueue(
   kind: JobKind,
   { priority, maxAttempts, timeoutSeconds, idempotencyKey }: EnqueueInput,
   { jobs, viewer }: Context,
@@ -197,7 +198,11 @@ export interface BackfillJobResult {
   readonly failures: readonly SymbolFailure[]
 }
 
-export type JobResult = AnalysisJobResult | BackfillJobResult
+export interface BacktestJobResult extends BacktestResult {
+  readonly kind: 'BACKTEST'
+}
+
+export type JobResult = AnalysisJobResult | BackfillJobResult | BacktestJobResult
 
 interface StoredBackfill {
   readonly candleCount: number
@@ -214,6 +219,7 @@ export async function jobResult(job: Job, _args: unknown, context: Context): Pro
     const ms = (epoch: number | null): number | null => (epoch === null ? null : epoch * 1000)
     return { kind: job.kind, fromMs: ms(fromEpoch), toMs: ms(toEpoch), ...rest }
   }
+  if (job.kind === 'BACKTEST') return { kind: job.kind, ...((await context.jobs.result(job.id)) as BacktestResult) }
   const [analyses, stored] = await Promise.all([context.analyses.ofJob(job.id), context.jobs.result(job.id)])
   const { failures } = stored as { failures: SymbolFailure[] }
   return { kind: 'ANALYSIS', analyses, failures }
