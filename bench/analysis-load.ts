@@ -2,12 +2,13 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import type pg from 'pg'
 import { Registry } from 'prom-client'
-import { findingsCandles, symbolFindings } from '../src/analysis/symbol-findings.ts'
+import { symbolFindings } from '../src/analysis/symbol-findings.ts'
 import { analysisTask } from '../src/jobs/analysis.ts'
 import { symbolsAtOnce } from '../src/jobs/each-piece.ts'
 import { FairSlots } from '../src/jobs/fair-slots.ts'
 import { JobService } from '../src/jobs/job-service.ts'
 import { JobRunner } from '../src/jobs/runner.ts'
+import { findingsInput } from '../src/jobs/symbol-analysis.ts'
 import { MarketService } from '../src/market/market-service.ts'
 import type { CandleBatch, MarketSource } from '../src/market/market-source.ts'
 import { Quarantine } from '../src/market/quarantine.ts'
@@ -71,14 +72,7 @@ async function loop(symbols: readonly string[]): Promise<AnalysisFigures> {
   const startedMs = performance.now()
   const doneMs: number[] = []
   for (const symbol of symbols) {
-    const [series] = await market.candles([
-      {
-        ...{ symbol, interval: 'DAY_1', from: null, to: null, last: findingsCandles, earlier: 0 },
-        ...{ adjustment: 'SPLITS', extendedHours: false },
-      },
-    ])
-    if (series === undefined || series instanceof Error) throw series
-    symbolFindings(symbol, 'DAY_1', series.nodes)
+    symbolFindings(await findingsInput(market, symbol, 'DAY_1'))
     doneMs.push(performance.now() - startedMs)
   }
   return { wholeMs: doneMs.at(-1) ?? Number.NaN, meanMs: mean(doneMs) }

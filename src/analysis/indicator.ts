@@ -64,9 +64,14 @@ export interface Indicator<P extends Record<string, Parameter>, S extends PointS
   readonly parameters: P
   readonly point: S
   /** How many candles before the first one asked for it needs, so that no value depends on where the range begins. */
-  readonly warmUp: (parameters: Values<P>, interval: Interval) => number
-  readonly compute: (input: IndicatorInput, parameters: Values<P>) => Outputs<S>
+  warmUp(parameters: Values<P>, interval: Interval): number
+  compute(input: IndicatorInput, parameters: Values<P>): Outputs<S>
+  /** Throws BAD_USER_INPUT where parameters that are each within their bounds do not go together. */
+  check?(parameters: Values<P>): void
 }
+
+/** Any entry of the catalogue, for those who go through all of them. */
+export type AnyIndicator = Indicator<Record<string, Parameter>, PointShape>
 
 /** For its types. */
 export const indicator = <P extends Record<string, Parameter>, S extends PointShape>(
