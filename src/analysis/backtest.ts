@@ -3,17 +3,26 @@ import { FinstageError } from '../domain/errors.ts'
 import type { SignalKind } from '../domain/signal.ts'
 import type { Columns } from './columns.ts'
 import { performance, quotient, sum } from './performance.ts'
-import type { FoundSignal } from './signals.ts'
+import { type FoundSignal, findSignals } from './signals.ts'
 
 /** Sums of shares that come to the whole of the equity may be off by rounding. */
 const roundingShare = 1e-9
 
-export interface BacktestSymbol {
+/** The candles of a symbol, all of them closed. */
+export interface SymbolCandles {
   readonly candles: Columns
-  /** Place of the first candle of the range; those before it were for the signals. */
+  /** Place of the first candle of the range; those before it are for the signals. */
   readonly first: number
+}
+
+export interface BacktestSymbol extends SymbolCandles {
   /** All that were found in the candles. */
   readonly signals: readonly FoundSignal[]
+}
+
+export interface BacktestInput {
+  readonly symbols: readonly SymbolCandles[]
+  readonly rules: BacktestRules
 }
 
 /** A symbol's candles as they come in. */
@@ -49,6 +58,13 @@ interface ClosedTrade {
   /** The same in money. */
   readonly profit: number
 }
+
+/** Detects the signals in the candles and trades them as `backtest` does. In one object, for a thread. */
+export const signalBacktest = ({ symbols, rules }: BacktestInput): BacktestOutcome =>
+  backtest(
+    symbols.map((symbol) => ({ ...symbol, signals: findSignals(symbol.candles) })),
+    rules,
+  )
 
 /**
  * Trades the signals of a range, those of all symbols with one capital. A bullish signal opens a long trade and a bearish one a
@@ -109,7 +125,7 @@ function advance(tape: Tape, date: number): boolean {
 class Portfolio {
   readonly trades: ClosedTrade[] = []
   readonly #rules: BacktestRules
-  readonly #open = new Set<Trade>()
+  #open: Trade[] = []
   /** The capital with the profits of closed trades, less the costs paid. */
   #balance: number
   /** At the close before. */
@@ -126,14 +142,14 @@ class Portfolio {
     if (orders.length === 0 || this.#equity <= 0) return
     const { positionSize, stopLoss, takeProfit, cost } = this.#rules
     const amount = positionSize * this.#equity
-    let invested = sum([...this.#open].map((trade) => trade.amount))
+    let invested = sum(this.#open.map((trade) => trade.amount))
     for (const order of orders) {
       const { tape, side } = order
       const entry = tape.candles.open[tape.place] as number
       if (entry <= 0 || invested + amount > this.#equity * (1 + roundingShare)) continue
       const stop = entry * (1 - side * (stopLoss ?? Number.NaN))
       const target = entry * (1 + side * (takeProfit ?? Number.NaN))
-      this.#open.add({ ...order, amount, entry, entryPlace: tape.place, stop, target })
+      this.#open.push({ ...order, amount, entry, entryPlace: tape.place, stop, target })
       this.#balance -= cost * amount
       invested += amount
     }
@@ -141,19 +157,22 @@ class Portfolio {
 
   /** Closes what comes to its end in the candles of this date. */
   exit(date: number): void {
-    for (const trade of this.#open) {
+    const { holdDays } = this.#rules
+    this.#open = this.#open.filter((trade) => {
       const { candles, place } = trade.tape
-      const price = candles.epoch[place] === date ? exitPrice(trade, this.#rules.holdDays) : null
+      const price = candles.epoch[place] === date ? exitPrice(trade, holdDays) : null
       if (price !== null) this.#close(trade, price)
-    }
+      return price === null
+    })
   }
 
   /** The equity at the close of a date. Where nothing is left of it, or at the last date, all that is open is closed. */
   mark(isLast: boolean): number {
-    const open = [...this.#open]
-    this.#equity = this.#balance + sum(open.map((trade) => trade.amount * gain(trade, lastClose(trade))))
+    const unrealised = this.#open.reduce((total, trade) => total + trade.amount * gain(trade, lastClose(trade)), 0)
+    this.#equity = this.#balance + unrealised
     if (isLast || this.#equity <= 0) {
-      for (const trade of open) this.#close(trade, lastClose(trade))
+      for (const trade of this.#open) this.#close(trade, lastClose(trade))
+      this.#open = []
       this.#equity = this.#balance
     }
     if (Number.isFinite(this.#equity / this.#rules.initialCapital)) return this.#equity
@@ -165,7 +184,6 @@ class Portfolio {
     const { cost } = this.#rules
     const exitCost = cost * Math.abs(price / entry)
     const netReturn = gain(trade, price) - cost - exitCost
-    this.#open.delete(trade)
     this.#balance += amount * (gain(trade, price) - exitCost)
     this.trades.push({ kind, netReturn, profit: amount * netReturn })
   }

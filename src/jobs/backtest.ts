@@ -1,7 +1,8 @@
 import { z } from 'zod'
-import { type Columns, toColumns } from '../analysis/columns.ts'
+import type { BacktestInput, SymbolCandles } from '../analysis/backtest.ts'
+import { toColumns } from '../analysis/columns.ts'
 import { signalsWarmUp } from '../analysis/signals.ts'
-import type { BacktestOutcome, BacktestResult, BacktestRules } from '../domain/backtest.ts'
+import type { BacktestOutcome, BacktestResult } from '../domain/backtest.ts'
 import type { CandleRequest } from '../domain/candle.ts'
 import { FinstageError } from '../domain/errors.ts'
 import { signalKinds } from '../domain/signal.ts'
@@ -26,20 +27,7 @@ const input = z.object({
   cost: z.number(),
 })
 
-/** Days of a symbol, and before them those that its signals need. */
-export interface SymbolDays {
-  readonly candles: Columns
-  /** Place of the first candle of the range. */
-  readonly first: number
-}
-
-/** What is computed in a thread. */
-export interface BacktestInput {
-  readonly symbols: readonly SymbolDays[]
-  readonly rules: BacktestRules
-}
-
-const backtestModule = new URL('./backtest-thread.ts', import.meta.url)
+const backtestModule = new URL('../analysis/backtest.ts', import.meta.url)
 
 /** Trades the signals of many symbols with one capital. Fails where no symbol's candles are to be had. */
 export function backtestTask({ market, slots, cpu }: { market: MarketService; slots: FairSlots; cpu: CpuPool }): Task {
@@ -54,20 +42,28 @@ export function backtestTask({ market, slots, cpu }: { market: MarketService; sl
       // Candles are kept by the store, and not once more as parts of the job.
       const unkept = { ...context, savedParts: async () => new Map(), savePart: async () => {} }
       const { results, failures } = await eachPiece(pieces, slots, unkept, ({ symbol }) =>
-        daysOf(market, symbol, from, to),
+        candlesOf(market, symbol, from, to),
       )
       const [failure] = failures
       if (failure && results.size === 0) throw new FinstageError(failure.code, failure.message)
-      const days = symbols.flatMap((symbol) => results.get(symbol) ?? [])
+      const traded: BacktestInput = { symbols: symbols.flatMap((symbol) => results.get(symbol) ?? []), rules }
       const outcome = await cpu.run<BacktestInput, BacktestOutcome>(
-        ...([backtestModule, 'backtestOf', { symbols: days, rules }, context.signal] as const),
+        backtestModule,
+        'signalBacktest',
+        traded,
+        context.signal,
       )
       return { result: { ...outcome, failures } satisfies BacktestResult }
     },
   })
 }
 
-async function daysOf(market: MarketService, symbol: string, from: number, to: number | null): Promise<SymbolDays> {
+async function candlesOf(
+  market: MarketService,
+  symbol: string,
+  from: number,
+  to: number | null,
+): Promise<SymbolCandles> {
   const request: CandleRequest = {
     ...{ symbol, interval: 'DAY_1', from, to, last: null, earlier: signalsWarmUp },
     ...{ adjustment: 'SPLITS', extendedHours: false },
@@ -75,8 +71,7 @@ async function daysOf(market: MarketService, symbol: string, from: number, to: n
   const [series] = await market.candles([request])
   if (series === undefined || series instanceof Error) throw series
   // What is stored may have gaps, which nobody would see in the result.
-  if (series.stale)
-    throw new FinstageError('SOURCE_UNAVAILABLE', `Not all candles of ${symbol} are to be had`, { symbol })
+  if (series.stale) throw new FinstageError('SOURCE_UNAVAILABLE', `Not all candles of ${symbol} are to be had`)
   const closed = series.nodes.filter((candle) => candle.closed)
   return { candles: toColumns([...series.earlier, ...closed]), first: series.earlier.length }
 }
