@@ -78,7 +78,7 @@ export function backtest(symbols: readonly BacktestSymbol[], rules: BacktestRule
   const equity = epoch.map((date, i) => {
     const traded = tapes.filter((tape) => advance(tape, date))
     portfolio.enter(traded.flatMap(({ orders, place }) => orders.get(place) ?? []))
-    portfolio.exit(date)
+    portfolio.exit()
     return portfolio.mark(i === epoch.length - 1)
   })
   const curve = { epoch, equity }
@@ -155,12 +155,11 @@ class Portfolio {
     }
   }
 
-  /** Closes what comes to its end in the candles of this date. */
-  exit(date: number): void {
+  /** Closes what comes to its end in its newest candle. One that stayed open in it before does so again. */
+  exit(): void {
     const { holdDays } = this.#rules
     this.#open = this.#open.filter((trade) => {
-      const { candles, place } = trade.tape
-      const price = candles.epoch[place] === date ? exitPrice(trade, holdDays) : null
+      const price = exitPrice(trade, holdDays)
       if (price !== null) this.#close(trade, price)
       return price === null
     })
@@ -204,7 +203,7 @@ function exitPrice({ tape, side, entryPlace, stop, target }: Trade, holdDays: nu
   /** How much further to the good of the trade. */
   const ahead = (price: number, of: number): number => side * (price - of)
   const open = at(candles.open)
-  if (place > entryPlace && (ahead(open, stop) <= 0 || ahead(open, target) >= 0)) return open
+  if (ahead(open, stop) <= 0 || ahead(open, target) >= 0) return open
   const [worst, best] = side === 1 ? [candles.low, candles.high] : [candles.high, candles.low]
   if (ahead(at(worst), stop) <= 0) return stop
   if (ahead(at(best), target) >= 0) return target

@@ -96,7 +96,10 @@ function setChart(symbol: string, seed: number, every: number): void {
     price = close
     const high = Math.max(open, close) * (1 + 0.01 * random())
     const low = Math.min(open, close) * (1 - 0.01 * random())
-    return { time: start + day * daySeconds + 52_200, open, high, low, close, volume: Math.floor(1e6 * random()) }
+    const time = start + day * daySeconds + 52_200
+    // As after dividends, which do not count.
+    const adjclose = close * (0.5 + day / 4000)
+    return { time, open, high, low, close, adjclose, volume: Math.floor(1e6 * random()) }
   })
   // From a Monday on.
   const isOpen = (_: unknown, day: number): boolean => day % 7 < 5 && day % every !== 0
@@ -110,7 +113,8 @@ const rules: BacktestRules = {
   signals: ['MACD_BULLISH_CROSS', 'BOLLINGER_BREAK_LOWER', 'MACD_BEARISH_CROSS', 'VOLUME_SPIKE'],
   ...{ initialCapital: 5000, positionSize: 0.4, holdDays: 7, stopLoss: 0.03, takeProfit: 0.05, cost: 0.001 },
 }
-const [from, to] = [start + 1000 * daySeconds, start + 1500 * daySeconds]
+// From a Wednesday to a Wednesday.
+const [from, to] = [start + 1003 * daySeconds, start + 1500 * daySeconds]
 const range = { from: iso(from), to: iso(to) }
 
 test('a backtest gives what the engine makes of the same candles, signals warmed up by those before the range', async () => {

@@ -252,6 +252,12 @@ test('where nothing is left of the equity all is closed at that close, and nothi
   )
 })
 
+test('an equity of nothing opens no trade, not even of nothing', () => {
+  const rows: Row[] = [100, 100, 200, 200, 200].map((price, day) => [day, ...flat(price)])
+  const { curve, tradeCount } = run([symbolOf(rows, [bearish(0), bullish(2)])])
+  assert.deepEqual([curve.equity, tradeCount], [[1000, 1000, 0, 0, 0], 1])
+})
+
 test('a price of 0 or below at the open opens no trade, and one that comes later is traded at', () => {
   assert.deepEqual(equityOf([flat(5), flat(0), flat(5)], [bullish(0)]), [1000, 1000, 1000])
   assert.deepEqual(equityOf([flat(5), flat(-2), flat(5)], [bearish(0)]), [1000, 1000, 1000])
@@ -272,7 +278,7 @@ test('the benchmark holds equal shares of all symbols from their first open to t
   // From the first candle of the range on.
   near(run([symbolOf(rising, [], 1)]).benchmarkReturn, 12 / 11 - 1)
   near(run([symbolOf(rising, []), symbolOf(falling, [], 2)]).benchmarkReturn, 0.2)
-  assert.equal(run([symbolOf([[0, ...flat(0)]], [])]).benchmarkReturn, null)
+  for (const price of [0, -5]) assert.equal(run([symbolOf([[0, ...flat(price)]], [])]).benchmarkReturn, null)
 })
 
 test('without candles in the range there is no point, and nothing to divide by', () => {
@@ -295,6 +301,12 @@ test('the profit factor is null where no trade lost', () => {
   const rows: Row[] = [100, 100, 110].map((price, day) => [day, ...flat(price)])
   const { profitFactor, winRate } = run([symbolOf(rows, [bullish(0)])])
   assert.deepEqual([profitFactor, winRate], [null, 1])
+})
+
+test('a trade that comes to nothing has neither won nor lost', () => {
+  const rows: Row[] = [100, 100, 100].map((price, day) => [day, ...flat(price)])
+  const { profitFactor, winRate, tradeCount } = run([symbolOf(rows, [bullish(0)])])
+  assert.deepEqual([profitFactor, winRate, tradeCount], [null, 0, 1])
 })
 
 test('prices so far apart that the equity is no number are NO_DATA', () => {

@@ -28,7 +28,7 @@ test('the annual return is compound over the days from the first point to the la
 })
 
 test('the annual return is null where no time passed, nothing is left, or it is beyond all numbers', () => {
-  assert.equal(of(100, [110]).annualReturn, null)
+  for (const equity of [90, 100, 110]) assert.equal(of(100, [equity]).annualReturn, null)
   assert.equal(of(100, [110, 0]).annualReturn, null)
   assert.equal(of(100, [110, -5]).annualReturn, null)
   // 10 to the power of 365.
