@@ -6,12 +6,12 @@ import * as averages from './moving-averages.ts'
 import * as trend from './trend.ts'
 import * as volatility from './volatility.ts'
 import * as volume from './volume.ts'
-import { emaSettling, psarWarmUp, vwapWarmUp, wilderSettling } from './warm-up.ts'
+import { longestStretch } from './vwap-anchor.ts'
+import { emaSettling, psarWarmUp, wilderSettling } from './warm-up.ts'
 
 /** A number of candles. */
 const period = (byDefault: number) => ({ type: 'Int', default: byDefault, min: 1, max: 1000 }) as const
-/** A number of deviations or ranges; a band of no width is none. */
-const multiple = (byDefault: number) => ({ type: 'Float', default: byDefault, min: 1e-6, max: 100 }) as const
+const multiple = (byDefault: number) => ({ type: 'Float', default: byDefault, min: 0.0001, max: 100 }) as const
 const acceleration = (byDefault: number) => ({ type: 'Float', default: byDefault, min: 0.0001, max: 1 }) as const
 const source = { type: 'PriceField', default: 'CLOSE', values: priceFields } as const
 
@@ -142,7 +142,7 @@ export const catalogue = {
       source: { type: 'PriceField', default: 'HLC3', values: priceFields },
     },
     point: 'IndicatorPoint',
-    warmUp: ({ anchor }, interval) => vwapWarmUp(anchor, interval),
+    warmUp: ({ anchor }, interval) => longestStretch(anchor, interval),
     compute: (input, { anchor, source }) => ({ value: volume.vwap(input, anchor, source) }),
   }),
 
@@ -200,7 +200,7 @@ export const catalogue = {
 
   keltnerChannels: indicator({
     description: 'Exponential average of the close, and `multiplier` average true ranges above and below',
-    source: 'C. W. Keltner, How to Make Money in Commodities, 1960; with L. B. Raschke’s averages',
+    source: 'C. W. Keltner, How to Make Money in Commodities, 1960; in the form of L. B. Raschke',
     parameters: { period: period(20), atrPeriod: period(10), multiplier: multiple(2) },
     point: 'BandPoint',
     warmUp: ({ period, atrPeriod }) =>

@@ -45,15 +45,14 @@ export type Parameter =
 export const vwapAnchors = ['SESSION', 'WEEK', 'MONTH', 'YEAR', 'SERIES'] as const
 export type VwapAnchor = (typeof vwapAnchors)[number]
 
-type Values<P extends Record<string, Parameter>> = {
-  readonly [Name in keyof P]: P[Name] extends { readonly default: infer Value }
-    ? Value extends number
-      ? number
-      : P[Name] extends { readonly values: readonly (infer Choice)[] }
-        ? Choice
-        : never
+type Value<P extends Parameter> = P extends { readonly type: 'Int' | 'Float' }
+  ? number
+  : P extends { readonly values: readonly (infer Choice)[] }
+    ? Choice
     : never
-}
+
+/** What parameters are given as. */
+export type Values<P extends Record<string, Parameter>> = { readonly [Name in keyof P]: Value<P[Name]> }
 
 /** All that there is to say of an indicator. */
 export interface Indicator<P extends Record<string, Parameter>, S extends PointShape> {

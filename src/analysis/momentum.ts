@@ -1,19 +1,21 @@
+import { AverageGain, AverageLoss } from 'technicalindicators'
 import { type Columns, prices } from './columns.ts'
-import { ema, sma, wilder } from './moving-averages.ts'
-import { highest, lowest, ratio } from './windows.ts'
+import { ema, sma } from './moving-averages.ts'
+import { aligned, difference, ratio, shares } from './series.ts'
+import { highest, lowest, meanDeviations } from './windows.ts'
 
-/** Per cent by which a value differs from the one `period` places before; NaN where that is 0. */
+/** Rate of change: per cent by which a value differs from the one `period` places before; NaN where that is 0. */
 export const roc = (values: Float64Array, period: number): Float64Array =>
   values.map((value, i) => {
-    const base = i < period ? Number.NaN : (values[i - period] as number)
+    const base = values[i - period] ?? Number.NaN
     return 100 * ratio(value - base, base)
   })
 
-/** Per cent by which an exponential average, taken three times over, differs from the one before. */
+/** Rate of change, over one place, of an exponential average of an exponential average of an exponential average. */
 export const trix = (values: Float64Array, period: number): Float64Array =>
   roc(ema(ema(ema(values, period), period), period), 1)
 
-/** Exponential average of `fast` less that of `slow`; its own average over `signal`; what it has over that. */
+/** macd: the exponential average over `fast` less that over `slow`; signal: its average; histogram: what it has over that. */
 export function macd(values: Float64Array, fast: number, slow: number, signal: number) {
   const line = difference(ema(values, fast), ema(values, slow))
   const average = ema(line, signal)
@@ -26,49 +28,44 @@ export function awesomeOscillator(candles: Columns, fast: number, slow: number):
   return difference(sma(middles, fast), sma(middles, slow))
 }
 
-/** Relative strength index, 0 to 100, over Wilder's averages of gains and losses. Where nothing has moved it is 50. */
+/**
+ * Relative strength index: the average gain in per cent of average gain and loss, averages being Wilder's; 50 where nothing has
+ * moved at all. The values must have no holes.
+ */
 export function rsi(values: Float64Array, period: number): Float64Array {
+  // RSI itself comes rounded to two decimals.
+  const input = { period, values: [...values] }
+  const gains = aligned(values.length, AverageGain.calculate(input))
+  const losses = aligned(values.length, AverageLoss.calculate(input))
+  const moves = gains.map((gain, i) => gain + (losses[i] as number))
   const changes = values.map((value, i) => value - (values[i - 1] ?? Number.NaN))
-  const gains = wilder(
-    changes.map((change) => Math.max(change, 0)),
-    period,
-  )
-  const losses = wilder(
-    changes.map((change) => Math.max(-change, 0)),
-    period,
-  )
-  let strength = Number.NaN
-  return gains.map((gain, i) => {
-    const moved = gain + (losses[i] as number)
-    // While nothing moves both averages shrink alike: the index stays as it is, and exactly.
-    const stays = period > 1 && changes[i] === 0 && strength >= 0
-    strength = stays && moved >= 0 ? strength : moved === 0 ? 50 : 100 * (gain / moved)
-    return strength
-  })
+  return shares(gains, moves, period, changes, 50)
 }
 
-/** Commodity channel index: typical price less its mean, in units of 0.015 mean deviations; 0 where nothing has moved. */
+/** Commodity channel index: the typical price less its mean, in units of 0.015 mean deviations; 0 where none deviates. */
 export function cci(candles: Columns, period: number): Float64Array {
   const typical = prices(candles, 'HLC3')
-  return sma(typical, period).map((mean, i) => {
-    let deviation = 0
-    for (let j = i - period + 1; j <= i; j++) deviation += Math.abs((typical[j] as number) - mean)
-    return deviation === 0 ? 0 : ratio((typical[i] as number) - mean, (0.015 * deviation) / period)
-  })
+  const means = sma(typical, period)
+  const deviations = meanDeviations(typical, period, means, Math.abs)
+  return deviations.map((deviation, i) =>
+    deviation === 0 ? 0 : ratio((typical[i] as number) - (means[i] as number), 0.015 * deviation),
+  )
 }
 
-/** Williams %R, -100 to 0: how far the close is below the highest high, in per cent of the range; NaN where that is nothing. */
+/** Williams %R: how far the close is below the highest high, in per cent of the range and negative; NaN where that is nothing. */
 export function williamsR({ high, low, close }: Columns, period: number): Float64Array {
-  const highs = highest(high, period)
   const lows = lowest(low, period)
-  return close.map((price, i) => -100 * ratio((highs[i] as number) - price, (highs[i] as number) - (lows[i] as number)))
+  return highest(high, period).map((top, i) => 100 * ratio((close[i] as number) - top, top - (lows[i] as number)))
 }
 
-/** Slow stochastic: %K, where the close is in the range of `kPeriod` candles (0 to 100), averaged over `kSmoothing`; %D its average. */
-export const stochastic = ({ high, low, close }: Columns, kPeriod: number, kSmoothing: number, dPeriod: number) =>
-  smoothedPlace(close, highest(high, kPeriod), lowest(low, kPeriod), kSmoothing, dPeriod)
+/**
+ * Slow stochastic. k: where the close is in the range of `kPeriod` candles, in per cent, averaged over `kSmoothing` of them;
+ * d: its average over `dPeriod`. NaN where a range is nothing.
+ */
+export const stochastic = (candles: Columns, kPeriod: number, kSmoothing: number, dPeriod: number) =>
+  averagedTwice(placeInRange(candles.close, candles.high, candles.low, kPeriod), kSmoothing, dPeriod)
 
-/** The stochastic of the RSI instead of prices. */
+/** The slow stochastic of the RSI of the values. */
 export function stochasticRsi(
   values: Float64Array,
   rsiPeriod: number,
@@ -77,22 +74,18 @@ export function stochasticRsi(
   dPeriod: number,
 ) {
   const strengths = rsi(values, rsiPeriod)
-  return smoothedPlace(strengths, highest(strengths, kPeriod), lowest(strengths, kPeriod), kSmoothing, dPeriod)
+  return averagedTwice(placeInRange(strengths, strengths, strengths, kPeriod), kSmoothing, dPeriod)
 }
 
-function smoothedPlace(
-  values: Float64Array,
-  highs: Float64Array,
-  lows: Float64Array,
-  kSmoothing: number,
-  dPeriod: number,
-) {
-  const raw = values.map(
-    (value, i) => 100 * ratio(value - (lows[i] as number), (highs[i] as number) - (lows[i] as number)),
+/** Where values are between the lowest low (0) and the highest high (100); NaN where these are the same. */
+function placeInRange(values: Float64Array, high: Float64Array, low: Float64Array, period: number): Float64Array {
+  const highs = highest(high, period)
+  return lowest(low, period).map(
+    (bottom, i) => 100 * ratio((values[i] as number) - bottom, (highs[i] as number) - bottom),
   )
-  const k = sma(raw, kSmoothing)
+}
+
+function averagedTwice(places: Float64Array, kSmoothing: number, dPeriod: number) {
+  const k = sma(places, kSmoothing)
   return { k, d: sma(k, dPeriod) }
 }
-
-const difference = (one: Float64Array, other: Float64Array): Float64Array =>
-  one.map((value, i) => value - (other[i] as number))

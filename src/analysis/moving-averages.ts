@@ -1,42 +1,38 @@
-import { weightedMeans } from './windows.ts'
+import { weightedMean, weightedMeans } from './windows.ts'
 
 /** Simple moving average: the mean of the last `period` values; NaN where one of them is missing. */
-export const sma = (values: Float64Array, period: number): Float64Array =>
-  weightedMeans(values, new Float64Array(period).fill(1))
+export const sma = (values: Float64Array, period: number): Float64Array => weightedMeans(values, equalWeights(period))
 
-/** Linearly weighted moving average: weights 1 to `period`, the newest value's the greatest; NaN where one is missing. */
+/** Linearly weighted moving average: the newest value weighs `period`, the oldest 1; NaN where one of them is missing. */
 export const wma = (values: Float64Array, period: number): Float64Array =>
   weightedMeans(
     values,
     new Float64Array(period).map((_, i) => i + 1),
   )
 
-/** Exponential moving average: a new value weighs 2 / (period + 1). Begun as `smoothed` says. */
+/** Exponential moving average: the newest value weighs 2 / (period + 1), the average before it the rest. */
 export const ema = (values: Float64Array, period: number): Float64Array =>
   smoothed(values, period, (period - 1) / (period + 1))
 
-/** Wilder's smoothing: a new value weighs 1 / period. Begun as `smoothed` says. */
+/** Wilder's moving average: the newest value weighs 1 / period, the average before it the rest. */
 export const wilder = (values: Float64Array, period: number): Float64Array =>
   smoothed(values, period, (period - 1) / period)
 
 /**
- * An average of which `left` is left at the next value, first the mean of `period` values: at the first place that has so many
- * behind it, and likewise after each hole. NaN up to there.
+ * An average that keeps `kept` of itself with each value. It is first the mean of `period` values, at the first place with so many
+ * up to it, and again after each hole; NaN before.
  */
-function smoothed(values: Float64Array, period: number, left: number): Float64Array {
-  const averages = new Float64Array(values.length).fill(Number.NaN)
+function smoothed(values: Float64Array, period: number, kept: number): Float64Array {
+  const weights = equalWeights(period)
   let known = 0
   let average = Number.NaN
-  for (let i = 0; i < values.length; i++) {
-    const value = values[i] as number
+  return values.map((value, i) => {
     known = Number.isNaN(value) ? 0 : known + 1
-    if (known < period) continue
-    // In this form a flat series stays exactly as it is, and with nothing left the average is exactly the value.
-    average =
-      known === period
-        ? (sma(values.subarray(i - period + 1, i + 1), period)[period - 1] as number)
-        : value + (average - value) * left
-    averages[i] = average
-  }
-  return averages
+    if (known < period) return Number.NaN
+    // Written so, equal values stay exactly what they are, and what is small after something huge stays exact too.
+    average = known === period ? weightedMean(values, i, weights) : value + (average - value) * kept
+    return average
+  })
 }
+
+const equalWeights = (period: number): Float64Array => new Float64Array(period).fill(1)

@@ -54,12 +54,13 @@ export function findSignals(candles: Columns): FoundSignal[] {
   const found: FoundSignal[] = []
   for (const [index, price] of candles.close.entries()) {
     for (const kind of signalKinds) {
-      const { direction, isRaised, ...columns } = rules[kind]
-      if (!isRaised(index)) continue
-      const [indicatorValue, strength] = [at(columns.indicatorValue, index), at(columns.strength, index)]
+      const rule = rules[kind]
+      if (!rule.isRaised(index)) continue
+      const indicatorValue = at(rule.indicatorValue, index)
+      const strength = at(rule.strength, index)
       // A share of an average, a price or a volume of 0 is no number.
       if (!Number.isFinite(indicatorValue) || !Number.isFinite(strength)) continue
-      found.push({ kind, direction, index, price, indicatorValue, strength })
+      found.push({ kind, direction: rule.direction, index, price, indicatorValue, strength })
     }
   }
   return found

@@ -28,22 +28,32 @@ export interface FindingsInput {
   readonly isWhole: boolean
 }
 
-/** An indicator with its parameters: what it needs, and what it gives. */
+/** An indicator with its parameters: how many candles it needs before the newest, and what it gives up to that one. */
 interface Computation<Outputs> {
   readonly warmUp: (interval: Interval) => number
-  readonly compute: (input: IndicatorInput) => Outputs
+  readonly compute: (input: FindingsInput) => Outputs
 }
 
 function computation<Parameters, Outputs>(
   indicator: {
-    readonly warmUp: (parameters: Parameters, interval: Interval) => number
-    readonly compute: (input: IndicatorInput, parameters: Parameters) => Outputs
+    warmUp(parameters: Parameters, interval: Interval): number
+    compute(input: IndicatorInput, parameters: Parameters): Outputs
   },
   parameters: NoInfer<Parameters>,
 ): Computation<Outputs> {
+  const warmUp = (interval: Interval): number => indicator.warmUp(parameters, interval)
   return {
-    warmUp: (interval) => indicator.warmUp(parameters, interval),
-    compute: (input) => indicator.compute(input, parameters),
+    warmUp,
+    compute({ candles: all, interval, sessions, isWhole }) {
+      // More would change nothing, and cost what is computed at each candle.
+      const candles = newest(all, warmUp(interval) + 1)
+      const input: IndicatorInput = {
+        ...{ candles, interval, timezone: sessions.timezone },
+        first: candles.epoch.length - 1,
+        isWhole: isWhole && candles.epoch.length === all.epoch.length,
+      }
+      return indicator.compute(input, parameters)
+    },
   }
 }
 
@@ -63,10 +73,13 @@ const computations = {
   adx14: computation(catalogue.adx, { period: 14 }),
 }
 
-/** How many of the newest candles findings need, one that is not closed among them, so that it does not matter where they begin. */
+/** How many candles signals are looked for in: one that is not closed may be the newest. */
+const signalsSpan = signalsWarmUp + signalCandles + 1
+
+/** How many of the newest candles findings need, so that it does not matter where they begin. */
 export function findingsCandles(interval: Interval): number {
   const warmUps = Object.values(computations).map(({ warmUp }) => warmUp(interval))
-  return Math.max(signalsWarmUp + signalCandles + 1, ...warmUps.map((warmUp) => warmUp + 1))
+  return Math.max(signalsSpan, ...warmUps.map((warmUp) => warmUp + 1))
 }
 
 /**
@@ -75,16 +88,15 @@ export function findingsCandles(interval: Interval): number {
  */
 export function symbolFindings(input: FindingsInput): SymbolFindings {
   const { symbol, source, interval, candles } = input
-  const newest = candles.epoch.length - 1
-  const [epoch, close] = [candles.epoch[newest], candles.close[newest]]
+  const [epoch, close] = [candles.epoch.at(-1), candles.close.at(-1)]
   if (epoch === undefined || close === undefined) {
     throw new FinstageError('NO_DATA', `The source has no ${interval} candles of ${symbol}`, { symbol })
   }
   const indicators = snapshot(input)
   const reading: Reading = {
     ...{ close, indicators },
-    previousClose: candles.close[newest - 1] ?? null,
-    volume: known(candles.volume[newest]),
+    previousClose: candles.close.at(-2) ?? null,
+    volume: newestValue(candles.volume),
   }
   const score = scoreOf(reading)
   return {
@@ -97,11 +109,9 @@ export function symbolFindings(input: FindingsInput): SymbolFindings {
   }
 }
 
-function snapshot({ candles, interval, sessions, isWhole }: FindingsInput): IndicatorSnapshot {
-  const newest = candles.epoch.length - 1
-  const input: IndicatorInput = { candles, first: newest, isWhole, interval, timezone: sessions.timezone }
+function snapshot(input: FindingsInput): IndicatorSnapshot {
   const value = ({ compute }: Computation<{ readonly value: Float64Array }>): number | null =>
-    known(compute(input).value[newest])
+    newestValue(compute(input).value)
   const macd = computations.macd.compute(input)
   const bollinger = computations.bollinger.compute(input)
   const stochastic = computations.stochastic.compute(input)
@@ -116,29 +126,43 @@ function snapshot({ candles, interval, sessions, isWhole }: FindingsInput): Indi
     ema50: value(computations.ema50),
     vwap: value(computations.vwap),
     rsi14: value(computations.rsi14),
-    macd: known(macd.macd[newest]),
-    macdSignal: known(macd.signal[newest]),
-    macdHistogram: known(macd.histogram[newest]),
-    bollingerUpper: known(bollinger.upper[newest]),
-    bollingerMiddle: known(bollinger.middle[newest]),
-    bollingerLower: known(bollinger.lower[newest]),
-    stochasticK: known(stochastic.k[newest]),
-    stochasticD: known(stochastic.d[newest]),
+    macd: newestValue(macd.macd),
+    macdSignal: newestValue(macd.signal),
+    macdHistogram: newestValue(macd.histogram),
+    bollingerUpper: newestValue(bollinger.upper),
+    bollingerMiddle: newestValue(bollinger.middle),
+    bollingerLower: newestValue(bollinger.lower),
+    stochasticK: newestValue(stochastic.k),
+    stochasticD: newestValue(stochastic.d),
     atr14: value(computations.atr14),
-    adx14: known(computations.adx14.compute(input).adx[newest]),
-    volumeSma20: known(sma(candles.volume, volumePeriod)[newest]),
+    adx14: newestValue(computations.adx14.compute(input).adx),
+    volumeSma20: newestValue(sma(input.candles.volume.subarray(-volumePeriod), volumePeriod)),
   }
 }
 
-/** A candle that is not closed comes last: it is in no rule's two candles but its own. */
-function newestSignals({ symbol, source, interval, sessions, candles, closedCount }: FindingsInput): Signal[] {
+function newestSignals({ symbol, source, interval, sessions, candles: all, closedCount }: FindingsInput): Signal[] {
+  const candles = newest(all, signalsSpan)
+  const end = closedCount - (all.epoch.length - candles.epoch.length)
   return findSignals(candles).flatMap(({ index, ...found }) => {
     const epoch = candles.epoch[index]
-    if (epoch === undefined || index >= closedCount || index < closedCount - signalCandles) return []
+    if (epoch === undefined || index < end - signalCandles || index >= end) return []
     const knownAtMs = closedAt(epoch, interval, sessions) * 1000
     return [{ ...found, symbol, source, interval, epoch, knownAtMs }]
   })
 }
 
-const known = (value: number | undefined): number | null =>
-  value !== undefined && Number.isFinite(value) ? value : null
+/** So many of the newest candles, or all where there are not so many. */
+const newest = ({ epoch, open, high, low, close, volume }: Columns, count: number): Columns => ({
+  epoch: epoch.subarray(-count),
+  open: open.subarray(-count),
+  high: high.subarray(-count),
+  low: low.subarray(-count),
+  close: close.subarray(-count),
+  volume: volume.subarray(-count),
+})
+
+/** null where the newest candle has none. */
+function newestValue(values: Float64Array): number | null {
+  const value = values.at(-1)
+  return value !== undefined && Number.isFinite(value) ? value : null
+}

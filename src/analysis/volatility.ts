@@ -1,28 +1,27 @@
+import { TrueRange } from 'technicalindicators'
 import type { Columns } from './columns.ts'
 import { ema, sma, wilder } from './moving-averages.ts'
+import { aligned } from './series.ts'
+import { meanDeviations } from './windows.ts'
 
-/** True range: the candle's range, or how far it has come from the close before if that is more; NaN at the first. */
+/** What a candle ranges over, and the close before it; NaN at the first. */
 export const trueRanges = ({ high, low, close }: Columns): Float64Array =>
-  high.map((top, i) => {
-    const before = close[i - 1] ?? Number.NaN
-    return Math.max(top, before) - Math.min(low[i] as number, before)
-  })
+  aligned(high.length, TrueRange.calculate({ high: [...high], low: [...low], close: [...close] }))
 
-/** Average true range, in the unit of the prices: Wilder's average. */
+/** Average true range: Wilder's moving average. */
 export const atr = (candles: Columns, period: number): Float64Array => wilder(trueRanges(candles), period)
 
-/** The mean of the last `period` values, and `stdDev` population deviations above and below. */
+/** middle: the mean of the last `period` values; upper and lower: `stdDev` population standard deviations from it. */
 export function bollingerBands(values: Float64Array, period: number, stdDev: number) {
   const middle = sma(values, period)
-  const widths = middle.map((mean, i) => {
-    let squares = 0
-    for (let j = i - period + 1; j <= i; j++) squares += ((values[j] as number) - mean) ** 2
-    return stdDev * Math.sqrt(squares / period)
-  })
-  return around(middle, widths)
+  const variances = meanDeviations(values, period, middle, (deviation) => deviation ** 2)
+  return around(
+    middle,
+    variances.map((variance) => stdDev * Math.sqrt(variance)),
+  )
 }
 
-/** Exponential average of the close, and `multiplier` average true ranges above and below. */
+/** middle: an exponential average of the close; upper and lower: `multiplier` average true ranges from it. */
 export const keltnerChannels = (candles: Columns, period: number, atrPeriod: number, multiplier: number) =>
   around(
     ema(candles.close, period),

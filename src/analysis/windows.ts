@@ -1,20 +1,37 @@
+/** Weighted mean of the values up to each place, the last weight going to the newest; NaN where one of them is missing. */
+export const weightedMeans = (values: Float64Array, weights: Float64Array): Float64Array =>
+  values.map((_, end) => (end < weights.length - 1 ? Number.NaN : weightedMean(values, end, weights)))
+
 /**
- * Weighted mean of the values up to each place, the last weight going to the newest; NaN where one of them is missing. Each
- * window is summed afresh, so that no value depends on those before it, and then once more as what is left to its own mean:
- * equal values have exactly themselves as mean.
+ * The one of them at `end`. Its window is summed afresh, so that it does not depend on what was before, and then once more as
+ * what is left to its own mean: equal values have exactly themselves as mean.
  */
-export function weightedMeans(values: Float64Array, weights: Float64Array): Float64Array {
-  const period = weights.length
-  const total = weights.reduce((sum, weight) => sum + weight, 0)
-  return values.map((_, end) => {
-    const start = end - period + 1
-    if (start < 0) return Number.NaN
+export function weightedMean(values: Float64Array, end: number, weights: Float64Array): number {
+  const start = end - weights.length + 1
+  let total = 0
+  let sum = 0
+  for (let i = 0; i < weights.length; i++) {
+    total += weights[i] as number
+    sum += (weights[i] as number) * (values[start + i] as number)
+  }
+  const mean = sum / total
+  let left = 0
+  for (let i = 0; i < weights.length; i++) left += (weights[i] as number) * ((values[start + i] as number) - mean)
+  return mean + left / total
+}
+
+/** Mean of what `size` makes of the deviations of the last `period` values from their mean, which is given for each place. */
+export function meanDeviations(
+  values: Float64Array,
+  period: number,
+  means: Float64Array,
+  size: (deviation: number) => number,
+): Float64Array {
+  return means.map((mean, end) => {
+    if (Number.isNaN(mean)) return Number.NaN
     let sum = 0
-    for (let i = 0; i < period; i++) sum += (weights[i] as number) * (values[start + i] as number)
-    const mean = sum / total
-    let left = 0
-    for (let i = 0; i < period; i++) left += (weights[i] as number) * ((values[start + i] as number) - mean)
-    return mean + left / total
+    for (let i = end - period + 1; i <= end; i++) sum += size((values[i] as number) - mean)
+    return sum / period
   })
 }
 
@@ -26,7 +43,8 @@ export const lowest = (values: Float64Array, period: number): Float64Array => ex
 
 /**
  * In three comparisons a value, however long the window: cut into blocks of `period` values, a window is the end of one block
- * and the beginning of the next (M. van Herk, A fast algorithm for local minimum and maximum filters, 1992).
+ * and the beginning of the next (M. van Herk, A fast algorithm for local minimum and maximum filters on rectangular and octagonal
+ * kernels, 1992).
  */
 function extremes(values: Float64Array, period: number, further: (one: number, other: number) => number): Float64Array {
   const ends = values.slice()
@@ -38,10 +56,4 @@ function extremes(values: Float64Array, period: number, further: (one: number, o
     beginning = i % period === 0 ? value : further(beginning, value)
     return i < period - 1 ? Number.NaN : further(ends[i - period + 1] as number, beginning)
   })
-}
-
-/** `numerator / denominator`, NaN where that is nothing or has no end. */
-export function ratio(numerator: number, denominator: number): number {
-  const value = numerator / denominator
-  return Number.isFinite(value) ? value : Number.NaN
 }
