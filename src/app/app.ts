@@ -33,12 +33,14 @@ import { AnalysisStore } from '../store/analysis-store.ts'
 import { CandleStore } from '../store/candle-store.ts'
 import { JobStore } from '../store/job-store.ts'
 import { migrate } from '../store/migrations.ts'
+import { SignalStore } from '../store/signal-store.ts'
 import type { Bus } from '../stream/bus.ts'
 import { Feed } from '../stream/feed.ts'
 import { PriceHub } from '../stream/hub.ts'
 import { Leader } from '../stream/leader.ts'
 import { LocalBus } from '../stream/local-bus.ts'
 import { PostgresBus } from '../stream/postgres-bus.ts'
+import { SignalFeed } from '../stream/signal-feed.ts'
 import type { Config } from './config.ts'
 import type { Role } from './role.ts'
 
@@ -163,7 +165,7 @@ export class App {
     const source = createSource(config, log, registry, quarantine, now)
     // One for all roles of the process: they share what it remembers.
     const market = new MarketService({ source, store: new CandleStore(pool), registry, quarantine, now })
-    const tasks = this.#tasks(pool, market)
+    const tasks = this.#tasks(pool, source, market)
     return { pool, connectionString, bus, source, quarantine, market, tasks, registry, health }
   }
 
@@ -190,29 +192,30 @@ export class App {
   }
 
   /** What jobs there are: the API checks their input, workers run them. */
-  #tasks(pool: pg.Pool, market: MarketService): Task[] {
+  #tasks(pool: pg.Pool, source: MarketSource, market: MarketService): Task[] {
     // A process that also answers requests keeps room for them.
     const isAlone = this.#options.role === 'worker'
     const slots = new FairSlots(symbolsAtOnce, isAlone ? undefined : idlePace(pace))
     const cpu = new CpuPool(this.#options.log)
     this.#stops.push(() => cpu.stop())
     return [
-      analysisTask({ market, slots, cpu, analyses: new AnalysisStore(pool) }),
+      analysisTask({ market, slots, cpu, analyses: createStores(pool, source).analyses }),
       backfillTask({ market, slots, now: this.#now }),
       backtestTask({ market, slots, cpu }),
     ]
   }
 
-  async #worker({ connectionString, bus, tasks, registry, health }: Base): Promise<void> {
+  async #worker({ connectionString, bus, source, tasks, registry, health }: Base): Promise<void> {
     const { config, log } = this.#options
     const now = this.#now
     const pool = createPatientPool(connectionString, log, jobConnections)
     this.#stops.push(() => pool.end())
+    const { signals, analyses } = createStores(pool, source)
     const runner = new JobRunner({
       ...{ pool, bus, log, registry, tasks },
       schedules: [
-        pruneCandles({ candles: new CandleStore(pool), retentionDays: config.CANDLE_RETENTION_DAYS, now }),
-        pruneJobs({ jobs: new JobStore(pool), retentionDays: config.JOB_RETENTION_DAYS, now }),
+        pruneCandles({ candles: new CandleStore(pool), signals, retentionDays: config.CANDLE_RETENTION_DAYS, now }),
+        pruneJobs({ jobs: new JobStore(pool), analyses, retentionDays: config.JOB_RETENTION_DAYS, now }),
       ],
       agingSeconds: config.JOB_AGING_MINUTES * 60,
     })
@@ -221,11 +224,13 @@ export class App {
     health.add('queue', () => runner.check())
   }
 
-  async #api({ pool, bus, market, tasks, registry, health }: Base): Promise<string> {
+  async #api({ pool, bus, source, market, tasks, registry, health }: Base): Promise<string> {
     const { config, log } = this.#options
     const now = this.#now
     const hub = new PriceHub({ bus, registry, now })
     const jobs = new JobService({ store: new JobStore(pool), bus, tasks })
+    const { signals, analyses } = createStores(pool, source)
+    const signalFeed = new SignalFeed({ store: signals, bus, log })
     const server = new ApiServer({
       host: config.HOST,
       port: config.PORT,
@@ -237,15 +242,19 @@ export class App {
         market,
         prices: hub,
         jobs,
-        analyses: new AnalysisStore(pool),
+        analyses,
+        signals,
+        signalFeed,
       },
     })
     this.#stops.push(() => server.stop())
     this.#stops.push(() => jobs.stop())
+    this.#stops.push(() => signalFeed.stop())
     this.#stops.push(() => hub.stop())
     // Before their streams are ended, which would tell a client that nothing more is to come.
     this.#stops.push(() => server.closeSockets())
     hub.start()
+    signalFeed.start()
     await listening(() => server.start(), config.HOST, 'PORT', config.PORT)
     this.#stops.push(() => server.stopAccepting())
     return server.origin
@@ -259,6 +268,15 @@ export class App {
     await listening(() => server.start(), config.HOST, 'METRICS_PORT', config.METRICS_PORT)
     return server.origin
   }
+}
+
+/** What was found, of the source that this process serves. */
+function createStores(
+  pool: pg.Pool,
+  { name: source }: MarketSource,
+): { signals: SignalStore; analyses: AnalysisStore } {
+  const signals = new SignalStore({ pool, source })
+  return { signals, analyses: new AnalysisStore({ pool, source, signals }) }
 }
 
 function createSource(

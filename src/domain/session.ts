@@ -13,3 +13,9 @@ export interface SessionHours {
 export function closedAt(epoch: number, interval: Interval, _hours: SessionHours): number {
   return epoch + (interval === 'DAY_1' ? 86_400 : 60)
 }
+
+/** Start times of the next candles after the last of these, in epoch seconds. */
+export function nextStarts(epochs: Float64Array, interval: Interval, _hours: SessionHours, count: number): number[] {
+  const last = epochs.at(-1) ?? 0
+  return Array.from({ length: count }, (_, i) => last + (i + 1) * (interval === 'DAY_1' ? 86_400 : 60))
+}

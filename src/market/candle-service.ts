@@ -39,6 +39,8 @@ export interface CandleSeries {
   readonly nodes: readonly Candle[]
   /** The candles before the first node, oldest first: as many as were asked for, where history reaches so far. */
   readonly earlier: readonly Candle[]
+  /** There is no candle before all of these. */
+  readonly isWhole: boolean
 }
 
 /** A range in which all that was asked for lies, and what is in it. */
@@ -226,6 +228,7 @@ export class CandleService {
     const firstEpoch = candles[start]?.epoch ?? from ?? Number.NEGATIVE_INFINITY
     const excludedFrom = start === rangeStart && from !== null ? from : firstEpoch
     const firstTrade = loaded?.state.firstTradeEpoch ?? null
+    const reachesBack = firstTrade === null ? isDaily(interval) : firstTrade >= foundFrom
     return {
       symbol,
       interval,
@@ -239,6 +242,7 @@ export class CandleService {
       hasEarlier: start > 0 || (isDaily(interval) && firstTrade !== null && firstTrade < foundFrom),
       nodes: candles.slice(start),
       earlier: candles.slice(Math.max(0, start - request.earlier), start),
+      isWhole: start < request.earlier && reachesBack,
     }
   }
 }
