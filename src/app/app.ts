@@ -6,6 +6,7 @@ import { Health } from '../http/health.ts'
 import { createMetricsServer } from '../http/metrics-server.ts'
 import { analysisTask } from '../jobs/analysis.ts'
 import { backfillTask } from '../jobs/backfill.ts'
+import { backtestTask } from '../jobs/backtest.ts'
 import { dailyReports, dailyReportTask } from '../jobs/daily-report.ts'
 import type { Task } from '../jobs/define-task.ts'
 import { symbolsAtOnce } from '../jobs/each-piece.ts'
@@ -205,6 +206,7 @@ export class App {
     this.#stops.push(() => cpu.stop())
     return [
       analysisTask({ market, slots, cpu, analyses }),
+      backtestTask({ market, slots, cpu }),
       dailyReportTask({ market, slots, cpu, analyses, watchList, now }),
       backfillTask({ market, slots, now }),
     ]

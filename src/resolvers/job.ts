@@ -1,4 +1,5 @@
 import type { AnalysisResult, SymbolFailure } from '../domain/analysis.ts'
+import type { BacktestResult } from '../domain/backtest.ts'
 import type { DailyReport } from '../domain/daily-report.ts'
 import { badInput, FinstageError } from '../domain/errors.ts'
 import type { Interval } from '../domain/interval.ts'
@@ -170,7 +171,11 @@ export interface BackfillJobResult {
   readonly failures: readonly SymbolFailure[]
 }
 
-export type JobResult = AnalysisJobResult | DailyReportJobResult | BackfillJobResult
+export interface BacktestJobResult extends BacktestResult {
+  readonly kind: 'BACKTEST'
+}
+
+export type JobResult = AnalysisJobResult | BacktestJobResult | DailyReportJobResult | BackfillJobResult
 
 interface StoredBackfill {
   readonly candleCount: number
@@ -190,6 +195,7 @@ export async function jobResult(job: Job, _args: unknown, context: Context): Pro
   if (job.kind === 'DAILY_REPORT') {
     return { kind: job.kind, ...((await context.jobs.result(job.id)) as DailyReport) }
   }
+  if (job.kind === 'BACKTEST') return { kind: job.kind, ...((await context.jobs.result(job.id)) as BacktestResult) }
   const [analyses, stored] = await Promise.all([context.analyses.ofJob(job.id), context.jobs.result(job.id)])
   const { failures } = stored as { failures: SymbolFailure[] }
   return { kind: 'ANALYSIS', analyses, failures }
