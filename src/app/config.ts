@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { parseSymbol } from '../domain/symbol.ts'
 import { ConfigurationError, parseEnvironment } from '../platform/environment.ts'
 import { logLevels } from '../platform/logger.ts'
 
@@ -37,6 +38,21 @@ const wholeNumber = (least: number, most: number, fallback: number) =>
 
 const oneOf = <const Values extends readonly [string, ...string[]]>(values: Values, fallback: Values[number]) =>
   z.enum(values, { error: `one of ${values.join(', ')} is wanted` }).default(fallback as never)
+
+const longestWatchList = 100
+
+/** Symbols with commas between them. */
+function symbolsOf(text: string, context: z.RefinementCtx): readonly string[] {
+  try {
+    const symbols = [...new Set(text.split(',').map((part) => parseSymbol(part.trim())))]
+    if (symbols.length <= longestWatchList) return symbols
+  } catch {
+    // Said below.
+  }
+  const message = `up to ${longestWatchList} symbols with commas between them, as in AAPL,BTC-USD, are wanted`
+  context.addIssue({ code: 'custom', message })
+  return z.NEVER
+}
 
 const shape = {
   PORT: port(4000),
@@ -80,6 +96,7 @@ const shape = {
   MAX_MESSAGE_BYTES: wholeNumber(1024, 1_048_576, 65_536),
   CONNECTION_INIT_SECONDS: wholeNumber(1, 300, 10),
   PING_SECONDS: wholeNumber(1, 300, 12),
+  WATCH_LIST: z.string().transform(symbolsOf).optional(),
   LOG_LEVEL: oneOf(logLevels, 'info'),
 }
 

@@ -2,14 +2,18 @@ import DataLoader from 'dataloader'
 import type { SymbolAnalysis } from '../domain/analysis.ts'
 import type { CandleRequest } from '../domain/candle.ts'
 import type { Dividend, Split } from '../domain/corporate-action.ts'
-import { symbolNotFound } from '../domain/errors.ts'
+import { type FinstageError, symbolNotFound } from '../domain/errors.ts'
 import type { InstrumentMatch } from '../domain/instrument.ts'
 import type { Interval } from '../domain/interval.ts'
-import type { EnqueueRequest, Job, JobActionOutcome } from '../domain/job.ts'
+import { anonymousOwner, type EnqueueRequest, type Job, type JobActionOutcome } from '../domain/job.ts'
 import type { Listing } from '../domain/quote.ts'
+import type { SignalKey, StoredSignal } from '../domain/signal.ts'
 import type { CandleSeries } from '../market/candle-service.ts'
+import { type AnalysisKey, type AnalysisPage, analysisName } from '../store/analysis-store.ts'
 import type { JobFilter } from '../store/job-store.ts'
+import type { SignalFilter, SignalPage } from '../store/signal-store.ts'
 import type { PriceOrder, PriceSubscription } from '../stream/price-subscription.ts'
+import { signalId } from './signal.ts'
 
 /** Who asks. */
 export interface Viewer {
@@ -47,6 +51,17 @@ export interface Ports {
   readonly analyses: {
     find(id: string): Promise<SymbolAnalysis | null>
     ofJob(jobId: string): Promise<SymbolAnalysis[]>
+    list(page: AnalysisPage): Promise<SymbolAnalysis[]>
+    /** One place for each key, in order. */
+    newest(keys: readonly AnalysisKey[]): Promise<(SymbolAnalysis | null)[]>
+  }
+  readonly signals: {
+    list(page: SignalPage): Promise<StoredSignal[]>
+    /** One place for each key, in order. */
+    find(keys: readonly SignalKey[]): Promise<(StoredSignal | null)[]>
+  }
+  readonly signalFeed: {
+    follow(filter: SignalFilter): Promise<AsyncIterableIterator<StoredSignal | FinstageError>>
   }
   readonly limits: { readonly symbolsPerSubscription: number }
 }
@@ -56,6 +71,9 @@ export interface Loaders {
   /** Rejects with SYMBOL_NOT_FOUND, or what the source fails with. */
   readonly listing: DataLoader<string, Listing>
   readonly candles: DataLoader<CandleRequest, CandleSeries, string>
+  /** null: it is not stored. */
+  readonly signal: DataLoader<SignalKey, StoredSignal | null, string>
+  readonly latestAnalysis: DataLoader<AnalysisKey, SymbolAnalysis | null, string>
 }
 
 /** What every resolver gets, on every transport: one for each operation. */
@@ -72,7 +90,7 @@ export interface Context extends Ports {
 export function createContext(ports: Ports): Context {
   const context: Context = {
     ...ports,
-    viewer: { id: 'anonymous' },
+    viewer: { id: anonymousOwner },
     loaders: createLoaders(ports),
     renewLoaders() {
       this.loaders = createLoaders(ports)
@@ -89,6 +107,12 @@ function createLoaders(ports: Ports): Loaders {
     }),
     candles: new DataLoader<CandleRequest, CandleSeries, string>((requests) => ports.market.candles(requests), {
       cacheKeyFn: JSON.stringify,
+    }),
+    signal: new DataLoader<SignalKey, StoredSignal | null, string>((keys) => ports.signals.find(keys), {
+      cacheKeyFn: signalId,
+    }),
+    latestAnalysis: new DataLoader<AnalysisKey, SymbolAnalysis | null, string>((keys) => ports.analyses.newest(keys), {
+      cacheKeyFn: analysisName,
     }),
   }
 }
