@@ -21,6 +21,7 @@ import { AnalysisStore } from '../src/store/analysis-store.ts'
 import { CandleStore } from '../src/store/candle-store.ts'
 import { JobStore } from '../src/store/job-store.ts'
 import { migrate } from '../src/store/migrations.ts'
+import { SignalStore } from '../src/store/signal-store.ts'
 import { LocalBus } from '../src/stream/local-bus.ts'
 
 export interface AnalysisOptions {
@@ -72,7 +73,7 @@ async function loop(symbols: readonly string[]): Promise<AnalysisFigures> {
   const startedMs = performance.now()
   const doneMs: number[] = []
   for (const symbol of symbols) {
-    symbolFindings(await findingsInput(market, symbol, 'DAY_1'))
+    symbolFindings(await findingsInput(market, symbol, 'DAY_1', null))
     doneMs.push(performance.now() - startedMs)
   }
   return { wholeMs: doneMs.at(-1) ?? Number.NaN, meanMs: mean(doneMs) }
@@ -107,7 +108,9 @@ async function byWorker(): Promise<AnalysisFigures> {
       'BEGIN INSERT INTO part_times VALUES (clock_timestamp()); RETURN NULL; END';
     CREATE TRIGGER note_part AFTER INSERT ON finstage.job_parts FOR EACH ROW EXECUTE FUNCTION note_part()`)
   const cpu = new CpuPool(log)
-  const tasks = [analysisTask({ market, cpu, analyses: new AnalysisStore(pool), slots: new FairSlots(symbolsAtOnce) })]
+  const signals = new SignalStore({ pool, source: source.name })
+  const analyses = new AnalysisStore({ pool, source: source.name, signals })
+  const tasks = [analysisTask({ market, cpu, analyses, slots: new FairSlots(symbolsAtOnce) })]
   const bus = new LocalBus()
   const jobPool: pg.Pool = createPatientPool(postgres.connectionString, log, { max: 10, patienceMs: 60_000 })
   const runner = new JobRunner({ ...{ bus, log, registry, tasks, pool: jobPool }, schedules: [], agingSeconds: 600 })

@@ -7,6 +7,7 @@ import { createGraphQL, graphqlPath } from './graphql.ts'
 import type { Health } from './health.ts'
 import { Listener } from './listener.ts'
 import { WebSocketTransport } from './websocket.ts'
+import type { WebSocketLimits } from './websocket-limits.ts'
 
 /** GraphQL over HTTP, SSE and WebSocket, GraphiQL and health, on one port. */
 export class ApiServer {
@@ -21,8 +22,9 @@ export class ApiServer {
     health: Health
     log: Logger
     registry: Registry
+    webSocketLimits: WebSocketLimits
   }) {
-    const { host, port, schema, ports, health, log, registry } = options
+    const { host, port, schema, ports, health, log, registry, webSocketLimits } = options
     const graphql = createGraphQL({ schema, ports, log, registry })
     const page = new GraphiQLPage()
     this.#listener = new Listener({
@@ -42,7 +44,11 @@ export class ApiServer {
         }
       },
     })
-    this.#webSockets = new WebSocketTransport({ server: this.#listener.server, graphql, log, registry })
+    this.#webSockets = new WebSocketTransport({
+      ...{ graphql, log, registry },
+      server: this.#listener.server,
+      limits: webSocketLimits,
+    })
   }
 
   get origin(): string {

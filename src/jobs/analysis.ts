@@ -6,7 +6,7 @@ import type { AnalysisStore } from '../store/analysis-store.ts'
 import { defineTask, type Task } from './define-task.ts'
 import { eachPiece } from './each-piece.ts'
 import type { FairSlots } from './fair-slots.ts'
-import { findingsOf } from './symbol-analysis.ts'
+import { computeFindings, findingsInput } from './symbol-analysis.ts'
 
 const input = z.object({ symbols: z.array(z.string()).min(1), interval: z.enum(intervals) })
 
@@ -17,15 +17,15 @@ export function analysisTask(services: {
   slots: FairSlots
   cpu: CpuPool
 }): Task {
-  const { analyses, slots } = services
+  const { market, analyses, slots, cpu } = services
   return defineTask({
     kind: 'ANALYSIS',
     input,
     defaults: { priority: 'NORMAL', maxAttempts: 3, timeoutSeconds: 300 },
     async run({ symbols, interval }, context) {
       const pieces = symbols.map((symbol) => ({ name: symbol, symbol }))
-      const { results, failures } = await eachPiece(pieces, slots, context, ({ symbol }) =>
-        findingsOf(services, symbol, interval, context.signal),
+      const { results, failures } = await eachPiece(pieces, slots, context, async ({ symbol }) =>
+        computeFindings(cpu, await findingsInput(market, symbol, interval, null), context.signal),
       )
       const found = symbols.flatMap((symbol) => results.get(symbol) ?? [])
       return { result: { failures }, write: (client, jobId) => analyses.insert(client, jobId, found) }

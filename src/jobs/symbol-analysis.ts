@@ -8,24 +8,22 @@ import type { CpuPool } from '../platform/cpu-pool.ts'
 
 const findingsModule = new URL('../analysis/symbol-findings.ts', import.meta.url)
 
+/** What is found out about a symbol, in a thread, which an abort ends. Rejects with NO_DATA. */
+export const computeFindings = (cpu: CpuPool, input: FindingsInput, signal: AbortSignal): Promise<SymbolFindings> =>
+  cpu.run<FindingsInput, SymbolFindings>(findingsModule, 'symbolFindings', input, signal)
+
 /**
- * What is found out about a symbol now, computed in a thread, which an abort ends. Rejects with NO_DATA, and with what
- * `MarketService.candles` fails with.
+ * A symbol's newest candles before a time (epoch seconds; null: now), as columns: copying them as objects to a thread takes four
+ * times as long. Rejects with what `MarketService.candles` fails with.
  */
-export async function findingsOf(
-  { market, cpu }: { readonly market: MarketService; readonly cpu: CpuPool },
+export async function findingsInput(
+  market: MarketService,
   symbol: string,
   interval: Interval,
-  signal: AbortSignal,
-): Promise<SymbolFindings> {
-  const input = await findingsInput(market, symbol, interval)
-  return cpu.run<FindingsInput, SymbolFindings>(findingsModule, 'symbolFindings', input, signal)
-}
-
-/** A symbol's newest candles, as columns: copying them as objects to a thread takes four times as long. */
-export async function findingsInput(market: MarketService, symbol: string, interval: Interval): Promise<FindingsInput> {
+  to: number | null,
+): Promise<FindingsInput> {
   const request: CandleRequest = {
-    ...{ symbol, interval, from: null, to: null, last: findingsCandles(interval), earlier: 0 },
+    ...{ symbol, interval, from: null, to, last: findingsCandles(interval), earlier: 0 },
     ...{ adjustment: 'SPLITS', extendedHours: false },
   }
   const [series] = await market.candles([request])

@@ -26,9 +26,13 @@ export interface CandleSeries {
   readonly symbol: string
   readonly interval: Interval
   readonly adjustment: Adjustment
+  /** With candles from before and after the regular sessions. */
+  readonly extendedHours: boolean
   readonly source: Source
   /** The source could not be reached: this is what was stored. */
   readonly stale: boolean
+  /** The source no longer knows the symbol: this is what was stored. */
+  readonly isGone: boolean
   readonly receivedAtMs: number
   /** Rows that the source sent unusable, within the nodes' range. */
   readonly excluded: number
@@ -39,6 +43,8 @@ export interface CandleSeries {
   readonly nodes: readonly Candle[]
   /** The candles before the first node, oldest first: as many as were asked for, where history reaches so far. */
   readonly earlier: readonly Candle[]
+  /** There is no candle before all of these. */
+  readonly isWhole: boolean
 }
 
 /** A range in which all that was asked for lies, and what is in it. */
@@ -226,19 +232,27 @@ export class CandleService {
     const firstEpoch = candles[start]?.epoch ?? from ?? Number.NEGATIVE_INFINITY
     const excludedFrom = start === rangeStart && from !== null ? from : firstEpoch
     const firstTrade = loaded?.state.firstTradeEpoch ?? null
+    const reachesBack = firstTrade === null ? isDaily(interval) : firstTrade >= foundFrom
     return {
       symbol,
       interval,
       adjustment,
+      extendedHours: request.extendedHours && !isDaily(interval),
       source: this.#source.name,
       stale,
+      isGone: loaded?.failure?.code === 'SYMBOL_NOT_FOUND',
       receivedAtMs: loaded?.state.receivedAtMs ?? this.#now(),
       excluded: excluded.filter((epoch) => epoch >= excludedFrom).length,
-      sessions: { timezone: loaded?.state.timezone ?? 'UTC', opens: loaded?.state.sessionOpens ?? null, closes: null },
+      sessions: {
+        timezone: loaded?.state.timezone ?? 'UTC',
+        opens: loaded?.state.sessionOpens ?? null,
+        closes: loaded?.state.sessionCloses ?? null,
+      },
       // The second where those before could not be looked for.
       hasEarlier: start > 0 || (isDaily(interval) && firstTrade !== null && firstTrade < foundFrom),
       nodes: candles.slice(start),
       earlier: candles.slice(Math.max(0, start - request.earlier), start),
+      isWhole: start < request.earlier && reachesBack,
     }
   }
 }

@@ -2,14 +2,18 @@ import DataLoader from 'dataloader'
 import type { SymbolAnalysis } from '../domain/analysis.ts'
 import type { CandleRequest } from '../domain/candle.ts'
 import type { Dividend, Split } from '../domain/corporate-action.ts'
-import { symbolNotFound } from '../domain/errors.ts'
+import { type FinstageError, symbolNotFound } from '../domain/errors.ts'
 import type { InstrumentMatch } from '../domain/instrument.ts'
 import type { Interval } from '../domain/interval.ts'
-import type { EnqueueRequest, Job, JobActionOutcome } from '../domain/job.ts'
-import type { PriceUpdate } from '../domain/price-update.ts'
+import { anonymousOwner, type EnqueueRequest, type Job, type JobActionOutcome } from '../domain/job.ts'
 import type { Listing } from '../domain/quote.ts'
+import type { SignalKey, StoredSignal } from '../domain/signal.ts'
 import type { CandleSeries } from '../market/candle-service.ts'
+import { type AnalysisKey, type AnalysisPage, analysisName } from '../store/analysis-store.ts'
 import type { JobFilter } from '../store/job-store.ts'
+import type { SignalFilter, SignalPage } from '../store/signal-store.ts'
+import type { PriceOrder, PriceSubscription } from '../stream/price-subscription.ts'
+import { signalId } from './signal.ts'
 
 /** Who asks. */
 export interface Viewer {
@@ -32,7 +36,7 @@ export interface Ports {
     reachDays(interval: Interval): number | null
   }
   readonly prices: {
-    subscribe(symbols: readonly string[]): Promise<AsyncIterableIterator<PriceUpdate>>
+    subscribe(order: PriceOrder): Promise<PriceSubscription>
   }
   readonly jobs: {
     enqueue(request: EnqueueRequest): Promise<{ job: Job; deduplicated: boolean }>
@@ -47,7 +51,19 @@ export interface Ports {
   readonly analyses: {
     find(id: string): Promise<SymbolAnalysis | null>
     ofJob(jobId: string): Promise<SymbolAnalysis[]>
+    list(page: AnalysisPage): Promise<SymbolAnalysis[]>
+    /** One place for each key, in order. */
+    newest(keys: readonly AnalysisKey[]): Promise<(SymbolAnalysis | null)[]>
   }
+  readonly signals: {
+    list(page: SignalPage): Promise<StoredSignal[]>
+    /** One place for each key, in order. */
+    find(keys: readonly SignalKey[]): Promise<(StoredSignal | null)[]>
+  }
+  readonly signalFeed: {
+    follow(filter: SignalFilter): Promise<AsyncIterableIterator<StoredSignal | FinstageError>>
+  }
+  readonly limits: { readonly symbolsPerSubscription: number }
 }
 
 /** Loads each thing once, and what is asked for at the same time together. */
@@ -55,6 +71,9 @@ export interface Loaders {
   /** Rejects with SYMBOL_NOT_FOUND, or what the source fails with. */
   readonly listing: DataLoader<string, Listing>
   readonly candles: DataLoader<CandleRequest, CandleSeries, string>
+  /** null: it is not stored. */
+  readonly signal: DataLoader<SignalKey, StoredSignal | null, string>
+  readonly latestAnalysis: DataLoader<AnalysisKey, SymbolAnalysis | null, string>
 }
 
 /** What every resolver gets, on every transport: one for each operation. */
@@ -64,12 +83,14 @@ export interface Context extends Ports {
   loaders: Loaders
   /** Forgets what was loaded, when a subscription's next event is worked on. */
   renewLoaders(): void
+  /** A transport that can send the updates of a price subscription better than one by one takes it here. */
+  onPrices?: (subscription: PriceSubscription) => void
 }
 
 export function createContext(ports: Ports): Context {
   const context: Context = {
     ...ports,
-    viewer: { id: 'anonymous' },
+    viewer: { id: anonymousOwner },
     loaders: createLoaders(ports),
     renewLoaders() {
       this.loaders = createLoaders(ports)
@@ -86,6 +107,12 @@ function createLoaders(ports: Ports): Loaders {
     }),
     candles: new DataLoader<CandleRequest, CandleSeries, string>((requests) => ports.market.candles(requests), {
       cacheKeyFn: JSON.stringify,
+    }),
+    signal: new DataLoader<SignalKey, StoredSignal | null, string>((keys) => ports.signals.find(keys), {
+      cacheKeyFn: signalId,
+    }),
+    latestAnalysis: new DataLoader<AnalysisKey, SymbolAnalysis | null, string>((keys) => ports.analyses.newest(keys), {
+      cacheKeyFn: analysisName,
     }),
   }
 }

@@ -1,16 +1,7 @@
 import { adjustments, type Candle as CandleShape } from '../domain/candle.ts'
 import { intervals } from '../domain/interval.ts'
 import type { CandleSeries as SeriesShape } from '../market/candle-service.ts'
-import {
-  type CandleColumns as ColumnsShape,
-  candles,
-  columns,
-  type IndicatorPoint as IndicatorPointShape,
-  instrumentCandles,
-  priceFields,
-  rsiPoints,
-  smaPoints,
-} from '../resolvers/candle.ts'
+import { type CandleColumns as ColumnsShape, candles, columns, instrumentCandles } from '../resolvers/candle.ts'
 import { reachDays } from '../resolvers/instrument.ts'
 import { builder } from './builder.ts'
 import { Instrument, Source } from './instrument.ts'
@@ -21,11 +12,6 @@ const Adjustment = builder.enumType('Adjustment', {
     'SPLITS: prices as Yahoo charts them. SPLITS_AND_DIVIDENDS: scaled to the adjusted close. NONE: as traded on the day',
   values: adjustments,
 })
-const PriceField = builder.enumType('PriceField', {
-  description: 'Which price of a candle goes in. HL2, HLC3, OHLC4: the mean of high and low (and close) (and open)',
-  values: priceFields,
-})
-
 const Candle = builder.objectRef<CandleShape>('Candle').implement({
   fields: (t) => ({
     time: t.field({
@@ -55,56 +41,29 @@ const CandleColumns = builder.objectRef<ColumnsShape>('CandleColumns').implement
   }),
 })
 
-const IndicatorPoint = builder.objectRef<IndicatorPointShape>('IndicatorPoint').implement({
-  fields: (t) => ({
-    time: t.field({ type: 'DateTime', resolve: (point) => point.epoch * 1000 }),
-    epoch: t.expose('epoch', { type: 'EpochSeconds' }),
-    value: t.exposeFloat('value'),
-  }),
-})
-
-const CandleSeries = builder.objectRef<SeriesShape>('CandleSeries').implement({
+export const CandleSeries = builder.objectRef<SeriesShape>('CandleSeries').implement({
   description:
     'Every indicator is computed over enough earlier candles that its first point lies at the first node (where history reaches so far) ' +
-    'and that no value depends on where the range begins. Points without a value are left out. A period is 1 to 1,000.',
-  fields: (t) => {
-    const indicatorArgs = (period: number) => ({
-      period: t.arg.int({ required: true, defaultValue: period }),
-      source: t.arg({ type: PriceField, required: true, defaultValue: 'CLOSE' }),
-    })
-    return {
-      symbol: t.expose('symbol', { type: 'Symbol' }),
-      interval: t.expose('interval', { type: Interval }),
-      adjustment: t.expose('adjustment', { type: Adjustment }),
-      source: t.expose('source', { type: Source }),
-      stale: t.exposeBoolean('stale', { description: 'The source could not be reached: this is what was stored' }),
-      receivedAt: t.expose('receivedAtMs', { type: 'DateTime' }),
-      excluded: t.exposeInt('excluded', {
-        description: 'Rows that the source sent unusable (null, NaN, high below low) and that were left out',
-      }),
-      hasEarlier: t.exposeBoolean('hasEarlier', { description: 'The source has candles before the first node' }),
-      nodes: t.expose('nodes', { type: [Candle], description: 'Oldest first, one for each time' }),
-      columns: t.field({
-        type: CandleColumns,
-        description: 'The same, column by column: a third of the bytes',
-        resolve: columns,
-      }),
-      sma: t.field({
-        type: [IndicatorPoint],
-        nullable: true,
-        description: 'Simple moving average',
-        args: indicatorArgs(20),
-        resolve: smaPoints,
-      }),
-      rsi: t.field({
-        type: [IndicatorPoint],
-        nullable: true,
-        description: "Relative strength index, 0 to 100, with Wilder's smoothing",
-        args: indicatorArgs(14),
-        resolve: rsiPoints,
-      }),
-    }
-  },
+    'and that no value depends on where the range begins. The exceptions are cumulative: obv and adl start at 0 at the first node; ' +
+    'vwap at its anchor. Points without a value are left out, and so are those that a candle without a volume would go into.',
+  fields: (t) => ({
+    symbol: t.expose('symbol', { type: 'Symbol' }),
+    interval: t.expose('interval', { type: Interval }),
+    adjustment: t.expose('adjustment', { type: Adjustment }),
+    source: t.expose('source', { type: Source }),
+    stale: t.exposeBoolean('stale', { description: 'The source could not be reached: this is what was stored' }),
+    receivedAt: t.expose('receivedAtMs', { type: 'DateTime' }),
+    excluded: t.exposeInt('excluded', {
+      description: 'Rows that the source sent unusable (null, NaN, high below low) and that were left out',
+    }),
+    hasEarlier: t.exposeBoolean('hasEarlier', { description: 'The source has candles before the first node' }),
+    nodes: t.expose('nodes', { type: [Candle], description: 'Oldest first, one for each time' }),
+    columns: t.field({
+      type: CandleColumns,
+      description: 'The same, column by column: a third of the bytes',
+      resolve: columns,
+    }),
+  }),
 })
 
 const candleArgs = builder.args((t) => ({

@@ -5,7 +5,7 @@ import { type Exact, exact, highest, lowest, magnitude, mean, ratio, sum, times,
 
 /**
  * Every indicator as its definition says, slowly, over exact decimals: what the fast ones are held against. Nothing here is
- * shared with them.
+ * shared with them. It is one long file because they share the few means and smoothings that it begins with.
  */
 export type Definition = (input: ExactInput, parameters: Parameters) => Readonly<Record<string, Part>>
 

@@ -1,0 +1,122 @@
+import { z } from 'zod'
+import type { SymbolFindings } from '../domain/analysis.ts'
+import type { DailyReport } from '../domain/daily-report.ts'
+import { FinstageError } from '../domain/errors.ts'
+import { anonymousOwner } from '../domain/job.ts'
+import type { Signal, SignalKey } from '../domain/signal.ts'
+import type { MarketService } from '../market/market-service.ts'
+import type { CpuPool } from '../platform/cpu-pool.ts'
+import type { AnalysisStore } from '../store/analysis-store.ts'
+import { dailyReportText, type Reported } from './daily-report-text.ts'
+import { defineTask, type Task } from './define-task.ts'
+import { eachPiece } from './each-piece.ts'
+import type { FairSlots } from './fair-slots.ts'
+import type { JobService } from './job-service.ts'
+import type { Schedule } from './schedule.ts'
+import { computeFindings, findingsInput } from './symbol-analysis.ts'
+
+const dayMs = 86_400_000
+const indices = ['^GSPC', '^IXIC', '^DJI']
+/** Where the source does not say how many decimals a price has. */
+const usualDecimals = 2
+
+const input = z.object({
+  /** null: the indices, and the watch list. */
+  symbols: z.array(z.string()).min(1).nullable(),
+  /** Epoch milliseconds; null: when the job is run. */
+  untilMs: z.number().nullable(),
+})
+
+/** What is kept of one symbol. */
+interface Day {
+  readonly findings: SymbolFindings
+  readonly previousClose: number | null
+}
+
+/** Reports on the day of several symbols, and stores the analyses that it is made of. */
+export function dailyReportTask(services: {
+  market: MarketService
+  cpu: CpuPool
+  analyses: AnalysisStore
+  slots: FairSlots
+  watchList: readonly string[]
+  now: () => number
+}): Task {
+  const { market, cpu, analyses, slots, watchList, now } = services
+  return defineTask({
+    kind: 'DAILY_REPORT',
+    input,
+    defaults: { priority: 'NORMAL', maxAttempts: 2, timeoutSeconds: 600 },
+    async run({ symbols, untilMs }, context) {
+      const asked = symbols ?? [...new Set([...indices, ...watchList])]
+      const endMs = untilMs ?? now()
+      const pieces = asked.map((symbol) => ({ name: symbol, symbol }))
+      const { results, failures } = await eachPiece(pieces, slots, context, async ({ symbol }): Promise<Day> => {
+        const days = await findingsInput(market, symbol, 'DAY_1', Math.ceil(endMs / 1000))
+        const findings = await computeFindings(cpu, days, context.signal)
+        return { findings, previousClose: days.candles.close.at(-2) ?? null }
+      })
+      const listings = await market.listings([...results.keys()])
+      const reported = asked.flatMap((symbol): Reported[] => {
+        const day = results.get(symbol)
+        if (!day) return []
+        const listing = listings.get(symbol)
+        const known = listing instanceof Error ? null : listing?.instrument
+        return [{ ...summary(day, endMs), name: known?.name ?? null, decimals: known?.priceDecimals ?? usualDecimals }]
+      })
+      const report = { ...reportOf(reported), failures, text: '' }
+      const result: DailyReport = { ...report, text: dailyReportText(report.date, reported, failures) }
+      const found = reported.map(({ findings }) => findings)
+      return { result, write: (client, jobId) => analyses.insert(client, jobId, found) }
+    },
+  })
+}
+
+/** On every weekday, when the exchanges of New York have closed, whether it is summer there or winter. */
+export function dailyReports({ jobs }: { jobs: Pick<JobService, 'enqueue'> }): Schedule {
+  return {
+    name: 'daily_report',
+    cron: '30 21 * * 1-5',
+    makeUpHours: 12,
+    async run(dueAtMs) {
+      await jobs.enqueue({
+        ...{ kind: 'DAILY_REPORT', owner: anonymousOwner, runAtMs: null },
+        input: { symbols: null, untilMs: dueAtMs },
+        idempotencyKey: `daily report ${new Date(dueAtMs).toISOString()}`,
+      })
+    },
+  }
+}
+
+function summary({ findings, previousClose }: Day, endMs: number): Omit<Reported, 'name' | 'decimals'> {
+  const { symbol, price, sentiment } = findings
+  const sinceMs = endMs - daysSinceLast(endMs) * dayMs
+  const newSignals = findings.signals.filter(({ knownAtMs }) => knownAtMs > sinceMs && knownAtMs <= endMs)
+  const [strongest = null] = newSignals.toSorted((a, b) => b.strength - a.strength)
+  return {
+    ...{ symbol, price, sentiment, findings, newSignals },
+    changePercent:
+      previousClose === null || previousClose <= 0 ? null : (100 * (price - previousClose)) / previousClose,
+    strongest: strongest && keyOf(strongest),
+  }
+}
+
+/** Since the same time of the last day from Monday to Friday. */
+function daysSinceLast(endMs: number): number {
+  const weekday = new Date(endMs).getUTCDay()
+  return weekday === 1 ? 3 : weekday === 0 ? 2 : 1
+}
+
+function reportOf(reported: readonly Reported[]): Pick<DailyReport, 'date' | 'markets' | 'newSignals'> {
+  if (reported.length === 0) throw new FinstageError('NO_DATA', 'Of none of the symbols there is anything to report')
+  const newestMs = Math.max(...reported.map(({ findings }) => findings.asOfMs))
+  return {
+    date: new Date(newestMs).toISOString().slice(0, 10),
+    markets: reported.map(({ symbol, price, changePercent, sentiment, strongest }) => ({
+      ...{ symbol, price, changePercent, sentiment, strongest },
+    })),
+    newSignals: reported.flatMap(({ newSignals }) => newSignals.map(keyOf)),
+  }
+}
+
+const keyOf = ({ symbol, interval, kind, epoch }: Signal): SignalKey => ({ symbol, interval, kind, epoch })
