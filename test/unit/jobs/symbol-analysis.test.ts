@@ -4,7 +4,7 @@ import { toColumns } from '../../../src/analysis/columns.ts'
 import { findingsCandles, symbolFindings } from '../../../src/analysis/symbol-findings.ts'
 import type { Candle, CandleRequest } from '../../../src/domain/candle.ts'
 import { FinstageError } from '../../../src/domain/errors.ts'
-import { findingsInput, findingsOf } from '../../../src/jobs/symbol-analysis.ts'
+import { computeFindings, findingsInput } from '../../../src/jobs/symbol-analysis.ts'
 import type { CandleSeries } from '../../../src/market/candle-service.ts'
 import type { MarketService } from '../../../src/market/market-service.ts'
 import { CpuPool } from '../../../src/platform/cpu-pool.ts'
@@ -25,12 +25,13 @@ function marketOf(answer: Pick<CandleSeries, 'nodes' | 'hasEarlier'> | Error) {
   return { asked, market: { candles } as unknown as MarketService }
 }
 
-test('findings are made of as many of the newest candles as they need, adjusted for splits, of regular sessions', async () => {
+test('findings are made of as many candles before a time as they need, adjusted for splits, of regular sessions', async () => {
   const { asked, market } = marketOf({ nodes: running, hasEarlier: true })
-  const input = await findingsInput(market, 'AAPL', 'MINUTE_1')
+  const input = await findingsInput(market, 'AAPL', 'MINUTE_1', 1_741_970_000)
   assert.deepEqual(asked, [
     {
-      ...{ symbol: 'AAPL', interval: 'MINUTE_1', from: null, to: null, last: findingsCandles('MINUTE_1'), earlier: 0 },
+      ...{ symbol: 'AAPL', interval: 'MINUTE_1', from: null, to: 1_741_970_000 },
+      ...{ last: findingsCandles('MINUTE_1'), earlier: 0 },
       ...{ adjustment: 'SPLITS', extendedHours: false },
     },
   ])
@@ -42,23 +43,23 @@ test('findings are made of as many of the newest candles as they need, adjusted 
 
 test('where there is nothing earlier, the candles are known to be all', async () => {
   const { market } = marketOf({ nodes: days, hasEarlier: false })
-  const { isWhole, closedCount } = await findingsInput(market, 'AAPL', 'DAY_1')
+  const { isWhole, closedCount } = await findingsInput(market, 'AAPL', 'DAY_1', null)
   assert.deepEqual([isWhole, closedCount], [true, days.length])
 })
 
-test('findings come from a thread as they would from here, and fail as they would', async (t) => {
+test('what the market fails with is passed on', async () => {
+  const { market } = marketOf(new FinstageError('SYMBOL_NOT_FOUND', 'unknown'))
+  await assert.rejects(findingsInput(market, 'AAPL', 'DAY_1', null), { code: 'SYMBOL_NOT_FOUND' })
+})
+
+test('findings come from a thread as they would from here, fail as they would, and end with an abort', async (t) => {
   const cpu = new CpuPool(silentLog)
   t.after(() => cpu.stop())
   const { signal } = new AbortController()
-  const { market } = marketOf({ nodes: days, hasEarlier: false })
-  const found = await findingsOf({ market, cpu }, 'AAPL', 'DAY_1', signal)
-  assert.deepEqual(found, symbolFindings(await findingsInput(market, 'AAPL', 'DAY_1')))
+  const input = await findingsInput(marketOf({ nodes: days, hasEarlier: false }).market, 'AAPL', 'DAY_1', null)
+  const found = await computeFindings(cpu, input, signal)
+  assert.deepEqual(found, symbolFindings(input))
   assert.ok(found.signals.length > 0)
-
-  const none = marketOf({ nodes: [], hasEarlier: false }).market
-  await assert.rejects(findingsOf({ market: none, cpu }, 'AAPL', 'DAY_1', signal), { code: 'NO_DATA' })
-  const unknown = marketOf(new FinstageError('SYMBOL_NOT_FOUND', 'unknown')).market
-  await assert.rejects(findingsOf({ market: unknown, cpu }, 'AAPL', 'DAY_1', signal), { code: 'SYMBOL_NOT_FOUND' })
-  const aborted = AbortSignal.abort(new Error('cancelled'))
-  await assert.rejects(findingsOf({ market, cpu }, 'AAPL', 'DAY_1', aborted), { message: 'cancelled' })
+  await assert.rejects(computeFindings(cpu, { ...input, candles: toColumns([]) }, signal), { code: 'NO_DATA' })
+  await assert.rejects(computeFindings(cpu, input, AbortSignal.abort(new Error('cancelled'))), { message: 'cancelled' })
 })
