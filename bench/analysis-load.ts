@@ -25,8 +25,11 @@ import { SignalStore } from '../src/store/signal-store.ts'
 import { LocalBus } from '../src/stream/local-bus.ts'
 
 export interface AnalysisOptions {
-  /** job: by the parts of a worker. loop: one symbol after another. */
-  readonly part: 'job' | 'loop'
+  /**
+   * job: by the parts of a worker. loop: one symbol after another. stored: as job, once more. computing: nothing but the findings,
+   * of candles in memory.
+   */
+  readonly part: 'job' | 'loop' | 'stored' | 'computing'
   /** Where the part's Postgres has its data. */
   readonly data: string
   readonly symbolCount: number
@@ -117,7 +120,8 @@ async function byWorker(): Promise<AnalysisFigures> {
   await runner.start()
   const service = new JobService({ store: new JobStore(pool), bus, tasks })
   await job(service, warmUp)
-  const figures = await job(service, symbols)
+  const first = await job(service, symbols)
+  const figures = part === 'stored' ? await job(service, symbols) : first
   await runner.stop()
   await Promise.all([cpu.stop(), jobPool.end()])
   return figures
@@ -128,7 +132,17 @@ async function inLoop(): Promise<AnalysisFigures> {
   return loop(symbols)
 }
 
-const figures = await (part === 'job' ? byWorker() : inLoop())
+async function computing(): Promise<AnalysisFigures> {
+  const input = await findingsInput(market, 'B0', 'DAY_1', null)
+  for (const _ of warmUp) symbolFindings(input)
+  const startedMs = performance.now()
+  for (const _ of symbols) symbolFindings(input)
+  const wholeMs = performance.now() - startedMs
+  return { wholeMs, meanMs: wholeMs / 2 }
+}
+
+const measured = { job: byWorker, stored: byWorker, loop: inLoop, computing }
+const figures = await measured[part]()
 await pool.end()
 await postgres.stop()
 process.stdout.write(JSON.stringify(figures), () => process.exit(0))
