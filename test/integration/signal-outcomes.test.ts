@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import type pg from 'pg'
 import { Registry } from 'prom-client'
-import type { Candle } from '../../src/domain/candle.ts'
+import type { Candle, CandleRequest } from '../../src/domain/candle.ts'
 import { type Interval, intervalSeconds, isDaily } from '../../src/domain/interval.ts'
 import { closedAt } from '../../src/domain/session.ts'
 import { FairSlots } from '../../src/jobs/fair-slots.ts'
@@ -147,7 +147,7 @@ function assertClose(actual: number | null, expected: number): void {
 }
 
 test('horizons are filled in one after the other, each half an hour after its candle, and never before', async () => {
-  await world('2025-03-07T22:00:00Z', async ({ store, process, go, row, yahoo }) => {
+  await world('2025-03-07T22:00:00Z', async ({ store, process, go, row, yahoo, database }) => {
     const { run, market, schedule } = process()
     await store({ symbol: 'AAPL', candle: '2025-03-07T00:00:00Z' })
     const looked = async (time: string): Promise<unknown[]> => {
@@ -162,6 +162,9 @@ test('horizons are filled in one after the other, each half an hour after its ca
     const calls = yahoo.requestsTo('chart').length
     assert.deepEqual(await looked('2025-03-10T20:29:59Z'), [...nothing, '2025-03-10T20:30'])
     assert.equal(yahoo.requestsTo('chart').length, calls)
+    // Whoever looks too soon finds a price that may not be the last.
+    await database.query("UPDATE finstage.signals SET follow_at = '2025-03-10T20:00:00Z'")
+    assert.deepEqual(await looked('2025-03-10T20:05:00Z'), [...nothing, '2025-03-10T20:30'])
     assert.deepEqual(await looked('2025-03-10T20:30:00Z'), [true, false, false, false, false, '2025-03-14T20:30'])
     assert.deepEqual(await looked('2025-03-14T20:30:00Z'), [true, true, false, false, false, '2025-04-07T20:30'])
     assert.deepEqual(await looked('2025-04-07T20:30:00Z'), [true, true, true, true, true, null])
@@ -385,9 +388,15 @@ test('minutes that the source has no more are given up, and those that it has ar
   })
 })
 
-test('all signals of a symbol that are measured on the same candles cost one request', async () => {
-  await world('2025-03-07T22:00:00Z', async ({ store, process, go, rows, yahoo }) => {
-    const { run } = process()
+test('the candles of a symbol are asked for once for all signals that are measured on them', async () => {
+  await world('2025-03-07T22:00:00Z', async ({ store, process, go, rows }) => {
+    const asked: CandleRequest[] = []
+    const { run } = process((market) => ({
+      candles(requests) {
+        asked.push(...requests)
+        return market.candles(requests)
+      },
+    }))
     for (const interval of ['DAY_1', 'WEEK_1'] as const) {
       for (const kind of ['GOLDEN_CROSS', 'RSI_BULLISH', 'VOLUME_SPIKE']) {
         const candle = interval === 'DAY_1' ? '2025-03-07T00:00:00Z' : '2025-03-03T00:00:00Z'
@@ -397,7 +406,10 @@ test('all signals of a symbol that are measured on the same candles cost one req
     go('2025-03-10T20:30:00Z')
     await run()
     assert.equal((await rows('return_1d IS NOT NULL')).length, 6)
-    assert.equal(yahoo.requestsTo('chart').length, 1)
+    assert.deepEqual(
+      asked.map(({ interval, from }) => [interval, from]),
+      [['DAY_1', at('2025-03-03T00:00:00Z')]],
+    )
   })
 })
 
@@ -414,13 +426,14 @@ async function storePast({ database }: World, symbol: string, count: number): Pr
 
 test('a run goes on until none is due, and signals of another source are not its business', async () => {
   await world('2025-03-07T22:00:00Z', async (world) => {
-    const { process, rows, row, store, yahoo } = world
+    const { process, rows, row, store, yahoo, outcomes } = world
     for (const symbol of ['AAPL', 'MSFT', 'BRK-B']) await storePast(world, symbol, 850)
     await store({ symbol: 'AAPL', candle: '2024-06-03T00:00:00Z', source: 'SIMULATED' })
     await process().run()
     const filled = 'return_1d IS NOT NULL AND return_1m IS NOT NULL AND max_return IS NOT NULL AND follow_at IS NULL'
     assert.equal((await rows(filled)).length, 3 * 850)
     assert.notEqual((await row(`source = 'SIMULATED'`)).followAt, null)
+    assert.deepEqual(await outcomes.due(Date.parse('2025-03-07T22:00:00Z'), 10), [])
     const calls = yahoo.requestsTo('chart').length
     await process().run()
     assert.equal(yahoo.requestsTo('chart').length, calls)
