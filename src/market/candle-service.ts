@@ -237,7 +237,11 @@ export class CandleService {
       stale,
       receivedAtMs: loaded?.state.receivedAtMs ?? this.#now(),
       excluded: excluded.filter((epoch) => epoch >= excludedFrom).length,
-      sessions: { timezone: loaded?.state.timezone ?? 'UTC', opens: loaded?.state.sessionOpens ?? null, closes: null },
+      sessions: {
+        timezone: loaded?.state.timezone ?? 'UTC',
+        opens: loaded?.state.sessionOpens ?? null,
+        closes: loaded?.state.sessionCloses ?? null,
+      },
       // The second where those before could not be looked for.
       hasEarlier: start > 0 || (isDaily(interval) && firstTrade !== null && firstTrade < foundFrom),
       nodes: candles.slice(start),

@@ -459,3 +459,16 @@ test('prices as traded go back as far as all others', async () => {
     }
   }
 })
+
+test('a series says by which clock its sessions open and close, whatever its interval is made of', async () => {
+  const set = setting('2025-03-12T15:00:00Z')
+  const symbol = newSymbol()
+  for (const interval of ['DAY_1', 'MONTH_1', 'MINUTE_30'] as const) {
+    const { sessions } = await ask(set, requestOf(symbol, { interval, last: 5, earlier: 0 }))
+    const { opens, closes } = sessions
+    assert.equal(sessions.timezone, 'America/New_York', interval)
+    const clock = (epoch: number | null) =>
+      new Date((epoch ?? 0) * 1000).toLocaleTimeString('en-GB', { timeZone: sessions.timezone })
+    assert.deepEqual([clock(opens), clock(closes)], ['09:30:00', '16:00:00'], interval)
+  }
+})

@@ -1,0 +1,43 @@
+const formats = new Map<string, Intl.DateTimeFormat>()
+
+const daySeconds = 86_400
+
+/**
+ * What an exchange's clock shows at a time in epoch seconds: date and time of day as seconds since 1970-01-01 00:00 on that
+ * clock, so that midnight of a date is its midnight UTC.
+ */
+export function clockTime(epoch: number, timezone: string): number {
+  // sv-SE writes 2025-02-14 09:30:00.
+  return Date.parse(`${formatOf(timezone).format(epoch * 1000)}Z`) / 1000
+}
+
+/**
+ * When an exchange's clock shows a time, in epoch seconds: the later instant where the clock is set back and shows it twice, and
+ * an hour later by the clock where it is set forward and never shows it.
+ */
+export function epochOf(clock: number, timezone: string): number {
+  const candidates = [clock - daySeconds, clock + daySeconds].map((near) => clock - (clockTime(near, timezone) - near))
+  const shown = candidates.filter((epoch) => clockTime(epoch, timezone) === clock)
+  return Math.max(...(shown.length > 0 ? shown : candidates))
+}
+
+function formatOf(timezone: string): Intl.DateTimeFormat {
+  const known = formats.get(timezone)
+  if (known) return known
+  const format = newFormat(timezone)
+  formats.set(timezone, format)
+  return format
+}
+
+/** A zone that this Node does not know is read as UTC: better a date off by one at the edge than no candles. */
+function newFormat(timezone: string): Intl.DateTimeFormat {
+  const parts = {
+    ...({ year: 'numeric', month: '2-digit', day: '2-digit' } as const),
+    ...({ hour: '2-digit', minute: '2-digit', second: '2-digit', hourCycle: 'h23' } as const),
+  }
+  try {
+    return new Intl.DateTimeFormat('sv-SE', { ...parts, timeZone: timezone })
+  } catch {
+    return new Intl.DateTimeFormat('sv-SE', { ...parts, timeZone: 'UTC' })
+  }
+}
