@@ -15,6 +15,7 @@ import { pruneCandles } from '../jobs/prune-candles.ts'
 import { pruneJobs } from '../jobs/prune-jobs.ts'
 import { JobRunner, jobConcurrency } from '../jobs/runner.ts'
 import { guardedFeed } from '../market/guarded-feed.ts'
+import { LiveCandles } from '../market/live-candles.ts'
 import { MarketService } from '../market/market-service.ts'
 import type { MarketSource } from '../market/market-source.ts'
 import { Quarantine } from '../market/quarantine.ts'
@@ -223,6 +224,7 @@ export class App {
     const { config, log } = this.#options
     const now = this.#now
     const hub = new PriceHub({ bus, registry, now })
+    const liveCandles = new LiveCandles({ market, prices: hub, log, registry, now })
     const jobs = new JobService({ store: new JobStore(pool), bus, tasks })
     const server = new ApiServer({
       host: config.HOST,
@@ -234,6 +236,7 @@ export class App {
       ports: {
         market,
         prices: hub,
+        liveCandles,
         jobs,
         analyses: new AnalysisStore(pool),
       },
@@ -241,6 +244,7 @@ export class App {
     this.#stops.push(() => server.stop())
     this.#stops.push(() => jobs.stop())
     this.#stops.push(() => hub.stop())
+    this.#stops.push(() => liveCandles.stop())
     // Before their streams are ended, which would tell a client that nothing more is to come.
     this.#stops.push(() => server.closeSockets())
     hub.start()

@@ -9,6 +9,8 @@ import type { EnqueueRequest, Job, JobActionOutcome } from '../domain/job.ts'
 import type { PriceUpdate } from '../domain/price-update.ts'
 import type { Listing } from '../domain/quote.ts'
 import type { CandleSeries } from '../market/candle-service.ts'
+import type { CandleOrder } from '../market/live-candle-series.ts'
+import type { CandleUpdate } from '../market/live-candle-update.ts'
 import type { JobFilter } from '../store/job-store.ts'
 
 /** Who asks. */
@@ -33,6 +35,9 @@ export interface Ports {
   }
   readonly prices: {
     subscribe(symbols: readonly string[]): Promise<AsyncIterableIterator<PriceUpdate>>
+  }
+  readonly liveCandles: {
+    subscribe(order: CandleOrder): Promise<AsyncIterableIterator<CandleUpdate>>
   }
   readonly jobs: {
     enqueue(request: EnqueueRequest): Promise<{ job: Job; deduplicated: boolean }>
