@@ -56,13 +56,14 @@ export class LiveCandleBuilder {
   #hasEarlier = false
   readonly #volume = new DayVolume()
   #last: Quote | undefined
-  /** Of the newest price that went into a candle, on the exchange's calendar. */
+  /** How late prices are. */
+  #delayMs: number
   #date: number | undefined
-  #isNewDate = false
 
   /** `series`: of which candles, and what else the source tells of them; the candles themselves are adopted. */
-  constructor(series: CandleSeries, extendedHours: boolean) {
+  constructor(series: CandleSeries, extendedHours: boolean, delayMinutes: number | null) {
     this.#series = series
+    this.#delayMs = (delayMinutes ?? 0) * 60_000
     this.#interval = series.interval
     this.#extendedHours = extendedHours
     this.#grid = new CandleGrid(series.interval, extendedHours, series.sessions)
@@ -94,17 +95,16 @@ export class LiveCandleBuilder {
     return this.#endMsOf(this.#current.candle.epoch)
   }
 
-  /** Whether a date has begun since this was asked last: a split may have changed all that there is. */
-  takeNewDate(): boolean {
-    const isNewDate = this.#isNewDate
-    this.#isNewDate = false
-    return isNewDate
+  /** That of the newest price that went into a candle, by the exchange's calendar. A new one may bring a split, which changes all candles. */
+  get date(): number | undefined {
+    return this.#date
   }
 
   /** What a price changes. */
   price({ kind, quote }: PriceUpdate, nowMs: number): CandleChange[] {
     const last = this.#last
     this.#last = quote
+    this.#delayMs = (quote.delayMinutes ?? 0) * 60_000
     if (kind === 'SNAPSHOT' && last) this.#missed(nowMs)
     const traded = this.#volume.since(quote)
     if (kind === 'STATUS' || (last && isSamePrice(last, quote))) return []
@@ -283,17 +283,13 @@ export class LiveCandleBuilder {
   }
 
   #endMsOf(epoch: number): number {
-    return this.#grid.endOf(epoch) * 1000 + (this.#last?.delayMinutes ?? 0) * 60_000
+    return this.#grid.endOf(epoch) * 1000 + this.#delayMs
   }
 
-  /** A new date may bring a split, which changes all that there is. */
   #seeDate({ timeMs }: Quote, nowMs: number): void {
     const date = this.#grid.dateOf(Math.floor(timeMs / 1000))
     const since = this.#past.at(-1) ?? this.#current
-    if (this.#date !== undefined && date > this.#date && since) {
-      this.#isNewDate = true
-      this.checks.closed(since.candle.epoch, nowMs)
-    }
+    if (this.#date !== undefined && date > this.#date && since) this.checks.closed(since.candle.epoch, nowMs)
     this.#date = Math.max(date, this.#date ?? date)
   }
 }

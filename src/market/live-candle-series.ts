@@ -61,6 +61,8 @@ export class LiveCandleSeries {
   #depth = 1
   #timer: NodeJS.Timeout | undefined
   #isChecking = false
+  /** When all candles were compared last, by the exchange's calendar. */
+  #comparedOn: number | undefined
   #isEnded = false
 
   /** `onEnd` is called once. */
@@ -152,7 +154,8 @@ export class LiveCandleSeries {
   }
 
   #adopt({ series, askedMs }: Loaded): LiveCandleBuilder {
-    const builder = this.#builder ?? new LiveCandleBuilder(series, this.#key.extendedHours)
+    const delayMinutes = this.#early[0]?.quote.delayMinutes ?? null
+    const builder = this.#builder ?? new LiveCandleBuilder(series, this.#key.extendedHours, delayMinutes)
     this.#builder = builder
     this.#tell(builder, builder.adopt(series, askedMs, this.#options.now()))
     for (const update of this.#early.splice(0)) this.#price(builder, update)
@@ -170,12 +173,17 @@ export class LiveCandleSeries {
     this.#timer = setTimeout(() => this.#turn(builder), Math.min(Math.max(0, dueMs - nowMs), longestTimerMs))
   }
 
-  /** Compares what has closed with what the source has of it. Never rejects: what fails is done again later. */
+  /**
+   * Compares what has closed with what the source has of it, and once a date all that there is. Never rejects: what fails is
+   * done again later.
+   */
   async #check(builder: LiveCandleBuilder): Promise<void> {
     this.#isChecking = true
     try {
-      const earlier = builder.takeNewDate() ? this.#depth : 1
+      const { date } = builder
+      const earlier = date === this.#comparedOn ? 1 : this.#depth
       this.#adopt(await this.#load({ from: builder.checks.oldest, last: null, earlier }))
+      this.#comparedOn = date
       builder.trim(this.#depth)
     } catch (error) {
       this.#options.log.debug({ err: error, ...this.#key }, 'live candles could not be compared with the source')
