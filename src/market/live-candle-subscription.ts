@@ -13,7 +13,7 @@ const readsAtATime = 50
  * between, never a CLOSE, nor the order; one that is further behind than a new subscription could make good is ended.
  */
 export class LiveCandleSubscription implements AsyncIterableIterator<CandleUpdate> {
-  readonly #snapshots: Iterator<CandleUpdate>
+  #snapshots: Iterator<CandleUpdate>
   readonly #changes: Channel<CandleUpdate>
   #reads = 0
 
@@ -43,12 +43,12 @@ export class LiveCandleSubscription implements AsyncIterableIterator<CandleUpdat
   }
 
   return(): Promise<IteratorResult<CandleUpdate>> {
-    this.#snapshots.return?.()
+    this.#snapshots = none()
     return this.#changes.return()
   }
 
   throw(error: unknown): Promise<IteratorResult<CandleUpdate>> {
-    this.#snapshots.return?.()
+    this.#snapshots = none()
     return this.#changes.throw(error)
   }
 
@@ -62,6 +62,8 @@ export class LiveCandleSubscription implements AsyncIterableIterator<CandleUpdat
     return kept
   }
 }
+
+const none = (): Iterator<CandleUpdate> => [][Symbol.iterator]()
 
 /** Without what a later update of the same candle tells too. */
 export function withoutOvertaken(updates: readonly CandleUpdate[]): CandleUpdate[] {
