@@ -277,9 +277,14 @@ export class LiveCandleBuilder {
     return closed && (isDaily(this.#interval) || this.#endMsOf(epoch) <= nowMs)
   }
 
-  /** Whether the source knew all of a candle when it was asked; the answer may be as old as open ends are kept. */
+  /**
+   * Whether the source knew all of a candle when it was asked. What it takes for closed may have been asked for while the candle
+   * formed; what it does not may be as old as open ends are kept, and where the source was not reached, of any age.
+   */
   #isFinal({ epoch, closed }: Candle, askedMs: number): boolean {
-    return closed || this.#endMsOf(epoch) <= askedMs - openLifetimeMs(this.#interval)
+    if (closed && isDaily(this.#interval)) return true
+    const ageMs = this.#series.stale ? Number.POSITIVE_INFINITY : openLifetimeMs(this.#interval)
+    return this.#endMsOf(epoch) <= askedMs - (closed ? 0 : ageMs)
   }
 
   #endMsOf(epoch: number): number {

@@ -258,6 +258,18 @@ test('what the source tells of a closed candle counts once it can know all of it
   ])
 })
 
+test('what was stored of a candle while it formed is not its end, however long ago that was', () => {
+  const { price, pass, adopt } = minutes()
+  price('14:30:10', 100)
+  pass('14:31:00')
+  assert.deepEqual(adopt('14:50:00', [minute('14:30', 90, { closed: false })], { stale: true }), [])
+  // Told as closed by who read the answer, but asked for before the end.
+  const early = minutes()
+  early.price('14:30:10', 100)
+  early.pass('14:31:00')
+  assert.deepEqual(early.adopt('14:30:59', [minute('14:30', 90)]), [])
+})
+
 test('into the candle that forms goes what the source has of it and prices did not tell', () => {
   const { price, adopt } = minutes()
   adopt('14:30:30', [minute('14:30', 100, { high: 105, low: 95, volume: 50, closed: false })])
