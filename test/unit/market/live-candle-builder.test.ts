@@ -209,6 +209,16 @@ test('a status and a price that is told again change nothing', () => {
   assert.deepEqual(price('14:30:30', 101, { volume: 30 }), ['UPDATE 14:30 r2 100 101 100 101 10'])
 })
 
+test('a price that is told again does not undo what the source has told since', () => {
+  const { price, pass, adopt } = minutes()
+  price('14:30:10', 100)
+  pass('14:31:00')
+  assert.deepEqual(adopt('14:31:10', [minute('14:30', 100, { close: 99, low: 99 })]), [
+    'CLOSE 14:30 r3 100 100 99 99 0',
+  ])
+  assert.deepEqual(price('14:30:10', 100), [])
+})
+
 test('volume is the difference of that of the day, never negative, and null where none is told', () => {
   const { price } = minutes()
   assert.deepEqual(price('14:30:10', 100, { volume: 1000 }), ['UPDATE 14:30 r1 100 100 100 100 0'])
@@ -337,6 +347,9 @@ test('a closed candle is to be compared with the source, the one before a gap ag
   price('14:32:10', 100)
   builder.trim(1)
   assert.equal(builder.candles.length, 3)
+  const recent = minutes()
+  recent.adopt('14:31:05', [minute('14:30', 100)])
+  assert.equal(recent.builder.checks.oldest, epochAt('2025-01-08T14:30:00Z'))
   const settled = minutes()
   settled.adopt('14:40:00', [candleAt('2025-01-08T14:00:00Z', 100)])
   assert.equal(settled.builder.checks.oldest, Number.POSITIVE_INFINITY)

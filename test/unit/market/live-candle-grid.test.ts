@@ -38,7 +38,9 @@ const allOf = new Map(
       return compose(interval, bars, options).map(({ epoch }) => epoch)
     }
     const starts = new Map(intervals.map((interval) => [interval, startsOf(interval)]))
-    return [model, { sessions, hours, starts }] as const
+    // One for all times, as in a series that is open for weeks.
+    const grids = new Map(intervals.map((interval) => [interval, new CandleGrid(interval, false, hours)]))
+    return [model, { sessions, starts, grids }] as const
   }),
 )
 
@@ -48,14 +50,13 @@ test('a price of the regular session goes into the candle that the candles of ev
     interval: fc.constantFrom(...intervals),
     session: fc.nat({ max: 30 }),
     through: fc.double({ min: 0, max: 0.999, noNaN: true }),
-    extendedHours: fc.boolean(),
   })
   fc.assert(
-    fc.property(anywhere, ({ model, interval, session, through, extendedHours }) => {
-      const { sessions, hours, starts } = allOf.get(model) ?? assert.fail()
+    fc.property(anywhere, ({ model, interval, session, through }) => {
+      const { sessions, starts, grids } = allOf.get(model) ?? assert.fail()
       const { day, start, end } = sessions[session] ?? assert.fail()
       const time = start + (end - start) * through
-      const grid = new CandleGrid(interval, extendedHours, hours)
+      const grid = grids.get(interval) ?? assert.fail()
       const expected = starts.get(interval)?.findLast((epoch) => epoch <= (isDaily(interval) ? day * 86_400 : time))
       assert.equal(grid.startOf(quoteAt(time * 1000, 1)), expected)
       assert.equal(grid.dateOf(Math.floor(time)), day * 86_400)
@@ -82,6 +83,13 @@ test('what is told after the bell is the close of the last candle, also of an ho
   // A session that runs on is longer than it was taken for.
   assert.equal(startAt('MINUTE_5', '2025-01-08T21:07:00Z'), '01-08T21:05')
   assert.equal(startAt('MINUTE_1', '2025-01-08T00:00:00Z', {}, { hours: roundTheClock }), '01-08T00:00')
+})
+
+test('the bell follows the clock of the exchange over a change of daylight saving', () => {
+  const grid = new CandleGrid('MINUTE_5', false, newYork)
+  const startOf = (iso: string) => grid.startOf(quoteAt(at(iso), 1, { marketState: 'CLOSED' }))
+  assert.equal(startOf('2025-03-07T21:07:00Z'), epochAt('2025-03-07T20:55:00Z'))
+  assert.equal(startOf('2025-03-10T20:07:00Z'), epochAt('2025-03-10T19:55:00Z'))
 })
 
 test('prices from before and after the session go only into candles of extended hours, and never into days and longer', () => {

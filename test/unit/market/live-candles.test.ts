@@ -166,7 +166,7 @@ test('prices that come while the first candles are loaded go into them', async (
 
 test('with from come all candles since as they stand, then what changes: nothing left out or twice, whatever comes meanwhile', async (t) => {
   const history = Array.from({ length: 30 }, (_, i) => minute(`14:${String(30 + i)}`, i))
-  const { subscribe, price, pass, world, settle } = open(t, '15:00:30', history)
+  const { subscribe, price, pass, world, settle, feeds } = open(t, '15:00:30', history)
   const first = reader(await subscribe())
   await price(101)
   const gate = Promise.withResolvers<void>()
@@ -178,7 +178,16 @@ test('with from come all candles since as they stand, then what changes: nothing
   await pass(30)
   await price(103)
   gate.resolve()
+  let isSubscribed = false
+  const pushing = (async () => {
+    for (let i = 0; !isSubscribed || i < 20; i++) {
+      feeds[0]?.push(updateAt(at('2025-01-08T15:01:00Z') + i, 200 + i, { volume: 1000 }))
+      await (i % 2 === 0 ? nextTurn() : undefined)
+    }
+  })()
   const subscribed = reader(await subscribing)
+  isSubscribed = true
+  await pushing
   await price(104)
   await pass(60)
   const seen = await subscribed.take()
@@ -315,9 +324,9 @@ test('after a break in the prices what was missed is looked up at once and told 
 })
 
 test('with a new date all of history is looked up: a split has changed it, which is told of the last candles alone', async (t) => {
-  const history = ['23:56', '23:57', '23:58', '23:59'].map((time) => minute(time, 100))
+  const history = Array.from({ length: 10 }, (_, i) => minute(`23:${50 + i}`, 100))
   const { subscribe, price, pass, world } = open(t, '23:59:30', history)
-  const updates = reader(await subscribe({ earlier: 3 }))
+  const updates = reader(await subscribe({ earlier: 8 }))
   await pass(30)
   await updates.take()
   const split = history.map(({ epoch }) => ({ ...minute('23:56', 50), epoch }))
@@ -328,7 +337,7 @@ test('with a new date all of history is looked up: a split has changed it, which
   const seen = await updates.take()
   assert.deepEqual(
     seen.at(-1)?.series.earlier.map(({ close }) => close),
-    [50, 50, 50],
+    Array(8).fill(50),
   )
   const isHistory = ({ candle }: CandleUpdate) => candle.epoch < epochAt('2025-01-08T23:58:00Z')
   assert.equal(seen.some(isHistory), false)
