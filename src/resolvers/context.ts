@@ -9,6 +9,8 @@ import { anonymousOwner, type EnqueueRequest, type Job, type JobActionOutcome } 
 import type { Listing } from '../domain/quote.ts'
 import type { SignalKey, StoredSignal } from '../domain/signal.ts'
 import type { CandleSeries } from '../market/candle-service.ts'
+import type { CandleOrder } from '../market/live-candle-series.ts'
+import type { CandleUpdate } from '../market/live-candle-update.ts'
 import { type AnalysisKey, type AnalysisPage, analysisName } from '../store/analysis-store.ts'
 import type { JobFilter } from '../store/job-store.ts'
 import type { SignalFilter, SignalPage } from '../store/signal-store.ts'
@@ -37,6 +39,9 @@ export interface Ports {
   }
   readonly prices: {
     subscribe(order: PriceOrder): Promise<PriceSubscription>
+  }
+  readonly liveCandles: {
+    subscribe(order: CandleOrder): Promise<AsyncIterableIterator<CandleUpdate>>
   }
   readonly jobs: {
     enqueue(request: EnqueueRequest): Promise<{ job: Job; deduplicated: boolean }>
