@@ -6,6 +6,7 @@ import type { Interval } from '../domain/interval.ts'
 import type { CandleSeries } from '../market/candle-service.ts'
 import type { Context } from './context.ts'
 import { warmUp } from './indicator.ts'
+import { answerRows } from './rows.ts'
 
 const defaultLast = 500
 const maxRows = 20_000
@@ -65,7 +66,8 @@ export async function loadCandles(
     extendedHours,
   })
   if (series.nodes.length > maxRows) throw tooManyRows()
-  return series
+  const rows = series.nodes.length
+  return answerRows({ rows, candles: rows }, context, () => series)
 }
 
 const tooManyRows = (): FinstageError =>
