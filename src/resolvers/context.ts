@@ -121,7 +121,9 @@ export interface Context extends Ports {
   readonly viewer: Viewer
   /** For a subscription: those of the current event. */
   loaders: Loaders
-  /** Forgets what was loaded, when a subscription's next event is worked on. */
+  /** How many candles and points it has been answered with: see `answerRows`. */
+  rowCount: number
+  /** Forgets what was loaded and counted, when a subscription's next event is worked on. */
   renewLoaders(): void
   /** A transport that can send the updates of a price subscription better than one by one takes it here. */
   onPrices?: (subscription: PriceSubscription) => void
@@ -132,8 +134,10 @@ export function createContext(ports: Ports): Context {
     ...ports,
     viewer: { id: anonymousOwner },
     loaders: new Loaders(ports),
+    rowCount: 0,
     renewLoaders() {
       this.loaders = new Loaders(ports)
+      this.rowCount = 0
     },
   }
   return context
