@@ -67,7 +67,10 @@ const source: MarketSource = {
     dividends: [],
     splits: [],
     finalBefore: end,
-    facts: { timezone: 'UTC', currency: 'USD', firstTradeEpoch: start, sessionOpens: end, hours: null },
+    facts: {
+      ...{ timezone: 'UTC', currency: 'USD', firstTradeEpoch: start },
+      ...{ sessionOpens: end, sessionCloses: null, hours: null },
+    },
   }),
 }
 

@@ -1,5 +1,5 @@
 // First figures, each beside a baseline measured in the same run. What they mean: bench/README.md
-// usage: npm run bench -- [--only http|subscriptions|polling|candles|backfill|queue|enqueue|analysis|responsive]
+// usage: npm run bench -- [--only http|subscriptions|polling|candles|indicators|backfill|queue|enqueue|analysis|responsive]
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -9,6 +9,7 @@ import { measureBackfill } from './backfill.ts'
 import { measureCandles } from './candles.ts'
 import { measureEnqueue } from './enqueue.ts'
 import { measureHttp } from './http.ts'
+import { measureIndicators } from './indicators.ts'
 import { machineFacts } from './machine.ts'
 import { measurePolling } from './polling.ts'
 import { stopAll } from './processes.ts'
@@ -21,6 +22,7 @@ const scenarios = {
   subscriptions: measureSubscriptions,
   polling: measurePolling,
   candles: measureCandles,
+  indicators: measureIndicators,
   backfill: measureBackfill,
   queue: measureQueue,
   enqueue: measureEnqueue,

@@ -9,6 +9,7 @@ import type { Health } from './health.ts'
 import { servePost } from './json-post.ts'
 import { Listener } from './listener.ts'
 import { WebSocketTransport } from './websocket.ts'
+import type { WebSocketLimits } from './websocket-limits.ts'
 
 /** GraphQL over HTTP, SSE and WebSocket, GraphiQL and health, on one port. */
 export class ApiServer {
@@ -23,8 +24,9 @@ export class ApiServer {
     health: Health
     log: Logger
     registry: Registry
+    webSocketLimits: WebSocketLimits
   }) {
-    const { host, port, schema, ports, health, log, registry } = options
+    const { host, port, schema, ports, health, log, registry, webSocketLimits } = options
     const graphql = createGraphQL({ schema, ports, log, registry })
     const page = new GraphiQLPage()
     this.#listener = new Listener({
@@ -44,7 +46,12 @@ export class ApiServer {
         }
       },
     })
-    this.#webSockets = new WebSocketTransport({ server: this.#listener.server, graphql: graphql.yoga, log, registry })
+    this.#webSockets = new WebSocketTransport({
+      ...{ log, registry },
+      graphql: graphql.yoga,
+      server: this.#listener.server,
+      limits: webSocketLimits,
+    })
   }
 
   get origin(): string {

@@ -76,6 +76,8 @@ export interface SeriesFacts {
   readonly firstTradeEpoch: number | null
   /** When any regular session opened or will, in epoch seconds: others open at the same time of the day. null: not known. */
   readonly sessionOpens: number | null
+  /** When that session closed or will, in epoch seconds. null: not known. */
+  readonly sessionCloses: number | null
   /** The hours of this series that run, ran last or come next, in epoch seconds; null: the source does not say. */
   readonly hours: TradingHours | null
 }

@@ -87,6 +87,7 @@ export function simulatedSource({
         currency: of.instrument.currency,
         firstTradeEpoch: historyStart,
         sessionOpens: today,
+        sessionCloses: today + 86_400,
         hours: { opens: today, closes: today + 86_400 },
       },
     }

@@ -124,6 +124,7 @@ export function readChart(
     currency: meta.currency,
     firstTradeEpoch: meta.firstTradeDate,
     sessionOpens: regular?.start ?? null,
+    sessionCloses: regular?.end ?? null,
     hours: trading,
   }
   return {

@@ -2,13 +2,20 @@ import DataLoader from 'dataloader'
 import type { SymbolAnalysis } from '../domain/analysis.ts'
 import type { CandleRequest } from '../domain/candle.ts'
 import type { Dividend, Split } from '../domain/corporate-action.ts'
+import type { FinstageError } from '../domain/errors.ts'
 import type { InstrumentMatch } from '../domain/instrument.ts'
 import type { Interval } from '../domain/interval.ts'
-import type { EnqueueRequest, Job, JobActionOutcome } from '../domain/job.ts'
-import type { PriceUpdate } from '../domain/price-update.ts'
+import { anonymousOwner, type EnqueueRequest, type Job, type JobActionOutcome } from '../domain/job.ts'
 import type { Listing } from '../domain/quote.ts'
+import type { SignalKey, StoredSignal } from '../domain/signal.ts'
 import type { CandleSeries } from '../market/candle-service.ts'
+import type { CandleOrder } from '../market/live-candle-series.ts'
+import type { CandleUpdate } from '../market/live-candle-update.ts'
+import { type AnalysisKey, type AnalysisPage, analysisName } from '../store/analysis-store.ts'
 import type { JobFilter } from '../store/job-store.ts'
+import type { SignalFilter, SignalPage } from '../store/signal-store.ts'
+import type { PriceOrder, PriceSubscription } from '../stream/price-subscription.ts'
+import { signalId } from './signal.ts'
 
 /** Who asks. */
 export interface Viewer {
@@ -32,7 +39,10 @@ export interface Ports {
     reachDays(interval: Interval): number | null
   }
   readonly prices: {
-    subscribe(symbols: readonly string[]): Promise<AsyncIterableIterator<PriceUpdate>>
+    subscribe(order: PriceOrder): Promise<PriceSubscription>
+  }
+  readonly liveCandles: {
+    subscribe(order: CandleOrder): Promise<AsyncIterableIterator<CandleUpdate>>
   }
   readonly jobs: {
     enqueue(request: EnqueueRequest): Promise<{ job: Job; deduplicated: boolean }>
@@ -47,7 +57,19 @@ export interface Ports {
   readonly analyses: {
     find(id: string): Promise<SymbolAnalysis | null>
     ofJob(jobId: string): Promise<SymbolAnalysis[]>
+    list(page: AnalysisPage): Promise<SymbolAnalysis[]>
+    /** One place for each key, in order. */
+    newest(keys: readonly AnalysisKey[]): Promise<(SymbolAnalysis | null)[]>
   }
+  readonly signals: {
+    list(page: SignalPage): Promise<StoredSignal[]>
+    /** One place for each key, in order. */
+    find(keys: readonly SignalKey[]): Promise<(StoredSignal | null)[]>
+  }
+  readonly signalFeed: {
+    follow(filter: SignalFilter): Promise<AsyncIterableIterator<StoredSignal | FinstageError>>
+  }
+  readonly limits: { readonly symbolsPerSubscription: number }
 }
 
 /**
@@ -55,12 +77,14 @@ export interface Ports {
  * operations need none of it.
  */
 export class Loaders {
-  readonly #market: Ports['market']
   readonly #listings = new Map<string, Listing | Promise<Listing>>()
+  readonly #ports: Ports
   #candles: DataLoader<CandleRequest, CandleSeries, string> | undefined
+  #signal: DataLoader<SignalKey, StoredSignal | null, string> | undefined
+  #latestAnalysis: DataLoader<AnalysisKey, SymbolAnalysis | null, string> | undefined
 
-  constructor({ market }: Ports) {
-    this.#market = market
+  constructor(ports: Ports) {
+    this.#ports = ports
   }
 
   /**
@@ -70,14 +94,25 @@ export class Loaders {
   listing(symbol: string): Listing | Promise<Listing> {
     const known = this.#listings.get(symbol)
     if (known) return known
-    const listing = this.#market.listing(symbol)
+    const listing = this.#ports.market.listing(symbol)
     this.#listings.set(symbol, listing)
     return listing
   }
 
   get candles(): DataLoader<CandleRequest, CandleSeries, string> {
-    this.#candles ??= new DataLoader((requests) => this.#market.candles(requests), { cacheKeyFn: JSON.stringify })
+    this.#candles ??= new DataLoader((requests) => this.#ports.market.candles(requests), { cacheKeyFn: JSON.stringify })
     return this.#candles
+  }
+
+  /** null: it is not stored. */
+  get signal(): DataLoader<SignalKey, StoredSignal | null, string> {
+    this.#signal ??= new DataLoader((keys) => this.#ports.signals.find(keys), { cacheKeyFn: signalId })
+    return this.#signal
+  }
+
+  get latestAnalysis(): DataLoader<AnalysisKey, SymbolAnalysis | null, string> {
+    this.#latestAnalysis ??= new DataLoader((keys) => this.#ports.analyses.newest(keys), { cacheKeyFn: analysisName })
+    return this.#latestAnalysis
   }
 }
 
@@ -86,17 +121,23 @@ export interface Context extends Ports {
   readonly viewer: Viewer
   /** For a subscription: those of the current event. */
   loaders: Loaders
-  /** Forgets what was loaded, when a subscription's next event is worked on. */
+  /** How many candles and points it has been answered with: see `answerRows`. */
+  rowCount: number
+  /** Forgets what was loaded and counted, when a subscription's next event is worked on. */
   renewLoaders(): void
+  /** A transport that can send the updates of a price subscription better than one by one takes it here. */
+  onPrices?: (subscription: PriceSubscription) => void
 }
 
 export function createContext(ports: Ports): Context {
   const context: Context = {
     ...ports,
-    viewer: { id: 'anonymous' },
+    viewer: { id: anonymousOwner },
     loaders: new Loaders(ports),
+    rowCount: 0,
     renewLoaders() {
       this.loaders = new Loaders(ports)
+      this.rowCount = 0
     },
   }
   return context

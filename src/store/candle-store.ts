@@ -34,6 +34,8 @@ export interface SeriesState {
   readonly firstTradeEpoch: number | null
   /** When any regular session opened, in epoch seconds. */
   readonly sessionOpens: number | null
+  /** When it closed if it was as long as the longest that was seen, so that a half day says nothing about other dates. */
+  readonly sessionCloses: number | null
   /** Candles from here on were still forming when they were stored, in epoch seconds; null: none was. */
   readonly openFrom: number | null
   /** Another one means that candles that were here are to be fetched again. */
@@ -49,6 +51,7 @@ export interface FetchedCandles extends Actions, StoredCandles {
     readonly currency: string | null
     readonly firstTradeEpoch: number | null
     readonly sessionOpens: number | null
+    readonly sessionCloses: number | null
   } | null
   /** When the fetch began, in epoch milliseconds. */
   readonly startedMs: number
@@ -86,8 +89,8 @@ export class CandleStore {
     const { rows } = await this.#pool.query<SeriesState>({
       name: 'candle-state',
       text: `SELECT id, timezone, currency, first_trade::float8 AS "firstTradeEpoch", session_opens::float8 AS "sessionOpens",
-               open_from::float8 AS "openFrom", generation, ${epochMs('received_at')} AS "receivedAtMs",
-               ${epochMs('basis_at')} AS "basisAtMs",
+               session_closes::float8 AS "sessionCloses", open_from::float8 AS "openFrom", generation,
+               ${epochMs('received_at')} AS "receivedAtMs", ${epochMs('basis_at')} AS "basisAtMs",
                (SELECT ${epochMs('coalesce(max(actions_at), min(basis_at))')} FROM finstage.candle_series
                 WHERE source = $1 AND symbol = $2) AS "actionsAtMs",
                (SELECT coalesce(json_agg(json_build_object('from', lower(gap), 'to', upper(gap)) ORDER BY gap), '[]')
@@ -168,7 +171,8 @@ export class CandleStore {
     await transaction(this.#pool, async (client) => {
       await lockSymbol(client, series)
       const { rows } = await client.query<{ id: number }>(
-        `UPDATE finstage.candle_series SET covered = '{}', currency = NULL, generation = generation + 1
+        `UPDATE finstage.candle_series
+         SET covered = '{}', currency = NULL, session_closes = NULL, generation = generation + 1
          WHERE source = $1 AND symbol = $2 AND interval = $3 AND extended_hours = $4 RETURNING id`,
         keyOf(series),
       )
@@ -279,24 +283,28 @@ async function upsertSeries(
   const openFrom = candles.find(({ closed }) => !closed)?.epoch ?? null
   const { rows } = await client.query<{ id: number; isLate: boolean }>(
     `INSERT INTO finstage.candle_series AS known
-       (source, symbol, interval, extended_hours, timezone, currency, first_trade, session_opens, open_from, received_at, basis_at)
-     VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, to_timestamp($10::float8 / 1000), to_timestamp($10::float8 / 1000))
+       (source, symbol, interval, extended_hours, timezone, currency, first_trade, session_opens, session_closes,
+        open_from, received_at, basis_at)
+     VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, to_timestamp($11::float8 / 1000), to_timestamp($11::float8 / 1000))
      ON CONFLICT (source, symbol, interval, extended_hours) DO UPDATE SET
        timezone = coalesce(excluded.timezone, known.timezone),
        currency = coalesce(excluded.currency, known.currency),
        first_trade = coalesce(excluded.first_trade, known.first_trade),
        session_opens = coalesce(excluded.session_opens, known.session_opens),
+       session_closes = coalesce(excluded.session_opens + greatest(excluded.session_closes - excluded.session_opens,
+         known.session_closes - known.session_opens), known.session_closes),
        open_from = CASE WHEN known.received_at <= excluded.received_at
-           AND (excluded.open_from IS NOT NULL OR known.open_from >= $11 AND known.open_from < $12)
+           AND (excluded.open_from IS NOT NULL OR known.open_from >= $12 AND known.open_from < $13)
          THEN excluded.open_from ELSE known.open_from END,
        received_at = greatest(known.received_at, excluded.received_at)
-     RETURNING id, received_at > to_timestamp($10::float8 / 1000) AS "isLate"`,
+     RETURNING id, received_at > to_timestamp($11::float8 / 1000) AS "isLate"`,
     [
       ...keyOf(series),
       facts?.timezone ?? null,
       facts?.currency ?? null,
       facts?.firstTradeEpoch ?? null,
       facts?.sessionOpens ?? null,
+      facts?.sessionCloses ?? null,
       openFrom,
       startedMs,
       span.from,

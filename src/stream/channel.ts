@@ -34,6 +34,13 @@ export class Channel<T> implements AsyncIterableIterator<T> {
     this.#compactBeyond = this.#waiting.length > maxWaiting ? this.#waiting.length * 2 : maxWaiting
   }
 
+  /** Takes out all that waits. */
+  drain(): T[] {
+    const waiting = this.#waiting
+    this.#waiting = []
+    return waiting
+  }
+
   /** The reader gets what waits, and then the end. */
   end(): void {
     if (this.#state === 'open') this.#state = 'ending'

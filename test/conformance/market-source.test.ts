@@ -199,6 +199,7 @@ for (const [name, open] of Object.entries(subjects)) {
         assert.ok(facts)
         new Intl.DateTimeFormat('en', { timeZone: facts.timezone })
         assert.ok(facts.hours && facts.hours.opens < facts.hours.closes)
+        assert.ok(facts.sessionOpens !== null && facts.sessionOpens < (facts.sessionCloses ?? 0))
         assert.ok(facts.firstTradeEpoch === null || facts.firstTradeEpoch < startMs / 1000)
         told.push(facts)
       }

@@ -169,6 +169,29 @@ test('during an outage what is stored comes as stale, with the time when it was 
   assert.equal(afterwards.receivedAtMs, set.now * 1000)
 })
 
+test('what is stored does not fail for want of the candles before it, whatever it is adjusted for', async () => {
+  const adjustments = ['NONE', 'SPLITS', 'SPLITS_AND_DIVIDENDS'] as const
+  const ranges = [
+    ['DAY_1', 20],
+    ['WEEK_1', 4],
+    ['HOUR_1', 30],
+  ] as const
+  for (const adjustment of adjustments) {
+    for (const [interval, last] of ranges) {
+      for (const failure of [unavailable, symbolNotFound('gone')]) {
+        const set = setting('2025-03-12T22:00:00Z')
+        const request = requestOf(newSymbol(), { interval, last, adjustment })
+        const before = await ask(set, request)
+        assert.equal(before.nodes.length, last)
+        set.fails = failure
+        const { nodes, earlier, stale } = await ask(set, { ...request, earlier: 150 })
+        assert.deepEqual([nodes, stale], [before.nodes, true], `${adjustment} ${interval} ${failure.code}`)
+        assert.ok(earlier.every(({ epoch }) => epoch < (nodes[0]?.epoch ?? 0)))
+      }
+    }
+  }
+})
+
 test('a running candle that cannot be asked for any more stays open, whatever the clock says', async () => {
   const set = setting('2025-03-12T15:00:00Z')
   const symbol = newSymbol()
@@ -457,5 +480,18 @@ test('prices as traded go back as far as all others', async () => {
       const asTraded = await ask(set, { ...request, adjustment: 'NONE' })
       assert.deepEqual([asTraded.nodes, asTraded.hasEarlier], [adjusted.nodes, false], interval)
     }
+  }
+})
+
+test('a series says by which clock its sessions open and close, whatever its interval is made of', async () => {
+  const set = setting('2025-03-12T15:00:00Z')
+  const symbol = newSymbol()
+  for (const interval of ['DAY_1', 'MONTH_1', 'MINUTE_30'] as const) {
+    const { sessions } = await ask(set, requestOf(symbol, { interval, last: 5, earlier: 0 }))
+    const { opens, closes } = sessions
+    assert.equal(sessions.timezone, 'America/New_York', interval)
+    const clock = (epoch: number | null) =>
+      new Date((epoch ?? 0) * 1000).toLocaleTimeString('en-GB', { timeZone: sessions.timezone })
+    assert.deepEqual([clock(opens), clock(closes)], ['09:30:00', '16:00:00'], interval)
   }
 })

@@ -43,6 +43,7 @@ interface Said {
   readonly splits?: readonly Split[]
   readonly dividends?: readonly Dividend[]
   readonly finalBefore?: number
+  readonly facts?: FetchedCandles['facts']
 }
 
 function write(series: Series, span: Span, said: Said): Promise<number | null> {
@@ -252,4 +253,25 @@ test('a series that is forgotten has nothing left', async () => {
   await write(days, year, { at: '2026-01-12T00:00:00Z', candles: candles(year, daySeconds, 5) })
   await store.forget(days)
   assert.deepEqual(await stored(days, year), { candles: [], excluded: [], gaps: [year] })
+})
+
+test('a session closes when the longest that was seen would, whatever half day was seen last', async () => {
+  const series = seriesOf('HALF')
+  const told = (date: string, opens: number, hours: number): Said => ({
+    at: `${date}T23:00:00Z`,
+    facts: {
+      ...{ timezone: 'America/New_York', currency: 'USD', firstTradeEpoch: null },
+      ...{ sessionOpens: day(date) + opens * 3600, sessionCloses: day(date) + (opens + hours) * 3600 },
+    },
+  })
+  const closes = async (said: Said): Promise<number | null | undefined> => {
+    await write(series, year, said)
+    return (await store.state(series, year))?.sessionCloses
+  }
+  assert.equal(await closes(told('2025-07-03', 13.5, 3.5)), day('2025-07-03') + 17 * 3600)
+  assert.equal(await closes(told('2025-07-07', 13.5, 6.5)), day('2025-07-07') + 20 * 3600)
+  assert.equal(await closes(told('2025-11-28', 14.5, 3.5)), day('2025-11-28') + 21 * 3600)
+  assert.equal(await closes({ at: '2025-12-01T23:00:00Z' }), day('2025-11-28') + 21 * 3600)
+  await store.forget(series)
+  assert.equal(await closes(told('2025-12-24', 14.5, 3.5)), day('2025-12-24') + 18 * 3600)
 })

@@ -161,6 +161,7 @@ export function modelSource(model: Model, now: () => number): MarketSource & { r
         currency: 'USD',
         firstTradeEpoch: sessions[0]?.start ?? null,
         sessionOpens: sessions[0]?.start ?? null,
+        sessionCloses: sessions[0]?.end ?? null,
         hours: hours(),
       },
     }

@@ -303,6 +303,7 @@ test('extended hours change nothing in a market that never closes, and nothing i
   assert.deepEqual([batch.dividends, batch.splits], [[], []])
   assert.equal(batch.finalBefore, midnight)
   assert.deepEqual(batch.facts?.hours, { opens: midnight, closes: midnight + day })
+  assert.equal(batch.facts?.sessionCloses, midnight + day)
 })
 
 test('a search ranks symbols that begin with the text before names that hold it', async () => {

@@ -387,9 +387,13 @@ test('facts tell zone, currency, first trade and hours, and null for what Yahoo 
     currency: 'USD',
     firstTradeEpoch: 345_479_400,
     sessionOpens: start,
+    sessionCloses: end,
     hours: { opens: start, closes: end },
   })
-  const unsaid = { timezone: 'UTC', currency: null, firstTradeEpoch: null, sessionOpens: null, hours: null }
+  const unsaid = {
+    ...{ timezone: 'UTC', currency: null, firstTradeEpoch: null },
+    ...{ sessionOpens: null, sessionCloses: null, hours: null },
+  }
   assert.deepEqual(read([], 'DAY_1', noon, {}).facts, unsaid)
   const odd = {
     exchangeTimezoneName: 'Mars/Olympus',

@@ -11,25 +11,25 @@ function updateOf(symbol: string, seq: number, kind: PriceUpdateKind = 'TICK'): 
     ...{ ...none, ...unsaid, symbol, price: seq, currency: 'USD', marketState: 'REGULAR', timeMs: seq },
     ...{ regularPrice: null, source: 'SIMULATED', receivedAtMs: seq, delayMinutes: null, stale: false },
   }
-  return { kind, seq, publishedAtMs: seq, quote }
+  return { kind, run: 'r', seq, publishedAtMs: seq, quote }
 }
 
 const shown = ({ kind, seq, quote }: PriceUpdate): string => `${kind} ${quote.symbol} ${seq}`
 
 function open(symbols: readonly string[] = ['A', 'B']) {
   const ended: PriceSubscription[] = []
-  const subscription = new PriceSubscription(symbols, (which) => ended.push(which))
+  const subscription = new PriceSubscription({ symbols, throttleMs: 0, after: new Map() }, (which) => ended.push(which))
+  const seats = new Map(subscription.seats.map((seat) => [seat.symbol, seat]))
   return {
     subscription,
     ended,
     push: (run: string, ...updates: PriceUpdate[]) => {
-      for (const update of updates) subscription.push({ run, update })
+      for (const update of updates) seats.get(update.quote.symbol)?.push({ ...update, run })
     },
     /** All that waits, when nothing more comes. */
-    rest: async (): Promise<PriceUpdate[]> => {
-      subscription.updates.end()
+    rest: (): PriceUpdate[] => {
       const rest: PriceUpdate[] = []
-      for await (const update of subscription.updates) rest.push(update)
+      subscription.pipe({ update: (update) => rest.push(update), end: () => {} })
       return rest
     },
   }
@@ -45,20 +45,20 @@ test('the first update of a symbol is told as SNAPSHOT, what goes on from there 
     updateOf('A', 9, 'STATUS'),
     updateOf('B', 4),
   )
-  assert.deepEqual((await rest()).map(shown), ['SNAPSHOT A 7', 'TICK A 8', 'SNAPSHOT B 3', 'STATUS A 9', 'TICK B 4'])
+  assert.deepEqual(rest().map(shown), ['SNAPSHOT A 7', 'TICK A 8', 'SNAPSHOT B 3', 'STATUS A 9', 'TICK B 4'])
 })
 
 test('an update that was seen, or is older than one that was, is not told', async () => {
   const { push, rest } = open()
   push('r', updateOf('A', 5), updateOf('A', 5), updateOf('A', 4), updateOf('B', 1), updateOf('A', 6), updateOf('A', 5))
-  assert.deepEqual((await rest()).map(shown), ['SNAPSHOT A 5', 'SNAPSHOT B 1', 'TICK A 6'])
+  assert.deepEqual(rest().map(shown), ['SNAPSHOT A 5', 'SNAPSHOT B 1', 'TICK A 6'])
 })
 
 test('the first update of another run is told as SNAPSHOT, whatever its number, and that run goes on', async () => {
   const { push, rest } = open()
   push('old', updateOf('A', 100), updateOf('B', 100))
   push('new', updateOf('A', 1), updateOf('A', 2), updateOf('B', 200), updateOf('A', 2))
-  assert.deepEqual((await rest()).map(shown), [
+  assert.deepEqual(rest().map(shown), [
     'SNAPSHOT A 100',
     'SNAPSHOT B 100',
     'SNAPSHOT A 1',
@@ -70,7 +70,7 @@ test('the first update of another run is told as SNAPSHOT, whatever its number, 
 test('a gap in the numbers is passed on: a reader can see that something was left out', async () => {
   const { push, rest } = open()
   push('r', updateOf('A', 1), updateOf('A', 5))
-  assert.deepEqual((await rest()).map(shown), ['SNAPSHOT A 1', 'TICK A 5'])
+  assert.deepEqual(rest().map(shown), ['SNAPSHOT A 1', 'TICK A 5'])
 })
 
 test('a reader who is slow keeps the newest of each symbol, in order, and what waits for it stays bounded', async () => {
@@ -85,7 +85,7 @@ test('a reader who is slow keeps the newest of each symbol, in order, and what w
       order.push(`${symbol} ${seq}`)
     }
   }
-  const waiting = await rest()
+  const waiting = rest()
   assert.ok(waiting.length <= 1024 + symbols.length, `${waiting.length} wait`)
   const place = new Map(order.map((update, i) => [update, i]))
   const places = waiting.map(({ seq, quote }) => place.get(`${quote.symbol} ${seq}`) ?? assert.fail())
@@ -99,14 +99,17 @@ test('a reader who is slow keeps the newest of each symbol, in order, and what w
     assert.equal(kept && `${symbol} ${kept.seq}`, last)
   }
   assert.equal(waiting.find(({ quote }) => quote.symbol === 'S0')?.kind, 'SNAPSHOT')
-  assert.equal(subscription.symbols, symbols)
+  assert.deepEqual(
+    subscription.seats.map(({ symbol }) => symbol),
+    symbols,
+  )
 })
 
 test('a reader that keeps up is given every update', async () => {
   const { subscription, push } = open(['A'])
   for (let seq = 1; seq <= 5000; seq++) {
     push('r', updateOf('A', seq))
-    assert.equal((await subscription.updates.next()).value?.seq, seq)
+    assert.equal((await subscription.next()).value?.seq, seq)
   }
 })
 
@@ -122,9 +125,9 @@ test('what a slow reader skips to is no mere STATUS where it skipped a price', a
 
 test('who made the subscription is told once that it has ended, and by which', async () => {
   const { subscription, ended } = open()
-  const pending = subscription.updates.next()
-  await subscription.updates.return()
-  await subscription.updates.return()
+  const pending = subscription.next()
+  await subscription.return()
+  await subscription.return()
   assert.deepEqual(ended, [subscription])
   assert.equal((await pending).done, true)
 })
