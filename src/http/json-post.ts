@@ -87,9 +87,8 @@ function readyOperation(graphql: GraphQL, body: Buffer): Ready | undefined {
   }
   if (!isObject(parameters)) return undefined
   for (const name in parameters) if (!parameterNames.has(name)) return undefined
-  const { query, operationName, variables, extensions } = parameters
+  const { query, variables, extensions } = parameters
   if (typeof query !== 'string') return undefined
-  if (!isMissing(operationName) && typeof operationName !== 'string') return undefined
   if (!isMissing(variables) && !isObject(variables)) return undefined
   if (!isMissing(extensions) && !isObject(extensions)) return undefined
   const request = parameters as OperationRequest
