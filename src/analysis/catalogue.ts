@@ -12,7 +12,8 @@ import { emaSettling, psarWarmUp, wilderSettling } from './warm-up.ts'
 /** A number of candles. */
 const period = (byDefault: number) => ({ type: 'Int', default: byDefault, min: 1, max: 1000 }) as const
 const multiple = (byDefault: number) => ({ type: 'Float', default: byDefault, min: 0.0001, max: 100 }) as const
-const acceleration = (byDefault: number) => ({ type: 'Float', default: byDefault, min: 0.0001, max: 1 }) as const
+/** Slower ones would take more history than there is to forget where they began. */
+const acceleration = (byDefault: number, min: number) => ({ type: 'Float', default: byDefault, min, max: 1 }) as const
 const source = { type: 'PriceField', default: 'CLOSE', values: priceFields } as const
 
 const wilder = 'J. W. Wilder, New Concepts in Technical Trading Systems, 1978'
@@ -169,7 +170,7 @@ export const catalogue = {
     description:
       'Parabolic stop and reverse, in the unit of the prices; `step` is added to its acceleration, up to `max`',
     source: wilder,
-    parameters: { step: acceleration(0.02), max: acceleration(0.2) },
+    parameters: { step: acceleration(0.02, 0.001), max: acceleration(0.2, 0.01) },
     point: 'IndicatorPoint',
     warmUp: ({ step, max }) => psarWarmUp(step, max),
     compute: ({ candles }, { step, max }) => ({ value: trend.psar(candles, step, max) }),

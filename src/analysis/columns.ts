@@ -27,6 +27,19 @@ export function toColumns(candles: readonly Candle[]): Columns {
   }
 }
 
+/** The newest so many candles, or all where there are not so many. */
+export function newest({ epoch, open, high, low, close, volume }: Columns, count: number): Columns {
+  const from = Math.max(0, epoch.length - count)
+  return {
+    epoch: epoch.subarray(from),
+    open: open.subarray(from),
+    high: high.subarray(from),
+    low: low.subarray(from),
+    close: close.subarray(from),
+    volume: volume.subarray(from),
+  }
+}
+
 /**
  * HL2, HLC3, OHLC4: the mean of high and low (and close) (and open). It is rounded to 14 digits: quotes are decimals, to which
  * doubles only come near, and candles whose prices add up to the same are to have the same mean.

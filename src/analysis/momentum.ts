@@ -46,7 +46,7 @@ export function rsi(values: Float64Array, period: number): Float64Array {
 export function cci(candles: Columns, period: number): Float64Array {
   const typical = prices(candles, 'HLC3')
   const means = sma(typical, period)
-  const deviations = meanDeviations(typical, period, means, Math.abs)
+  const deviations = meanDeviations(typical, period, means, 1)
   return deviations.map((deviation, i) =>
     deviation === 0 ? 0 : ratio((typical[i] as number) - (means[i] as number), 0.015 * deviation),
   )

@@ -3,7 +3,7 @@ import { FinstageError } from '../domain/errors.ts'
 import type { Interval } from '../domain/interval.ts'
 import type { Signal } from '../domain/signal.ts'
 import { catalogue } from './catalogue.ts'
-import type { Columns } from './columns.ts'
+import { type Columns, newest } from './columns.ts'
 import type { IndicatorInput } from './indicator.ts'
 import { sma } from './moving-averages.ts'
 import { type Reading, scoreOf, sentimentOf, trendOf } from './sentiment.ts'
@@ -141,16 +141,6 @@ function newestSignals({ candles: all, closedCount, ...series }: FindingsInput):
     .filter(({ index }) => index >= end - signalCandles && index < end)
     .map((found) => namedSignal(found, candles.epoch[found.index] as number, series))
 }
-
-/** So many of the newest candles, or all where there are not so many. */
-const newest = ({ epoch, open, high, low, close, volume }: Columns, count: number): Columns => ({
-  epoch: epoch.subarray(-count),
-  open: open.subarray(-count),
-  high: high.subarray(-count),
-  low: low.subarray(-count),
-  close: close.subarray(-count),
-  volume: volume.subarray(-count),
-})
 
 /** null where the newest candle has none. */
 function newestValue(values: Float64Array): number | null {

@@ -14,7 +14,7 @@ export const atr = (candles: Columns, period: number): Float64Array => wilder(tr
 /** middle: the mean of the last `period` values; upper and lower: `stdDev` population standard deviations from it. */
 export function bollingerBands(values: Float64Array, period: number, stdDev: number) {
   const middle = sma(values, period)
-  const variances = meanDeviations(values, period, middle, (deviation) => deviation * deviation)
+  const variances = meanDeviations(values, period, middle, 2)
   return around(
     middle,
     variances.map((variance) => stdDev * Math.sqrt(variance)),

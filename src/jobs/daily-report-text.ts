@@ -33,6 +33,10 @@ const inWords: Readonly<Record<SignalKind, string>> = {
   VOLUME_SPIKE: 'moved on far more volume than usual',
 }
 
+/** The trading date that they are of: YYYY-MM-DD. */
+export const dateOf = ({ asOfMs }: Pick<SymbolFindings, 'asOfMs'>): string =>
+  new Date(asOfMs).toISOString().slice(0, 10)
+
 /** The report for people to read, in lines. `date`: YYYY-MM-DD. */
 export function dailyReportText(
   date: string,
@@ -45,7 +49,7 @@ export function dailyReportText(
     `Daily report for ${longDate(date)}`,
     '',
     'Markets',
-    ...reported.map(marketLine),
+    ...reported.map((market) => marketLine(market, date)),
     '',
     'New signals',
     ...(signals.length > 0 ? signals : ['- none']),
@@ -53,14 +57,16 @@ export function dailyReportText(
   ].join('\n')
 }
 
-function marketLine(market: Reported): string {
+function marketLine(market: Reported, date: string): string {
   const { price, decimals, changePercent, sentiment, findings } = market
   const { trend, source } = findings
+  const day = dateOf(findings)
   const amount = new Intl.NumberFormat('en-US', { minimumFractionDigits: decimals, maximumFractionDigits: decimals })
   const parts = [
     `${amount.format(price)}${changePercent === null ? '' : `, ${change(changePercent)}`}`,
     ...(sentiment === null ? [] : [`sentiment ${words(sentiment)}`]),
     ...(trend === null ? [] : [`trend ${words(trend)}`]),
+    ...(day === date ? [] : [`of ${longDate(day)}`]),
     ...(source === 'SIMULATED' ? ['simulated'] : []),
   ]
   return `- ${nameOf(market)}: ${parts.join('; ')}`

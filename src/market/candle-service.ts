@@ -101,7 +101,17 @@ export class CandleService {
     return this.#loader.store(this.#seriesOf(symbol, interval, false), { from, to: this.#end(interval, to) })
   }
 
+  /** The splits since the first candle have to be known, but no range fails for want of those that only candles before it need. */
   async #answer(request: CandleRequest): Promise<CandleSeries> {
+    try {
+      return await this.#answerWhole(request)
+    } catch (error) {
+      if (request.adjustment !== 'NONE' || request.earlier === 0 || !(error instanceof FinstageError)) throw error
+      return { ...(await this.#answerWhole({ ...request, earlier: 0 })), stale: true }
+    }
+  }
+
+  async #answerWhole(request: CandleRequest): Promise<CandleSeries> {
     const { interval } = request
     const to = this.#end(interval, request.to)
     const earliest = this.#loader.earliest(interval)

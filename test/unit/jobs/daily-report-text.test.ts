@@ -65,6 +65,14 @@ test('what is not known is not said, a day without signals says so, and simulate
   ])
 })
 
+test('what is of another day than the report says of which', () => {
+  const market = reported('BTC-USD', { sentiment: null }, { trend: null, asOfMs: Date.parse('2025-11-23T00:00:00Z') })
+  assert.equal(
+    dailyReportText('2025-11-25', [market], []).split('\n')[3],
+    '- BTC-USD: 6,705.12, up 1.23 %; of Sunday, 23 November 2025',
+  )
+})
+
 test('a change too small to be shown is none', () => {
   for (const [changePercent, words] of [
     [0, 'unchanged'],

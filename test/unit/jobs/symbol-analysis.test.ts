@@ -16,11 +16,12 @@ const days = daysOf(barsRaising.MA50_BREAKOUT_UP)
 const running = days.map((day, i): Candle => (i === days.length - 1 ? { ...day, closed: false } : day))
 
 /** A market that has these candles of every symbol, and what it was asked for. */
-function marketOf(answer: Pick<CandleSeries, 'nodes' | 'hasEarlier'> | Error) {
+function marketOf(answer: (Pick<CandleSeries, 'nodes' | 'hasEarlier'> & Partial<CandleSeries>) | Error) {
   const asked: CandleRequest[] = []
   const candles = async (requests: readonly CandleRequest[]): Promise<unknown[]> => {
     asked.push(...requests)
-    return [answer instanceof Error ? answer : { ...answer, source: 'SIMULATED', sessions }]
+    const usual = { source: 'SIMULATED', sessions, stale: false, isGone: false }
+    return [answer instanceof Error ? answer : { ...usual, ...answer }]
   }
   return { asked, market: { candles } as unknown as MarketService }
 }
@@ -50,6 +51,13 @@ test('where there is nothing earlier, the candles are known to be all', async ()
 test('what the market fails with is passed on', async () => {
   const { market } = marketOf(new FinstageError('SYMBOL_NOT_FOUND', 'unknown'))
   await assert.rejects(findingsInput(market, 'AAPL', 'DAY_1', null), { code: 'SYMBOL_NOT_FOUND' })
+})
+
+test('nothing is found in candles that may have gaps, as the source could not be asked or no longer knows the symbol', async () => {
+  const { market: away } = marketOf({ nodes: days, hasEarlier: true, stale: true })
+  await assert.rejects(findingsInput(away, 'AAPL', 'DAY_1', null), { code: 'SOURCE_UNAVAILABLE' })
+  const { market: gone } = marketOf({ nodes: days, hasEarlier: true, stale: true, isGone: true })
+  await assert.rejects(findingsInput(gone, 'AAPL', 'DAY_1', null), { code: 'SYMBOL_NOT_FOUND' })
 })
 
 test('findings come from a thread as they would from here, fail as they would, and end with an abort', async (t) => {
