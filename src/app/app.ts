@@ -18,6 +18,7 @@ import { pruneJobs } from '../jobs/prune-jobs.ts'
 import { JobRunner, jobConcurrency } from '../jobs/runner.ts'
 import { followSignals, seriesAtOnce } from '../jobs/signal-outcomes.ts'
 import { guardedFeed } from '../market/guarded-feed.ts'
+import { LiveCandles } from '../market/live-candles.ts'
 import { MarketService } from '../market/market-service.ts'
 import type { MarketSource } from '../market/market-source.ts'
 import { Quarantine } from '../market/quarantine.ts'
@@ -248,6 +249,7 @@ export class App {
     const hub = new PriceHub({ bus, registry, now })
     const { signals, analyses } = createStores(pool, source)
     const signalFeed = new SignalFeed({ store: signals, bus, log })
+    const liveCandles = new LiveCandles({ market, prices: hub, log, registry, now })
     const server = new ApiServer({
       host: config.HOST,
       port: config.PORT,
@@ -258,6 +260,7 @@ export class App {
       ports: {
         market,
         prices: hub,
+        liveCandles,
         jobs,
         analyses,
         signals,
@@ -277,6 +280,7 @@ export class App {
     this.#stops.push(() => jobs.stop())
     this.#stops.push(() => signalFeed.stop())
     this.#stops.push(() => hub.stop())
+    this.#stops.push(() => liveCandles.stop())
     // Before their streams are ended, which would tell a client that nothing more is to come.
     this.#stops.push(() => server.closeSockets())
     hub.start()

@@ -1,4 +1,11 @@
+import { FinstageError } from './errors.ts'
 import type { Interval } from './interval.ts'
+
+/** How many candles come in one answer at most. */
+export const maxCandles = 20_000
+
+export const tooManyCandles = (): FinstageError =>
+  new FinstageError('RANGE_NOT_AVAILABLE', `At most ${maxCandles} candles at once: ask for a shorter range`)
 
 /** Prices of one interval. Columns of one array each would be a third of the bytes; rows are what everybody reads. */
 export interface Candle {

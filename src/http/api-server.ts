@@ -1,3 +1,4 @@
+import type { IncomingMessage } from 'node:http'
 import type { GraphQLSchema } from 'graphql'
 import type { Registry } from 'prom-client'
 import type { Logger } from '../platform/logger.ts'
@@ -5,6 +6,7 @@ import type { Ports } from '../resolvers/context.ts'
 import { GraphiQLPage } from './graphiql.ts'
 import { createGraphQL, graphqlPath } from './graphql.ts'
 import type { Health } from './health.ts'
+import { servePost } from './json-post.ts'
 import { Listener } from './listener.ts'
 import { WebSocketTransport } from './websocket.ts'
 import type { WebSocketLimits } from './websocket-limits.ts'
@@ -31,10 +33,10 @@ export class ApiServer {
       host,
       port,
       serve(request, response) {
-        const path = request.url?.split('?')[0]
+        const path = pathOf(request)
         if (path === graphqlPath) {
           if (GraphiQLPage.isWanted(request)) void page.serve(request, response)
-          else void graphql(request, response)
+          else servePost(graphql, request, response)
         } else if (path === '/') {
           response.writeHead(302, { location: graphqlPath }).end()
         } else if (!health.serve(request, response)) {
@@ -45,7 +47,8 @@ export class ApiServer {
       },
     })
     this.#webSockets = new WebSocketTransport({
-      ...{ graphql, log, registry },
+      ...{ log, registry },
+      graphql: graphql.yoga,
       server: this.#listener.server,
       limits: webSocketLimits,
     })
@@ -72,4 +75,9 @@ export class ApiServer {
   stop(): Promise<void> {
     return this.#listener.stop()
   }
+}
+
+function pathOf({ url = '' }: IncomingMessage): string {
+  const end = url.indexOf('?')
+  return end < 0 ? url : url.slice(0, end)
 }

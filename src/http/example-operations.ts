@@ -31,6 +31,16 @@ subscription LivePrices {
   }
 }
 
+query Indicators {
+  candles(symbol: "AAPL", last: 100) {
+    columns { time close }
+    bollingerBands { epoch upper middle lower }
+    macd { epoch macd signal histogram }
+    stochastic { epoch k d }
+    signals { time kind direction price strength }
+  }
+}
+
 mutation Analyse {
   enqueueAnalysis(input: { symbols: ["AAPL", "MSFT", "NVDA"], priority: HIGH }) {
     ... on EnqueuePayload { job { id state } }
@@ -38,18 +48,84 @@ mutation Analyse {
   }
 }
 
+query LatestAnalysis {
+  instrument(symbol: "AAPL") {
+    name
+    latestAnalysis {
+      asOf
+      price
+      trend
+      sentiment
+      score
+      indicators { sma50 sma200 rsi14 macdHistogram adx14 }
+      signals { time kind direction }
+    }
+  }
+}
+
+query Signals {
+  signals(first: 10) {
+    edges {
+      node {
+        symbol
+        time
+        kind
+        direction
+        price
+        strength
+        outcome { return1d return1w return1m complete }
+      }
+    }
+  }
+}
+
+# Trades the signals since 2015, long and short.
+mutation Backtest {
+  enqueueBacktest(
+    input: {
+      symbols: ["AAPL", "MSFT", "NVDA"]
+      signals: [MA50_BREAKOUT_UP, MA50_BREAKOUT_DOWN, RSI_OVERSOLD]
+      from: "2015-01-01T00:00:00Z"
+      holdDays: 10
+      stopLoss: 0.05
+    }
+  ) {
+    ... on EnqueuePayload { job { id state } }
+    ... on InvalidInput { field message }
+  }
+}
+
+mutation Report {
+  enqueueDailyReport(input: { symbols: ["^GSPC", "AAPL", "NVDA"] }) {
+    ... on EnqueuePayload { job { id state } }
+    ... on InvalidInput { field message }
+  }
+}
+
+# What came of the jobs.
 query Jobs {
   jobs(first: 5) {
     edges {
       node {
         id
+        kind
         state
         progress
         result {
           ... on AnalysisResult {
-            analyses { symbol price trend indicators { sma20 sma50 rsi14 } }
+            analyses { symbol price trend sentiment score }
             failures { symbol code message }
           }
+          ... on BacktestResult {
+            tradeCount
+            winRate
+            totalReturn
+            benchmarkReturn
+            maxDrawdown
+            sharpe
+            bySignal { kind tradeCount winRate averageReturn }
+          }
+          ... on DailyReport { date text }
         }
       }
     }
@@ -57,7 +133,11 @@ query Jobs {
 }
 
 subscription JobProgress {
-  jobUpdates { id state progress attempt }
+  jobUpdates { id kind state progress attempt }
+}
+
+subscription NewSignals {
+  signalEvents { symbol interval time kind direction price strength }
 }
 
 query WeeksWithDividends {

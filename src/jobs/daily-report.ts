@@ -3,6 +3,7 @@ import type { FindingsInput } from '../analysis/symbol-findings.ts'
 import type { SymbolFindings } from '../domain/analysis.ts'
 import type { DailyReport } from '../domain/daily-report.ts'
 import { FinstageError } from '../domain/errors.ts'
+import type { Instrument } from '../domain/instrument.ts'
 import { anonymousOwner } from '../domain/job.ts'
 import { closedAt } from '../domain/session.ts'
 import type { Signal, SignalKey } from '../domain/signal.ts'
@@ -62,12 +63,11 @@ export function dailyReportTask(services: {
       })
       const [failure] = failures
       if (failure && results.size === 0) throw new FinstageError(failure.code, failure.message)
-      const listings = await market.listings([...results.keys()])
+      const instruments = await instrumentsOf(market, [...results.keys()])
       const reported = asked.flatMap((symbol): Reported[] => {
         const day = results.get(symbol)
         if (!day) return []
-        const listing = listings.get(symbol)
-        const known = listing instanceof Error ? null : listing?.instrument
+        const known = instruments.get(symbol)
         return [{ ...summary(day, endMs), name: known?.name ?? null, decimals: known?.priceDecimals ?? usualDecimals }]
       })
       const report = { ...reportOf(reported), failures, text: '' }
@@ -141,6 +141,17 @@ function reportOf(reported: readonly Reported[]): Pick<DailyReport, 'date' | 'ma
     })),
     newSignals: reported.flatMap(({ newSignals }) => newSignals.map(keyOf)),
   }
+}
+
+/** Those that the source tells of; a report can do without. */
+async function instrumentsOf(market: MarketService, symbols: readonly string[]): Promise<Map<string, Instrument>> {
+  const found = new Map<string, Instrument>()
+  const one = async (symbol: string): Promise<void> => {
+    const { instrument } = await market.listing(symbol)
+    found.set(symbol, instrument)
+  }
+  await Promise.allSettled(symbols.map(one))
+  return found
 }
 
 const keyOf = ({ symbol, interval, kind, epoch }: Signal): SignalKey => ({ symbol, interval, kind, epoch })

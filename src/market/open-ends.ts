@@ -1,14 +1,17 @@
 import { LRUCache } from 'lru-cache'
-import { intervalSeconds } from '../domain/interval.ts'
+import { type Interval, intervalSeconds } from '../domain/interval.ts'
 import type { Span } from '../store/candle-rows.ts'
 import { type Series, type SeriesState, seriesName } from '../store/candle-store.ts'
 import { settleSeconds, type TradingHours } from './market-source.ts'
 
-/** While a market is open, its open end is asked for again after a twelfth of the interval, at the latest after so long. */
 const longestOpenLifetimeMs = 15_000
 /** The open end of a series whose market is closed is asked for again so often: it may open early, or correct itself. */
 const closedLifetimeMs = 300_000
 const rememberedSeries = 20_000
+
+/** While a market is open, its open end is asked for again after a twelfth of the interval, at the latest after 15 s. */
+export const openLifetimeMs = (interval: Interval): number =>
+  Math.min(longestOpenLifetimeMs, (intervalSeconds(interval) * 1000) / 12)
 
 /** What was fetched lately of what may still change in a series; `to` is infinite where it went up to the present. */
 export interface OpenEnd extends Span {
@@ -47,8 +50,7 @@ export class OpenEnds {
 
   #isYoung({ interval }: Series, { hours, startedMs }: OpenEnd, nowMs: number): boolean {
     const isOpen = !hours || (nowMs >= hours.opens * 1000 && nowMs < (hours.closes + settleSeconds) * 1000)
-    const openLifetimeMs = Math.min(longestOpenLifetimeMs, (intervalSeconds(interval) * 1000) / 12)
-    return nowMs - startedMs < (isOpen ? openLifetimeMs : closedLifetimeMs)
+    return nowMs - startedMs < (isOpen ? openLifetimeMs(interval) : closedLifetimeMs)
   }
 }
 

@@ -1,6 +1,6 @@
 import type { GraphQLResolveInfo } from 'graphql'
-import type { Adjustment } from '../domain/candle.ts'
-import { badInput, FinstageError } from '../domain/errors.ts'
+import { type Adjustment, maxCandles, tooManyCandles } from '../domain/candle.ts'
+import { badInput } from '../domain/errors.ts'
 import type { Instrument } from '../domain/instrument.ts'
 import type { Interval } from '../domain/interval.ts'
 import type { CandleSeries } from '../market/candle-service.ts'
@@ -9,7 +9,6 @@ import { warmUp } from './indicator.ts'
 import { answerRows } from './rows.ts'
 
 const defaultLast = 500
-const maxRows = 20_000
 
 export interface CandleArgs {
   readonly interval: Interval
@@ -54,7 +53,7 @@ export async function loadCandles(
 ): Promise<CandleSeries> {
   if (from != null && to != null && from >= to) throw badInput('from has to lie before to', 'from')
   if (last != null && last < 1) throw badInput(`last is ${last}; it has to be 1 or more`, 'last')
-  if (last != null && last > maxRows) throw tooManyRows()
+  if (last != null && last > maxCandles) throw tooManyCandles()
   const series = await context.loaders.candles.load({
     symbol,
     interval,
@@ -65,13 +64,10 @@ export async function loadCandles(
     adjustment,
     extendedHours,
   })
-  if (series.nodes.length > maxRows) throw tooManyRows()
+  if (series.nodes.length > maxCandles) throw tooManyCandles()
   const rows = series.nodes.length
   return answerRows({ rows, candles: rows }, context, () => series)
 }
-
-const tooManyRows = (): FinstageError =>
-  new FinstageError('RANGE_NOT_AVAILABLE', `At most ${maxRows} candles at once: ask for a shorter range`)
 
 export function columns({ nodes }: CandleSeries): CandleColumns {
   return {

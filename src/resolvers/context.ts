@@ -2,13 +2,15 @@ import DataLoader from 'dataloader'
 import type { SymbolAnalysis } from '../domain/analysis.ts'
 import type { CandleRequest } from '../domain/candle.ts'
 import type { Dividend, Split } from '../domain/corporate-action.ts'
-import { type FinstageError, symbolNotFound } from '../domain/errors.ts'
+import type { FinstageError } from '../domain/errors.ts'
 import type { InstrumentMatch } from '../domain/instrument.ts'
 import type { Interval } from '../domain/interval.ts'
 import { anonymousOwner, type EnqueueRequest, type Job, type JobActionOutcome } from '../domain/job.ts'
 import type { Listing } from '../domain/quote.ts'
 import type { SignalKey, StoredSignal } from '../domain/signal.ts'
 import type { CandleSeries } from '../market/candle-service.ts'
+import type { CandleOrder } from '../market/live-candle-series.ts'
+import type { CandleUpdate } from '../market/live-candle-update.ts'
 import { type AnalysisKey, type AnalysisPage, analysisName } from '../store/analysis-store.ts'
 import type { JobFilter } from '../store/job-store.ts'
 import type { SignalFilter, SignalPage } from '../store/signal-store.ts'
@@ -23,7 +25,8 @@ export interface Viewer {
 /** What resolvers need of the rest of the house; the composition root supplies it. */
 export interface Ports {
   readonly market: {
-    listings(symbols: readonly string[]): Promise<ReadonlyMap<string, Listing | Error>>
+    /** At once where it is at hand. Rejects with SYMBOL_NOT_FOUND, or what the source fails with. */
+    listing(symbol: string): Listing | Promise<Listing>
     search(text: string, limit: number): Promise<readonly InstrumentMatch[]>
     /** One answer for each request, in order. */
     candles(requests: readonly CandleRequest[]): Promise<(CandleSeries | Error)[]>
@@ -37,6 +40,9 @@ export interface Ports {
   }
   readonly prices: {
     subscribe(order: PriceOrder): Promise<PriceSubscription>
+  }
+  readonly liveCandles: {
+    subscribe(order: CandleOrder): Promise<AsyncIterableIterator<CandleUpdate>>
   }
   readonly jobs: {
     enqueue(request: EnqueueRequest): Promise<{ job: Job; deduplicated: boolean }>
@@ -66,14 +72,48 @@ export interface Ports {
   readonly limits: { readonly symbolsPerSubscription: number }
 }
 
-/** Loads each thing once, and what is asked for at the same time together. */
-export interface Loaders {
-  /** Rejects with SYMBOL_NOT_FOUND, or what the source fails with. */
-  readonly listing: DataLoader<string, Listing>
-  readonly candles: DataLoader<CandleRequest, CandleSeries, string>
+/**
+ * Loads each thing once, and what is asked for at the same time together. What gathers is made when it is first asked for: most
+ * operations need none of it.
+ */
+export class Loaders {
+  readonly #listings = new Map<string, Listing | Promise<Listing>>()
+  readonly #ports: Ports
+  #candles: DataLoader<CandleRequest, CandleSeries, string> | undefined
+  #signal: DataLoader<SignalKey, StoredSignal | null, string> | undefined
+  #latestAnalysis: DataLoader<AnalysisKey, SymbolAnalysis | null, string> | undefined
+
+  constructor(ports: Ports) {
+    this.#ports = ports
+  }
+
+  /**
+   * The same throughout an operation; at once where it is at hand. Fails with SYMBOL_NOT_FOUND, or as the source does. The
+   * market gathers by itself what it has to ask its source for.
+   */
+  listing(symbol: string): Listing | Promise<Listing> {
+    const known = this.#listings.get(symbol)
+    if (known) return known
+    const listing = this.#ports.market.listing(symbol)
+    this.#listings.set(symbol, listing)
+    return listing
+  }
+
+  get candles(): DataLoader<CandleRequest, CandleSeries, string> {
+    this.#candles ??= new DataLoader((requests) => this.#ports.market.candles(requests), { cacheKeyFn: JSON.stringify })
+    return this.#candles
+  }
+
   /** null: it is not stored. */
-  readonly signal: DataLoader<SignalKey, StoredSignal | null, string>
-  readonly latestAnalysis: DataLoader<AnalysisKey, SymbolAnalysis | null, string>
+  get signal(): DataLoader<SignalKey, StoredSignal | null, string> {
+    this.#signal ??= new DataLoader((keys) => this.#ports.signals.find(keys), { cacheKeyFn: signalId })
+    return this.#signal
+  }
+
+  get latestAnalysis(): DataLoader<AnalysisKey, SymbolAnalysis | null, string> {
+    this.#latestAnalysis ??= new DataLoader((keys) => this.#ports.analyses.newest(keys), { cacheKeyFn: analysisName })
+    return this.#latestAnalysis
+  }
 }
 
 /** What every resolver gets, on every transport: one for each operation. */
@@ -93,30 +133,12 @@ export function createContext(ports: Ports): Context {
   const context: Context = {
     ...ports,
     viewer: { id: anonymousOwner },
-    loaders: createLoaders(ports),
+    loaders: new Loaders(ports),
     rowCount: 0,
     renewLoaders() {
-      this.loaders = createLoaders(ports)
+      this.loaders = new Loaders(ports)
       this.rowCount = 0
     },
   }
   return context
-}
-
-function createLoaders(ports: Ports): Loaders {
-  return {
-    listing: new DataLoader<string, Listing>(async (symbols) => {
-      const found = await ports.market.listings(symbols)
-      return symbols.map((symbol) => found.get(symbol) ?? symbolNotFound(symbol))
-    }),
-    candles: new DataLoader<CandleRequest, CandleSeries, string>((requests) => ports.market.candles(requests), {
-      cacheKeyFn: JSON.stringify,
-    }),
-    signal: new DataLoader<SignalKey, StoredSignal | null, string>((keys) => ports.signals.find(keys), {
-      cacheKeyFn: signalId,
-    }),
-    latestAnalysis: new DataLoader<AnalysisKey, SymbolAnalysis | null, string>((keys) => ports.analyses.newest(keys), {
-      cacheKeyFn: analysisName,
-    }),
-  }
 }

@@ -82,11 +82,11 @@ export function inputOf(series: CandleSeries): IndicatorInput {
 }
 
 /**
- * How many candles before the first node the selected fields need; one tells whether there are any. Parameters out of bounds
- * are refused at their own field.
+ * How many candles before the first node the fields need that are selected of a series: the one that the current resolver gives,
+ * or the field `of` what it gives. One tells whether there are any. Parameters out of bounds are refused at their own field.
  */
-export function warmUp(info: GraphQLResolveInfo, interval: Interval): number {
-  const needed = selectedFields(info).map(({ name, args }) => {
+export function warmUp(info: GraphQLResolveInfo, interval: Interval, of?: string): number {
+  const needed = selectedFields(info, of).map(({ name, args }) => {
     if (name === 'signals') return signalsWarmUp
     if (!isIndicator(name)) return 0
     try {

@@ -2,6 +2,7 @@ import {
   type FieldNode,
   type GraphQLField,
   type GraphQLObjectType,
+  type GraphQLOutputType,
   type GraphQLResolveInfo,
   getArgumentValues,
   getNamedType,
@@ -14,17 +15,31 @@ export interface SelectedField {
   readonly args: Readonly<Record<string, unknown>>
 }
 
-/**
- * The fields that an operation selects of the object which the current resolver gives, with their arguments: what will be
- * needed can be loaded in one go. Those that @skip or @include leave out are among them.
- */
-export function selectedFields(info: GraphQLResolveInfo): SelectedField[] {
-  const type = getNamedType(info.returnType)
-  if (!isObjectType(type)) return []
-  return info.fieldNodes.flatMap((node) => (node.selectionSet ? collect(node.selectionSet, type, info) : []))
+/** A field where it is selected. */
+interface Selected {
+  readonly field: GraphQLField<unknown, unknown>
+  readonly node: FieldNode
 }
 
-function collect(selections: SelectionSetNode, type: GraphQLObjectType, info: GraphQLResolveInfo): SelectedField[] {
+/**
+ * The fields that an operation selects of the object which the current resolver gives, or below the field `of` it, with their
+ * arguments: what will be needed can be loaded in one go. Those that @skip or @include leave out are among them.
+ */
+export function selectedFields(info: GraphQLResolveInfo, of?: string): SelectedField[] {
+  const all = info.fieldNodes.flatMap((node) => selectedOf(node, info.returnType, info))
+  const wanted =
+    of === undefined
+      ? all
+      : all.flatMap(({ field, node }) => (field.name === of ? selectedOf(node, field.type, info) : []))
+  return wanted.map(({ field, node }) => ({ name: field.name, args: argumentsOf(field, node, info) }))
+}
+
+function selectedOf({ selectionSet }: FieldNode, returns: GraphQLOutputType, info: GraphQLResolveInfo): Selected[] {
+  const type = getNamedType(returns)
+  return selectionSet && isObjectType(type) ? collect(selectionSet, type, info) : []
+}
+
+function collect(selections: SelectionSetNode, type: GraphQLObjectType, info: GraphQLResolveInfo): Selected[] {
   return selections.selections.flatMap((selection) => {
     if (selection.kind === 'InlineFragment') return collect(selection.selectionSet, type, info)
     if (selection.kind === 'FragmentSpread') {
@@ -32,7 +47,7 @@ function collect(selections: SelectionSetNode, type: GraphQLObjectType, info: Gr
       return fragment ? collect(fragment.selectionSet, type, info) : []
     }
     const field = type.getFields()[selection.name.value]
-    return field ? [{ name: field.name, args: argumentsOf(field, selection, info) }] : []
+    return field ? [{ field, node: selection }] : []
   })
 }
 

@@ -12,7 +12,7 @@ const Adjustment = builder.enumType('Adjustment', {
     'SPLITS: prices as Yahoo charts them. SPLITS_AND_DIVIDENDS: scaled to the adjusted close. NONE: as traded on the day',
   values: adjustments,
 })
-const Candle = builder.objectRef<CandleShape>('Candle').implement({
+export const Candle = builder.objectRef<CandleShape>('Candle').implement({
   fields: (t) => ({
     time: t.field({
       type: 'DateTime',

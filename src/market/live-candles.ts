@@ -1,0 +1,49 @@
+import { Gauge, type Registry } from 'prom-client'
+import { isDaily } from '../domain/interval.ts'
+import { type CandleOrder, type LiveCandleOptions, LiveCandleSeries } from './live-candle-series.ts'
+import type { CandleUpdate } from './live-candle-update.ts'
+
+/** Candles as they form, built from live prices once for all subscribers of this process. */
+export class LiveCandles {
+  readonly #options: LiveCandleOptions
+  readonly #series = new Map<string, LiveCandleSeries>()
+
+  constructor(options: LiveCandleOptions & { readonly registry: Registry }) {
+    this.#options = options
+    const all = this.#series
+    const gauge = (name: string, help: string, value: () => number): void => {
+      new Gauge({
+        name,
+        help,
+        registers: [options.registry],
+        collect() {
+          this.set(value())
+        },
+      })
+    }
+    gauge('finstage_live_candle_series', 'Series of candles that are built from live prices', () => all.size)
+    gauge('finstage_candle_subscriptions', 'Candle subscriptions that are open', () =>
+      [...all.values()].reduce((sum, { subscriptions }) => sum + subscriptions, 0),
+    )
+  }
+
+  /**
+   * Candles as they stand, then each of their changes: of the newest and, where it is late, of the one before. Rejects with
+   * SYMBOL_NOT_FOUND, RANGE_NOT_AVAILABLE, or what the source fails with.
+   */
+  subscribe(order: CandleOrder): Promise<AsyncIterableIterator<CandleUpdate>> {
+    const { symbol, interval } = order
+    const extendedHours = order.extendedHours && !isDaily(interval)
+    const name = `${symbol} ${interval} ${extendedHours}`
+    const series =
+      this.#series.get(name) ??
+      new LiveCandleSeries({ symbol, interval, extendedHours }, this.#options, () => this.#series.delete(name))
+    this.#series.set(name, series)
+    return series.join(order)
+  }
+
+  /** Ends every subscription. */
+  stop(): void {
+    for (const series of [...this.#series.values()]) series.end()
+  }
+}
