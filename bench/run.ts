@@ -1,5 +1,5 @@
 // First figures, each beside a baseline measured in the same run. What they mean: bench/README.md
-// usage: npm run bench -- [--only http|subscriptions|polling|candles|indicators|backfill|queue|enqueue|analysis|responsive]
+// usage: npm run bench -- [--only http|fan-out|polling|candles|indicators|backfill|queue|enqueue|analysis|responsive]
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -8,6 +8,7 @@ import { measureAnalysis } from './analysis.ts'
 import { measureBackfill } from './backfill.ts'
 import { measureCandles } from './candles.ts'
 import { measureEnqueue } from './enqueue.ts'
+import { measureFanOut } from './fan-out.ts'
 import { measureHttp } from './http.ts'
 import { measureIndicators } from './indicators.ts'
 import { machineFacts } from './machine.ts'
@@ -15,11 +16,10 @@ import { measurePolling } from './polling.ts'
 import { stopAll } from './processes.ts'
 import { measureQueue } from './queue.ts'
 import { measureResponsive } from './responsive.ts'
-import { measureSubscriptions } from './subscriptions.ts'
 
 const scenarios = {
   http: measureHttp,
-  subscriptions: measureSubscriptions,
+  'fan-out': measureFanOut,
   polling: measurePolling,
   candles: measureCandles,
   indicators: measureIndicators,
