@@ -2,21 +2,14 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { settledMemory } from './inspector.ts'
 import { type CpuShares, watchCpu, writeCalls } from './machine.ts'
-import { PriceSocket } from './price-socket.ts'
-import { PriceTally, TickClock } from './price-tally.ts'
+import { PriceClients, type PriceClientsOptions } from './price-clients.ts'
+import type { PriceSocket } from './price-socket.ts'
 
-export interface FanOutLoad {
-  readonly url: string
+export interface FanOutLoad extends PriceClientsOptions {
   readonly serverPid: number
-  /** Taken in turns. */
-  readonly symbols: readonly string[]
-  /** At which the server is told to tick for each symbol: tells when each `seq` was due. */
-  readonly ticksPerSecond: number
   readonly connections: number
-  /** So many more connections stop reading once they have a first price; they are in none of the figures. */
+  /** So many more connections stop reading once they have a first price; they are in none of the figures but `stalled`. */
   readonly stalled: number
-  /** All subscriptions bear one name, for servers that know only one. */
-  readonly sharesId: boolean
   /** The connections are opened evenly over this time: a server that has just started is not run over. */
   readonly joinMs: number
   /** Before the measurement, once all are served. */
@@ -41,6 +34,8 @@ export interface FanOutFigures {
   readonly missing: number
   /** Subscriptions that had not begun in time, or whose socket the server closed. */
   readonly lost: number
+  /** Of those that had stopped reading, how many lacked prices when they went on, and so were really held up. */
+  readonly stalled: number
   readonly perRead: number
   /** By the system calls of the server's process. */
   readonly perWrite: number
@@ -52,73 +47,41 @@ export interface FanOutFigures {
 const load = JSON.parse(process.argv[2] ?? '{}') as FanOutLoad
 const beginTimeoutMs = 20_000
 const stepMs = 10
-/** The warm-up lasts until the ticks that piled up meanwhile are worked off, or until this time where they never are. */
-const longestSettleMs = 6000
+/** The warm-up lasts until the ticks that piled up meanwhile are worked off, or until so much longer where they never are. */
+const longerMs = 5000
 const workedOffMs = 50
 /** For so long before the measurement, it is seen how prompt a tick can be. */
 const lookMs = 500
 /** Where it has come to this, measuring on tells no more: the server is too slow. */
 const hopelessMs = 2000
 const hopelessMeasureMs = 500
-/** Of 127.0.0.0/8, in turns: each has its own ports. */
-const localAddresses = 4
+const catchUpMs = 3000
 
-const url = new URL(load.url)
-const tally = new PriceTally()
-const clocks = new Map(load.symbols.map((symbol) => [symbol, new TickClock(load.ticksPerSecond)]))
-/** Those that have got a first price and are open. */
-const served = new Set<PriceSocket>()
-let closed = 0
+const clients = new PriceClients(load)
+const { tally } = clients
+const stalled = new Set<PriceSocket>()
+const missingOf = (sockets: Iterable<PriceSocket>): number =>
+  [...sockets].reduce((sum, { missing }) => sum + missing, 0)
+const newestBehindMs = (): number => Math.max(...clients.clocks.map((clock) => clock.newestMs))
 
-function fail(error: unknown): never {
-  process.stderr.write(`${error instanceof Error ? error.message : String(error)}\n`)
-  process.exit(1)
-}
-
-function open(index: number): void {
-  const symbol = load.symbols[index % load.symbols.length] as string
-  const isStalled = index >= load.connections
-  new PriceSocket({
-    ...{ url, symbol, tally, clock: clocks.get(symbol) as TickClock },
-    localAddress: `127.0.0.${1 + (index % localAddresses)}`,
-    // As long as the names that clients give, which are UUIDs.
-    id: String(load.sharesId ? 0 : index).padStart(36, '0'),
-    onServed: (socket) => {
-      served.add(socket)
-      if (isStalled) socket.stall()
-    },
-    onClosed: (socket) => {
-      closed += 1
-      served.delete(socket)
-    },
-    onWrong: fail,
-  })
-}
-
-/** Evenly, whatever a timer is good for. */
-async function openAll(count: number): Promise<void> {
-  const startedMs = performance.now()
-  for (let opened = 0; opened < count; ) {
-    const due = Math.min(count, Math.ceil((count * (performance.now() - startedMs + stepMs)) / load.joinMs))
-    while (opened < due) open(opened++)
-    await sleep(stepMs)
-  }
-}
-
-const newestBehindMs = (): number => Math.max(...[...clocks.values()].map((clock) => clock.newestMs))
-
-const all = load.connections + load.stalled
 const startedMs = performance.now()
-await openAll(all)
-const beginByMs = performance.now() + beginTimeoutMs
-while (served.size + closed < all && performance.now() < beginByMs) await sleep(stepMs)
+await clients.openEvenly(load.connections, load.joinMs)
+await clients.openEvenly(load.stalled, load.joinMs, (socket) => {
+  socket.stall()
+  clients.served.delete(socket)
+  stalled.add(socket)
+})
+const byMs = performance.now() + beginTimeoutMs
+const isAllThere = (): boolean => clients.served.size + clients.closed + stalled.size >= load.connections + load.stalled
+while (!isAllThere() && performance.now() < byMs) await sleep(stepMs)
 const joinedMs = performance.now() - startedMs
-const settleByMs = performance.now() + longestSettleMs
+const settleByMs = performance.now() + load.settleMs + longerMs
 await sleep(load.settleMs)
 while (newestBehindMs() > workedOffMs && performance.now() < settleByMs) await sleep(stepMs)
-for (const clock of clocks.values()) clock.reset()
+for (const clock of clients.clocks) clock.reset()
 await sleep(lookMs)
-const isHopeless = served.size < all || newestBehindMs() > hopelessMs
+const isHopeless = clients.served.size < load.connections || newestBehindMs() > hopelessMs
+const missingBefore = missingOf(clients.served)
 const cpuUsed = watchCpu(load.serverPid)
 const writesBefore = writeCalls(load.serverPid)
 const measuredFromMs = performance.now()
@@ -128,16 +91,19 @@ tally.isMeasuring = false
 const seconds = (performance.now() - measuredFromMs) / 1000
 const cpu = cpuUsed()
 const writes = writeCalls(load.serverPid) - writesBefore
+const missing = missingOf(clients.served) - missingBefore
+const residentBytes = load.inspector === null ? null : await settledMemory(load.inspector, load.serverPid)
+for (const socket of stalled) socket.goOn()
+if (stalled.size > 0) await sleep(catchUpMs)
 const deliveries = tally.delays.count
 const figures: FanOutFigures = {
-  ...{ joinedMs, deliveries, seconds, cpu },
+  ...{ joinedMs, deliveries, seconds, missing, cpu, residentBytes },
   p50Ms: tally.delays.percentile(0.5),
   p99Ms: tally.delays.percentile(0.99),
   behindP99Ms: tally.behind.percentile(0.99),
-  missing: tally.missing,
-  lost: all - served.size,
+  lost: load.connections - clients.served.size,
+  stalled: [...stalled].filter((socket) => socket.missing > 0).length,
   perRead: deliveries / tally.reads,
   perWrite: deliveries / writes,
-  residentBytes: load.inspector === null ? null : await settledMemory(load.inspector, load.serverPid),
 }
 process.stdout.write(JSON.stringify(figures), () => process.exit(0))

@@ -1,5 +1,5 @@
 import { connect, type Socket } from 'node:net'
-import { type PriceTally, priceFields, type Reader, type TickClock } from './price-tally.ts'
+import type { PriceTally, Reader, TickClock } from './price-tally.ts'
 
 /** Room before what is read for what the last read left over: one message at most. */
 const restBytes = 64 * 1024
@@ -40,6 +40,7 @@ export class PriceSocket implements Reader {
   readonly symbol: string
   readonly clock: TickClock
   seq: number | null = null
+  missing = 0
   readonly #options: PriceSocketOptions
   readonly #tally: PriceTally
   readonly #socket: Socket
@@ -76,6 +77,10 @@ export class PriceSocket implements Reader {
   /** Reads nothing more, and keeps the connection. */
   stall(): void {
     this.#socket.pause()
+  }
+
+  goOn(): void {
+    this.#socket.resume()
   }
 
   destroy(): void {
@@ -151,7 +156,7 @@ export class PriceSocket implements Reader {
   }
 
   #subscribe(): void {
-    const query = `subscription { priceUpdates(symbols: [${JSON.stringify(this.symbol)}]) { ${priceFields} } }`
+    const query = `subscription { priceUpdates(symbols: [${JSON.stringify(this.symbol)}]) { ${this.#tally.fields} } }`
     this.#send(JSON.stringify({ id: this.id, type: 'subscribe', payload: { query } }))
   }
 

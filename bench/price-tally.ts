@@ -8,7 +8,7 @@ const seqKey = Buffer.from('"seq":')
 const publishedKey = Buffer.from(',"publishedAt":')
 const digitZero = 48
 
-export const priceFields = 'symbol price seq publishedAt'
+const priceFields = 'symbol price seq publishedAt'
 
 /** When the ticks of a symbol come, against when they are due. */
 export class TickClock {
@@ -46,6 +46,8 @@ export interface Reader {
   readonly clock: TickClock
   /** The number of its newest price; null: it has none yet. */
   seq: number | null
+  /** Numbers that were left out. */
+  missing: number
 }
 
 /**
@@ -60,13 +62,17 @@ export class PriceTally {
   readonly delays = new Delays()
   /** From when the tick was due to its receipt: shows what `publishedAt` does not, a server that comes late to its ticks. */
   readonly behind = new Delays()
-  /** Numbers left out of the sequences. */
-  missing = 0
   /** How many pieces the messages came in. */
   reads = 0
+  /** What is asked for of a price. */
+  readonly fields: string
   #received = 0
   #seqAt = 0
   #end = 0
+
+  constructor(moreFields = '') {
+    this.fields = `${priceFields} ${moreFields}`.trimEnd()
+  }
 
   /** Of one read. */
   began(): void {
@@ -84,16 +90,34 @@ export class PriceTally {
     const seq = this.#number(bytes, from + this.#seqAt + seqKey.length)
     if (!startsWith(bytes, this.#end, publishedKey)) throw wrong(bytes, from, to)
     const publishedAt = this.#number(bytes, this.#end + publishedKey.length)
-    if (++this.#received % sampledEvery === 0) check(bytes, from, to, reader, seq)
+    if (++this.#received % sampledEvery === 0) this.#check(bytes, from, to, reader, seq)
     const before = reader.seq
     reader.seq = seq
     const behindMs = reader.clock.behindMs(seq, this.nowMs)
     if (before !== null && seq <= before) throw new Error(`out of order: ${seq} after ${before}`)
+    if (before !== null) reader.missing += seq - before - 1
     if (!this.isMeasuring) return true
-    if (before !== null) this.missing += seq - before - 1
     this.delays.add(this.nowMs - publishedAt)
     this.behind.add(behindMs)
     return true
+  }
+
+  #check(bytes: Buffer, from: number, to: number, { id, symbol }: Reader, seq: number): void {
+    const message = JSON.parse(bytes.toString('utf8', from, to)) as {
+      id?: string
+      type?: string
+      payload?: { data?: { priceUpdates?: Record<string, unknown> } }
+    }
+    const update = message.payload?.data?.priceUpdates ?? {}
+    const isRight =
+      message.id === id &&
+      message.type === 'next' &&
+      update.symbol === symbol &&
+      Number(update.price) > 0 &&
+      update.seq === seq &&
+      Number(update.publishedAt) > 0 &&
+      Object.keys(update).join(' ') === this.fields
+    if (!isRight) throw wrong(bytes, from, to)
   }
 
   /** Leaves the place behind it in #end. */
@@ -117,21 +141,3 @@ function startsWith(bytes: Buffer, at: number, text: Buffer): boolean {
 
 const wrong = (bytes: Buffer, from: number, to: number): Error =>
   new Error(`a wrong message: ${bytes.toString('utf8', from, to)}`)
-
-function check(bytes: Buffer, from: number, to: number, { id, symbol }: Reader, seq: number): void {
-  const message = JSON.parse(bytes.toString('utf8', from, to)) as {
-    id?: string
-    type?: string
-    payload?: { data?: { priceUpdates?: Record<string, unknown> } }
-  }
-  const update = message.payload?.data?.priceUpdates ?? {}
-  const right =
-    message.id === id &&
-    message.type === 'next' &&
-    update.symbol === symbol &&
-    Number(update.price) > 0 &&
-    update.seq === seq &&
-    Number(update.publishedAt) > 0 &&
-    Object.keys(update).join(' ') === priceFields
-  if (!right) throw wrong(bytes, from, to)
-}
