@@ -49,8 +49,8 @@ export interface Ports {
     find(id: string, owner: string): Promise<Job | null>
     list(owner: string, filter: JobFilter): Promise<Job[]>
     result(id: string): Promise<unknown>
-    follow(id: string, owner: string): Promise<AsyncIterableIterator<Job> | null>
-    followAll(owner: string): Promise<AsyncIterableIterator<Job>>
+    follow(id: string, owner: string): Promise<AsyncIterableIterator<Job | FinstageError> | null>
+    followAll(owner: string): Promise<AsyncIterableIterator<Job | FinstageError>>
     cancel(id: string, owner: string): Promise<JobActionOutcome>
     retry(id: string, owner: string): Promise<JobActionOutcome>
   }
