@@ -31,6 +31,14 @@ subscription LivePrices {
   }
 }
 
+subscription LiveCandle {
+  candleUpdates(symbol: "AAPL", interval: MINUTE_1) {
+    kind
+    candle { time open high low close volume closed }
+    series { rsi { value } }
+  }
+}
+
 query Indicators {
   candles(symbol: "AAPL", last: 30) {
     signals { time kind direction price strength }
