@@ -4,6 +4,7 @@ import { createYoga, isPromise, type Plugin, type YogaServerInstance } from 'gra
 import type { Registry } from 'prom-client'
 import type { Logger } from '../platform/logger.ts'
 import { type Context, createContext, type Ports } from '../resolvers/context.ts'
+import { CompiledOperations } from './compiled-operations.ts'
 import { limitPlugins, maxBodyBytes } from './limits.ts'
 import { maskError, withCode } from './mask-error.ts'
 import { OperationMetrics } from './operation-metrics.ts'
@@ -48,7 +49,8 @@ export interface OperationRequest {
  * or execution has its place in `execute` too.
  */
 export function createGraphQL({ schema, ports, log, registry }: GraphQLOptions): GraphQL {
-  const documents = new PreparedDocuments(schema)
+  const documents = new PreparedDocuments()
+  const compiledOperations = new CompiledOperations(schema)
   const metrics = new OperationMetrics(registry)
   const measured = measureResolvers(schema, registry)
   const newContext = (): Context => Object.assign(createContext(ports), measured)
@@ -80,7 +82,7 @@ export function createGraphQL({ schema, ports, log, registry }: GraphQLOptions):
 
   function run(operation: PreparedOperation, request: OperationRequest): MaybePromise {
     const context = newContext()
-    const compiled = operation.compiled()
+    const compiled = compiledOperations.find(operation)
     if (!compiled) return interpret(operation, request, context)
     // Errors are the interpreter's to tell. It runs with what is loaded by now, and is not measured again.
     const settled = (result: ExecutionResult): MaybePromise =>

@@ -1,36 +1,18 @@
-import { type DocumentNode, type GraphQLSchema, Kind, type OperationDefinitionNode, OperationTypeNode } from 'graphql'
+import { type DocumentNode, Kind, type OperationDefinitionNode, OperationTypeNode } from 'graphql'
 import type { Plugin } from 'graphql-yoga'
 import { LRUCache } from 'lru-cache'
-import { type CompiledOperation, compileOperation } from './compile-operation.ts'
+import { compilableFields } from './compiled-operations.ts'
 import { describeOperation, type OperationDescription } from './operation-metrics.ts'
 
-/** So many times an operation is interpreted first: compiling it takes as long as some hundred runs. */
-const runsBeforeCompiling = 10
-
 /** A query or mutation that the pipeline has parsed and found valid. */
-export class PreparedOperation {
+export interface PreparedOperation {
   readonly document: DocumentNode
   readonly node: OperationDefinitionNode
   readonly description: OperationDescription
-  readonly #schema: GraphQLSchema
-  #runs = 0
-  #compiled: CompiledOperation | undefined
-
-  constructor(schema: GraphQLSchema, document: DocumentNode, node: OperationDefinitionNode) {
-    this.document = document
-    this.node = node
-    this.description = describeOperation(document, node)
-    this.#schema = schema
-  }
-
-  /** Called once for each run. undefined: it is to be interpreted. */
-  compiled(): CompiledOperation | undefined {
-    if (this.#runs < runsBeforeCompiling) {
-      this.#runs++
-      if (this.#runs === runsBeforeCompiling) this.#compiled = compileOperation(this.#schema, this)
-    }
-    return this.#compiled
-  }
+  /** 0: it is not to be compiled. */
+  compilableFields: number
+  /** Since it could have been compiled for the last time. */
+  runs: number
 }
 
 interface Entry {
@@ -49,12 +31,7 @@ const bytesPerToken = 450
  * they take: texts are chosen by clients.
  */
 export class PreparedDocuments {
-  readonly #schema: GraphQLSchema
   readonly #entries = new LRUCache<string, Entry>({ maxSize, sizeCalculation: sizeOf })
-
-  constructor(schema: GraphQLSchema) {
-    this.#schema = schema
-  }
 
   /** The operation that a request asks for, where it needs no more than to be executed. */
   operation(text: string, name: string | null): PreparedOperation | undefined {
@@ -77,19 +54,24 @@ export class PreparedDocuments {
         const entry = text === undefined ? undefined : this.#entries.peek(text)
         if (!entry || entry.operations || entry.document !== documentAST) return
         return ({ valid }) => {
-          if (valid) entry.operations = operationsOf(this.#schema, entry.document)
+          if (valid) entry.operations = operationsOf(entry.document)
         }
       },
     }
   }
 }
 
-function operationsOf(schema: GraphQLSchema, document: DocumentNode): Map<string | null, PreparedOperation> {
+function operationsOf(document: DocumentNode): Map<string | null, PreparedOperation> {
   const nodes = document.definitions.filter((definition) => definition.kind === Kind.OPERATION_DEFINITION)
   const operations = new Map<string | null, PreparedOperation>()
   for (const node of nodes) {
     if (node.operation === OperationTypeNode.SUBSCRIPTION) continue
-    const operation = new PreparedOperation(schema, document, node)
+    const operation = {
+      ...{ document, node },
+      description: describeOperation(document, node),
+      compilableFields: compilableFields(document, node),
+      runs: 0,
+    }
     if (node.name) operations.set(node.name.value, operation)
     if (nodes.length === 1) operations.set(null, operation)
   }

@@ -4,8 +4,9 @@ import { frameHeaderBytes, writeFrameHeader } from './websocket-frame.ts'
 
 /** What arrives for a socket within so long after a write leaves with the next, under load. */
 const gatherMs = 5
-/** With so large a share of the time spent on writing, even what could leave at once is gathered. */
+/** With so large a share of the time spent on writing, even what could leave at once is gathered, and for longer. */
 const busyShare = 0.5
+const gatherBusyMs = 20
 const busyWindowMs = 50
 /** How much is gathered for a socket before it has to leave, in bytes: and so much more waits in the socket itself. */
 const maxGathered = 64 * 1024
@@ -50,7 +51,7 @@ export class WriteSchedule {
 
   gather(writer: SocketWriter): void {
     this.#dirty.add(writer)
-    this.#timer ??= setTimeout(() => this.#flush(), gatherMs)
+    this.#timer ??= setTimeout(() => this.#flush(), this.#busy < busyShare ? gatherMs : gatherBusyMs)
   }
 
   /** The share of the time that goes into writing decides when to gather. */
