@@ -3,7 +3,6 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { settledMemory } from './inspector.ts'
 import { type CpuShares, watchCpu, writeCalls } from './machine.ts'
 import { PriceClients, type PriceClientsOptions } from './price-clients.ts'
-import type { PriceSocket } from './price-socket.ts'
 
 export interface FanOutLoad extends PriceClientsOptions {
   readonly serverPid: number
@@ -56,24 +55,19 @@ const lookMs = 500
 const hopelessMs = 2000
 const hopelessMeasureMs = 500
 const catchUpMs = 3000
+/** Of those that will not read: what the machine itself keeps for a reader, some megabytes, is full within seconds. */
+const longMessage = Array.from({ length: 60 }, (_, i) => `time${i}:time`)
 
 const clients = new PriceClients(load)
+const stalled = new PriceClients({ ...load, moreFields: longMessage })
 const { tally } = clients
-const stalled = new Set<PriceSocket>()
-const missingOf = (sockets: Iterable<PriceSocket>): number =>
-  [...sockets].reduce((sum, { missing }) => sum + missing, 0)
 const newestBehindMs = (): number => Math.max(...clients.clocks.map((clock) => clock.newestMs))
 
 const startedMs = performance.now()
 await clients.openEvenly(load.connections, load.joinMs)
-await clients.openEvenly(load.stalled, load.joinMs, (socket) => {
-  socket.stall()
-  clients.served.delete(socket)
-  stalled.add(socket)
-})
-const byMs = performance.now() + beginTimeoutMs
-const isAllThere = (): boolean => clients.served.size + clients.closed + stalled.size >= load.connections + load.stalled
-while (!isAllThere() && performance.now() < byMs) await sleep(stepMs)
+await clients.allServed(beginTimeoutMs)
+await stalled.openEvenly(load.stalled, load.joinMs, (socket) => socket.stall())
+await stalled.allServed(beginTimeoutMs)
 const joinedMs = performance.now() - startedMs
 const settleByMs = performance.now() + load.settleMs + longerMs
 await sleep(load.settleMs)
@@ -81,7 +75,7 @@ while (newestBehindMs() > workedOffMs && performance.now() < settleByMs) await s
 for (const clock of clients.clocks) clock.reset()
 await sleep(lookMs)
 const isHopeless = clients.served.size < load.connections || newestBehindMs() > hopelessMs
-const missingBefore = missingOf(clients.served)
+const missingBefore = clients.missing
 const cpuUsed = watchCpu(load.serverPid)
 const writesBefore = writeCalls(load.serverPid)
 const measuredFromMs = performance.now()
@@ -91,10 +85,10 @@ tally.isMeasuring = false
 const seconds = (performance.now() - measuredFromMs) / 1000
 const cpu = cpuUsed()
 const writes = writeCalls(load.serverPid) - writesBefore
-const missing = missingOf(clients.served) - missingBefore
+const missing = clients.missing - missingBefore
 const residentBytes = load.inspector === null ? null : await settledMemory(load.inspector, load.serverPid)
-for (const socket of stalled) socket.goOn()
-if (stalled.size > 0) await sleep(catchUpMs)
+for (const socket of stalled.served) socket.goOn()
+if (load.stalled > 0) await sleep(catchUpMs)
 const deliveries = tally.delays.count
 const figures: FanOutFigures = {
   ...{ joinedMs, deliveries, seconds, missing, cpu, residentBytes },
@@ -102,7 +96,7 @@ const figures: FanOutFigures = {
   p99Ms: tally.delays.percentile(0.99),
   behindP99Ms: tally.behind.percentile(0.99),
   lost: load.connections - clients.served.size,
-  stalled: [...stalled].filter((socket) => socket.missing > 0).length,
+  stalled: [...stalled.served].filter((socket) => socket.missing > 0).length,
   perRead: deliveries / tally.reads,
   perWrite: deliveries / writes,
 }

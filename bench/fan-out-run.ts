@@ -5,7 +5,7 @@ import { runLoad, type ServerName, startServer } from './processes.ts'
 import { fixed, whole } from './table.ts'
 
 export type FanOutOptions = Pick<FanOutLoad, 'symbols' | 'ticksPerSecond' | 'connections'> &
-  Partial<Pick<FanOutLoad, 'stalled' | 'joinMs' | 'settleMs' | 'measureMs' | 'moreFields'>>
+  Partial<Pick<FanOutLoad, 'stalled' | 'joinMs' | 'settleMs' | 'measureMs'>>
 
 export interface FanOutRun {
   readonly name: ServerName

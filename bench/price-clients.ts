@@ -14,8 +14,8 @@ export interface PriceClientsOptions {
   readonly ticksPerSecond: number
   /** All subscriptions bear one name, for servers that know only one. */
   readonly sharesId: boolean
-  /** Fields that are asked for beside those of the load client: for longer messages. */
-  readonly moreFields?: string
+  /** Beside those of the load client, for longer messages. */
+  readonly moreFields?: readonly string[]
 }
 
 /** The subscribers of one load client. Ends the process where one of them is sent what is wrong. */
@@ -24,8 +24,6 @@ export class PriceClients {
   /** Those that have got a first price and are open. */
   readonly served = new Set<PriceSocket>()
   readonly clocks: readonly TickClock[]
-  /** By the server, or never opened. */
-  closed = 0
   readonly #options: PriceClientsOptions
   readonly #url: URL
   readonly #all = new Set<PriceSocket>()
@@ -36,6 +34,11 @@ export class PriceClients {
     this.#url = new URL(options.url)
     this.tally = new PriceTally(options.moreFields)
     this.clocks = options.symbols.map(() => new TickClock(options.ticksPerSecond))
+  }
+
+  /** Numbers that were left out, of all that are served. */
+  get missing(): number {
+    return [...this.served].reduce((sum, { missing }) => sum + missing, 0)
   }
 
   open(onServed: (socket: PriceSocket) => void = () => {}): void {
@@ -52,7 +55,6 @@ export class PriceClients {
         onServed(socket)
       },
       onClosed: (socket) => {
-        this.closed += 1
         this.served.delete(socket)
         this.#all.delete(socket)
       },

@@ -8,7 +8,7 @@ const seqKey = Buffer.from('"seq":')
 const publishedKey = Buffer.from(',"publishedAt":')
 const digitZero = 48
 
-const priceFields = 'symbol price seq publishedAt'
+const priceFields = ['symbol', 'price', 'seq', 'publishedAt']
 
 /** When the ticks of a symbol come, against when they are due. */
 export class TickClock {
@@ -66,12 +66,16 @@ export class PriceTally {
   reads = 0
   /** What is asked for of a price. */
   readonly fields: string
+  /** Of the fields in an answer. */
+  readonly #names: string
   #received = 0
   #seqAt = 0
   #end = 0
 
-  constructor(moreFields = '') {
-    this.fields = `${priceFields} ${moreFields}`.trimEnd()
+  constructor(moreFields: readonly string[] = []) {
+    const fields = [...priceFields, ...moreFields]
+    this.fields = fields.join(' ')
+    this.#names = fields.map((field) => field.split(':', 1)[0]).join(' ')
   }
 
   /** Of one read. */
@@ -116,7 +120,7 @@ export class PriceTally {
       Number(update.price) > 0 &&
       update.seq === seq &&
       Number(update.publishedAt) > 0 &&
-      Object.keys(update).join(' ') === this.fields
+      Object.keys(update).join(' ') === this.#names
     if (!isRight) throw wrong(bytes, from, to)
   }
 

@@ -84,9 +84,11 @@ export function createGraphQL({ schema, ports, log, registry }: GraphQLOptions):
     const context = newContext()
     const compiled = compiledOperations.find(operation)
     if (!compiled) return interpret(operation, request, context)
-    // Errors are the interpreter's to tell. It runs with what is loaded by now, and is not measured again.
-    const settled = (result: ExecutionResult): MaybePromise =>
-      result.errors ? interpret(operation, request, { ...context, ...unmeasured }) : result
+    // Errors are the interpreter's to tell. It takes what is loaded by now, counts anew, and is not measured again.
+    const settled = (result: ExecutionResult): MaybePromise => {
+      if (!result.errors) return result
+      return interpret(operation, request, Object.assign(newContext(), { loaders: context.loaders }, unmeasured))
+    }
     const result = compiled(undefined, context, request.variables ?? {})
     return isPromise(result) ? result.then(settled) : settled(result)
   }

@@ -8,15 +8,17 @@ import { ask, eventually, inTime, metric, post, subscribe } from '../support/cli
 
 const { app, yahoo, database, pass } = await appOnTestYahoo()
 
-test('all audits of GraphQL over HTTP pass', async () => {
+test('all audits of GraphQL over HTTP pass, also when their documents are known, and when they have been compiled', async () => {
   const audits = serverAudits({ url: `${app.api}/graphql` })
   assert.equal(audits.length, 61)
-  const results = await Promise.all(audits.map((audit) => audit.fn()))
-  const failed = results.filter((result) => result.status !== 'ok')
-  assert.deepEqual(
-    failed.map((result) => [result.id, result.name]),
-    [],
-  )
+  for (let run = 0; run < 12; run++) {
+    const results = await Promise.all(audits.map((audit) => audit.fn()))
+    const failed = results.filter((result) => result.status !== 'ok')
+    assert.deepEqual(
+      failed.map((result) => [result.id, result.name]),
+      [],
+    )
+  }
 })
 
 const transports = [
