@@ -256,11 +256,11 @@ test('a reader that stops reading loses updates between, and no close', async ()
   socket.terminate()
   const closes = seen.filter(({ kind }) => kind === 'CLOSE').map(({ candle }) => candle.time)
   for (let i = 0; i < 5; i++) assert.ok(closes.includes(iso(minute + i * minuteMs)), `minute ${i}`)
+  let leftOut = 0
   for (const updates of Map.groupBy(seen, ({ candle }) => candle.epoch).values()) {
-    const revisions = updates.map(({ revision }) => revision)
-    assert.deepEqual(
-      revisions,
-      revisions.toSorted((a, b) => a - b),
-    )
+    const steps = updates.slice(1).map(({ revision }, i) => revision - (updates[i]?.revision ?? 0))
+    assert.ok(steps.every((step) => step > 0))
+    leftOut += steps.filter((step) => step > 1).length
   }
+  assert.ok(leftOut > 0, 'some are left out')
 })
