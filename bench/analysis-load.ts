@@ -2,12 +2,14 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import type pg from 'pg'
 import { Registry } from 'prom-client'
-import { findingsCandles, symbolFindings } from '../src/analysis/symbol-findings.ts'
+import { symbolFindings } from '../src/analysis/symbol-findings.ts'
+import { FinstageError } from '../src/domain/errors.ts'
 import { analysisTask } from '../src/jobs/analysis.ts'
 import { symbolsAtOnce } from '../src/jobs/each-piece.ts'
 import { FairSlots } from '../src/jobs/fair-slots.ts'
 import { JobService } from '../src/jobs/job-service.ts'
 import { JobRunner } from '../src/jobs/runner.ts'
+import { findingsInput } from '../src/jobs/symbol-analysis.ts'
 import { MarketService } from '../src/market/market-service.ts'
 import type { CandleBatch, MarketSource } from '../src/market/market-source.ts'
 import { Quarantine } from '../src/market/quarantine.ts'
@@ -20,11 +22,15 @@ import { AnalysisStore } from '../src/store/analysis-store.ts'
 import { CandleStore } from '../src/store/candle-store.ts'
 import { JobStore } from '../src/store/job-store.ts'
 import { migrate } from '../src/store/migrations.ts'
+import { SignalStore } from '../src/store/signal-store.ts'
 import { LocalBus } from '../src/stream/local-bus.ts'
 
 export interface AnalysisOptions {
-  /** job: by the parts of a worker. loop: one symbol after another. */
-  readonly part: 'job' | 'loop'
+  /**
+   * job: by the parts of a worker. loop: one symbol after another. stored: as job, once more. computing: nothing but the findings,
+   * of candles in memory.
+   */
+  readonly part: 'job' | 'loop' | 'stored' | 'computing'
   /** Where the part's Postgres has its data. */
   readonly data: string
   readonly symbolCount: number
@@ -71,14 +77,7 @@ async function loop(symbols: readonly string[]): Promise<AnalysisFigures> {
   const startedMs = performance.now()
   const doneMs: number[] = []
   for (const symbol of symbols) {
-    const [series] = await market.candles([
-      {
-        ...{ symbol, interval: 'DAY_1', from: null, to: null, last: findingsCandles, earlier: 0 },
-        ...{ adjustment: 'SPLITS', extendedHours: false },
-      },
-    ])
-    if (series === undefined || series instanceof Error) throw series
-    symbolFindings(symbol, 'DAY_1', series.nodes)
+    symbolFindings(await findingsInput(market, symbol, 'DAY_1', null))
     doneMs.push(performance.now() - startedMs)
   }
   return { wholeMs: doneMs.at(-1) ?? Number.NaN, meanMs: mean(doneMs) }
@@ -90,8 +89,9 @@ async function job(service: JobService, symbols: readonly string[]): Promise<Ana
   const owner = 'bench'
   const input = { symbols, interval: 'DAY_1' }
   const { job } = await service.enqueue({ kind: 'ANALYSIS', owner, input, runAtMs: null, idempotencyKey: null })
-  for await (const { state, failure } of (await service.follow(job.id, owner)) ?? []) {
-    if (state === 'FAILED') throw new Error(failure?.message)
+  for await (const news of (await service.follow(job.id, owner)) ?? []) {
+    if (news instanceof FinstageError) throw news
+    if (news.state === 'FAILED') throw new Error(news.failure?.message)
   }
   const { rows } = await pool.query<{ whole: number; mean: number; parts: number; analyses: number }>(
     `SELECT extract(epoch FROM finished_at - queued_at)::float8 * 1000 AS whole,
@@ -113,14 +113,17 @@ async function byWorker(): Promise<AnalysisFigures> {
       'BEGIN INSERT INTO part_times VALUES (clock_timestamp()); RETURN NULL; END';
     CREATE TRIGGER note_part AFTER INSERT ON finstage.job_parts FOR EACH ROW EXECUTE FUNCTION note_part()`)
   const cpu = new CpuPool(log)
-  const tasks = [analysisTask({ market, cpu, analyses: new AnalysisStore(pool), slots: new FairSlots(symbolsAtOnce) })]
+  const signals = new SignalStore({ pool, source: source.name })
+  const analyses = new AnalysisStore({ pool, source: source.name, signals })
+  const tasks = [analysisTask({ market, cpu, analyses, slots: new FairSlots(symbolsAtOnce) })]
   const bus = new LocalBus()
   const jobPool: pg.Pool = createPatientPool(postgres.connectionString, log, { max: 10, patienceMs: 60_000 })
   const runner = new JobRunner({ ...{ bus, log, registry, tasks, pool: jobPool }, schedules: [], agingSeconds: 600 })
   await runner.start()
   const service = new JobService({ store: new JobStore(pool), bus, tasks })
   await job(service, warmUp)
-  const figures = await job(service, symbols)
+  const first = await job(service, symbols)
+  const figures = part === 'stored' ? await job(service, symbols) : first
   await runner.stop()
   await Promise.all([cpu.stop(), jobPool.end()])
   return figures
@@ -131,7 +134,17 @@ async function inLoop(): Promise<AnalysisFigures> {
   return loop(symbols)
 }
 
-const figures = await (part === 'job' ? byWorker() : inLoop())
+async function computing(): Promise<AnalysisFigures> {
+  const input = await findingsInput(market, 'B0', 'DAY_1', null)
+  for (const _ of warmUp) symbolFindings(input)
+  const startedMs = performance.now()
+  for (const _ of symbols) symbolFindings(input)
+  const wholeMs = performance.now() - startedMs
+  return { wholeMs, meanMs: wholeMs / 2 }
+}
+
+const measured = { job: byWorker, stored: byWorker, loop: inLoop, computing }
+const figures = await measured[part]()
 await pool.end()
 await postgres.stop()
 process.stdout.write(JSON.stringify(figures), () => process.exit(0))

@@ -1,10 +1,10 @@
--- Analyses outlive the jobs that made them: of each symbol and interval the newest is kept.
+-- Analyses outlive the jobs that made them: of each source, symbol and interval the newest is kept. Those from before do not say
+-- where they came from, and are made again.
+DELETE FROM finstage.symbol_analyses;
 ALTER TABLE finstage.symbol_analyses ALTER COLUMN job_id DROP NOT NULL;
 ALTER TABLE finstage.symbol_analyses DROP CONSTRAINT symbol_analyses_job_id_fkey;
 ALTER TABLE finstage.symbol_analyses ADD FOREIGN KEY (job_id) REFERENCES finstage.jobs ON DELETE SET NULL;
--- What was stored before does not say where it came from, and is not shown any more.
-ALTER TABLE finstage.symbol_analyses ADD COLUMN source text NOT NULL DEFAULT '';
-ALTER TABLE finstage.symbol_analyses ALTER COLUMN source DROP DEFAULT;
+ALTER TABLE finstage.symbol_analyses ADD COLUMN source text NOT NULL;
 ALTER TABLE finstage.symbol_analyses ADD COLUMN position bigint GENERATED ALWAYS AS IDENTITY;
 ALTER TABLE finstage.symbol_analyses ADD COLUMN sentiment text;
 ALTER TABLE finstage.symbol_analyses ADD COLUMN score integer;

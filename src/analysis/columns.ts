@@ -27,10 +27,29 @@ export function toColumns(candles: readonly Candle[]): Columns {
   }
 }
 
-/** HL2, HLC3, OHLC4: the mean of high and low (and close) (and open). */
+/** The newest so many candles, or all where there are not so many. */
+export function newest({ epoch, open, high, low, close, volume }: Columns, count: number): Columns {
+  const from = Math.max(0, epoch.length - count)
+  return {
+    epoch: epoch.subarray(from),
+    open: open.subarray(from),
+    high: high.subarray(from),
+    low: low.subarray(from),
+    close: close.subarray(from),
+    volume: volume.subarray(from),
+  }
+}
+
+/**
+ * HL2, HLC3, OHLC4: the mean of high and low (and close) (and open). It is rounded to 14 digits: quotes are decimals, to which
+ * doubles only come near, and candles whose prices add up to the same are to have the same mean.
+ */
 export function prices({ open, high, low, close }: Columns, field: PriceField): Float64Array {
   const mean = (...columns: Float64Array[]): Float64Array =>
-    close.map((_, i) => columns.reduce((sum, column) => sum + (column[i] as number), 0) / columns.length)
+    close.map((_, i) => {
+      const sum = columns.reduce((sum, column) => sum + (column[i] as number), 0)
+      return Number((sum / columns.length).toPrecision(14))
+    })
   switch (field) {
     case 'OPEN':
       return open

@@ -45,15 +45,14 @@ export type Parameter =
 export const vwapAnchors = ['SESSION', 'WEEK', 'MONTH', 'YEAR', 'SERIES'] as const
 export type VwapAnchor = (typeof vwapAnchors)[number]
 
-type Values<P extends Record<string, Parameter>> = {
-  readonly [Name in keyof P]: P[Name] extends { readonly default: infer Value }
-    ? Value extends number
-      ? number
-      : P[Name] extends { readonly values: readonly (infer Choice)[] }
-        ? Choice
-        : never
+type Value<P extends Parameter> = P extends { readonly type: 'Int' | 'Float' }
+  ? number
+  : P extends { readonly values: readonly (infer Choice)[] }
+    ? Choice
     : never
-}
+
+/** What parameters are given as. */
+export type Values<P extends Record<string, Parameter>> = { readonly [Name in keyof P]: Value<P[Name]> }
 
 /** All that there is to say of an indicator. */
 export interface Indicator<P extends Record<string, Parameter>, S extends PointShape> {
@@ -64,9 +63,14 @@ export interface Indicator<P extends Record<string, Parameter>, S extends PointS
   readonly parameters: P
   readonly point: S
   /** How many candles before the first one asked for it needs, so that no value depends on where the range begins. */
-  readonly warmUp: (parameters: Values<P>, interval: Interval) => number
-  readonly compute: (input: IndicatorInput, parameters: Values<P>) => Outputs<S>
+  warmUp(parameters: Values<P>, interval: Interval): number
+  compute(input: IndicatorInput, parameters: Values<P>): Outputs<S>
+  /** Throws BAD_USER_INPUT where parameters that are each within their bounds do not go together. */
+  check?(parameters: Values<P>): void
 }
+
+/** Any entry of the catalogue, for those who go through all of them. */
+export type AnyIndicator = Indicator<Record<string, Parameter>, PointShape>
 
 /** For its types. */
 export const indicator = <P extends Record<string, Parameter>, S extends PointShape>(

@@ -1,9 +1,38 @@
+import { weightedMean, weightedMeans } from './windows.ts'
+
 /** Simple moving average: the mean of the last `period` values; NaN where one of them is missing. */
-export function sma(values: Float64Array, period: number): Float64Array {
-  return values.map((_, end) => {
-    if (end < period - 1) return Number.NaN
-    let sum = 0
-    for (let i = end - period + 1; i <= end; i++) sum += values[i] as number
-    return sum / period
+export const sma = (values: Float64Array, period: number): Float64Array => weightedMeans(values, equalWeights(period))
+
+/** Linearly weighted moving average: the newest value weighs `period`, the oldest 1; NaN where one of them is missing. */
+export const wma = (values: Float64Array, period: number): Float64Array =>
+  weightedMeans(
+    values,
+    new Float64Array(period).map((_, i) => i + 1),
+  )
+
+/** Exponential moving average: the newest value weighs 2 / (period + 1), the average before it the rest. */
+export const ema = (values: Float64Array, period: number): Float64Array =>
+  smoothed(values, period, (period - 1) / (period + 1))
+
+/** Wilder's moving average: the newest value weighs 1 / period, the average before it the rest. */
+export const wilder = (values: Float64Array, period: number): Float64Array =>
+  smoothed(values, period, (period - 1) / period)
+
+/**
+ * An average that keeps `kept` of itself with each value. It is first the mean of `period` values, at the first place with so many
+ * up to it, and again after each hole; NaN before.
+ */
+function smoothed(values: Float64Array, period: number, kept: number): Float64Array {
+  const weights = equalWeights(period)
+  let known = 0
+  let average = Number.NaN
+  return values.map((value, i) => {
+    known = Number.isNaN(value) ? 0 : known + 1
+    if (known < period) return Number.NaN
+    // Written so, equal values stay exactly what they are, and what is small after something huge stays exact too.
+    average = known === period ? weightedMean(values, i, weights) : value + (average - value) * kept
+    return average
   })
 }
+
+const equalWeights = (period: number): Float64Array => new Float64Array(period).fill(1)

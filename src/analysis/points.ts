@@ -1,5 +1,6 @@
 import { badInput } from '../domain/errors.ts'
 import { catalogue } from './catalogue.ts'
+import { newest } from './columns.ts'
 import type { IndicatorInput, Output, Parameter } from './indicator.ts'
 import { pointShapes } from './indicator.ts'
 
@@ -39,7 +40,8 @@ export function indicatorWarmUp(
 }
 
 /**
- * The points of an indicator at the candles asked for, oldest first, and at those after the last where it is drawn ahead.
+ * The points of an indicator at the candles asked for, oldest first, and at those after the last where it is drawn ahead; none
+ * where no candle is asked for.
  * `ahead` gives the start times of so many candles after the last. Throws BAD_USER_INPUT for parameters out of bounds.
  */
 export function indicatorPoints(
@@ -49,7 +51,10 @@ export function indicatorPoints(
   ahead: (count: number) => readonly number[],
 ): Point[] {
   const indicator: AnyIndicator = catalogue[name]
-  const outputs = indicator.compute(input, checked(indicator, args))
+  const parameters = checked(indicator, args)
+  // What is drawn ahead would have nothing that it is ahead of.
+  if (input.first === input.candles.epoch.length) return []
+  const outputs = indicator.compute(input, parameters)
   const parts = Object.entries(pointShapes[indicator.point]).map(
     ([part, need]) => [part, need === 'required', outputs[part] as Output] as const,
   )
@@ -73,6 +78,13 @@ export function indicatorPoints(
     if (isWhole && known > 0) points.push(point)
   }
   return points
+}
+
+/** With no more than so many candles before the first one asked for: those that only others need change nothing, and cost time. */
+export function withWarmUp({ candles, first, isWhole, ...rest }: IndicatorInput, warmUp: number): IndicatorInput {
+  const unneeded = Math.max(0, first - warmUp)
+  const kept = newest(candles, candles.epoch.length - unneeded)
+  return { ...rest, candles: kept, first: first - unneeded, isWhole: isWhole && unneeded === 0 }
 }
 
 function checked({ parameters, check }: AnyIndicator, args: IndicatorArgs): never {

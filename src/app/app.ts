@@ -6,6 +6,8 @@ import { Health } from '../http/health.ts'
 import { createMetricsServer } from '../http/metrics-server.ts'
 import { analysisTask } from '../jobs/analysis.ts'
 import { backfillTask } from '../jobs/backfill.ts'
+import { backtestTask } from '../jobs/backtest.ts'
+import { dailyReports, dailyReportTask } from '../jobs/daily-report.ts'
 import type { Task } from '../jobs/define-task.ts'
 import { symbolsAtOnce } from '../jobs/each-piece.ts'
 import { FairSlots } from '../jobs/fair-slots.ts'
@@ -14,6 +16,7 @@ import { JobService } from '../jobs/job-service.ts'
 import { pruneCandles } from '../jobs/prune-candles.ts'
 import { pruneJobs } from '../jobs/prune-jobs.ts'
 import { JobRunner, jobConcurrency } from '../jobs/runner.ts'
+import { followSignals, seriesAtOnce } from '../jobs/signal-outcomes.ts'
 import { guardedFeed } from '../market/guarded-feed.ts'
 import { LiveCandles } from '../market/live-candles.ts'
 import { MarketService } from '../market/market-service.ts'
@@ -33,12 +36,15 @@ import { AnalysisStore } from '../store/analysis-store.ts'
 import { CandleStore } from '../store/candle-store.ts'
 import { JobStore } from '../store/job-store.ts'
 import { migrate } from '../store/migrations.ts'
+import { OutcomeStore } from '../store/outcome-store.ts'
+import { SignalStore } from '../store/signal-store.ts'
 import type { Bus } from '../stream/bus.ts'
 import { Feed } from '../stream/feed.ts'
 import { PriceHub } from '../stream/hub.ts'
 import { Leader } from '../stream/leader.ts'
 import { LocalBus } from '../stream/local-bus.ts'
 import { PostgresBus } from '../stream/postgres-bus.ts'
+import { SignalFeed } from '../stream/signal-feed.ts'
 import type { Config } from './config.ts'
 import type { Role } from './role.ts'
 
@@ -74,6 +80,7 @@ interface Base {
   readonly quarantine: Quarantine
   readonly market: MarketService
   readonly tasks: readonly Task[]
+  readonly jobs: JobService
   readonly registry: Registry
   readonly health: Health
 }
@@ -163,8 +170,9 @@ export class App {
     const source = createSource(config, log, registry, quarantine, now)
     // One for all roles of the process: they share what it remembers.
     const market = new MarketService({ source, store: new CandleStore(pool), registry, quarantine, now })
-    const tasks = this.#tasks(pool, market)
-    return { pool, connectionString, bus, source, quarantine, market, tasks, registry, health }
+    const tasks = this.#tasks(pool, source, market)
+    const jobs = new JobService({ store: new JobStore(pool), bus, tasks })
+    return { pool, connectionString, bus, source, quarantine, market, tasks, jobs, registry, health }
   }
 
   #ingest({ connectionString, bus, source, quarantine, registry, health }: Base): void {
@@ -190,28 +198,43 @@ export class App {
   }
 
   /** What jobs there are: the API checks their input, workers run them. */
-  #tasks(pool: pg.Pool, market: MarketService): Task[] {
-    // A process that also answers requests keeps room for them.
-    const isAlone = this.#options.role === 'worker'
-    const slots = new FairSlots(symbolsAtOnce, isAlone ? undefined : idlePace(pace))
+  #tasks(pool: pg.Pool, source: MarketSource, market: MarketService): Task[] {
+    const now = this.#now
+    const slots = this.#slots(symbolsAtOnce)
+    const watchList = this.#options.config.WATCH_LIST ?? []
+    const { analyses } = createStores(pool, source)
     const cpu = new CpuPool(this.#options.log)
     this.#stops.push(() => cpu.stop())
     return [
-      analysisTask({ market, slots, cpu, analyses: new AnalysisStore(pool) }),
-      backfillTask({ market, slots, now: this.#now }),
+      analysisTask({ market, slots, cpu, analyses }),
+      backtestTask({ market, slots, cpu }),
+      dailyReportTask({ market, slots, cpu, analyses, watchList, now }),
+      backfillTask({ market, slots, now }),
     ]
   }
 
-  async #worker({ connectionString, bus, tasks, registry, health }: Base): Promise<void> {
+  /** A process that also answers requests keeps room for them. */
+  #slots(count: number): FairSlots {
+    const isAlone = this.#options.role === 'worker'
+    return new FairSlots(count, isAlone ? undefined : idlePace(pace))
+  }
+
+  async #worker({ connectionString, bus, source, market, tasks, jobs, registry, health }: Base): Promise<void> {
     const { config, log } = this.#options
     const now = this.#now
     const pool = createPatientPool(connectionString, log, jobConnections)
     this.#stops.push(() => pool.end())
+    const { signals, analyses } = createStores(pool, source)
     const runner = new JobRunner({
       ...{ pool, bus, log, registry, tasks },
       schedules: [
-        pruneCandles({ candles: new CandleStore(pool), retentionDays: config.CANDLE_RETENTION_DAYS, now }),
-        pruneJobs({ jobs: new JobStore(pool), retentionDays: config.JOB_RETENTION_DAYS, now }),
+        pruneCandles({ candles: new CandleStore(pool), signals, retentionDays: config.CANDLE_RETENTION_DAYS, now }),
+        pruneJobs({ jobs: new JobStore(pool), analyses, retentionDays: config.JOB_RETENTION_DAYS, now }),
+        dailyReports({ jobs }),
+        followSignals({
+          ...{ market, now, slots: this.#slots(seriesAtOnce) },
+          outcomes: new OutcomeStore({ pool, source: source.name }),
+        }),
       ],
       agingSeconds: config.JOB_AGING_MINUTES * 60,
     })
@@ -220,12 +243,13 @@ export class App {
     health.add('queue', () => runner.check())
   }
 
-  async #api({ pool, bus, market, tasks, registry, health }: Base): Promise<string> {
+  async #api({ pool, bus, source, market, jobs, registry, health }: Base): Promise<string> {
     const { config, log } = this.#options
     const now = this.#now
     const hub = new PriceHub({ bus, registry, now })
+    const { signals, analyses } = createStores(pool, source)
+    const signalFeed = new SignalFeed({ store: signals, bus, log })
     const liveCandles = new LiveCandles({ market, prices: hub, log, registry, now })
-    const jobs = new JobService({ store: new JobStore(pool), bus, tasks })
     const server = new ApiServer({
       host: config.HOST,
       port: config.PORT,
@@ -238,16 +262,29 @@ export class App {
         prices: hub,
         liveCandles,
         jobs,
-        analyses: new AnalysisStore(pool),
+        analyses,
+        signals,
+        signalFeed,
+        limits: { symbolsPerSubscription: config.MAX_SYMBOLS_PER_SUBSCRIPTION },
+      },
+      webSocketLimits: {
+        maxSockets: config.MAX_CONNECTIONS,
+        maxSocketsPerAddress: config.MAX_CONNECTIONS_PER_ADDRESS,
+        maxSubscriptions: config.MAX_SUBSCRIPTIONS_PER_CONNECTION,
+        maxMessageBytes: config.MAX_MESSAGE_BYTES,
+        initTimeoutSeconds: config.CONNECTION_INIT_SECONDS,
+        pingSeconds: config.PING_SECONDS,
       },
     })
     this.#stops.push(() => server.stop())
     this.#stops.push(() => jobs.stop())
+    this.#stops.push(() => signalFeed.stop())
     this.#stops.push(() => hub.stop())
     this.#stops.push(() => liveCandles.stop())
     // Before their streams are ended, which would tell a client that nothing more is to come.
     this.#stops.push(() => server.closeSockets())
     hub.start()
+    signalFeed.start()
     await listening(() => server.start(), config.HOST, 'PORT', config.PORT)
     this.#stops.push(() => server.stopAccepting())
     return server.origin
@@ -261,6 +298,15 @@ export class App {
     await listening(() => server.start(), config.HOST, 'METRICS_PORT', config.METRICS_PORT)
     return server.origin
   }
+}
+
+/** What was found, of the source that this process serves. */
+function createStores(
+  pool: pg.Pool,
+  { name: source }: MarketSource,
+): { signals: SignalStore; analyses: AnalysisStore } {
+  const signals = new SignalStore({ pool, source })
+  return { signals, analyses: new AnalysisStore({ pool, source, signals }) }
 }
 
 function createSource(

@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { parseSymbol } from '../domain/symbol.ts'
 import { ConfigurationError, parseEnvironment } from '../platform/environment.ts'
 import { logLevels } from '../platform/logger.ts'
 
@@ -28,8 +29,30 @@ const number = (check: (value: number) => boolean, message: string, fallback: nu
     .transform(Number)
     .default(fallback)
 
+const wholeNumber = (least: number, most: number, fallback: number) =>
+  number(
+    (value) => Number.isInteger(value) && value >= least && value <= most,
+    `a whole number from ${least} to ${most} is wanted`,
+    fallback,
+  )
+
 const oneOf = <const Values extends readonly [string, ...string[]]>(values: Values, fallback: Values[number]) =>
   z.enum(values, { error: `one of ${values.join(', ')} is wanted` }).default(fallback as never)
+
+const longestWatchList = 100
+
+/** Symbols with commas between them. */
+function symbolsOf(text: string, context: z.RefinementCtx): readonly string[] {
+  try {
+    const symbols = [...new Set(text.split(',').map((part) => parseSymbol(part.trim())))]
+    if (symbols.length <= longestWatchList) return symbols
+  } catch {
+    // Said below.
+  }
+  const message = `up to ${longestWatchList} symbols with commas between them, as in AAPL,BTC-USD, are wanted`
+  context.addIssue({ code: 'custom', message })
+  return z.NEVER
+}
 
 const shape = {
   PORT: port(4000),
@@ -45,11 +68,7 @@ const shape = {
   YAHOO_BASE_URL: httpOrigin.optional(),
   YAHOO_STREAM: oneOf(['on', 'off'], 'on'),
   YAHOO_STREAM_URL: socketAddress.optional(),
-  SIMULATED_SYMBOLS: number(
-    (value) => Number.isInteger(value) && value >= 1 && value <= 10_000,
-    'a whole number from 1 to 10000 is wanted',
-    100,
-  ),
+  SIMULATED_SYMBOLS: wholeNumber(1, 10_000, 100),
   SIMULATED_TICKS_PER_SECOND: number(
     (value) => value > 0 && value <= 5000,
     'a number above 0, up to 5000, is wanted',
@@ -70,6 +89,14 @@ const shape = {
     'a whole number of days from 1 to 36500 is wanted',
     7,
   ),
+  MAX_CONNECTIONS: wholeNumber(1, 1_000_000, 50_000),
+  MAX_CONNECTIONS_PER_ADDRESS: wholeNumber(1, 1_000_000, 1000),
+  MAX_SUBSCRIPTIONS_PER_CONNECTION: wholeNumber(1, 10_000, 100),
+  MAX_SYMBOLS_PER_SUBSCRIPTION: wholeNumber(1, 200, 200),
+  MAX_MESSAGE_BYTES: wholeNumber(1024, 1_048_576, 65_536),
+  CONNECTION_INIT_SECONDS: wholeNumber(1, 300, 10),
+  PING_SECONDS: wholeNumber(1, 300, 12),
+  WATCH_LIST: z.string().transform(symbolsOf).optional(),
   LOG_LEVEL: oneOf(logLevels, 'info'),
 }
 

@@ -15,6 +15,9 @@ const endStates: ReadonlySet<JobState> = new Set<JobState>(['SUCCEEDED', 'FAILED
 /** Whether nothing more happens to a job in this state by itself. */
 export const hasEnded = (state: JobState): boolean => endStates.has(state)
 
+/** Whose the jobs are that nobody in particular has ordered. */
+export const anonymousOwner = 'anonymous'
+
 export interface JobFailure {
   readonly code: ErrorCode
   readonly message: string

@@ -16,8 +16,27 @@ export interface FeedUpdate {
 /** What a subscriber gets. */
 export interface PriceUpdate {
   readonly kind: PriceUpdateKind
+  /** The run that `seq` counts in. */
+  readonly run: string
   readonly seq: number
   /** When this server sent it out, in epoch milliseconds. */
   readonly publishedAtMs: number
   readonly quote: Quote
+}
+
+/** How far a client has come with a symbol. */
+export interface PriceCursor {
+  readonly symbol: string
+  readonly run: string
+  readonly seq: number
+}
+
+export function encodeCursor({ symbol, run, seq }: PriceCursor): string {
+  return Buffer.from(`${symbol} ${run} ${seq}`).toString('base64url')
+}
+
+/** null: it is none of ours. */
+export function decodeCursor(text: string): PriceCursor | null {
+  const match = /^(\S{1,32}) (\S{1,64}) (\d{1,15})$/.exec(Buffer.from(text, 'base64url').toString())
+  return match ? { symbol: match[1] as string, run: match[2] as string, seq: Number(match[3]) } : null
 }

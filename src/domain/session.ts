@@ -123,12 +123,8 @@ function* datesFrom(date: number, traded: readonly number[]): Generator<number> 
 /** The newest dates, newest first, and the times of the day at which candles started then. */
 function recentTimes(epochs: Float64Array, timezone: string): Map<number, Set<number>> {
   const times = new Map<number, Set<number>>()
-  let near = { quarter: Number.NaN, offset: 0 }
   for (const epoch of epochs.toReversed()) {
-    // Clocks are set at full quarters of an hour, and to look at them is slow.
-    const quarter = Math.floor(epoch / 900)
-    if (quarter !== near.quarter) near = { quarter, offset: clockTime(epoch, timezone) - epoch }
-    const clock = epoch + near.offset
+    const clock = clockTime(epoch, timezone)
     const date = Math.floor(clock / daySeconds) * daySeconds
     if (!times.has(date) && times.size === recentDates) break
     times.set(date, (times.get(date) ?? new Set()).add(clock - date))

@@ -1,3 +1,4 @@
+import type { IncomingMessage } from 'node:http'
 import type { GraphQLSchema } from 'graphql'
 import type { Registry } from 'prom-client'
 import type { Logger } from '../platform/logger.ts'
@@ -5,8 +6,10 @@ import type { Ports } from '../resolvers/context.ts'
 import { GraphiQLPage } from './graphiql.ts'
 import { createGraphQL, graphqlPath } from './graphql.ts'
 import type { Health } from './health.ts'
+import { servePost } from './json-post.ts'
 import { Listener } from './listener.ts'
 import { WebSocketTransport } from './websocket.ts'
+import type { WebSocketLimits } from './websocket-limits.ts'
 
 /** GraphQL over HTTP, SSE and WebSocket, GraphiQL and health, on one port. */
 export class ApiServer {
@@ -21,18 +24,19 @@ export class ApiServer {
     health: Health
     log: Logger
     registry: Registry
+    webSocketLimits: WebSocketLimits
   }) {
-    const { host, port, schema, ports, health, log, registry } = options
+    const { host, port, schema, ports, health, log, registry, webSocketLimits } = options
     const graphql = createGraphQL({ schema, ports, log, registry })
     const page = new GraphiQLPage()
     this.#listener = new Listener({
       host,
       port,
       serve(request, response) {
-        const path = request.url?.split('?')[0]
+        const path = pathOf(request)
         if (path === graphqlPath) {
           if (GraphiQLPage.isWanted(request)) void page.serve(request, response)
-          else void graphql(request, response)
+          else servePost(graphql, request, response)
         } else if (path === '/') {
           response.writeHead(302, { location: graphqlPath }).end()
         } else if (!health.serve(request, response)) {
@@ -42,7 +46,12 @@ export class ApiServer {
         }
       },
     })
-    this.#webSockets = new WebSocketTransport({ server: this.#listener.server, graphql, log, registry })
+    this.#webSockets = new WebSocketTransport({
+      ...{ log, registry },
+      graphql: graphql.yoga,
+      server: this.#listener.server,
+      limits: webSocketLimits,
+    })
   }
 
   get origin(): string {
@@ -66,4 +75,9 @@ export class ApiServer {
   stop(): Promise<void> {
     return this.#listener.stop()
   }
+}
+
+function pathOf({ url = '' }: IncomingMessage): string {
+  const end = url.indexOf('?')
+  return end < 0 ? url : url.slice(0, end)
 }

@@ -31,25 +31,103 @@ subscription LivePrices {
   }
 }
 
+query Indicators {
+  candles(symbol: "AAPL", last: 30) {
+    signals { time kind direction price strength }
+    macd { time macd signal histogram }
+    bollingerBands { time upper middle lower }
+    stochastic { time k d }
+  }
+}
+
 mutation Analyse {
-  enqueueAnalysis(input: { symbols: ["AAPL", "MSFT", "NVDA"], priority: HIGH }) {
+  enqueueAnalysis(input: {
+    symbols: ["AAPL", "MSFT", "NVDA"]
+    priority: HIGH
+  }) {
     ... on EnqueuePayload { job { id state } }
     ... on InvalidInput { field message }
   }
 }
 
+query LatestAnalysis {
+  instrument(symbol: "AAPL") {
+    name
+    latestAnalysis {
+      asOf
+      price
+      trend
+      sentiment
+      score
+      indicators { sma50 sma200 rsi14 adx14 }
+      signals { time kind direction }
+    }
+  }
+}
+
+query Signals {
+  signals(first: 10) {
+    edges {
+      node {
+        symbol
+        time
+        kind
+        direction
+        price
+        strength
+        outcome { return1d return1w return1m }
+      }
+    }
+  }
+}
+
+# Trades the signals since 2015, long and short.
+mutation Backtest {
+  enqueueBacktest(input: {
+    symbols: ["AAPL", "MSFT", "NVDA"]
+    signals: [GOLDEN_CROSS, DEATH_CROSS, RSI_OVERSOLD]
+    from: "2015-01-01T00:00:00Z"
+    holdDays: 10
+    stopLoss: 0.05
+  }) {
+    ... on EnqueuePayload { job { id state } }
+    ... on InvalidInput { field message }
+  }
+}
+
+mutation Report {
+  enqueueDailyReport(input: {
+    symbols: ["^GSPC", "AAPL", "NVDA"]
+  }) {
+    ... on EnqueuePayload { job { id state } }
+    ... on InvalidInput { field message }
+  }
+}
+
+# What came of the jobs.
 query Jobs {
   jobs(first: 5) {
     edges {
       node {
         id
+        kind
         state
         progress
         result {
           ... on AnalysisResult {
-            analyses { symbol price trend indicators { sma20 sma50 rsi14 } }
+            analyses { symbol trend sentiment score }
             failures { symbol code message }
           }
+          ... on BacktestResult {
+            tradeCount
+            winRate
+            totalReturn
+            benchmarkReturn
+            maxDrawdown
+            sharpe
+            bySignal { kind tradeCount winRate }
+          }
+          ... on DailyReport { date text }
         }
       }
     }
@@ -57,11 +135,20 @@ query Jobs {
 }
 
 subscription JobProgress {
-  jobUpdates { id state progress attempt }
+  jobUpdates { id kind state progress attempt }
+}
+
+subscription NewSignals {
+  signalEvents { symbol time kind direction price }
 }
 
 query WeeksWithDividends {
-  candles(symbol: "AAPL", interval: WEEK_1, adjustment: SPLITS_AND_DIVIDENDS, last: 52) {
+  candles(
+    symbol: "AAPL"
+    interval: WEEK_1
+    adjustment: SPLITS_AND_DIVIDENDS
+    last: 52
+  ) {
     hasEarlier
     columns { time close }
   }

@@ -9,7 +9,6 @@ const limits = { tokens: 4000, aliases: 200, depth: 12, directives: 50 }
 /** Bytes of an HTTP request's body. */
 export const maxBodyBytes = 256 * 1024
 /** Bytes of one WebSocket message. */
-export const maxMessageBytes = 64 * 1024
 
 export const limitPlugins = (): Plugin[] => [
   {

@@ -1,110 +1,147 @@
-import { type DocumentNode, getOperationAST, type SelectionSetNode } from 'graphql'
+import { type DocumentNode, getOperationAST, type OperationDefinitionNode, type SelectionSetNode } from 'graphql'
 import type { Plugin } from 'graphql-yoga'
 import { Counter, Histogram, type Registry } from 'prom-client'
 import { durationBuckets } from '../platform/metrics.ts'
 import { codeOf } from './mask-error.ts'
 
-interface Operation {
-  readonly startedMs: number
-  name: string
-  kind: string
+/** What the metrics call an operation: its root field, and its kind. */
+export interface OperationDescription {
+  readonly name: string
+  readonly kind: string
 }
+
+interface RunningOperation {
+  /** As performance.now() has it. */
+  readonly startedMs: number
+  description: OperationDescription
+}
+
+interface Result {
+  readonly errors?: readonly unknown[]
+  readonly data?: unknown
+}
+
+const unread: OperationDescription = { name: 'none', kind: 'none' }
 
 /**
  * Counts and times every operation, on every transport. Its labels come from the schema, never from the client: `operation` is
  * the root field that is asked for (`several` where there is more than one, `none` where nothing could be read), since the
  * names and aliases that clients choose are without number.
  */
-export function operationMetrics(registry: Registry): Plugin {
-  const labelNames = ['operation', 'kind', 'outcome'] as const
-  const requests = new Counter({
-    name: 'finstage_requests_total',
-    help: 'GraphQL operations that were answered; a subscription counts when it has begun',
-    labelNames,
-    registers: [registry],
-  })
-  const seconds = new Histogram({
-    name: 'finstage_request_duration_seconds',
-    help: 'How long GraphQL operations took to answer; a subscription, to begin',
-    labelNames,
-    buckets: durationBuckets,
-    registers: [registry],
-  })
-  const errors = new Counter({
-    name: 'finstage_request_errors_total',
-    help: 'Errors in answers, by code',
-    labelNames: ['code'],
-    registers: [registry],
-  })
-  /** By the context object, which is the same from the first step of an operation to the last. */
-  const running = new WeakMap<object, Operation>()
+export class OperationMetrics {
+  readonly #requests: Counter<'operation' | 'kind' | 'outcome'>
+  readonly #seconds: Histogram<'operation' | 'kind' | 'outcome'>
+  readonly #errors: Counter<'code'>
 
-  function answered(context: object, result: unknown): void {
-    const operation = running.get(context)
-    if (!operation) return
-    running.delete(context)
-    const { errors: found, data } = result as { errors?: readonly unknown[]; data?: unknown }
-    for (const error of found ?? []) errors.inc({ code: codeOf(error) })
-    const outcome = !found?.length ? 'ok' : data == null || isEmpty(data) ? 'error' : 'partial'
-    const labels = { operation: operation.name, kind: operation.kind, outcome }
-    requests.inc(labels)
-    seconds.observe(labels, (performance.now() - operation.startedMs) / 1000)
+  constructor(registry: Registry) {
+    const labelNames = ['operation', 'kind', 'outcome'] as const
+    this.#requests = new Counter({
+      name: 'finstage_requests_total',
+      help: 'GraphQL operations that were answered; a subscription counts when it has begun',
+      labelNames,
+      registers: [registry],
+    })
+    this.#seconds = new Histogram({
+      name: 'finstage_request_duration_seconds',
+      help: 'How long GraphQL operations took to answer; a subscription, to begin',
+      labelNames,
+      buckets: durationBuckets,
+      registers: [registry],
+    })
+    this.#errors = new Counter({
+      name: 'finstage_request_errors_total',
+      help: 'Errors in answers, by code',
+      labelNames: ['code'],
+      registers: [registry],
+    })
   }
 
-  return {
-    onParse({ context }) {
-      const operation: Operation = { startedMs: performance.now(), name: 'none', kind: 'none' }
-      running.set(context, operation)
-      return ({ result }) => {
-        if (result instanceof Error) answered(context, { errors: [result] })
-      }
-    },
-    onValidate({ context, params }) {
+  /** `startedMs` as performance.now() has it; `result` before its errors are masked. */
+  answered({ name, kind }: OperationDescription, startedMs: number, { errors, data }: Result): void {
+    for (const error of errors ?? []) this.#errors.inc({ code: codeOf(error) })
+    const outcome = !errors?.length ? 'ok' : data == null || isEmpty(data) ? 'error' : 'partial'
+    const labels = { operation: name, kind, outcome }
+    this.#requests.inc(labels)
+    this.#seconds.observe(labels, (performance.now() - startedMs) / 1000)
+  }
+
+  /** Measures what goes through all the steps of the pipeline. */
+  plugin(): Plugin {
+    /** By the context object, which is the same from the first step of an operation to the last. */
+    const running = new WeakMap<object, RunningOperation>()
+    const answered = (context: object, result: Result): void => {
       const operation = running.get(context)
-      return ({ valid, result }) => {
-        if (valid && operation) Object.assign(operation, described(params.documentAST, context))
-        if (!valid) answered(context, { errors: result })
-      }
-    },
-    onExecute({ args }) {
-      return {
-        onExecuteDone({ result }) {
-          answered(args.contextValue as object, result)
-        },
-      }
-    },
-    onSubscribe({ args }) {
-      return {
-        onSubscribeResult({ result }) {
-          answered(args.contextValue as object, Symbol.asyncIterator in (result as object) ? {} : result)
-        },
-        onSubscribeError({ error }) {
-          answered(args.contextValue as object, { errors: [error] })
-        },
-      }
-    },
+      if (!operation) return
+      running.delete(context)
+      this.answered(operation.description, operation.startedMs, result)
+    }
+    return {
+      onParse({ context }) {
+        running.set(context, { startedMs: performance.now(), description: unread })
+        return ({ result }) => {
+          if (result instanceof Error) answered(context, { errors: [result] })
+        }
+      },
+      onValidate({ context, params }) {
+        const operation = running.get(context)
+        return ({ valid, result }) => {
+          if (valid && operation) operation.description = described(params.documentAST, context)
+          if (!valid) answered(context, { errors: result })
+        }
+      },
+      onExecute({ args }) {
+        return {
+          onExecuteDone({ result }) {
+            answered(args.contextValue as object, result as Result)
+          },
+        }
+      },
+      onSubscribe({ args }) {
+        return {
+          onSubscribeResult({ result }) {
+            answered(args.contextValue as object, Symbol.asyncIterator in (result as object) ? {} : (result as Result))
+          },
+          onSubscribeError({ error }) {
+            answered(args.contextValue as object, { errors: [error] })
+          },
+        }
+      },
+    }
   }
 }
 
 const isEmpty = (data: unknown): boolean => Object.values(data as object).every((value) => value === null)
 
-/** Root field and kind of the operation that is going to be executed. */
-function described(document: DocumentNode, context: unknown): Pick<Operation, 'name' | 'kind'> {
+/** Of the operation that is going to be executed. */
+function described(document: DocumentNode, context: unknown): OperationDescription {
   const { params } = context as { params?: { operationName?: string | null } }
   const node = getOperationAST(document, params?.operationName)
-  if (!node) return { name: 'none', kind: 'none' }
-  const names = new Set(rootFields(node.selectionSet, document))
-  const [only] = names
-  return { name: names.size === 1 && only ? only : 'several', kind: node.operation }
+  return node ? describeOperation(document, node) : unread
 }
 
-function rootFields(selections: SelectionSetNode, document: DocumentNode): string[] {
-  return selections.selections.flatMap((selection) => {
-    if (selection.kind === 'Field') return [selection.name.value]
-    if (selection.kind === 'InlineFragment') return rootFields(selection.selectionSet, document)
-    const fragment = document.definitions.find(
-      (definition) => definition.kind === 'FragmentDefinition' && definition.name.value === selection.name.value,
-    )
-    return fragment?.kind === 'FragmentDefinition' ? rootFields(fragment.selectionSet, document) : []
-  })
+export function describeOperation(document: DocumentNode, node: OperationDefinitionNode): OperationDescription {
+  const [only, ...others] = rootFields(node.selectionSet, document)
+  return { name: only !== undefined && others.length === 0 ? only : 'several', kind: node.operation }
+}
+
+/** Looks into each fragment once: one that is spread at many places may spread another one at many places. */
+function rootFields(selections: SelectionSetNode, document: DocumentNode): Set<string> {
+  const fields = new Set<string>()
+  const seen = new Set<string>()
+  const collect = ({ selections }: SelectionSetNode): void => {
+    for (const selection of selections) {
+      if (selection.kind === 'Field') fields.add(selection.name.value)
+      else if (selection.kind === 'InlineFragment') collect(selection.selectionSet)
+      else if (!seen.has(selection.name.value)) {
+        seen.add(selection.name.value)
+        for (const definition of document.definitions) {
+          if (definition.kind === 'FragmentDefinition' && definition.name.value === selection.name.value) {
+            collect(definition.selectionSet)
+          }
+        }
+      }
+    }
+  }
+  collect(selections)
+  return fields
 }

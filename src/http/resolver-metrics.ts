@@ -7,7 +7,6 @@ import {
   isLeafType,
   isObjectType,
 } from 'graphql'
-import type { Plugin } from 'graphql-yoga'
 import { Histogram, type Registry } from 'prom-client'
 import { durationBuckets } from '../platform/metrics.ts'
 
@@ -18,10 +17,16 @@ interface MeasuredContext {
   [histogram]?: Histogram<'type' | 'field'>
 }
 
+/** Takes an operation's context out of the measurement. */
+export const unmeasured: object = { [histogram]: undefined }
+
 const wrapped = new WeakSet<GraphQLSchema>()
 
-/** Times every resolver that does work: root fields, and others that take arguments or give more than a value at hand. */
-export function resolverMetrics(registry: Registry): Plugin {
+/**
+ * Times every resolver that does work: root fields, and others that take arguments or give more than a value at hand. Returns
+ * what the context of every operation has to have for it.
+ */
+export function measureResolvers(schema: GraphQLSchema, registry: Registry): object {
   const seconds = new Histogram({
     name: 'finstage_resolver_duration_seconds',
     help: 'How long resolvers took; of a subscription, until its first value could be waited for',
@@ -29,16 +34,11 @@ export function resolverMetrics(registry: Registry): Plugin {
     buckets: durationBuckets,
     registers: [registry],
   })
-  return {
-    onSchemaChange({ schema }) {
-      if (wrapped.has(schema)) return
-      wrapped.add(schema)
-      wrapResolvers(schema)
-    },
-    onContextBuilding({ extendContext }) {
-      extendContext({ [histogram]: seconds } as object)
-    },
+  if (!wrapped.has(schema)) {
+    wrapped.add(schema)
+    wrapResolvers(schema)
   }
+  return { [histogram]: seconds }
 }
 
 function wrapResolvers(schema: GraphQLSchema): void {

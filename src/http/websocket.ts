@@ -1,94 +1,150 @@
-import type { Server } from 'node:http'
-import type { ExecutionArgs, GraphQLError } from 'graphql'
-import type { OperationResult, SubscribePayload } from 'graphql-ws'
-import { type Extra, useServer } from 'graphql-ws/use/ws'
-import { Gauge, type Registry } from 'prom-client'
-import { WebSocketServer } from 'ws'
+import type { IncomingMessage, Server } from 'node:http'
+import type { ExecutionResult } from 'graphql'
+import { type Context, handleProtocols, makeServer } from 'graphql-ws'
+import { type WebSocket, WebSocketServer } from 'ws'
 import type { Logger } from '../platform/logger.ts'
 import { type GraphQLHandler, graphqlPath } from './graphql.ts'
-import { maxMessageBytes } from './limits.ts'
-import { maskError } from './mask-error.ts'
+import { WriteSchedule } from './socket-writer.ts'
+import { closeCodes, WebSocketConnection } from './websocket-connection.ts'
+import { SocketLimits, type WebSocketLimits } from './websocket-limits.ts'
+import { WebSocketMetrics, type WebSocketMetricsOptions } from './websocket-metrics.ts'
+import { WebSocketOperations } from './websocket-operations.ts'
 
+/** How long a client may take to answer a close. */
 const closeTimeoutMs = 3000
 
-/** What Yoga's pipeline gives for one operation. */
-interface Enveloped {
-  schema: ExecutionArgs['schema']
-  parse: (source: string) => ExecutionArgs['document']
-  validate: (schema: unknown, document: unknown) => readonly GraphQLError[]
-  contextFactory: () => unknown
-  execute: (args: ExecutionArgs) => OperationResult
-  subscribe: (args: ExecutionArgs) => OperationResult
+export interface WebSocketOptions extends Pick<WebSocketMetricsOptions, 'registry'> {
+  readonly server: Server
+  readonly graphql: GraphQLHandler
+  readonly log: Logger
+  readonly limits: WebSocketLimits
 }
 
-/** Operations over graphql-transport-ws (https://github.com/enisdenjo/graphql-ws/blob/master/PROTOCOL.md), through Yoga's pipeline. */
+/**
+ * Operations over graphql-transport-ws (https://github.com/enisdenjo/graphql-ws/blob/master/PROTOCOL.md). graphql-ws speaks the
+ * protocol.
+ */
 export class WebSocketTransport {
+  readonly #log: Logger
   readonly #sockets: WebSocketServer
-  readonly #protocol: { dispose: () => void | Promise<void> }
+  readonly #limits: SocketLimits
+  readonly #metrics: WebSocketMetrics
+  readonly #schedule: WriteSchedule
+  readonly #protocol: ReturnType<typeof makeServer<never, WebSocketConnection>>
+  readonly #pings: NodeJS.Timeout
+  /** The connections that are pinged in the same second. */
+  readonly #buckets: Set<WebSocketConnection>[]
+  #bucketOfNext = 0
+  #turn = 0
 
-  constructor(options: { server: Server; graphql: GraphQLHandler; log: Logger; registry: Registry }) {
-    const { server, graphql, log, registry } = options
+  constructor({ server, graphql, log, registry, limits }: WebSocketOptions) {
+    this.#log = log
     this.#sockets = new WebSocketServer({
       server,
       path: graphqlPath,
-      maxPayload: maxMessageBytes,
+      maxPayload: limits.maxMessageBytes,
+      // Which the types do not know yet.
+      ...{ closeTimeout: closeTimeoutMs },
       // 43 microseconds a message and 219 KB a connection: more than all the rest.
       perMessageDeflate: false,
+      handleProtocols: (protocols) => handleProtocols(protocols),
     })
     // The HTTP server reports its own errors, which ws passes on.
     this.#sockets.on('error', () => {})
-    const { clients } = this.#sockets
-    new Gauge({
-      name: 'finstage_websocket_connections',
-      help: 'WebSockets that are open',
-      registers: [registry],
-      collect() {
-        this.set(clients.size)
-      },
+    this.#sockets.on('connection', (socket: WebSocket, request: IncomingMessage) => this.#opened(socket, request))
+    this.#limits = new SocketLimits(limits)
+    this.#buckets = Array.from({ length: limits.pingSeconds }, () => new Set<WebSocketConnection>())
+    this.#metrics = new WebSocketMetrics({
+      registry,
+      connections: () => this.#limits.count,
+      unsentBytes: () => this.#unsentBytes(),
+      executions: () => operations.executions,
     })
-    this.#protocol = useServer(
-      {
-        onSubscribe: (context, _id, payload) => prepare(graphql, context.extra, payload, log),
-        execute: (args) => (args as PreparedArgs).rootValue.execute(args),
-        subscribe: (args) => (args as PreparedArgs).rootValue.subscribe(args),
-      },
-      this.#sockets,
-    )
+    this.#schedule = new WriteSchedule(this.#metrics)
+    const { maxSubscriptions } = limits
+    const operations = new WebSocketOperations({ graphql, log, metrics: this.#metrics, maxSubscriptions })
+    type Args = Parameters<typeof operations.subscribe>[0]
+    this.#protocol = makeServer<never, WebSocketConnection>({
+      connectionInitWaitTimeout: limits.initTimeoutSeconds * 1000,
+      onSubscribe: (client, id, payload) => operations.prepare(client, id, payload),
+      execute: (args) => operations.execute(args as Args),
+      subscribe: (args) => operations.subscribe(args as Args),
+      onNext,
+    })
+    this.#pings = setInterval(() => this.#ping(), 1000).unref()
   }
 
-  /** Closes every socket with 1001 (going away); cuts those whose client has not answered after three seconds. */
+  #opened(socket: WebSocket, request: IncomingMessage): void {
+    const { remoteAddress } = request.socket
+    const full = this.#limits.full(remoteAddress)
+    if (full) {
+      this.#metrics.refused(full)
+      socket.on('error', () => {})
+      socket.close(closeCodes.tryAgainLater, 'Too many connections')
+      return
+    }
+    const giveBack = this.#limits.take(remoteAddress)
+    const connection = new WebSocketConnection(socket, request.socket, this.#schedule, this.#metrics)
+    const closed = this.#protocol.opened(
+      {
+        protocol: socket.protocol,
+        send: (text) => connection.send(text),
+        close: (code = closeCodes.internalError, reason = '') => connection.close(code, reason),
+        onMessage: (take) => {
+          socket.on('message', (message) => {
+            take(String(message)).catch((error: unknown) => {
+              // A message that the protocol does not know, or a fault of ours; a client that has gone is neither.
+              if (!connection.isOpen) return
+              this.#log.warn({ err: error }, 'a WebSocket message could not be dealt with')
+              connection.close(closeCodes.internalError, 'Internal server error')
+            })
+          })
+        },
+      },
+      connection,
+    )
+    const bucket = this.#buckets[this.#bucketOfNext] as Set<WebSocketConnection>
+    this.#bucketOfNext = (this.#bucketOfNext + 1) % this.#buckets.length
+    bucket.add(connection)
+    socket.on('error', (error: NodeJS.ErrnoException) => {
+      if (error.code === 'WS_ERR_UNSUPPORTED_MESSAGE_LENGTH') this.#metrics.refused('message_size')
+    })
+    socket.once('close', (code, reason) => {
+      bucket.delete(connection)
+      giveBack()
+      void closed(code, String(reason))
+    })
+  }
+
+  /** Each second some, so that each has its turn once in a period. */
+  #ping(): void {
+    const bucket = this.#buckets[this.#turn] ?? []
+    this.#turn = (this.#turn + 1) % this.#buckets.length
+    for (const connection of bucket) connection.ping()
+  }
+
+  #unsentBytes(): number {
+    let bytes = 0
+    for (const bucket of this.#buckets) for (const { socket } of bucket) bytes += socket.writableLength
+    return bytes
+  }
+
+  /** Closes every socket with 1001 (going away); those whose client does not answer are cut after three seconds. */
   async stop(): Promise<void> {
-    const deadline = setTimeout(() => {
-      for (const client of this.#sockets.clients) client.terminate()
-    }, closeTimeoutMs)
-    await this.#protocol.dispose()
-    clearTimeout(deadline)
+    clearInterval(this.#pings)
+    for (const client of this.#sockets.clients) client.close(closeCodes.goingAway, 'Going away')
+    await new Promise((resolve) => this.#sockets.close(resolve))
   }
 }
 
-type PreparedArgs = Omit<ExecutionArgs, 'rootValue'> & { rootValue: Pick<Enveloped, 'execute' | 'subscribe'> }
-
-async function prepare(
-  graphql: GraphQLHandler,
-  { request, socket }: Extra,
-  payload: SubscribePayload,
-  log: Logger,
-): Promise<PreparedArgs | readonly GraphQLError[]> {
-  const enveloped = graphql.getEnveloped({ req: request, socket, params: payload }) as unknown as Enveloped
-  const { schema, parse, validate, contextFactory, execute, subscribe } = enveloped
-  try {
-    const document = parse(payload.query)
-    const errors = validate(schema, document)
-    if (errors.length > 0) return errors
-    return {
-      schema,
-      document,
-      ...(payload.operationName == null ? {} : { operationName: payload.operationName }),
-      ...(payload.variables == null ? {} : { variableValues: payload.variables }),
-      contextValue: await contextFactory(),
-      rootValue: { execute, subscribe },
-    }
-  } catch (error) {
-    return [maskError(error, log)]
-  }
+/** A stream that may not leave anything out has told all, and at last that its reader is too slow: what one may not miss is missed. */
+function onNext(
+  { extra: connection }: Context<never, WebSocketConnection>,
+  _id: string,
+  _payload: unknown,
+  _args: unknown,
+  { errors }: { readonly errors?: ExecutionResult['errors'] | undefined },
+): void {
+  const isTooSlow = errors?.some(({ path, extensions }) => path?.length === 1 && extensions.code === 'LIMIT_EXCEEDED')
+  if (isTooSlow) connection.closeWithNextAnswer()
 }

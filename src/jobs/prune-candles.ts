@@ -1,8 +1,14 @@
 import type { CandleStore } from '../store/candle-store.ts'
+import type { SignalStore } from '../store/signal-store.ts'
 import type { Schedule } from './schedule.ts'
 
-/** Every night, candles under a day that are older than `retentionDays` are deleted. Days are kept for good. */
-export function pruneCandles(options: { candles: CandleStore; retentionDays: number; now: () => number }): Schedule {
+/** Every night, candles under a day that are older than `retentionDays` are deleted, and the signals in them. Days are kept for good. */
+export function pruneCandles(options: {
+  candles: CandleStore
+  signals: SignalStore
+  retentionDays: number
+  now: () => number
+}): Schedule {
   return {
     name: 'prune_candles',
     cron: '17 3 * * *',
@@ -10,7 +16,8 @@ export function pruneCandles(options: { candles: CandleStore; retentionDays: num
     async run(_dueAtMs, log) {
       const before = Math.floor(options.now() / 1000) - options.retentionDays * 86_400
       const deleted = await options.candles.prune(before)
-      log.info({ deleted, retentionDays: options.retentionDays }, 'old candles deleted')
+      const deletedSignals = await options.signals.prune(before)
+      log.info({ deleted, deletedSignals, retentionDays: options.retentionDays }, 'old candles deleted')
     },
   }
 }

@@ -7,8 +7,11 @@ export interface Schedule {
   readonly cron: string
   /** Runs that were missed while no worker ran are made up for, as far back as this; 0: they are not. */
   readonly makeUpHours: number
-  /** `dueAtMs`: the time it was due by the clock, also where it is made up for later. Tried again where it throws. */
-  readonly run: (dueAtMs: number, log: Logger) => Promise<void>
+  /**
+   * `dueAtMs`: the time it was due by the clock, also where it is made up for later. `signal` is aborted when the worker is to
+   * stop: what takes long ends then. Tried again where it throws.
+   */
+  readonly run: (dueAtMs: number, log: Logger, signal: AbortSignal) => Promise<void>
 }
 
 /** A line of graphile-worker's crontab. */

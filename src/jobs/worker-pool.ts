@@ -148,7 +148,9 @@ export class WorkerPool {
           [
             name,
             (payload: unknown, { job }: JobHelpers) =>
-              this.#holding(job.id, () => run(dueAtMs(payload), log.child({ schedule: name }))),
+              this.#holding(job.id, ({ interrupt }) =>
+                run(dueAtMs(payload), log.child({ schedule: name }), interrupt.signal),
+              ),
           ] as const,
       ),
     ])

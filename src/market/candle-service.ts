@@ -26,9 +26,13 @@ export interface CandleSeries {
   readonly symbol: string
   readonly interval: Interval
   readonly adjustment: Adjustment
+  /** With candles from before and after the regular sessions. */
+  readonly extendedHours: boolean
   readonly source: Source
   /** The source could not be reached: this is what was stored. */
   readonly stale: boolean
+  /** The source no longer knows the symbol: this is what was stored. */
+  readonly isGone: boolean
   readonly receivedAtMs: number
   /** Rows that the source sent unusable, within the nodes' range. */
   readonly excluded: number
@@ -97,7 +101,17 @@ export class CandleService {
     return this.#loader.store(this.#seriesOf(symbol, interval, false), { from, to: this.#end(interval, to) })
   }
 
+  /** The splits since the first candle have to be known, but no range fails for want of those that only candles before it need. */
   async #answer(request: CandleRequest): Promise<CandleSeries> {
+    try {
+      return await this.#answerWhole(request)
+    } catch (error) {
+      if (request.adjustment !== 'NONE' || request.earlier === 0 || !(error instanceof FinstageError)) throw error
+      return { ...(await this.#answerWhole({ ...request, earlier: 0 })), stale: true }
+    }
+  }
+
+  async #answerWhole(request: CandleRequest): Promise<CandleSeries> {
     const { interval } = request
     const to = this.#end(interval, request.to)
     const earliest = this.#loader.earliest(interval)
@@ -233,8 +247,10 @@ export class CandleService {
       symbol,
       interval,
       adjustment,
+      extendedHours: request.extendedHours && !isDaily(interval),
       source: this.#source.name,
       stale,
+      isGone: loaded?.failure?.code === 'SYMBOL_NOT_FOUND',
       receivedAtMs: loaded?.state.receivedAtMs ?? this.#now(),
       excluded: excluded.filter((epoch) => epoch >= excludedFrom).length,
       sessions: {

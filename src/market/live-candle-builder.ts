@@ -27,7 +27,10 @@ export interface CandleChange extends LiveCandle {
 
 /** What all candles of a series have in common at a time. */
 export interface SeriesNow
-  extends Pick<CandleSeries, 'symbol' | 'interval' | 'source' | 'stale' | 'receivedAtMs' | 'sessions'> {
+  extends Pick<
+    CandleSeries,
+    'symbol' | 'interval' | 'extendedHours' | 'source' | 'stale' | 'isGone' | 'receivedAtMs' | 'sessions'
+  > {
   /** There is no candle before the first of the history. */
   readonly isWhole: boolean
   /** There is one before it. */
@@ -76,9 +79,18 @@ export class LiveCandleBuilder {
   }
 
   get now(): SeriesNow {
-    const { symbol, interval, source, sessions, stale, receivedAtMs } = this.#series
+    const { symbol, interval, extendedHours, source, sessions, stale, isGone, receivedAtMs } = this.#series
     return {
-      ...{ symbol, interval, source, sessions, isWhole: this.#isWhole, hasEarlier: this.#hasEarlier },
+      ...{
+        symbol,
+        interval,
+        extendedHours,
+        isGone,
+        source,
+        sessions,
+        isWhole: this.#isWhole,
+        hasEarlier: this.#hasEarlier,
+      },
       stale: stale || this.#last?.stale === true,
       receivedAtMs: Math.max(receivedAtMs, this.#last?.receivedAtMs ?? 0),
     }

@@ -3,6 +3,7 @@ import { FinstageError } from '../domain/errors.ts'
 import type { Interval } from '../domain/interval.ts'
 import type { PriceUpdate } from '../domain/price-update.ts'
 import type { Logger } from '../platform/logger.ts'
+import type { PriceOrder } from '../stream/price-subscription.ts'
 import type { CandleSeries } from './candle-service.ts'
 import { type CandleChange, LiveCandleBuilder } from './live-candle-builder.ts'
 import { LiveCandleSubscription } from './live-candle-subscription.ts'
@@ -11,7 +12,7 @@ import { type CandleUpdate, candleUpdate } from './live-candle-update.ts'
 export interface LiveCandleOptions {
   readonly market: { candles(requests: readonly CandleRequest[]): Promise<(CandleSeries | Error)[]> }
   /** A SNAPSHOT first, then each update in order; a SNAPSHOT again where some may lack before it. */
-  readonly prices: { subscribe(symbols: readonly string[]): Promise<AsyncIterableIterator<PriceUpdate>> }
+  readonly prices: { subscribe(order: PriceOrder): Promise<AsyncIterableIterator<PriceUpdate>> }
   readonly log: Pick<Logger, 'debug' | 'error'>
   /** Epoch milliseconds. */
   readonly now: () => number
@@ -100,7 +101,11 @@ export class LiveCandleSeries {
   }
 
   async #hear(): Promise<AsyncIterableIterator<PriceUpdate>> {
-    const prices = await this.#options.prices.subscribe([this.#key.symbol])
+    const prices = await this.#options.prices.subscribe({
+      symbols: [this.#key.symbol],
+      throttleMs: 0,
+      after: new Map(),
+    })
     this.#follow(prices).catch((error: unknown) => {
       this.#options.log.error({ err: error, ...this.#key }, 'live candles failed')
       this.end()

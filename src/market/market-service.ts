@@ -50,15 +50,12 @@ export class MarketService {
   }
 
   /**
-   * What is known of each symbol. What failed is an Error in its place: SYMBOL_NOT_FOUND, or what the source fails with where
-   * nothing is known. Where something is: the last known, its quote `stale`.
+   * What is known of a symbol, at once where it is at hand. Rejects with SYMBOL_NOT_FOUND, or with what the source fails with
+   * where nothing is known. Where something is: the last known, its quote `stale`.
    */
-  async listings(symbols: readonly string[]): Promise<Map<string, Listing | Error>> {
-    const found = await Promise.all(symbols.map((symbol) => this.#quotes.get(symbol).catch((error: Error) => error)))
-    for (const listing of found) {
-      if (!(listing instanceof Error) && listing.quote) this.#aged('quote', listing.quote.receivedAtMs)
-    }
-    return new Map(symbols.flatMap((symbol, i) => (found[i] ? [[symbol, found[i]] as const] : [])))
+  listing(symbol: string): Listing | Promise<Listing> {
+    const atHand = this.#quotes.atHand(symbol)
+    return atHand ? this.#used(atHand) : this.#quotes.get(symbol).then((listing) => this.#used(listing))
   }
 
   /** Instruments whose symbol or name fits a text, the best first. Rejects with what the source fails with. */
@@ -98,6 +95,11 @@ export class MarketService {
 
   reachDays(interval: Interval): number | null {
     return this.#source.reachDays(interval)
+  }
+
+  #used(listing: Listing): Listing {
+    if (listing.quote) this.#aged('quote', listing.quote.receivedAtMs)
+    return listing
   }
 
   #aged(kind: 'quote' | 'candles', receivedAtMs: number): void {

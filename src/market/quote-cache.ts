@@ -57,6 +57,8 @@ export class QuoteCache {
       perf: { now },
       // The clock is asked each time: lru-cache would read it once a millisecond of the machine's time.
       ttlResolution: 0,
+      // What has grown old stays at hand for the time when the source can't be reached.
+      noDeleteOnStaleGet: true,
       // What is pushed out while it is asked for is still somebody's answer.
       ignoreFetchAbort: true,
       dispose: (_entry, symbol, reason) => {
@@ -68,6 +70,14 @@ export class QuoteCache {
         return entry
       },
     })
+  }
+
+  /** What `get` would give, where that is at hand. */
+  atHand(symbol: string): Listing | undefined {
+    const entry = this.#entries.get(symbol)
+    if (!entry?.listing) return undefined
+    this.#count(entry.isLastKnown ? 'stale' : 'hit')
+    return entry.listing
   }
 
   /**

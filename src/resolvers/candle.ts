@@ -6,6 +6,7 @@ import type { Interval } from '../domain/interval.ts'
 import type { CandleSeries } from '../market/candle-service.ts'
 import type { Context } from './context.ts'
 import { warmUp } from './indicator.ts'
+import { answerRows } from './rows.ts'
 
 const defaultLast = 500
 
@@ -64,7 +65,8 @@ export async function loadCandles(
     extendedHours,
   })
   if (series.nodes.length > maxCandles) throw tooManyCandles()
-  return series
+  const rows = series.nodes.length
+  return answerRows({ rows, candles: rows }, context, () => series)
 }
 
 export function columns({ nodes }: CandleSeries): CandleColumns {

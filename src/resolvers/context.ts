@@ -2,16 +2,20 @@ import DataLoader from 'dataloader'
 import type { SymbolAnalysis } from '../domain/analysis.ts'
 import type { CandleRequest } from '../domain/candle.ts'
 import type { Dividend, Split } from '../domain/corporate-action.ts'
-import { symbolNotFound } from '../domain/errors.ts'
+import type { FinstageError } from '../domain/errors.ts'
 import type { InstrumentMatch } from '../domain/instrument.ts'
 import type { Interval } from '../domain/interval.ts'
-import type { EnqueueRequest, Job, JobActionOutcome } from '../domain/job.ts'
-import type { PriceUpdate } from '../domain/price-update.ts'
+import { anonymousOwner, type EnqueueRequest, type Job, type JobActionOutcome } from '../domain/job.ts'
 import type { Listing } from '../domain/quote.ts'
+import type { SignalKey, StoredSignal } from '../domain/signal.ts'
 import type { CandleSeries } from '../market/candle-service.ts'
 import type { CandleOrder } from '../market/live-candle-series.ts'
 import type { CandleUpdate } from '../market/live-candle-update.ts'
+import { type AnalysisKey, type AnalysisPage, analysisName } from '../store/analysis-store.ts'
 import type { JobFilter } from '../store/job-store.ts'
+import type { SignalFilter, SignalPage } from '../store/signal-store.ts'
+import type { PriceOrder, PriceSubscription } from '../stream/price-subscription.ts'
+import { signalId } from './signal.ts'
 
 /** Who asks. */
 export interface Viewer {
@@ -21,7 +25,8 @@ export interface Viewer {
 /** What resolvers need of the rest of the house; the composition root supplies it. */
 export interface Ports {
   readonly market: {
-    listings(symbols: readonly string[]): Promise<ReadonlyMap<string, Listing | Error>>
+    /** At once where it is at hand. Rejects with SYMBOL_NOT_FOUND, or what the source fails with. */
+    listing(symbol: string): Listing | Promise<Listing>
     search(text: string, limit: number): Promise<readonly InstrumentMatch[]>
     /** One answer for each request, in order. */
     candles(requests: readonly CandleRequest[]): Promise<(CandleSeries | Error)[]>
@@ -34,7 +39,7 @@ export interface Ports {
     reachDays(interval: Interval): number | null
   }
   readonly prices: {
-    subscribe(symbols: readonly string[]): Promise<AsyncIterableIterator<PriceUpdate>>
+    subscribe(order: PriceOrder): Promise<PriceSubscription>
   }
   readonly liveCandles: {
     subscribe(order: CandleOrder): Promise<AsyncIterableIterator<CandleUpdate>>
@@ -44,22 +49,71 @@ export interface Ports {
     find(id: string, owner: string): Promise<Job | null>
     list(owner: string, filter: JobFilter): Promise<Job[]>
     result(id: string): Promise<unknown>
-    follow(id: string, owner: string): Promise<AsyncIterableIterator<Job> | null>
-    followAll(owner: string): Promise<AsyncIterableIterator<Job>>
+    follow(id: string, owner: string): Promise<AsyncIterableIterator<Job | FinstageError> | null>
+    followAll(owner: string): Promise<AsyncIterableIterator<Job | FinstageError>>
     cancel(id: string, owner: string): Promise<JobActionOutcome>
     retry(id: string, owner: string): Promise<JobActionOutcome>
   }
   readonly analyses: {
     find(id: string): Promise<SymbolAnalysis | null>
     ofJob(jobId: string): Promise<SymbolAnalysis[]>
+    list(page: AnalysisPage): Promise<SymbolAnalysis[]>
+    /** One place for each key, in order. */
+    newest(keys: readonly AnalysisKey[]): Promise<(SymbolAnalysis | null)[]>
   }
+  readonly signals: {
+    list(page: SignalPage): Promise<StoredSignal[]>
+    /** One place for each key, in order. */
+    find(keys: readonly SignalKey[]): Promise<(StoredSignal | null)[]>
+  }
+  readonly signalFeed: {
+    follow(filter: SignalFilter): Promise<AsyncIterableIterator<StoredSignal | FinstageError>>
+  }
+  readonly limits: { readonly symbolsPerSubscription: number }
 }
 
-/** Loads each thing once, and what is asked for at the same time together. */
-export interface Loaders {
-  /** Rejects with SYMBOL_NOT_FOUND, or what the source fails with. */
-  readonly listing: DataLoader<string, Listing>
-  readonly candles: DataLoader<CandleRequest, CandleSeries, string>
+/**
+ * Loads each thing once, and what is asked for at the same time together. What gathers is made when it is first asked for: most
+ * operations need none of it.
+ */
+export class Loaders {
+  readonly #listings = new Map<string, Listing | Promise<Listing>>()
+  readonly #ports: Ports
+  #candles: DataLoader<CandleRequest, CandleSeries, string> | undefined
+  #signal: DataLoader<SignalKey, StoredSignal | null, string> | undefined
+  #latestAnalysis: DataLoader<AnalysisKey, SymbolAnalysis | null, string> | undefined
+
+  constructor(ports: Ports) {
+    this.#ports = ports
+  }
+
+  /**
+   * The same throughout an operation; at once where it is at hand. Fails with SYMBOL_NOT_FOUND, or as the source does. The
+   * market gathers by itself what it has to ask its source for.
+   */
+  listing(symbol: string): Listing | Promise<Listing> {
+    const known = this.#listings.get(symbol)
+    if (known) return known
+    const listing = this.#ports.market.listing(symbol)
+    this.#listings.set(symbol, listing)
+    return listing
+  }
+
+  get candles(): DataLoader<CandleRequest, CandleSeries, string> {
+    this.#candles ??= new DataLoader((requests) => this.#ports.market.candles(requests), { cacheKeyFn: JSON.stringify })
+    return this.#candles
+  }
+
+  /** null: it is not stored. */
+  get signal(): DataLoader<SignalKey, StoredSignal | null, string> {
+    this.#signal ??= new DataLoader((keys) => this.#ports.signals.find(keys), { cacheKeyFn: signalId })
+    return this.#signal
+  }
+
+  get latestAnalysis(): DataLoader<AnalysisKey, SymbolAnalysis | null, string> {
+    this.#latestAnalysis ??= new DataLoader((keys) => this.#ports.analyses.newest(keys), { cacheKeyFn: analysisName })
+    return this.#latestAnalysis
+  }
 }
 
 /** What every resolver gets, on every transport: one for each operation. */
@@ -67,30 +121,24 @@ export interface Context extends Ports {
   readonly viewer: Viewer
   /** For a subscription: those of the current event. */
   loaders: Loaders
-  /** Forgets what was loaded, when a subscription's next event is worked on. */
+  /** How many candles and points it has been answered with: see `answerRows`. */
+  rowCount: number
+  /** Forgets what was loaded and counted, when a subscription's next event is worked on. */
   renewLoaders(): void
+  /** A transport that can send the updates of a price subscription better than one by one takes it here. */
+  onPrices?: (subscription: PriceSubscription) => void
 }
 
 export function createContext(ports: Ports): Context {
   const context: Context = {
     ...ports,
-    viewer: { id: 'anonymous' },
-    loaders: createLoaders(ports),
+    viewer: { id: anonymousOwner },
+    loaders: new Loaders(ports),
+    rowCount: 0,
     renewLoaders() {
-      this.loaders = createLoaders(ports)
+      this.loaders = new Loaders(ports)
+      this.rowCount = 0
     },
   }
   return context
-}
-
-function createLoaders(ports: Ports): Loaders {
-  return {
-    listing: new DataLoader<string, Listing>(async (symbols) => {
-      const found = await ports.market.listings(symbols)
-      return symbols.map((symbol) => found.get(symbol) ?? symbolNotFound(symbol))
-    }),
-    candles: new DataLoader<CandleRequest, CandleSeries, string>((requests) => ports.market.candles(requests), {
-      cacheKeyFn: JSON.stringify,
-    }),
-  }
 }

@@ -8,24 +8,65 @@ import {
   indicatorWarmUp,
   isIndicator,
   type Point,
+  withWarmUp,
 } from '../analysis/points.ts'
-import { signalsWarmUp } from '../analysis/signals.ts'
+import { findSignals, namedSignal, signalsWarmUp } from '../analysis/signals.ts'
 import type { Interval } from '../domain/interval.ts'
 import { nextStarts } from '../domain/session.ts'
+import type { SignalKind } from '../domain/signal.ts'
 import type { CandleSeries } from '../market/candle-service.ts'
+import { boundedFilter } from './bounds.ts'
+import type { Context } from './context.ts'
+import { answerRows, type RowsCost } from './rows.ts'
 import { selectedFields } from './selected-fields.ts'
+import type { ShownSignal } from './signal.ts'
+
+/**
+ * A month of minutes round the clock, which is as far as sources go back. Only a VWAP of minutes since the year began asks for more,
+ * and has no value where its anchor is not among them.
+ */
+const maxWarmUp = 45_000
 
 /** Of one answer, since all its indicators are computed from the same candles. */
 const inputs = new WeakMap<CandleSeries, IndicatorInput>()
 
 export const pointsOf =
   (name: IndicatorName) =>
-  (series: CandleSeries, args: IndicatorArgs): Point[] => {
-    const input = inputOf(series)
-    return indicatorPoints(name, input, args, (count) =>
-      nextStarts(input.candles.epoch, series.interval, series.sessions, count),
-    )
+  (series: CandleSeries, args: IndicatorArgs, context: Context): Point[] | Promise<Point[]> => {
+    const { interval, sessions } = series
+    const all = inputOf(series)
+    const input = withWarmUp(all, indicatorWarmUp(name, args, interval))
+    const ahead = (count: number): number[] => nextStarts(all.candles.epoch, interval, sessions, count)
+    return answerRows(costOf(input), context, () => indicatorPoints(name, input, args, ahead))
   }
+
+/** What the signal rules find at the closed nodes, by the same names as what jobs have stored of them. */
+export function seriesSignals(
+  series: CandleSeries,
+  { kinds }: { readonly kinds?: readonly SignalKind[] | null | undefined },
+  context: Context,
+): ShownSignal[] | Promise<ShownSignal[]> {
+  const wanted = boundedFilter(kinds, 'kinds')
+  const variant = variantOf(series)
+  const input = withWarmUp(inputOf(series), signalsWarmUp)
+  const { candles, first } = input
+  return answerRows(costOf(input), context, () =>
+    findSignals(candles)
+      .filter(({ index, kind }) => series.nodes[index - first]?.closed && (wanted === null || wanted.includes(kind)))
+      .map((found) => ({ ...namedSignal(found, candles.epoch[found.index] as number, series), ...variant })),
+  )
+}
+
+const costOf = ({ candles: { epoch }, first }: IndicatorInput): RowsCost => ({
+  rows: epoch.length - first,
+  candles: epoch.length,
+})
+
+/** Jobs look at candles of regular sessions, adjusted for splits. */
+function variantOf({ adjustment, extendedHours }: CandleSeries): Pick<ShownSignal, 'variant'> {
+  const words = [...(adjustment === 'SPLITS' ? [] : [adjustment]), ...(extendedHours ? ['EXTENDED_HOURS'] : [])]
+  return words.length === 0 ? {} : { variant: words.join(' ') }
+}
 
 export function inputOf(series: CandleSeries): IndicatorInput {
   const known = inputs.get(series)
@@ -54,5 +95,5 @@ export function warmUp(info: GraphQLResolveInfo, interval: Interval, of?: string
       return 0
     }
   })
-  return Math.max(1, ...needed)
+  return Math.min(Math.max(1, ...needed), maxWarmUp)
 }

@@ -10,7 +10,7 @@ import { loadQuote, orNull } from './quote.ts'
 const searchPattern = /^[^\p{Cc}\p{Cs}]{1,100}$/u
 
 const loadInstrument = async (symbol: string, context: Context): Promise<Instrument> =>
-  (await context.loaders.listing.load(symbol)).instrument
+  (await context.loaders.listing(symbol)).instrument
 
 /** By the symbols of global ids; null for what is none. */
 export const instrumentsById = (symbols: readonly string[], context: Context): Promise<Instrument | null>[] =>
@@ -29,7 +29,7 @@ export function instruments(
   return symbols.map((symbol) => loadInstrument(symbol, context))
 }
 
-export const instrumentQuote = (instrument: Instrument, _args: unknown, context: Context): Promise<Quote> =>
+export const instrumentQuote = (instrument: Instrument, _args: unknown, context: Context): Quote | Promise<Quote> =>
   loadQuote(instrument.symbol, context)
 
 export const reachDays = (_root: unknown, { interval }: { interval: Interval }, context: Context): number | null =>

@@ -1,9 +1,13 @@
 import type { AnalysisResult, SymbolFailure } from '../domain/analysis.ts'
+import type { BacktestResult } from '../domain/backtest.ts'
+import type { DailyReport } from '../domain/daily-report.ts'
 import { badInput, FinstageError } from '../domain/errors.ts'
 import type { Interval } from '../domain/interval.ts'
 import type { Job, JobActionOutcome, JobKind, JobPriority, JobState } from '../domain/job.ts'
 import { bounded, boundedFilter, boundedList } from './bounds.ts'
+import { type Connection, connection, type PageArgs } from './connection.ts'
 import type { Context } from './context.ts'
+import type { DailyReportJobResult } from './daily-report.ts'
 
 const maxSymbols = 500
 const mostAttempts = 25
@@ -14,7 +18,7 @@ const noSuchJob = 'There is no such job'
 const keyPattern = /^\P{Cc}{1,200}$/u
 
 /** What is said of every job. */
-interface EnqueueInput {
+export interface EnqueueInput {
   readonly priority: JobPriority
   readonly maxAttempts: number
   readonly timeoutSeconds: number
@@ -67,7 +71,7 @@ export const enqueueBackfill = (
   })
 
 /** What the client can mend comes back as InvalidInput; everything else is thrown. */
-async function enqueue(
+export async function enqueue(
   kind: JobKind,
   { priority, maxAttempts, timeoutSeconds, idempotencyKey }: EnqueueInput,
   { jobs, viewer }: Context,
@@ -140,50 +144,20 @@ export interface JobId {
   readonly id: string
 }
 
-export interface JobConnection {
-  readonly edges: { readonly node: Job; readonly cursor: string }[]
-  readonly pageInfo: {
-    readonly hasNextPage: boolean
-    readonly hasPreviousPage: boolean
-    readonly startCursor: string | null
-    readonly endCursor: string | null
-  }
-}
-
-export interface JobsArgs {
-  readonly first: number
-  readonly after?: string | null | undefined
+export interface JobsArgs extends PageArgs {
   readonly states?: readonly JobState[] | null | undefined
   readonly kinds?: readonly JobKind[] | null | undefined
 }
 
-export async function jobs(_root: unknown, args: JobsArgs, context: Context): Promise<JobConnection> {
-  const first = bounded(args.first, 1, 100, 'first')
-  const found = await context.jobs.list(context.viewer.id, {
-    states: boundedFilter(args.states, 'states'),
-    kinds: boundedFilter(args.kinds, 'kinds'),
-    before: args.after == null ? null : positionOf(args.after),
-    limit: first + 1,
-  })
-  const edges = found.slice(0, first).map((node) => ({ node, cursor: cursorOf(node) }))
-  return {
-    edges,
-    pageInfo: {
-      hasNextPage: found.length > first,
-      hasPreviousPage: args.after != null,
-      startCursor: edges[0]?.cursor ?? null,
-      endCursor: edges.at(-1)?.cursor ?? null,
-    },
-  }
+export const jobs = (_root: unknown, args: JobsArgs, context: Context): Promise<Connection<Job>> => {
+  const states = boundedFilter(args.states, 'states')
+  const kinds = boundedFilter(args.kinds, 'kinds')
+  return connection(args, cursors, ({ after, limit }) =>
+    context.jobs.list(context.viewer.id, { states, kinds, before: after?.[0] ?? null, limit }),
+  )
 }
 
-const cursorOf = (job: Job): string => Buffer.from(`job ${job.position}`).toString('base64url')
-
-function positionOf(cursor: string): number {
-  const match = /^job (\d{1,15})$/.exec(Buffer.from(cursor, 'base64url').toString())
-  if (!match) throw new FinstageError('BAD_USER_INPUT', 'after is no cursor of jobs', { field: 'after' })
-  return Number(match[1])
-}
+const cursors = { name: 'job', placeOf: ({ position }: Job) => [position] as const, placeLength: 1 } as const
 
 export interface AnalysisJobResult extends AnalysisResult {
   readonly kind: 'ANALYSIS'
@@ -197,7 +171,11 @@ export interface BackfillJobResult {
   readonly failures: readonly SymbolFailure[]
 }
 
-export type JobResult = AnalysisJobResult | BackfillJobResult
+export interface BacktestJobResult extends BacktestResult {
+  readonly kind: 'BACKTEST'
+}
+
+export type JobResult = AnalysisJobResult | BacktestJobResult | DailyReportJobResult | BackfillJobResult
 
 interface StoredBackfill {
   readonly candleCount: number
@@ -214,6 +192,10 @@ export async function jobResult(job: Job, _args: unknown, context: Context): Pro
     const ms = (epoch: number | null): number | null => (epoch === null ? null : epoch * 1000)
     return { kind: job.kind, fromMs: ms(fromEpoch), toMs: ms(toEpoch), ...rest }
   }
+  if (job.kind === 'DAILY_REPORT') {
+    return { kind: job.kind, ...((await context.jobs.result(job.id)) as DailyReport) }
+  }
+  if (job.kind === 'BACKTEST') return { kind: job.kind, ...((await context.jobs.result(job.id)) as BacktestResult) }
   const [analyses, stored] = await Promise.all([context.analyses.ofJob(job.id), context.jobs.result(job.id)])
   const { failures } = stored as { failures: SymbolFailure[] }
   return { kind: 'ANALYSIS', analyses, failures }
@@ -223,7 +205,7 @@ export async function jobUpdates(
   _root: unknown,
   { id }: { id?: JobId | null | undefined },
   context: Context,
-): Promise<AsyncIterableIterator<Job>> {
+): Promise<AsyncIterableIterator<Job | FinstageError>> {
   const { jobs, viewer } = context
   if (id == null) return jobs.followAll(viewer.id)
   const updates = id.typename === 'Job' ? await jobs.follow(id.id, viewer.id) : null
@@ -231,7 +213,9 @@ export async function jobUpdates(
   return updates
 }
 
-export function jobUpdate(job: Job, _args: unknown, context: Context): Job {
+/** Throws what the stream has ended with, as `signalEvent` does. */
+export function jobUpdate(job: Job | FinstageError, _args: unknown, context: Context): Job {
+  if (job instanceof FinstageError) throw job
   context.renewLoaders()
   return job
 }

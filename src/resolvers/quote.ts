@@ -1,13 +1,17 @@
 import { type ErrorCode, FinstageError, noPrice } from '../domain/errors.ts'
 import type { Instrument } from '../domain/instrument.ts'
-import type { Quote } from '../domain/quote.ts'
+import type { Listing, Quote } from '../domain/quote.ts'
 import { parseSymbol } from '../domain/symbol.ts'
 import { boundedList } from './bounds.ts'
 import type { Context } from './context.ts'
 
-/** The quote of a symbol. Rejects with SYMBOL_NOT_FOUND, NO_DATA, or what the source fails with. */
-export async function loadQuote(symbol: string, context: Context): Promise<Quote> {
-  const listing = await context.loaders.listing.load(symbol)
+/** The quote of a symbol, at once where it is at hand. Fails with SYMBOL_NOT_FOUND, NO_DATA, or as the source does. */
+export function loadQuote(symbol: string, context: Context): Quote | Promise<Quote> {
+  const listing = context.loaders.listing(symbol)
+  return listing instanceof Promise ? listing.then((known) => quoteOf(known, symbol)) : quoteOf(listing, symbol)
+}
+
+function quoteOf(listing: Listing, symbol: string): Quote {
   if (!listing.quote) throw noPrice(symbol)
   return listing.quote
 }
@@ -17,7 +21,7 @@ export const quotesById = (symbols: readonly string[], context: Context): Promis
   symbols.map((symbol) => orNull(symbol, (valid) => loadQuote(valid, context)))
 
 /** null where there is nothing of this symbol. In a list, graphql-js takes an Error for the failure of its place alone. */
-export async function orNull<T>(symbol: string, load: (symbol: string) => Promise<T>): Promise<T | null> {
+export async function orNull<T>(symbol: string, load: (symbol: string) => T | Promise<T>): Promise<T | null> {
   try {
     return await load(parseSymbol(symbol))
   } catch (error) {
@@ -28,7 +32,7 @@ export async function orNull<T>(symbol: string, load: (symbol: string) => Promis
 
 const nothingThere: ReadonlySet<ErrorCode> = new Set<ErrorCode>(['BAD_USER_INPUT', 'SYMBOL_NOT_FOUND', 'NO_DATA'])
 
-export const quote = (_root: unknown, { symbol }: { symbol: string }, context: Context): Promise<Quote> =>
+export const quote = (_root: unknown, { symbol }: { symbol: string }, context: Context): Quote | Promise<Quote> =>
   loadQuote(symbol, context)
 
 /** One place per symbol asked, in order; each may fail on its own. */
@@ -38,8 +42,8 @@ export function quotes(
   context: Context,
 ): Promise<Quote>[] {
   boundedList(symbols, 100, 'symbols')
-  return symbols.map((symbol) => loadQuote(symbol, context))
+  return symbols.map(async (symbol) => loadQuote(symbol, context))
 }
 
 export const quoteInstrument = async (quote: Quote, _args: unknown, context: Context): Promise<Instrument> =>
-  (await context.loaders.listing.load(quote.symbol)).instrument
+  (await context.loaders.listing(quote.symbol)).instrument

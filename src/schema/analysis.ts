@@ -2,29 +2,30 @@ import {
   type SymbolAnalysis as AnalysisShape,
   type SymbolFailure as FailureShape,
   type IndicatorSnapshot as SnapshotShape,
+  sentiments,
+  snapshotFields,
   trends,
 } from '../domain/analysis.ts'
-import { loadAnalysis } from '../resolvers/analysis.ts'
+import { analyses, analysisSignals, latestAnalysis, loadAnalysis } from '../resolvers/analysis.ts'
 import { builder } from './builder.ts'
 import { Interval } from './candle.ts'
 import { ErrorCode } from './error.ts'
+import { Instrument, Source } from './instrument.ts'
+import { Signal } from './signal.ts'
 
 const Trend = builder.enumType('Trend', {
   description:
     'UP: close > SMA 50 > SMA 200. DOWN: close < SMA 50 < SMA 200. Else SIDEWAYS. SMA 20 and 50 where there are under 200 candles',
   values: trends,
 })
+export const Sentiment = builder.enumType('Sentiment', {
+  description: 'Of the score: 0 is NEUTRAL, 1 SLIGHTLY, 2 and 3 plainly, 4 and more VERY bullish; below zero bearish',
+  values: sentiments,
+})
 
 const IndicatorSnapshot = builder.objectRef<SnapshotShape>('IndicatorSnapshot').implement({
   description: 'Values at the newest candle; null where history is too short',
-  fields: (t) => ({
-    sma5: t.exposeFloat('sma5', { nullable: true }),
-    sma20: t.exposeFloat('sma20', { nullable: true }),
-    sma50: t.exposeFloat('sma50', { nullable: true }),
-    sma60: t.exposeFloat('sma60', { nullable: true }),
-    sma200: t.exposeFloat('sma200', { nullable: true }),
-    rsi14: t.exposeFloat('rsi14', { nullable: true }),
-  }),
+  fields: (t) => Object.fromEntries(snapshotFields.map((field) => [field, t.exposeFloat(field, { nullable: true })])),
 })
 
 export const SymbolAnalysis = builder.objectRef<AnalysisShape>('SymbolAnalysis')
@@ -35,13 +36,33 @@ builder.node(SymbolAnalysis, {
   fields: (t) => ({
     symbol: t.expose('symbol', { type: 'Symbol' }),
     interval: t.expose('interval', { type: Interval }),
-    analysedAt: t.expose('analysedAtMs', { type: 'DateTime', description: 'When it was worked out' }),
+    source: t.expose('source', { type: Source }),
+    analysedAt: t.expose('analysedAtMs', {
+      type: 'DateTime',
+      description: 'When it was worked out: the order of `analyses`',
+    }),
     asOf: t.expose('asOfMs', { type: 'DateTime', description: 'Start of the newest candle that went in' }),
     price: t.exposeFloat('price', { description: "That candle's close" }),
     trend: t.expose('trend', { type: Trend, nullable: true }),
+    sentiment: t.expose('sentiment', { type: Sentiment, nullable: true }),
+    score: t.exposeInt('score', {
+      nullable: true,
+      description: 'The sum of what RSI, MACD, stochastic, averages and volume say, -9 to 9',
+    }),
     indicators: t.expose('indicators', { type: IndicatorSnapshot, nullable: true }),
+    signals: t.field({
+      type: [Signal],
+      description: 'Those of the newest closed candles, oldest first',
+      resolve: analysisSignals,
+    }),
   }),
 })
+
+const SymbolAnalysisEdge = builder.edgeObject({ name: 'SymbolAnalysisEdge', type: SymbolAnalysis })
+const SymbolAnalysisConnection = builder.connectionObject(
+  { name: 'SymbolAnalysisConnection', type: SymbolAnalysis },
+  SymbolAnalysisEdge,
+)
 
 export const SymbolFailure = builder.objectRef<FailureShape>('SymbolFailure').implement({
   fields: (t) => ({
@@ -50,3 +71,28 @@ export const SymbolFailure = builder.objectRef<FailureShape>('SymbolFailure').im
     message: t.exposeString('message'),
   }),
 })
+
+builder.queryField('analyses', (t) =>
+  t.field({
+    type: SymbolAnalysisConnection,
+    nullable: true,
+    description: 'Results of finished analyses, newest first',
+    args: {
+      symbol: t.arg({ type: 'Symbol', required: true }),
+      interval: t.arg({ type: Interval, description: 'null: all' }),
+      first: t.arg.int({ required: true, defaultValue: 20 }),
+      after: t.arg.string(),
+    },
+    resolve: analyses,
+  }),
+)
+
+builder.objectField(Instrument, 'latestAnalysis', (t) =>
+  t.field({
+    type: SymbolAnalysis,
+    nullable: true,
+    description: 'The newest that is stored; null where there is none',
+    args: { interval: t.arg({ type: Interval, required: true, defaultValue: 'DAY_1' }) },
+    resolve: latestAnalysis,
+  }),
+)

@@ -24,6 +24,7 @@ export const builder = new SchemaBuilder<{
     DateTime: { Input: number; Output: number }
     EpochSeconds: { Input: number; Output: number }
     BigInt: { Input: number; Output: number }
+    Date: { Input: string; Output: string }
     JSON: { Input: unknown; Output: unknown }
   }
 }>({

@@ -2,9 +2,10 @@ import { catalogue } from '../analysis/catalogue.ts'
 import { priceFields } from '../analysis/columns.ts'
 import { type Parameter, type PointShape, pointShapes, vwapAnchors } from '../analysis/indicator.ts'
 import { indicatorNames, type Point } from '../analysis/points.ts'
-import { pointsOf } from '../resolvers/indicator.ts'
+import { pointsOf, seriesSignals } from '../resolvers/indicator.ts'
 import { builder } from './builder.ts'
 import { CandleSeries } from './candle.ts'
+import { Signal, SignalKind } from './signal.ts'
 
 const PriceField = builder.enumType('PriceField', {
   description: 'Which price of a candle goes in. HL2, HLC3, OHLC4: the mean of high and low (and close) (and open)',
@@ -64,4 +65,14 @@ builder.objectFields(CandleSeries, (t) =>
       }
     }),
   ),
+)
+
+builder.objectField(CandleSeries, 'signals', (t) =>
+  t.field({
+    type: [Signal],
+    nullable: true,
+    description: 'What the signal rules find in this series, at its closed candles; oldest first',
+    args: { kinds: t.arg({ type: [SignalKind] }) },
+    resolve: seriesSignals,
+  }),
 )

@@ -1,4 +1,6 @@
 import { type JobFailure, type Job as JobShape, jobKinds, jobPriorities, jobStates } from '../domain/job.ts'
+import { enqueueBacktest } from '../resolvers/backtest.ts'
+import { enqueueDailyReport } from '../resolvers/daily-report.ts'
 import {
   type JobActionResult as ActionResult,
   type AnalysisJobResult,
@@ -15,9 +17,12 @@ import {
   retryJob,
 } from '../resolvers/job.ts'
 import { SymbolAnalysis, SymbolFailure } from './analysis.ts'
+import { BacktestResult } from './backtest.ts'
 import { builder } from './builder.ts'
 import { Interval } from './candle.ts'
+import { DailyReport } from './daily-report.ts'
 import { ErrorCode, ErrorInterface, InvalidInput, NotFound } from './error.ts'
+import { SignalKind } from './signal.ts'
 
 const attemptTimeout = 'How long one attempt may take: 1 to 10,800'
 const idempotency =
@@ -56,9 +61,16 @@ const BackfillResult = builder.objectRef<BackfillJobResult>('BackfillResult').im
   }),
 })
 
+const resultTypes = {
+  ANALYSIS: AnalysisResult,
+  BACKTEST: BacktestResult,
+  DAILY_REPORT: DailyReport,
+  BACKFILL: BackfillResult,
+}
+
 const JobResult = builder.unionType('JobResult', {
-  types: [AnalysisResult, BackfillResult],
-  resolveType: ({ kind }) => (kind === 'ANALYSIS' ? AnalysisResult : BackfillResult),
+  types: Object.values(resultTypes),
+  resolveType: ({ kind }) => resultTypes[kind],
 })
 
 const Job = builder.objectRef<JobShape>('Job')
@@ -135,6 +147,42 @@ const EnqueueAnalysisInput = builder.inputType('EnqueueAnalysisInput', {
   }),
 })
 
+const EnqueueBacktestInput = builder.inputType('EnqueueBacktestInput', {
+  fields: (t) => ({
+    symbols: t.field({ type: ['Symbol'], required: true, description: '1 to 100' }),
+    signals: t.field({
+      type: [SignalKind],
+      required: true,
+      description: '1 to 19. VOLUME_SPIKE says no direction and is not traded',
+    }),
+    from: t.field({ type: 'DateTime', description: 'Inclusive; null: all history' }),
+    to: t.field({ type: 'DateTime', description: 'Exclusive; null: now' }),
+    initialCapital: t.float({ required: true, defaultValue: 10_000, description: 'Above 0, up to 1,000,000,000,000' }),
+    positionSize: t.float({
+      required: true,
+      defaultValue: 0.1,
+      description:
+        'Share of the equity put into a trade, above 0 up to 1. Where that is more than is left, the signal is passed over',
+    }),
+    holdDays: t.int({
+      required: true,
+      defaultValue: 5,
+      description: 'After how many candles a trade is closed, the first included: 1 to 1,000',
+    }),
+    stopLoss: t.float({ description: 'As a share of the entry price, above 0 and below 1; null: none' }),
+    takeProfit: t.float({ description: 'As a share of the entry price, above 0 up to 10; null: none' }),
+    cost: t.float({
+      required: true,
+      defaultValue: 0.0005,
+      description: 'Cost of a trade, each way, as a share of the value traded: from 0 to below 0.1',
+    }),
+    priority: t.field({ type: JobPriority, required: true, defaultValue: 'NORMAL' }),
+    maxAttempts: t.int({ required: true, defaultValue: 3, description: '1 to 25' }),
+    timeoutSeconds: t.int({ required: true, defaultValue: 600, description: attemptTimeout }),
+    idempotencyKey: t.string({ description: idempotency }),
+  }),
+})
+
 const EnqueueBackfillInput = builder.inputType('EnqueueBackfillInput', {
   fields: (t) => ({
     symbols: t.field({ type: ['Symbol'], required: true, description: 'At most 500' }),
@@ -144,6 +192,19 @@ const EnqueueBackfillInput = builder.inputType('EnqueueBackfillInput', {
     priority: t.field({ type: JobPriority, required: true, defaultValue: 'LOW' }),
     maxAttempts: t.int({ required: true, defaultValue: 5, description: '1 to 25' }),
     timeoutSeconds: t.int({ required: true, defaultValue: 1800, description: attemptTimeout }),
+    idempotencyKey: t.string({ description: idempotency }),
+  }),
+})
+
+const EnqueueDailyReportInput = builder.inputType('EnqueueDailyReportInput', {
+  fields: (t) => ({
+    symbols: t.field({
+      type: ['Symbol'],
+      description: 'At most 100; null: ^GSPC, ^IXIC, ^DJI and the watch list of the server',
+    }),
+    priority: t.field({ type: JobPriority, required: true, defaultValue: 'NORMAL' }),
+    maxAttempts: t.int({ required: true, defaultValue: 2, description: '1 to 25' }),
+    timeoutSeconds: t.int({ required: true, defaultValue: 600, description: attemptTimeout }),
     idempotencyKey: t.string({ description: idempotency }),
   }),
 })
@@ -178,6 +239,24 @@ builder.mutationFields((t) => ({
     args: { input: t.arg({ type: EnqueueAnalysisInput, required: true }) },
     resolve: enqueueAnalysis,
   }),
+  enqueueDailyReport: t.field({
+    type: EnqueueResult,
+    nullable: true,
+    description:
+      'Prices, changes, sentiment and new signals of the day, also as text. On weekdays one is queued at 21:30 UTC by itself',
+    args: { input: t.arg({ type: EnqueueDailyReportInput, required: true }) },
+    resolve: enqueueDailyReport,
+  }),
+  enqueueBacktest: t.field({
+    type: EnqueueResult,
+    nullable: true,
+    description:
+      'Detects the signals in the daily candles of [from, to) and trades them, long and short, with costs: a BULLISH one is ' +
+      "bought and a BEARISH one sold short at the open of the symbol's next candle. Stop and target are looked at within " +
+      'each candle; where it touches both, the stop counts. Prices are adjusted for splits; dividends do not count',
+    args: { input: t.arg({ type: EnqueueBacktestInput, required: true }) },
+    resolve: enqueueBacktest,
+  }),
   enqueueBackfill: t.field({
     type: EnqueueResult,
     nullable: true,
@@ -205,7 +284,7 @@ builder.subscriptionField('jobUpdates', (t) =>
   t.field({
     type: Job,
     description:
-      "The job now, then each change of state or progress; completes when the job has ended. Without `id`: all the viewer's jobs from now on, without end",
+      "The job now, then each change of state or progress; completes when the job has ended. Without `id`: all the viewer's jobs from now on, without end. Where over 10,000 changes of state wait to be read, the stream ends with LIMIT_EXCEEDED",
     args: { id: t.arg.globalID() },
     subscribe: jobUpdates,
     resolve: jobUpdate,

@@ -1,5 +1,5 @@
 import { priceUpdateKinds, type PriceUpdate as UpdateShape } from '../domain/price-update.ts'
-import { priceUpdate, priceUpdates } from '../resolvers/price.ts'
+import { priceCursor, priceUpdate, priceUpdates } from '../resolvers/price.ts'
 import { builder } from './builder.ts'
 import { MarketState, Source } from './instrument.ts'
 import { Quote } from './quote.ts'
@@ -25,6 +25,7 @@ const PriceUpdate = builder.objectRef<UpdateShape>('PriceUpdate').implement({
       description:
         'Counts up by one with each update of this symbol: a gap is what was conflated or dropped. It starts anew only with a SNAPSHOT',
     }),
+    cursor: t.string({ description: 'For `after`', resolve: priceCursor }),
     stale: t.boolean({ resolve: ({ quote }) => quote.stale }),
     source: t.field({ type: Source, resolve: ({ quote }) => quote.source }),
     marketState: t.field({ type: MarketState, resolve: ({ quote }) => quote.marketState }),
@@ -36,8 +37,14 @@ builder.subscriptionField('priceUpdates', (t) =>
   t.field({
     type: PriceUpdate,
     description:
-      'The current price of each symbol at once, then every update. An unknown symbol refuses the subscription and is named in the error. At most 200 symbols',
-    args: { symbols: t.arg({ type: ['Symbol'], required: true }) },
+      'The current price of each symbol at once, then every update. An unknown symbol refuses the subscription and is named in the error. ' +
+      '`throttleMs` (0 to 60,000) keeps only the newest per symbol in each such window. `after` takes the `cursor` last seen of each symbol: ' +
+      'what was missed is replayed, or where that is no longer held, a SNAPSHOT says so. At most 200 symbols',
+    args: {
+      symbols: t.arg({ type: ['Symbol'], required: true }),
+      throttleMs: t.arg.int({ required: true, defaultValue: 0 }),
+      after: t.arg.stringList(),
+    },
     subscribe: priceUpdates,
     resolve: priceUpdate,
   }),

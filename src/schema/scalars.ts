@@ -33,6 +33,15 @@ builder.scalarType('DateTime', {
   },
 })
 
+builder.scalarType('Date', {
+  description: "Calendar date in the exchange's time zone, YYYY-MM-DD",
+  serialize: (value) => value,
+  parseValue(value) {
+    if (typeof value === 'string' && isInstant(`${value}T00:00:00Z`)) return value
+    throw badInput('A date is written as in 2026-01-31')
+  },
+})
+
 builder.scalarType('EpochSeconds', {
   description: 'Whole seconds since 1970-01-01 UTC, as charting libraries take them',
   serialize: (value) => value,

@@ -1,4 +1,5 @@
-const epochMs = (column: string): string => `floor(extract(epoch FROM ${column}) * 1000)::float8`
+/** A time as epoch milliseconds, in SQL. */
+export const epochMs = (column: string): string => `floor(extract(epoch FROM ${column}) * 1000)::float8`
 
 /** As Postgres takes it: its JSON has neither NUL nor half a character. */
 export const toJson = (value: unknown): string =>

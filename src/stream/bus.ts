@@ -23,6 +23,8 @@ export type Topic = keyof Topics
 
 export interface PriceFailure {
   readonly symbol: string
+  /** That of the feed which fails. */
+  readonly run: string
   readonly code: ErrorCode
   readonly message: string
   readonly details: ErrorDetails

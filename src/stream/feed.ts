@@ -139,7 +139,8 @@ export class Feed {
       if (!last.stale) this.#publish(term, { ...last, stale: true }, 'STATUS')
       return
     }
-    const failure: PriceFailure = { symbol, code: error.code, message: error.message, details: error.details }
+    const { code, message, details } = error
+    const failure: PriceFailure = { symbol, run: term.run, code, message, details }
     term.failures.set(symbol, failure)
     this.#options.bus.publish('priceFailure', failure)
   }

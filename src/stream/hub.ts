@@ -4,20 +4,30 @@ import { FinstageError } from '../domain/errors.ts'
 import type { FeedUpdate, PriceUpdate } from '../domain/price-update.ts'
 import type { Bus, PriceFailure, WatchAnnouncement } from './bus.ts'
 import { announceIntervalMs } from './demand.ts'
-import { type NumberedUpdate, PriceSubscription } from './price-subscription.ts'
+import { PriceHistory } from './price-history.ts'
+import type { Seat } from './price-seat.ts'
+import { type PriceCounts, type PriceOrder, PriceSubscription } from './price-subscription.ts'
 
 /** How long a subscriber waits for the first price of a symbol that nobody watched until now. */
 const firstPriceTimeoutMs = 10_000
 /** Keeps an announcement within what the bus carries in one message. */
 const symbolsPerAnnouncement = 200
+/** For how long a symbol is still watched when nobody is there any more: whoever comes back misses nothing. */
+const lingerMs = 10_000
+/** Of how many symbols that is so at most: else one who asks for ever new ones would have them all watched. */
+const maxLingering = 1000
+/** Of how many updates all symbols together remember what came, and of how many one does at most and at least. */
+const remembered = { inAll: 200_000, most: 1000, least: 16 }
 
 /** What is known of a symbol that somebody here watches. */
 interface Watched {
   /** How many subscriptions ask for it, those included that still wait for a first price. */
   holders: number
-  readonly subscriptions: Set<PriceSubscription>
+  readonly seats: Set<Seat>
   readonly waiting: Set<{ arrived: () => void; failed: (error: FinstageError) => void }>
-  newest: NumberedUpdate | undefined
+  readonly history: PriceHistory
+  /** Runs while nobody asks for it. */
+  lingering: NodeJS.Timeout | undefined
 }
 
 export interface HubOptions {
@@ -32,19 +42,31 @@ export class PriceHub {
   readonly #now: () => number
   readonly #node = randomUUID()
   readonly #watched = new Map<string, Watched>()
+  /** Those that nobody asks for, the one that was left first at the front. */
+  readonly #lingering = new Set<string>()
   readonly #subscriptions = new Set<PriceSubscription>()
-  readonly #deliveries: Counter
+  readonly #counts: PriceCounts = { delivered: 0, conflated: 0 }
+  #isStopped = false
   #stops: (() => void)[] = []
 
   constructor(options: HubOptions) {
     this.#bus = options.bus
     this.#now = options.now ?? Date.now
     const registers = [options.registry]
-    this.#deliveries = new Counter({
-      name: 'finstage_price_deliveries_total',
-      help: 'Price updates handed to subscriptions',
-      registers,
-    })
+    const counts = this.#counts
+    const counter = (name: string, help: string, of: keyof PriceCounts): void => {
+      new Counter({
+        name,
+        help,
+        registers,
+        collect() {
+          this.inc(counts[of])
+          counts[of] = 0
+        },
+      })
+    }
+    counter('finstage_price_deliveries_total', 'Price updates handed to subscriptions', 'delivered')
+    counter('finstage_conflated_total', 'Price updates left out for newer ones, because a reader was slow', 'conflated')
     const gauge = (name: string, help: string, value: () => number): void => {
       new Gauge({
         name,
@@ -61,6 +83,7 @@ export class PriceHub {
 
   start(): void {
     if (this.#stops.length > 0) return
+    this.#isStopped = false
     const timer = setInterval(() => this.#announce('held', [...this.#watched.keys()]), announceIntervalMs)
     this.#stops = [
       this.#bus.subscribe('price', (update) => this.#receive(update)),
@@ -74,49 +97,62 @@ export class PriceHub {
 
   /** Ends every subscription. */
   stop(): void {
-    for (const subscription of [...this.#subscriptions]) void subscription.updates.return()
+    this.#isStopped = true
+    for (const subscription of [...this.#subscriptions]) void subscription.return()
+    this.#drop([...this.#lingering])
     for (const stop of this.#stops) stop()
     this.#stops = []
   }
 
   /**
-   * The current price of each symbol at once, then every update. Rejects with the error of the first symbol that can't be
-   * served (SYMBOL_NOT_FOUND, NO_DATA, what the source says), or SOURCE_UNAVAILABLE where no feed answers within 10 s.
+   * The current price of each symbol at once, or what its reader has missed where that is remembered, then every update. Rejects
+   * with the error of the first symbol that can't be served (SYMBOL_NOT_FOUND, NO_DATA, what the source says), or
+   * SOURCE_UNAVAILABLE where no feed answers within 10 s.
    */
-  async subscribe(symbols: readonly string[]): Promise<AsyncIterableIterator<PriceUpdate>> {
-    const subscription = new PriceSubscription([...new Set(symbols)], (ended) => this.#remove(ended))
+  async subscribe(order: PriceOrder): Promise<PriceSubscription> {
+    const subscription = new PriceSubscription(order, {
+      now: this.#now,
+      counts: this.#counts,
+      onEnd: (ended) => this.#remove(ended),
+    })
     const added = this.#add(subscription)
-    const firstPrices = Promise.all(subscription.symbols.map((symbol) => this.#firstPrice(symbol)))
+    const firstPrices = Promise.all(subscription.seats.map(({ symbol }) => this.#firstPrice(symbol)))
     // Not before somebody waits: a feed in this process answers at once.
     this.#announce('added', added)
     try {
       await firstPrices
     } catch (error) {
-      void subscription.updates.return()
+      void subscription.return()
       throw error
     }
-    for (const symbol of subscription.symbols) {
-      const watched = this.#watched.get(symbol)
-      if (!watched?.newest) continue
-      const { run, update } = watched.newest
-      subscription.push({ run, update: { ...update, publishedAtMs: this.#now() } })
-      this.#deliveries.inc()
-      watched.subscriptions.add(subscription)
-    }
-    return subscription.updates
+    if (this.#isStopped) void subscription.return()
+    // Ended meanwhile: nobody would take the seats away again.
+    if (!subscription.isEnded) for (const seat of subscription.seats) this.#seat(seat)
+    return subscription
+  }
+
+  #seat(seat: Seat): void {
+    const watched = this.#watched.get(seat.symbol)
+    if (!watched) throw new Error(`${seat.symbol} is not watched`)
+    seat.open(watched.history)
+    watched.seats.add(seat)
   }
 
   /** Returns the symbols that nobody here has watched before. */
   #add(subscription: PriceSubscription): string[] {
     this.#subscriptions.add(subscription)
     const added: string[] = []
-    for (const symbol of subscription.symbols) {
+    for (const { symbol } of subscription.seats) {
       const watched = this.#watched.get(symbol)
-      if (watched) watched.holders += 1
-      else {
-        this.#watched.set(symbol, { holders: 1, subscriptions: new Set(), waiting: new Set(), newest: undefined })
-        added.push(symbol)
+      if (watched) {
+        watched.holders += 1
+        this.#lingering.delete(symbol)
+        clearTimeout(watched.lingering)
+        continue
       }
+      const history = new PriceHistory()
+      this.#watched.set(symbol, { holders: 1, seats: new Set(), waiting: new Set(), history, lingering: undefined })
+      added.push(symbol)
     }
     return added
   }
@@ -124,18 +160,36 @@ export class PriceHub {
   #remove(subscription: PriceSubscription): void {
     if (!this.#subscriptions.delete(subscription)) return
     const dropped: string[] = []
-    for (const symbol of subscription.symbols) {
-      const watched = this.#watched.get(symbol)
+    for (const seat of subscription.seats) {
+      const watched = this.#watched.get(seat.symbol)
       if (!watched) continue
-      watched.subscriptions.delete(subscription)
+      watched.seats.delete(seat)
       watched.holders -= 1
       if (watched.holders > 0) continue
-      this.#watched.delete(symbol)
       // Whoever still waits has left: nothing may be waiting for a timer.
-      for (const waiter of [...watched.waiting]) waiter.failed(notComing(symbol))
+      for (const waiter of [...watched.waiting]) waiter.failed(notComing(seat.symbol))
+      if (watched.history.newest) this.#linger(seat.symbol, watched)
+      else dropped.push(seat.symbol)
+    }
+    for (const symbol of this.#lingering) {
+      if (this.#lingering.size - dropped.length <= maxLingering) break
       dropped.push(symbol)
     }
-    this.#announce('dropped', dropped)
+    this.#drop(dropped)
+  }
+
+  #linger(symbol: string, watched: Watched): void {
+    this.#lingering.add(symbol)
+    watched.lingering = setTimeout(() => this.#drop([symbol]), lingerMs).unref()
+  }
+
+  #drop(symbols: readonly string[]): void {
+    for (const symbol of symbols) {
+      clearTimeout(this.#watched.get(symbol)?.lingering)
+      this.#watched.delete(symbol)
+      this.#lingering.delete(symbol)
+    }
+    this.#announce('dropped', symbols)
   }
 
   #announce(event: WatchAnnouncement['event'], symbols: readonly string[]): void {
@@ -147,7 +201,7 @@ export class PriceHub {
 
   #firstPrice(symbol: string): Promise<void> {
     const watched = this.#watched.get(symbol)
-    if (!watched || watched.newest) return Promise.resolve()
+    if (!watched || watched.history.newest) return Promise.resolve()
     return new Promise((resolve, reject) => {
       const settle = (act: () => void): void => {
         clearTimeout(timer)
@@ -168,22 +222,32 @@ export class PriceHub {
   #receive({ kind, run, seq, quote }: FeedUpdate): void {
     const watched = this.#watched.get(quote.symbol)
     if (!watched) return
-    const last = watched.newest
+    const last = watched.history.newest
     // A leader that was deposed may speak for a moment yet.
-    if (last && (run < last.run || (run === last.run && seq <= last.update.seq))) return
+    if (last && (run < last.run || (run === last.run && seq <= last.seq))) return
     // A mere status that follows a price which was lost on the way tells of that price too.
-    const isStatus = kind === 'STATUS' && last?.run === run && seq === last.update.seq + 1
-    const update: PriceUpdate = { kind: isStatus ? 'STATUS' : 'TICK', seq, publishedAtMs: this.#now(), quote }
-    watched.newest = { run, update }
-    for (const waiter of [...watched.waiting]) waiter.arrived()
-    for (const subscription of watched.subscriptions) subscription.push(watched.newest)
-    this.#deliveries.inc(watched.subscriptions.size)
+    const isStatus = kind === 'STATUS' && last?.run === run && seq === last.seq + 1
+    this.#spread(watched, { kind: isStatus ? 'STATUS' : 'TICK', run, seq, publishedAtMs: this.#now(), quote })
   }
 
-  #fail({ symbol, code, message, details }: PriceFailure): void {
-    for (const waiter of [...(this.#watched.get(symbol)?.waiting ?? [])]) {
-      waiter.failed(new FinstageError(code, message, details))
-    }
+  #spread(watched: Watched, update: PriceUpdate): void {
+    const fair = Math.floor(remembered.inAll / this.#watched.size)
+    watched.history.add(update, Math.min(Math.max(fair, remembered.least), remembered.most))
+    for (const waiter of [...watched.waiting]) waiter.arrived()
+    for (const seat of watched.seats) seat.push(update)
+  }
+
+  #fail({ symbol, run, code, message, details }: PriceFailure): void {
+    const watched = this.#watched.get(symbol)
+    if (!watched) return
+    for (const waiter of [...watched.waiting]) waiter.failed(new FinstageError(code, message, details))
+    // A leader that has begun during an outage has no price, and what is known here is no longer current.
+    const last = watched.history.newest
+    if (!last || run <= last.run) return
+    this.#spread(watched, {
+      ...{ kind: 'SNAPSHOT', run, seq: 0, publishedAtMs: this.#now() },
+      quote: { ...last.quote, stale: true },
+    })
   }
 }
 

@@ -1,53 +1,160 @@
-import type { PriceUpdate, PriceUpdateKind } from '../domain/price-update.ts'
+import type { PriceCursor, PriceUpdate } from '../domain/price-update.ts'
 import { Channel } from './channel.ts'
+import { type Reader, Seat } from './price-seat.ts'
 
-/** How many updates wait for a reader before only the newest of each symbol is kept. */
+/** How many updates wait for a reader that asks for each. */
 const maxWaiting = 1024
 
-/** An update and the run of the feed that numbered it. */
-export interface NumberedUpdate {
-  readonly run: string
-  readonly update: PriceUpdate
+/** What a client wants of prices. */
+export interface PriceOrder {
+  readonly symbols: readonly string[]
+  /** Of each symbol only the newest in each such window; 0: all. */
+  readonly throttleMs: number
+  /** How far the client had come, by symbol. */
+  readonly after: ReadonlyMap<string, PriceCursor>
+}
+
+/** Takes the updates of a subscription as they come. */
+export interface PriceSink {
+  /** false: not now. It has to call goOn() when it takes more. */
+  take(update: PriceUpdate): boolean
+  /** Nothing more comes. */
+  end(): void
+}
+
+/** What is counted over all subscriptions. */
+export interface PriceCounts {
+  /** Updates that were taken. */
+  delivered: number
+  /** Updates that were left out for newer ones, because a reader was slow. */
+  conflated: number
+}
+
+export interface PriceSubscriptionOptions {
+  readonly now: () => number
+  readonly counts: PriceCounts
+  readonly onEnd: (subscription: PriceSubscription) => void
 }
 
 /**
- * The updates of some symbols on their way to one reader. A slow reader loses prices between, never the order, and its queue
- * stays bounded. Ignores what it has seen; tells as SNAPSHOT what does not go on from there.
+ * The updates of some symbols on their way to one reader: one that asks for each, or one that takes them as they come. What a
+ * slow one does not take is made good with the newest of each symbol: it loses prices between, never the order.
  */
-export class PriceSubscription {
-  readonly symbols: readonly string[]
-  readonly updates: Channel<PriceUpdate>
-  readonly #last = new Map<string, { run: string; seq: number }>()
+export class PriceSubscription implements AsyncIterableIterator<PriceUpdate>, Reader {
+  readonly seats: readonly Seat[]
+  readonly throttleMs: number
+  readonly #options: PriceSubscriptionOptions
+  #sink: PriceSink | undefined
+  /** For a reader that asks. */
+  #channel: Channel<PriceUpdate> | undefined
+  /** In the order in which they came to owe: each has its turn, however little the reader takes at a time. */
+  #owing: Seat[] = []
+  #isEnded = false
 
-  constructor(symbols: readonly string[], onEnd: (subscription: PriceSubscription) => void) {
-    this.symbols = symbols
-    this.updates = new Channel<PriceUpdate>({
-      maxWaiting: maxWaiting + symbols.length,
-      compact: newestOfEachSymbol,
-      onEnd: () => onEnd(this),
+  constructor({ symbols, throttleMs, after }: PriceOrder, options: PriceSubscriptionOptions) {
+    this.#options = options
+    this.throttleMs = throttleMs
+    this.seats = [...new Set(symbols)].map((symbol) => new Seat(this, symbol, after.get(symbol)))
+  }
+
+  get isEnded(): boolean {
+    return this.#isEnded
+  }
+
+  /** From now on the sink has everything, and nobody is to ask for the next. It begins with how things stand by now. */
+  pipe(sink: PriceSink): void {
+    if (this.#isEnded) {
+      sink.end()
+      return
+    }
+    this.#sink = sink
+    for (const seat of this.seats) seat.begin()
+    this.goOn()
+  }
+
+  /** Makes good what the sink has not taken. */
+  goOn(): void {
+    const owing = this.#owing
+    this.#owing = []
+    for (const [i, seat] of owing.entries()) {
+      if (seat.catchUp()) continue
+      this.#owing = [...this.#owing, ...owing.slice(i + 1)]
+      return
+    }
+  }
+
+  /** An update that the sink had taken did not get through: the newest does, when the sink calls goOn(). */
+  lost(update: PriceUpdate): void {
+    this.seats.find(({ symbol }) => symbol === update.quote.symbol)?.lost(update)
+  }
+
+  nowMs(): number {
+    return this.#options.now()
+  }
+
+  take(update: PriceUpdate, seat: Seat): boolean {
+    if (!this.#sink?.take(update)) {
+      this.#owing.push(seat)
+      return false
+    }
+    this.#options.counts.delivered += 1
+    return true
+  }
+
+  owes(seat: Seat): void {
+    this.#owing.push(seat)
+  }
+
+  conflated(count: number): void {
+    this.#options.counts.conflated += count
+  }
+
+  next(): Promise<IteratorResult<PriceUpdate>> {
+    const channel = this.#channel ?? this.#openChannel()
+    const next = channel.next()
+    if (channel.size === 0) this.goOn()
+    return next
+  }
+
+  return(): Promise<IteratorResult<PriceUpdate>> {
+    this.#end()
+    return Promise.resolve({ value: undefined, done: true })
+  }
+
+  throw(error: unknown): Promise<IteratorResult<PriceUpdate>> {
+    this.#end()
+    return Promise.reject(error)
+  }
+
+  [Symbol.asyncIterator](): this {
+    return this
+  }
+
+  #openChannel(): Channel<PriceUpdate> {
+    const channel = new Channel<PriceUpdate>({
+      maxWaiting,
+      // There are never more: they are not taken.
+      compact: (waiting) => [...waiting],
+      onEnd: () => this.#end(),
     })
+    this.#channel = channel
+    this.pipe({
+      take: (update) => {
+        if (channel.size >= maxWaiting) return false
+        channel.push(update)
+        return true
+      },
+      end: () => void channel.return(),
+    })
+    return channel
   }
 
-  push({ run, update }: NumberedUpdate): void {
-    const { symbol } = update.quote
-    const last = this.#last.get(symbol)
-    const goesOn = last?.run === run
-    if (goesOn && update.seq <= last.seq) return
-    this.#last.set(symbol, { run, seq: update.seq })
-    this.updates.push(goesOn ? update : { ...update, kind: 'SNAPSHOT' })
+  #end(): void {
+    if (this.#isEnded) return
+    this.#isEnded = true
+    for (const seat of this.seats) seat.clear()
+    this.#owing = []
+    this.#options.onEnd(this)
+    this.#sink?.end()
   }
 }
-
-/** What takes the place of others tells all that they told: of a first price, else of a new one. */
-export function newestOfEachSymbol(updates: readonly PriceUpdate[]): PriceUpdate[] {
-  const newest = new Map<string, PriceUpdate>()
-  for (const update of updates) {
-    const { symbol } = update.quote
-    const before = newest.get(symbol)
-    newest.delete(symbol)
-    newest.set(symbol, before && rank[before.kind] > rank[update.kind] ? { ...update, kind: before.kind } : update)
-  }
-  return [...newest.values()]
-}
-
-const rank: Record<PriceUpdateKind, number> = { SNAPSHOT: 2, TICK: 1, STATUS: 0 }

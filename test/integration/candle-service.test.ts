@@ -169,6 +169,29 @@ test('during an outage what is stored comes as stale, with the time when it was 
   assert.equal(afterwards.receivedAtMs, set.now * 1000)
 })
 
+test('what is stored does not fail for want of the candles before it, whatever it is adjusted for', async () => {
+  const adjustments = ['NONE', 'SPLITS', 'SPLITS_AND_DIVIDENDS'] as const
+  const ranges = [
+    ['DAY_1', 20],
+    ['WEEK_1', 4],
+    ['HOUR_1', 30],
+  ] as const
+  for (const adjustment of adjustments) {
+    for (const [interval, last] of ranges) {
+      for (const failure of [unavailable, symbolNotFound('gone')]) {
+        const set = setting('2025-03-12T22:00:00Z')
+        const request = requestOf(newSymbol(), { interval, last, adjustment })
+        const before = await ask(set, request)
+        assert.equal(before.nodes.length, last)
+        set.fails = failure
+        const { nodes, earlier, stale } = await ask(set, { ...request, earlier: 150 })
+        assert.deepEqual([nodes, stale], [before.nodes, true], `${adjustment} ${interval} ${failure.code}`)
+        assert.ok(earlier.every(({ epoch }) => epoch < (nodes[0]?.epoch ?? 0)))
+      }
+    }
+  }
+})
+
 test('a running candle that cannot be asked for any more stays open, whatever the clock says', async () => {
   const set = setting('2025-03-12T15:00:00Z')
   const symbol = newSymbol()

@@ -26,7 +26,10 @@ test('jobs that were queued before there were carriers are carried on, with all 
   await database.query('DELETE FROM finstage.migrations WHERE file > $1', ['000004'])
   await database.query('DROP TABLE finstage.job_parts, finstage.workers')
   await database.query(
-    `ALTER TABLE finstage.jobs DROP queue_job_id, DROP failures, DROP losses, DROP history, DROP changed_at`,
+    `ALTER TABLE finstage.jobs DROP queue_job_id, DROP failures, DROP losses, DROP history, DROP changed_at;
+     DROP TABLE finstage.signals;
+     ALTER TABLE finstage.symbol_analyses DROP source, DROP position, DROP sentiment, DROP score, DROP signals;
+     ALTER TABLE finstage.candle_series DROP session_closes`,
   )
   const enqueue = async (priority: string, number: number): Promise<void> => {
     await database.query(

@@ -5,6 +5,8 @@ import { type ErrorCode, FinstageError } from '../../src/domain/errors.ts'
 import { changeOf, type EnqueueRequest, type Job, type JobPriority, jobPriorities } from '../../src/domain/job.ts'
 import { pruneJobs } from '../../src/jobs/prune-jobs.ts'
 import { jobConcurrency } from '../../src/jobs/runner.ts'
+import { AnalysisStore } from '../../src/store/analysis-store.ts'
+import { SignalStore } from '../../src/store/signal-store.ts'
 import { eventually, inTime } from '../support/client.ts'
 import { silentLog } from '../support/log.ts'
 import { owner, startQueue, type TestQueue, testTask, untilAborted } from '../support/queue.ts'
@@ -243,7 +245,9 @@ test('an attempt is tried again no sooner than its back-off says', async () => {
   const retrying = changes.find(({ state }) => state === 'RETRYING')
   const again = changes.findLast(({ state }) => state === 'RUNNING')
   assert.ok(retrying && again?.startedAtMs)
-  assert.ok(Math.abs(retrying.runAtMs - retrying.changedAtMs - 1000) <= 5)
+  // It is reckoned a moment before the change is told; on a busy machine that moment may be long.
+  const waitMs = retrying.runAtMs - retrying.changedAtMs
+  assert.ok(waitMs > 500 && waitMs <= 1005, `${waitMs} ms`)
   assert.ok(again.startedAtMs >= retrying.runAtMs)
 })
 
@@ -420,12 +424,14 @@ test('jobs that ended before the days that they are kept are deleted with all th
   )
   await pool.query('INSERT INTO finstage.job_parts (job_id, part) VALUES ($1, $2)', [old.id, 'part'])
   await pool.query(
-    `INSERT INTO finstage.symbol_analyses (job_id, place, symbol, interval, as_of, price, indicators)
-     VALUES ($1, 0, 'AAPL', 'DAY_1', now(), 1, '{}')`,
+    `INSERT INTO finstage.symbol_analyses (job_id, place, source, symbol, interval, as_of, price, indicators)
+     VALUES ($1, 0, 'YAHOO', 'AAPL', 'DAY_1', now(), 1, '{}')`,
     [old.id],
   )
-  const schedule = pruneJobs({ jobs: store, retentionDays: 30, now: Date.now })
-  await schedule.run(Date.now(), silentLog)
+  const source = 'YAHOO'
+  const analyses = new AnalysisStore({ pool, source, signals: new SignalStore({ pool, source }) })
+  const schedule = pruneJobs({ jobs: store, analyses, retentionDays: 30, now: Date.now })
+  await schedule.run(Date.now(), silentLog, new AbortController().signal)
   assert.equal(await store.find(old.id), null)
   for (const table of ['job_parts', 'symbol_analyses']) {
     const { rowCount } = await pool.query(`SELECT FROM finstage.${table} WHERE job_id = $1`, [old.id])

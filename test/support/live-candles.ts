@@ -36,7 +36,7 @@ export function updateAt(
   fields: Partial<Quote> = {},
   kind: PriceUpdateKind = 'TICK',
 ): PriceUpdate {
-  return { kind, seq: 1, publishedAtMs: timeMs, quote: quoteAt(timeMs, price, fields) }
+  return { kind, run: 'r', seq: 1, publishedAtMs: timeMs, quote: quoteAt(timeMs, price, fields) }
 }
 
 /** All of one price, where no other prices are given. */
@@ -48,6 +48,7 @@ export const candleAt = (iso: string, price: number, fields: Partial<Candle> = {
 /** What the source tells of these candles. */
 export const seriesOf = (nodes: readonly Candle[], fields: Partial<CandleSeries> = {}): CandleSeries => ({
   ...{ symbol: 'AAPL', interval: 'MINUTE_1', adjustment: 'SPLITS', source: 'YAHOO', stale: false, receivedAtMs: 0 },
+  ...{ extendedHours: false, isGone: false },
   ...{ excluded: 0, hasEarlier: true, sessions: newYork, nodes, earlier: [], isWhole: false },
   ...fields,
 })

@@ -30,6 +30,14 @@ test('nothing has to be set: what is not has its default', () => {
     CANDLE_RETENTION_DAYS: 400,
     JOB_AGING_MINUTES: 10,
     JOB_RETENTION_DAYS: 7,
+    MAX_CONNECTIONS: 50_000,
+    MAX_CONNECTIONS_PER_ADDRESS: 1_000,
+    MAX_SUBSCRIPTIONS_PER_CONNECTION: 100,
+    MAX_SYMBOLS_PER_SUBSCRIPTION: 200,
+    MAX_MESSAGE_BYTES: 65_536,
+    CONNECTION_INIT_SECONDS: 10,
+    PING_SECONDS: 12,
+    WATCH_LIST: undefined,
     LOG_LEVEL: 'info',
   } satisfies Config)
 })
@@ -69,10 +77,12 @@ for (const [name, text, value] of [
   ['JOB_AGING_MINUTES', '10080', 10_080],
   ['JOB_RETENTION_DAYS', '1', 1],
   ['JOB_RETENTION_DAYS', '36500', 36_500],
+  ['WATCH_LIST', 'AAPL', ['AAPL']],
+  ['WATCH_LIST', 'aapl, BTC-USD,AAPL', ['AAPL', 'BTC-USD']],
   ['LOG_LEVEL', 'silent', 'silent'],
 ] as const) {
   test(`${name}=${text} is taken`, () => {
-    assert.equal(parseConfig({ [name]: text })[name], value)
+    assert.deepEqual(parseConfig({ [name]: text })[name], value)
   })
 }
 
@@ -111,6 +121,9 @@ for (const [name, text] of [
   ['JOB_AGING_MINUTES', '10081'],
   ['JOB_RETENTION_DAYS', '0'],
   ['JOB_RETENTION_DAYS', '1.5'],
+  ['WATCH_LIST', 'AAPL,'],
+  ['WATCH_LIST', 'AAPL MSFT'],
+  ['WATCH_LIST', Array.from({ length: 101 }, (_, i) => `S${i}`).join()],
   ['LOG_LEVEL', 'verbose'],
 ] as const) {
   test(`${name}=${text} is refused, with its name, its value and what is wanted`, () => {

@@ -232,6 +232,15 @@ test('the next candles of minutes go on without a pause round the clock', () => 
   assert.deepEqual(starts(before, 'HOUR_1', crypto, next.length), next)
 })
 
+test('an evening of trading before the week makes no trading day of a Sunday', () => {
+  const on = (date: string): string[] => {
+    const [first, last] = weekday(date) === 0 ? (['18:00', '23:00'] as const) : (['00:00', '23:00'] as const)
+    return weekday(date) === 6 ? [] : sessions([date], 'America/New_York', first, last, 3600)
+  }
+  const before = dates('2025-05-11', '2025-05-30', () => true).flatMap(on)
+  assert.deepEqual(starts(before, 'HOUR_1', newYork, 24), on('2025-06-02'))
+})
+
 test('as many starts come as were asked for, each after the one before, also where the clock is set forward', () => {
   const before = sessions(
     dates('2025-03-20', '2025-03-29', () => true),

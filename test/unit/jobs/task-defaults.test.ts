@@ -3,6 +3,8 @@ import { test } from 'node:test'
 import { GraphQLInputObjectType, printType } from 'graphql'
 import { analysisTask } from '../../../src/jobs/analysis.ts'
 import { backfillTask } from '../../../src/jobs/backfill.ts'
+import { backtestTask } from '../../../src/jobs/backtest.ts'
+import { dailyReportTask } from '../../../src/jobs/daily-report.ts'
 import type { Task } from '../../../src/jobs/define-task.ts'
 import { schema } from '../../../src/schema/index.ts'
 
@@ -11,6 +13,8 @@ const none = {} as never
 const tasks: readonly (readonly [string, Task])[] = [
   ['EnqueueAnalysisInput', analysisTask(none)],
   ['EnqueueBackfillInput', backfillTask(none)],
+  ['EnqueueBacktestInput', backtestTask(none)],
+  ['EnqueueDailyReportInput', dailyReportTask(none)],
 ]
 
 for (const [name, task] of tasks) {

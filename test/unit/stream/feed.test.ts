@@ -179,7 +179,9 @@ test('a failure of a symbol without a price is passed on as it is', (t) => {
   feed.lead('run 008')
   announce('added', 'NOPE')
   fail('NOPE', 'SYMBOL_NOT_FOUND')
-  assert.deepEqual(failures, [{ symbol: 'NOPE', code: 'SYMBOL_NOT_FOUND', message: 'no', details: { symbol: 'NOPE' } }])
+  assert.deepEqual(failures, [
+    { symbol: 'NOPE', run: 'run 008', code: 'SYMBOL_NOT_FOUND', message: 'no', details: { symbol: 'NOPE' } },
+  ])
   assert.deepEqual(published(), [])
 })
 

@@ -1,0 +1,176 @@
+import type { Candle } from '../domain/candle.ts'
+import { type Interval, intervalSeconds, isDaily } from '../domain/interval.ts'
+import { closedAt, nextStarts, type SessionHours } from '../domain/session.ts'
+import type { Signal, SignalOutcome } from '../domain/signal.ts'
+
+/** What is measured: docs/signal-outcomes.md has the definitions. */
+export type MeasuredSignal = Pick<Signal, 'interval' | 'epoch' | 'direction'>
+
+/** What a signal is measured on: candles of `measuredOn(interval)` from its own one on, as of one fetch, splits adjusted for. */
+export interface MeasuringCandles {
+  readonly interval: Interval
+  readonly hours: SessionHours
+  /** Oldest first, the forming one included. */
+  readonly candles: readonly Candle[]
+  /** Epoch seconds. Candles that were complete by then have their last prices. */
+  readonly asOf: number
+  /** Whether all candles that were complete by then are among them, up to the last that may count. */
+  readonly isWhole: boolean
+}
+
+export interface Measurement {
+  readonly outcome: SignalOutcome
+  /** When a candle may be complete that fills in something, in epoch seconds; it may be past. null: nothing is filled in any more. */
+  readonly nextAt: number | null
+}
+
+const daySeconds = 86_400
+/** How much later than the last horizon its candle may be. */
+const lastToleranceSeconds = 14 * daySeconds
+/** How many candles are looked ahead, to know when the next ones will be complete: ten weeks of days, an hour of minutes. */
+const candlesAhead = 50
+
+/** After so long no candle counts any more, from when a signal was known: a month, and what its candle may be late. */
+export const longestMeasuredSeconds = 31 * daySeconds + lastToleranceSeconds + daySeconds
+
+/** Of which interval the candles are that a signal is measured on. */
+export const measuredOn = (interval: Interval): Interval => (isDaily(interval) ? 'DAY_1' : interval)
+
+/** The candle that tells of a horizon is the first whose time is in between, both inclusive. */
+interface Horizon {
+  readonly from: number
+  readonly until: number
+}
+
+/** `candle`: null where there is none, and never will be. `end`: the place after the last candle up to then. */
+type HorizonState = { readonly candle: Candle | null; readonly end: number } | { readonly nextAt: number }
+
+/** Measures what the price did after signals, all on the same candles. */
+export function measurer({
+  interval,
+  hours,
+  candles,
+  asOf,
+  isWhole,
+}: MeasuringCandles): (signal: MeasuredSignal) => Measurement {
+  const daily = isDaily(interval)
+  const lengthSeconds = daily ? 0 : intervalSeconds(interval)
+  const completeAt = (epoch: number): number => closedAt(epoch, interval, hours)
+  /** What is held against horizons: the trading date of a day, the end of shorter candles. */
+  const timeOf = (epoch: number): number => (daily ? epoch : completeAt(epoch))
+  const isComplete = ({ closed, epoch }: Candle): boolean => closed && completeAt(epoch) <= asOf
+  /** Reckoned once: all signals wait for the same candles. */
+  let ahead: { time: number; at: number }[] | undefined
+
+  function stateOf({ from, until }: Horizon): HorizonState {
+    let place = placeOf(candles, from - lengthSeconds)
+    let candle = candles[place]
+    while (candle && timeOf(candle.epoch) < from) candle = candles[++place]
+    if (candle && timeOf(candle.epoch) <= until) {
+      return isComplete(candle) ? { candle, end: place + 1 } : { nextAt: completeAt(candle.epoch) }
+    }
+    const isOver = candle !== undefined || (isWhole && asOf >= (daily ? completeAt(until) : until))
+    return isOver ? { candle: null, end: place } : { nextAt: expectedAt(from) }
+  }
+
+  /** When the next candle that may tell of a horizon will be complete. */
+  function expectedAt(from: number): number {
+    const dueAt = daily ? completeAt(from) : from
+    // What has come meanwhile is not known.
+    if (!isWhole) return dueAt
+    ahead ??= nextStarts(
+      Float64Array.from(candles, ({ epoch }) => epoch),
+      interval,
+      hours,
+      candlesAhead,
+    ).map((epoch) => ({ time: timeOf(epoch), at: completeAt(epoch) }))
+    const next = ahead.find(({ time, at }) => time >= from && at > asOf)
+    // Where nothing has come for so long, there is no hurry.
+    return next?.at ?? (dueAt > asOf ? dueAt : asOf + daySeconds)
+  }
+
+  return ({ interval: signalInterval, epoch, direction }) => {
+    const place = placeOf(candles, endOf(signalInterval, epoch)) - 1
+    const base = candles[place]
+    // Nothing to measure from; nor are there per cent of a price of nothing, or of less.
+    if (base === undefined || base.epoch < epoch) return unknown(isWhole || place + 1 < candles.length ? null : asOf)
+    if (!isComplete(base)) return unknown(completeAt(base.epoch))
+    if (base.close <= 0) return unknown(null)
+
+    const percent = (price: number): number =>
+      ((direction === 'BEARISH' ? base.close - price : price - base.close) / base.close) * 100
+    const horizons = horizonsOf(timeOf(base.epoch), daily ? daySeconds : 1)
+    const [day, week, month] = [stateOf(horizons.day), stateOf(horizons.week), stateOf(horizons.month)]
+    const returnAt = (state: HorizonState): number | null =>
+      'candle' in state && state.candle ? percent(state.candle.close) : null
+    const extremes = 'end' in month ? signedExtremes(candles.slice(place + 1, month.end), percent) : null
+    const pending = [day, week, month].flatMap((state) => ('nextAt' in state ? state.nextAt : []))
+    return {
+      outcome: {
+        return1d: returnAt(day),
+        return1w: returnAt(week),
+        return1m: returnAt(month),
+        maxReturn: extremes?.max ?? null,
+        minReturn: extremes?.min ?? null,
+        complete: pending.length === 0,
+      },
+      nextAt: pending.length === 0 ? null : Math.min(...pending),
+    }
+  }
+}
+
+/** A day, a week and a calendar month (to the same day of the next one, or its last) after a time. `step`: the least difference of times. */
+function horizonsOf(base: number, step: number): Readonly<Record<'day' | 'week' | 'month', Horizon>> {
+  const [week, month] = [base + 7 * daySeconds, monthAfter(base)]
+  return {
+    day: { from: base + daySeconds, until: week - step },
+    week: { from: week, until: month - step },
+    month: { from: month, until: month + lastToleranceSeconds },
+  }
+}
+
+/** Where the candle of a signal ends, exclusive; shorter ones than days are measured on themselves. */
+function endOf(interval: Interval, epoch: number): number {
+  if (interval === 'MONTH_1') return monthAfter(epoch)
+  return epoch + (isDaily(interval) ? intervalSeconds(interval) : 1)
+}
+
+function monthAfter(epoch: number): number {
+  const time = new Date(epoch * 1000)
+  const [year, month] = [time.getUTCFullYear(), time.getUTCMonth()]
+  const lastDay = new Date(Date.UTC(year, month + 2, 0)).getUTCDate()
+  return Date.UTC(year, month + 1, Math.min(time.getUTCDate(), lastDay)) / 1000 + (epoch % daySeconds)
+}
+
+function signedExtremes(
+  candles: readonly Candle[],
+  percent: (price: number) => number,
+): { max: number; min: number } | null {
+  let [high, low] = [Number.NEGATIVE_INFINITY, Number.POSITIVE_INFINITY]
+  for (const candle of candles) {
+    high = Math.max(high, candle.high)
+    low = Math.min(low, candle.low)
+  }
+  if (high < low) return null
+  const returns = [percent(high), percent(low)]
+  return { max: Math.max(...returns), min: Math.min(...returns) }
+}
+
+const unknown = (nextAt: number | null): Measurement => ({
+  outcome: {
+    ...{ return1d: null, return1w: null, return1m: null, maxReturn: null, minReturn: null },
+    complete: nextAt === null,
+  },
+  nextAt,
+})
+
+/** Place of the first candle that starts at a time or later. */
+function placeOf(candles: readonly Candle[], epoch: number): number {
+  let [from, to] = [0, candles.length]
+  while (from < to) {
+    const middle = (from + to) >>> 1
+    if ((candles[middle]?.epoch ?? epoch) < epoch) from = middle + 1
+    else to = middle
+  }
+  return from
+}

@@ -1,0 +1,91 @@
+import type { Columns } from './columns.ts'
+import { wilder } from './moving-averages.ts'
+import { isGreater, shares } from './series.ts'
+import { trueRanges } from './volatility.ts'
+import { highest, lowest } from './windows.ts'
+
+/**
+ * plusDi and minusDi: averages of how far highs rose and lows fell, the greater of the two alone, in per cent of the average true
+ * range; adx: average of their difference in per cent of their sum. Averages are Wilder's. 0 where nothing moved.
+ */
+export function adx(candles: Columns, period: number) {
+  const { high, low } = candles
+  const rises = high.map((top, i) => top - (high[i - 1] ?? Number.NaN))
+  const falls = low.map((bottom, i) => (low[i - 1] ?? Number.NaN) - bottom)
+  const ranges = trueRanges(candles)
+  const averageRanges = wilder(ranges, period)
+  const indicator = (moves: Float64Array, opposite: Float64Array): Float64Array =>
+    shares(wilder(greaterMoves(candles, moves, opposite), period), averageRanges, period, ranges, 0)
+  const plusDi = indicator(rises, falls)
+  const minusDi = indicator(falls, rises)
+  const imbalances = plusDi.map((plus, i) => {
+    const minus = minusDi[i] as number
+    return plus + minus === 0 ? 0 : 100 * (Math.abs(plus - minus) / (plus + minus))
+  })
+  return { adx: wilder(imbalances, period), plusDi, minusDi }
+}
+
+/** Moves that are greater than the opposite one, 0 for the others; NaN at the first candle. */
+const greaterMoves = ({ high, low }: Columns, moves: Float64Array, opposite: Float64Array): Float64Array =>
+  moves.map((move, i) => {
+    if (i === 0) return Number.NaN
+    const size = Math.abs(high[i] as number) + Math.abs(low[i] as number)
+    return move > 0 && isGreater(move, opposite[i] as number, size) ? move : 0
+  })
+
+/**
+ * Parabolic stop and reverse, from the second candle on. At the first one a trade begins: short where from it to the second candle
+ * the low falls by more than the high rises, else long; its stop is the first candle's other extreme.
+ */
+export function psar({ high, low }: Columns, step: number, max: number): Float64Array {
+  const stops = new Float64Array(high.length).fill(Number.NaN)
+  const top = (i: number): number => high[i] as number
+  const bottom = (i: number): number => low[i] as number
+  let isLong = !isGreater(bottom(0) - bottom(1), top(1) - top(0), Math.abs(bottom(0)) + Math.abs(top(0)))
+  let stop = isLong ? bottom(0) : top(0)
+  let extreme = isLong ? top(0) : bottom(0)
+  let acceleration = step
+  for (let i = 1; i < high.length; i++) {
+    if (isLong ? isGreater(stop, bottom(i), stop) : isGreater(top(i), stop, stop)) {
+      // The stop was hit. That of the trade that now begins is the extreme of the one before, which this candle still belongs to.
+      stop = isLong ? Math.max(extreme, top(i)) : Math.min(extreme, bottom(i))
+      isLong = !isLong
+      extreme = isLong ? top(i) : bottom(i)
+      acceleration = step
+    } else if (isLong ? top(i) > extreme : bottom(i) < extreme) {
+      extreme = isLong ? top(i) : bottom(i)
+      acceleration = Math.min(acceleration + step, max)
+    }
+    stops[i] = stop
+    // Never within the ranges of this candle and the one before.
+    const next = stop + acceleration * (extreme - stop)
+    stop = isLong ? Math.min(next, bottom(i), bottom(i - 1)) : Math.max(next, top(i), top(i - 1))
+  }
+  return stops
+}
+
+/**
+ * Ichimoku kinko hyo. conversion and base: middles between the highest high and the lowest low; spanA: the middle of these two, and
+ * spanB: that of `span` candles, both drawn `displacement` candles ahead and so many entries longer than the candles; lagging: the
+ * close `displacement` candles later.
+ */
+export function ichimoku(candles: Columns, conversion: number, base: number, span: number, displacement: number) {
+  const conversionLine = middles(candles, conversion)
+  const baseLine = middles(candles, base)
+  const spanA = conversionLine.map((value, i) => (value + (baseLine[i] as number)) / 2)
+  return {
+    conversion: conversionLine,
+    base: baseLine,
+    spanA: ahead(spanA, displacement),
+    spanB: ahead(middles(candles, span), displacement),
+    lagging: candles.close.map((_, i) => candles.close[i + displacement] ?? Number.NaN),
+  }
+}
+
+function middles({ high, low }: Columns, period: number): Float64Array {
+  const lows = lowest(low, period)
+  return highest(high, period).map((top, i) => (top + (lows[i] as number)) / 2)
+}
+
+const ahead = (values: Float64Array, displacement: number): Float64Array =>
+  Float64Array.from({ length: values.length + displacement }, (_, i) => values[i - displacement] ?? Number.NaN)

@@ -1,0 +1,73 @@
+import { type Columns, type PriceField, prices } from './columns.ts'
+import type { IndicatorInput, VwapAnchor } from './indicator.ts'
+import { ema, sma } from './moving-averages.ts'
+import { ratio } from './series.ts'
+import { anchorPlaces } from './vwap-anchor.ts'
+
+/** On-balance volume: what candles have traded that closed higher, less what those have that closed lower; 0 at `first`. */
+export const obv = ({ close, volume }: Columns, first: number): Float64Array =>
+  cumulated(volume, first, (i) => Math.sign((close[i] as number) - (close[i - 1] as number)))
+
+/** Accumulation/distribution line: volumes weighted by where the close is in the candle, low -1 and high 1; 0 at `first`. */
+export const adl = ({ high, low, close, volume }: Columns, first: number): Float64Array =>
+  cumulated(volume, first, (i) => {
+    const above = (close[i] as number) - (low[i] as number)
+    const below = (high[i] as number) - (close[i] as number)
+    return high[i] === low[i] ? 0 : (above - below) / ((high[i] as number) - (low[i] as number))
+  })
+
+/** Sums of the volumes after `first`, each times its weight; NaN before, and from a volume on that is not known. */
+function cumulated(volume: Float64Array, first: number, weight: (i: number) => number): Float64Array {
+  let sum = 0
+  return volume.map((traded, i) => {
+    if (i < first) return Number.NaN
+    if (i > first) sum += weight(i) * traded
+    return sum
+  })
+}
+
+/**
+ * Money flow index: what flowed while the typical price rose, in per cent of all that flowed while it rose or fell; a flow is typical
+ * price times volume. 50 where nothing flowed.
+ */
+export function mfi(candles: Columns, period: number): Float64Array {
+  const typical = prices(candles, 'HLC3')
+  const flows = (direction: number): Float64Array =>
+    typical.map((price, i) => {
+      if (i === 0) return Number.NaN
+      const counts = Math.sign(price - (typical[i - 1] as number)) === direction
+      return (counts ? price : 0) * (candles.volume[i] as number)
+    })
+  const falling = sma(flows(-1), period)
+  return sma(flows(1), period).map((risen, i) => {
+    const fallen = falling[i] as number
+    return risen === 0 && fallen === 0 ? 50 : 100 * ratio(risen, risen + fallen)
+  })
+}
+
+/** Force index: exponential average of the change of the close times volume. */
+export const forceIndex = ({ close, volume }: Columns, period: number): Float64Array =>
+  ema(
+    close.map((price, i) => (price - (close[i - 1] ?? Number.NaN)) * (volume[i] as number)),
+    period,
+  )
+
+/**
+ * Volume-weighted average price since the anchor. NaN before the first anchor that is known, until something has been traded, and
+ * from a volume that is not known to the next anchor.
+ */
+export function vwap(input: IndicatorInput, anchor: VwapAnchor, source: PriceField): Float64Array {
+  const { volume } = input.candles
+  const price = prices(input.candles, source)
+  const anchors = anchorPlaces(input, anchor)
+  let total = Number.NaN
+  let mean = Number.NaN
+  return volume.map((traded, i) => {
+    const value = price[i] as number
+    const before = anchors.has(i) ? 0 : total
+    total = before + traded
+    // Written so, equal prices stay exactly what they are.
+    if (traded > 0) mean = before === 0 ? value : value + (mean - value) * (before / total)
+    return total > 0 ? mean : Number.NaN
+  })
+}

@@ -1,0 +1,32 @@
+/**
+ * What may be left of the candles before the first one that is loaded, as a part of the scale of the values: so little that a
+ * difference of two averages is right to 1e-6 of itself also where they are close to each other.
+ */
+const negligible = 1e-12
+
+/** How many candles an exponential average over `period` takes from its first value on to forget where it began. */
+export const emaSettling = (period: number, inRow = 1): number => settling((period - 1) / (period + 1), inRow)
+
+/** The same for Wilder's. */
+export const wilderSettling = (period: number, inRow = 1): number => settling((period - 1) / period, inRow)
+
+/**
+ * An average that keeps the part r of itself with each candle has r^n of its first value left after n; what is left in the first of
+ * several in a row goes on to the next, by 1 - r with each candle, so that the last has up to (1 + n (1 - r))^(inRow - 1) r^n.
+ */
+function settling(kept: number, inRow: number): number {
+  if (kept === 0) return 0
+  const left = (n: number): number => (inRow - 1) * Math.log1p(n * (1 - kept)) + n * Math.log(kept)
+  let n = Math.ceil(Math.log(negligible) / Math.log(kept))
+  while (left(n) > Math.log(negligible)) n++
+  return n
+}
+
+/**
+ * How many candles two parabolics begun at different ones take until both are the same to the last bit, which they are soon after
+ * they have turned together. Measured over random walks of 60 kinds (per candle 0.01 to 2 per cent, drifting by 0 to 2 times as much,
+ * with and without wicks), begun anew at 395,000 places with the default parameters and at 3,000 to 400,000 with each of 23 others:
+ * at most 239 candles with the default ones; in general at most 76 / max (a long trend without a turn, in which their distance
+ * shrinks by `max` with each candle) or 5.2 / step (a slow start that seldom turns).
+ */
+export const psarWarmUp = (step: number, max: number): number => Math.ceil(80 / max + 6 / step)

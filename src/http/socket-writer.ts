@@ -1,0 +1,214 @@
+import type { PriceUpdate } from '../domain/price-update.ts'
+import { type Line, StandingReaders } from './standing-readers.ts'
+import { frameHeaderBytes, writeFrameHeader } from './websocket-frame.ts'
+
+/** What arrives for a socket within so long after a write leaves with the next, under load. */
+const gatherMs = 5
+/** With so large a share of the time spent on writing, even what could leave at once is gathered. */
+const busyShare = 0.5
+const busyWindowMs = 50
+/** How much is gathered for a socket before it has to leave, in bytes: and so much more waits in the socket itself. */
+const maxGathered = 64 * 1024
+
+/** A message without its prefix, and what it says. */
+export interface Rendered {
+  readonly update: PriceUpdate
+  readonly payload: Buffer
+}
+
+/** What is sent to a socket again and again. */
+export interface Stream {
+  /** The bytes of each message before its payload. */
+  readonly prefix: Buffer
+  /** More can be sent. */
+  goOn(): void
+}
+
+export interface WriterCounts {
+  written(messages: number, bytes: number, newest: PriceUpdate): void
+}
+
+/** When the sockets of a process are written to. */
+export class WriteSchedule {
+  readonly counts: WriterCounts
+  readonly standing = new StandingReaders()
+  readonly #dirty = new Set<SocketWriter>()
+  #timer: NodeJS.Timeout | undefined
+  /** The share of the time that was spent on writing in the last window, and what that of the present one is reckoned from. */
+  #busy = 0
+  #windowStartMs = performance.now()
+  #writingMs = 0
+
+  constructor(counts: WriterCounts) {
+    this.counts = counts
+  }
+
+  mayWriteAtOnce(nowMs: number): boolean {
+    const windowMs = nowMs - this.#windowStartMs
+    return (windowMs < busyWindowMs ? this.#busy : this.#writingMs / windowMs) < busyShare
+  }
+
+  gather(writer: SocketWriter): void {
+    this.#dirty.add(writer)
+    this.#timer ??= setTimeout(() => this.#flush(), gatherMs)
+  }
+
+  /** The share of the time that goes into writing decides when to gather. */
+  wrote(startedMs: number, endedMs: number): void {
+    this.#writingMs += endedMs - startedMs
+    const windowMs = endedMs - this.#windowStartMs
+    if (windowMs < busyWindowMs) return
+    this.#busy = this.#writingMs / windowMs
+    this.#writingMs = 0
+    this.#windowStartMs = endedMs
+  }
+
+  forget(writer: SocketWriter): void {
+    this.#dirty.delete(writer)
+  }
+
+  #flush(): void {
+    this.#timer = undefined
+    const dirty = [...this.#dirty]
+    this.#dirty.clear()
+    for (const writer of dirty) writer.flush()
+  }
+}
+
+/**
+ * Writes the messages of streams to one WebSocket, past ws: a message on a quiet socket leaves at once; what arrives within a
+ * few milliseconds of that leaves together, each message a frame of its own. ws' own messages go between, whole. What the reader
+ * does not take waits: two writes in the socket and one here at most. While it is so far behind, nothing more is taken on;
+ * streams are told when they may go on.
+ */
+export class SocketWriter {
+  readonly #line: Line
+  readonly #schedule: WriteSchedule
+  /** What waits to be written: two places for each message. */
+  #streams: Stream[] = []
+  #rendered: Rendered[] = []
+  #bytes = 0
+  #writtenMs = Number.NEGATIVE_INFINITY
+  /** Streams that wait for the reader; undefined: it keeps up. */
+  #waiting: Set<Stream> | undefined
+
+  constructor(line: Line, schedule: WriteSchedule) {
+    this.#line = line
+    this.#schedule = schedule
+    line.socket.on('drain', () => this.#drained())
+    line.socket.once('close', () => this.#stop())
+  }
+
+  /** Whether the reader takes less than it is sent: then nothing may be sent. */
+  get isBehind(): boolean {
+    return this.#waiting !== undefined
+  }
+
+  tellWhenDrained(stream: Stream): void {
+    this.#waiting?.add(stream)
+  }
+
+  send(stream: Stream, rendered: Rendered): void {
+    this.#streams.push(stream)
+    this.#rendered.push(rendered)
+    this.#bytes += stream.prefix.length + rendered.payload.length
+    if (this.#bytes > maxGathered) {
+      this.flush()
+      return
+    }
+    // Others wait already, for the time or for the reader.
+    if (this.#streams.length > 1) return
+    const nowMs = performance.now()
+    if (nowMs - this.#writtenMs >= gatherMs && this.#schedule.mayWriteAtOnce(nowMs)) this.flush()
+    else this.#schedule.gather(this)
+  }
+
+  /** Writes what waits, where the reader has taken enough of what was written before. */
+  flush(): void {
+    const { socket } = this.#line
+    if (socket.writableLength < socket.writableHighWaterMark) this.writeAll()
+    else if (this.#bytes > maxGathered) this.#waiting ??= new Set()
+  }
+
+  /** Writes what waits: something else is to come after it. */
+  writeAll(): void {
+    if (this.#streams.length === 0) return
+    if (!this.#line.isOpen) {
+      this.#forget()
+      return
+    }
+    const startedMs = performance.now()
+    const bytes = joined(this.#streams, this.#rendered)
+    this.#schedule.counts.written(this.#streams.length, bytes.length, (this.#rendered.at(-1) as Rendered).update)
+    this.#forget()
+    this.#line.socket.write(bytes)
+    this.#writtenMs = performance.now()
+    this.#schedule.wrote(startedMs, this.#writtenMs)
+    if (this.#line.socket.writableLength > 0) this.#schedule.standing.watch(this.#line)
+  }
+
+  /** Forgets what waits of a stream. */
+  drop(stream: Stream): void {
+    this.#waiting?.delete(stream)
+    const kept = this.#streams.flatMap((each, i) => (each === stream ? [] : i))
+    if (kept.length === this.#streams.length) return
+    const [streams, rendered] = [this.#streams, this.#rendered]
+    this.#forget()
+    for (const i of kept) {
+      this.#streams.push(streams[i] as Stream)
+      this.#rendered.push(rendered[i] as Rendered)
+      this.#bytes += (streams[i] as Stream).prefix.length + (rendered[i] as Rendered).payload.length
+    }
+  }
+
+  #drained(): void {
+    const streams = [...(this.#waiting ?? [])]
+    this.#waiting = undefined
+    this.flush()
+    for (const [i, stream] of streams.entries()) {
+      if (this.isBehind) {
+        this.#waitFirst(streams.slice(i))
+        return
+      }
+      stream.goOn()
+    }
+  }
+
+  /** Those that have had no turn come before those that have. */
+  #waitFirst(streams: readonly Stream[]): void {
+    this.#waiting = new Set([...streams, ...(this.#waiting ?? [])])
+  }
+
+  #forget(): void {
+    this.#streams = []
+    this.#rendered = []
+    this.#bytes = 0
+  }
+
+  #stop(): void {
+    this.#schedule.forget(this)
+    this.#forget()
+    this.#waiting = undefined
+  }
+}
+
+/** Frames one behind the other. */
+function joined(streams: readonly Stream[], rendered: readonly Rendered[]): Buffer {
+  let length = 0
+  for (let i = 0; i < streams.length; i++) {
+    const message = (streams[i] as Stream).prefix.length + (rendered[i] as Rendered).payload.length
+    length += frameHeaderBytes(message) + message
+  }
+  const bytes = Buffer.allocUnsafe(length)
+  let at = 0
+  for (let i = 0; i < streams.length; i++) {
+    const { prefix } = streams[i] as Stream
+    const { payload } = rendered[i] as Rendered
+    at = writeFrameHeader(bytes, at, prefix.length + payload.length)
+    bytes.set(prefix, at)
+    at += prefix.length
+    bytes.set(payload, at)
+    at += payload.length
+  }
+  return bytes
+}

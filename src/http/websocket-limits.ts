@@ -1,0 +1,78 @@
+import { isIPv4, isIPv6 } from 'node:net'
+
+export interface WebSocketLimits {
+  /** Open at once, in all and from one address; those of this machine count in all only. */
+  readonly maxSockets: number
+  readonly maxSocketsPerAddress: number
+  /** Open at once on one socket. */
+  readonly maxSubscriptions: number
+  /** Of one message that comes in. */
+  readonly maxMessageBytes: number
+  /** How long a client may take for connection_init. */
+  readonly initTimeoutSeconds: number
+  /** How often a client is asked whether it is there; it has as long to answer. */
+  readonly pingSeconds: number
+}
+
+export type FullLimit = 'sockets' | 'sockets_of_address'
+
+/** Counts the sockets that are open, in all and by address. */
+export class SocketLimits {
+  readonly #limits: Pick<WebSocketLimits, 'maxSockets' | 'maxSocketsPerAddress'>
+  readonly #byAddress = new Map<string, number>()
+  #count = 0
+
+  constructor(limits: Pick<WebSocketLimits, 'maxSockets' | 'maxSocketsPerAddress'>) {
+    this.#limits = limits
+  }
+
+  get count(): number {
+    return this.#count
+  }
+
+  /** Which limit one more socket of that address would break. */
+  full(address: string | undefined): FullLimit | null {
+    if (this.#count >= this.#limits.maxSockets) return 'sockets'
+    const of = countedAs(address)
+    const isFull = of !== null && (this.#byAddress.get(of) ?? 0) >= this.#limits.maxSocketsPerAddress
+    return isFull ? 'sockets_of_address' : null
+  }
+
+  /** Returns what gives the place back. */
+  take(address: string | undefined): () => void {
+    const of = countedAs(address)
+    this.#add(of, 1)
+    return () => this.#add(of, -1)
+  }
+
+  #add(of: string | null, change: 1 | -1): void {
+    this.#count += change
+    if (of === null) return
+    const count = (this.#byAddress.get(of) ?? 0) + change
+    if (count > 0) this.#byAddress.set(of, count)
+    else this.#byAddress.delete(of)
+  }
+}
+
+/** null: those of this machine count in all only. */
+function countedAs(address: string | undefined): string | null {
+  return address === undefined || isLoopback(address) ? null : networkOf(address)
+}
+
+const isLoopback = (address: string): boolean => address === '::1' || /^(::ffff:)?127\./.test(address)
+
+/** Whoever has an IPv6 address has the other 2^64 of its network too. */
+function networkOf(address: string): string {
+  const mapped = address.replace(/^::ffff:/, '')
+  if (isIPv4(mapped) || !isIPv6(address)) return mapped
+  return groupsOf(address).slice(0, 4).join(':')
+}
+
+/** The eight groups of an IPv6 address, those left out included. */
+function groupsOf(address: string): string[] {
+  const [head = '', tail] = address.split('%', 1)[0]?.split('::') ?? []
+  const before = head === '' ? [] : head.split(':')
+  if (tail === undefined) return before
+  const after = tail === '' ? [] : tail.split(':')
+  return [...before, ...Array<string>(Math.max(0, 8 - before.length - after.length)).fill('0'), ...after]
+}

@@ -1,0 +1,96 @@
+import { Counter, Gauge, Histogram, type Registry } from 'prom-client'
+import type { PriceUpdate } from '../domain/price-update.ts'
+import type { WriterCounts } from './socket-writer.ts'
+
+/** One message in so many is timed: looking at the clock for each would cost as much as sending it. */
+const timedOneIn = 64
+
+export interface WebSocketMetricsOptions {
+  readonly registry: Registry
+  readonly connections: () => number
+  readonly unsentBytes: () => number
+  readonly executions: () => number
+}
+
+/** Why a socket or a subscription was not taken on, or was ended. */
+export type Refusal =
+  | 'sockets'
+  | 'sockets_of_address'
+  | 'subscriptions'
+  | 'message_size'
+  | 'init_timeout'
+  | 'ping_timeout'
+  | 'too_slow'
+
+/** What is counted of WebSockets and of the prices that leave by them. */
+export class WebSocketMetrics implements WriterCounts {
+  readonly #messages: Counter
+  readonly #bytes: Counter
+  readonly #executed: Counter
+  readonly #refused: Counter<'limit'>
+  readonly #latency: Histogram
+  #untimed = 0
+
+  constructor({ registry, connections, unsentBytes, executions }: WebSocketMetricsOptions) {
+    const registers = [registry]
+    const gauge = (name: string, help: string, value: () => number): void => {
+      new Gauge({
+        name,
+        help,
+        registers,
+        collect() {
+          this.set(value())
+        },
+      })
+    }
+    gauge('finstage_websocket_connections', 'WebSockets that are open', connections)
+    gauge(
+      'finstage_websocket_unsent_bytes',
+      'Bytes that were written to WebSockets and wait in this process for their readers',
+      unsentBytes,
+    )
+    gauge(
+      'finstage_shared_executions',
+      'Different price subscriptions over WebSocket: an update is executed once for each',
+      executions,
+    )
+    const counter = (name: string, help: string): Counter => new Counter({ name, help, registers })
+    this.#messages = counter(
+      'finstage_shared_messages_total',
+      'Price updates written to WebSockets, executed once for all',
+    )
+    this.#bytes = counter('finstage_shared_bytes_total', 'Bytes of these')
+    this.#executed = counter('finstage_shared_events_total', 'Price updates that were executed for these')
+    this.#refused = new Counter({
+      name: 'finstage_websocket_refused_total',
+      help: 'Sockets and subscriptions that were refused or ended, by the limit that they met',
+      labelNames: ['limit'],
+      registers,
+    })
+    this.#latency = new Histogram({
+      name: 'finstage_delivery_latency_seconds',
+      help: `From when this server had a price until it was written to a WebSocket, of one message in ${timedOneIn}`,
+      buckets: [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5],
+      registers,
+    })
+  }
+
+  written(messages: number, bytes: number, newest: PriceUpdate): void {
+    this.#messages.inc(messages)
+    this.#bytes.inc(bytes)
+    this.#untimed += messages
+    if (this.#untimed < timedOneIn) return
+    // It says how things stand, which may be so for long.
+    if (newest.kind === 'SNAPSHOT') return
+    this.#untimed = 0
+    this.#latency.observe(Math.max(0, Date.now() - newest.quote.receivedAtMs) / 1000)
+  }
+
+  executed(): void {
+    this.#executed.inc()
+  }
+
+  refused(limit: Refusal): void {
+    this.#refused.inc({ limit })
+  }
+}

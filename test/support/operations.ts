@@ -1,0 +1,183 @@
+import fc, { type GeneratorValue } from 'fast-check'
+import {
+  type GraphQLArgument,
+  type GraphQLField,
+  type GraphQLInputType,
+  type GraphQLNullableInputType,
+  type GraphQLOutputType,
+  type GraphQLSchema,
+  getNamedType,
+  isEnumType,
+  isInputObjectType,
+  isLeafType,
+  isListType,
+  isNonNullType,
+  isObjectType,
+  isRequiredArgument,
+  isRequiredInputField,
+} from 'graphql'
+
+export interface GeneratedOperation {
+  readonly query: string
+  readonly variables: Record<string, unknown>
+}
+
+/** What the scalars of the contract are asked with. The first two of each are right nearly everywhere. */
+const scalarValues: Readonly<Record<string, readonly unknown[]>> = {
+  Symbol: ['AAPL', 'MSFT', 'aapl', 'BTC-USD', 'NOSUCH', 'a b', ''],
+  Int: [1, 2, 5, 14, 30, 0, -1, 100_000, 1.5],
+  Float: [2, 0.02, 0.2, -1, 1],
+  Boolean: [true, false],
+  String: ['apple', 'x', '', 'MSFT \u00fc\u{1f4c8}'],
+  // Quote:AAPL, Instrument:MSFT, Job:x, and what is no id at all.
+  ID: ['UXVvdGU6QUFQTA==', 'SW5zdHJ1bWVudDpNU0ZU', 'Sm9iOng=', 'nonsense', 7],
+  DateTime: ['2025-03-03T00:00:00Z', '2025-02-01T00:00:00Z', '2025-02-31T00:00:00Z', 'today'],
+  EpochSeconds: [1_740_000_000],
+  BigInt: [1],
+}
+
+/** Names that mean something to JavaScript, or to what is made of a result. */
+const awkwardNames = [
+  '__proto__',
+  'constructor',
+  'then',
+  'toString',
+  'errors',
+  'data',
+  'class',
+  'arguments',
+  'await',
+  'length',
+]
+
+class Writer {
+  readonly #g: GeneratorValue
+  readonly #schema: GraphQLSchema
+  readonly #definitions: string[] = []
+  readonly #fragments: string[] = []
+  readonly variables: Record<string, unknown> = {}
+  // What a document has at all: else nearly all would have something of everything.
+  readonly #hasDirectives: boolean
+  readonly #hasNestedVariables: boolean
+  readonly #hasMistakes: boolean
+
+  constructor(g: GeneratorValue, schema: GraphQLSchema) {
+    this.#g = g
+    this.#schema = schema
+    this.#hasDirectives = this.#chance(30)
+    this.#hasNestedVariables = this.#chance(40)
+    this.#hasMistakes = this.#chance(50)
+  }
+
+  document(): string {
+    const selection = this.#selection(this.#schema.getQueryType() as GraphQLOutputType, 0)
+    const definitions = this.#definitions.length > 0 ? `(${this.#definitions.join(', ')})` : ''
+    return [`query Generated${definitions} ${selection}`, ...this.#fragments].join('\n')
+  }
+
+  #chance(percent: number): boolean {
+    return this.#g(fc.nat, { max: 99 }) < percent
+  }
+
+  #pick<T>(values: readonly T[]): T {
+    return values[this.#g(fc.nat, { max: values.length - 1 })] as T
+  }
+
+  #selection(type: GraphQLOutputType, depth: number): string {
+    const named = getNamedType(type)
+    if (!isObjectType(named)) {
+      const possible = this.#schema.getPossibleTypes(named as never)
+      const parts = possible
+        .filter(() => this.#chance(60))
+        .map((one) => `... on ${one.name} ${this.#selection(one, depth)}`)
+      return `{ __typename ${parts.join(' ')} }`
+    }
+    const fields = Object.values(named.getFields()).filter((field) => depth < 4 || isLeafType(getNamedType(field.type)))
+    const count = fields.length > 0 ? 1 + this.#g(fc.nat, { max: 3 }) : 0
+    const parts = Array.from({ length: count }, () => this.#field(this.#pick(fields), depth))
+    if (count === 0 || this.#chance(15)) parts.push('__typename')
+    const body = `{ ${parts.join(' ')} }`
+    if (this.#chance(10)) return `{ ... on ${named.name} ${body} }`
+    if (!this.#chance(10)) return body
+    const name = `F${this.#fragments.length}`
+    this.#fragments.push(`fragment ${name} on ${named.name} ${body}`)
+    return `{ ...${name} }`
+  }
+
+  #field(field: GraphQLField<unknown, unknown>, depth: number): string {
+    // Arguments that differ would keep two fields of one name from being merged.
+    const alias = field.args.length > 0 || this.#chance(15) ? `${this.#alias()}: ` : ''
+    const args = field.args
+      .filter((arg) => isRequiredArgument(arg) || this.#chance(30))
+      .map((arg) => this.#argument(arg, depth === 0 || this.#hasNestedVariables))
+    const selection = isLeafType(getNamedType(field.type)) ? '' : ` ${this.#selection(field.type, depth + 1)}`
+    return `${alias}${field.name}${args.length > 0 ? `(${args.join(', ')})` : ''}${this.#directive()}${selection}`
+  }
+
+  #alias(): string {
+    return this.#chance(5) ? this.#pick(awkwardNames) : `a${this.#g(fc.nat, { max: 99_999 })}`
+  }
+
+  #directive(): string {
+    if (!this.#hasDirectives || !this.#chance(10)) return ''
+    const condition = this.#chance(50) ? this.#variable('Boolean!', this.#chance(50)) : String(this.#chance(50))
+    return ` @${this.#pick(['skip', 'include'])}(if: ${condition})`
+  }
+
+  #variable(type: string, value: unknown): string {
+    const name = `v${this.#definitions.length}`
+    this.#definitions.push(`$${name}: ${type}`)
+    // null where one is left out is not the same as none.
+    if (!this.#mistake(2)) this.variables[name] = value
+    return `$${name}`
+  }
+
+  #mistake(percent: number): boolean {
+    return this.#hasMistakes && this.#chance(percent)
+  }
+
+  #argument(arg: GraphQLArgument, mayBeVariable: boolean): string {
+    const value = this.#value(arg.type)
+    return `${arg.name}: ${mayBeVariable && this.#chance(40) ? this.#variable(String(arg.type), value) : literal(arg.type, value)}`
+  }
+
+  #value(type: GraphQLInputType): unknown {
+    if (isNonNullType(type)) return this.#mistake(2) ? null : this.#given(type.ofType)
+    return this.#chance(5) ? null : this.#given(type)
+  }
+
+  #given(type: GraphQLNullableInputType): unknown {
+    if (isListType(type)) {
+      const length = this.#mistake(10) ? 0 : 1 + this.#g(fc.nat, { max: 2 })
+      return Array.from({ length }, () => this.#value(type.ofType))
+    }
+    if (isEnumType(type)) return this.#mistake(2) ? 'NO_SUCH_VALUE' : this.#pick(type.getValues()).name
+    if (isInputObjectType(type)) {
+      const fields = Object.values(type.getFields()).filter((field) => isRequiredInputField(field) || this.#chance(30))
+      return Object.fromEntries(fields.map((field) => [field.name, this.#value(field.type)]))
+    }
+    const values = scalarValues[type.name] ?? ['x']
+    return this.#mistake(25) ? this.#pick(values) : (values[this.#g(fc.nat, { max: 1 })] ?? values[0])
+  }
+}
+
+function literal(type: GraphQLInputType, value: unknown): string {
+  if (isNonNullType(type)) return literal(type.ofType, value)
+  if (value === null) return 'null'
+  if (isListType(type)) return `[${(value as unknown[]).map((item) => literal(type.ofType, item)).join(', ')}]`
+  if (isEnumType(type)) return String(value)
+  if (!isInputObjectType(type)) return JSON.stringify(value)
+  const fields = type.getFields()
+  const parts = Object.entries(value as object).flatMap(([name, item]) => {
+    const field = fields[name]
+    return field ? [`${name}: ${literal(field.type, item)}`] : []
+  })
+  return `{ ${parts.join(', ')} }`
+}
+
+/** Queries over a schema, most of them valid: fields at random, aliases, fragments, variables, directives, wrong arguments. */
+export const queries = (schema: GraphQLSchema): fc.Arbitrary<GeneratedOperation> =>
+  fc.gen().map((g) => {
+    const writer = new Writer(g, schema)
+    return { query: writer.document(), variables: writer.variables }
+  })
