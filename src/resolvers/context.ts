@@ -42,7 +42,7 @@ export interface Ports {
     subscribe(order: PriceOrder): Promise<PriceSubscription>
   }
   readonly liveCandles: {
-    subscribe(order: CandleOrder): Promise<AsyncIterableIterator<CandleUpdate>>
+    subscribe(order: CandleOrder): Promise<AsyncIterableIterator<CandleUpdate | FinstageError>>
   }
   readonly jobs: {
     enqueue(request: EnqueueRequest): Promise<{ job: Job; deduplicated: boolean }>
