@@ -3,6 +3,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import type pg from 'pg'
 import { Registry } from 'prom-client'
 import { symbolFindings } from '../src/analysis/symbol-findings.ts'
+import { FinstageError } from '../src/domain/errors.ts'
 import { analysisTask } from '../src/jobs/analysis.ts'
 import { symbolsAtOnce } from '../src/jobs/each-piece.ts'
 import { FairSlots } from '../src/jobs/fair-slots.ts'
@@ -88,8 +89,9 @@ async function job(service: JobService, symbols: readonly string[]): Promise<Ana
   const owner = 'bench'
   const input = { symbols, interval: 'DAY_1' }
   const { job } = await service.enqueue({ kind: 'ANALYSIS', owner, input, runAtMs: null, idempotencyKey: null })
-  for await (const { state, failure } of (await service.follow(job.id, owner)) ?? []) {
-    if (state === 'FAILED') throw new Error(failure?.message)
+  for await (const news of (await service.follow(job.id, owner)) ?? []) {
+    if (news instanceof FinstageError) throw news
+    if (news.state === 'FAILED') throw new Error(news.failure?.message)
   }
   const { rows } = await pool.query<{ whole: number; mean: number; parts: number; analyses: number }>(
     `SELECT extract(epoch FROM finished_at - queued_at)::float8 * 1000 AS whole,

@@ -30,6 +30,15 @@ function cpuSeconds(pid: number): number {
   }
 }
 
+/** How often a process has called write or writev, also on sockets; NaN where that can't be told. */
+export function writeCalls(pid: number): number {
+  try {
+    return Number(/^syscw: (\d+)$/m.exec(readFileSync(`/proc/${pid}/io`, 'utf8'))?.[1])
+  } catch {
+    return Number.NaN
+  }
+}
+
 /** Time that all cores together were busy, or lent to another guest of the same host. */
 function busySeconds(): number {
   try {

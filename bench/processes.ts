@@ -1,5 +1,6 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
+import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { nodeOn, root } from './machine.ts'
@@ -13,12 +14,14 @@ export interface Server {
   /** Where GraphQL is. */
   readonly url: string
   readonly pid: number
+  /** Where it can be inspected; null: it was not started with --inspect. */
+  readonly inspector: string | null
   /** Why it is no longer there; null: it runs. */
   readonly death: () => string | null
   stop(): Promise<void>
 }
 
-export type ServerName = 'Finstage' | 'stock Yoga'
+export type ServerName = 'Finstage' | 'stock Yoga' | 'Mercurius' | 'ws.send' | 'ws, batches of frames'
 
 /** null: any. */
 export type Core = 0 | 1 | null
@@ -26,32 +29,62 @@ export type Core = 0 | 1 | null
 const children = new Set<ChildProcess>()
 let stopping = false
 
-/** `directory`: where Finstage's own Postgres keeps its data, from one start to the next. */
+const peers = join(import.meta.dirname, 'peers')
+
+/** What serves the same prices and quotes from memory: its file, and what follows the ticks a second. */
+const references: Record<Exclude<ServerName, 'Finstage'>, [file: string, ...args: string[]]> = {
+  'stock Yoga': ['stock-yoga.ts'],
+  Mercurius: ['peers/mercurius.mjs'],
+  'ws.send': ['raw-ws.ts', 'send'],
+  'ws, batches of frames': ['raw-ws.ts', 'batch'],
+}
+
+/** Mercurius needs another graphql than Finstage, and so a folder of its own. */
+export const isInstalled = (name: ServerName): boolean =>
+  name !== 'Mercurius' || existsSync(join(peers, 'node_modules', 'mercurius'))
+
+/**
+ * `ticksPerSecond`: of each symbol that is watched. `directory`: where Finstage's own Postgres keeps its data, from one start to the
+ * next. `environment`: of Finstage.
+ */
 export function startServer(
   name: ServerName,
   ticksPerSecond: number,
   directory: string,
   environment: Record<string, string> = {},
+  nodeArgs: readonly string[] = [],
 ): Promise<Server> {
-  if (name === 'stock Yoga')
-    return start(name, [join(import.meta.dirname, 'stock-yoga.ts'), String(ticksPerSecond)], {})
+  if (name !== 'Finstage') {
+    const [file, ...args] = references[name]
+    return start(name, [...nodeArgs, join(import.meta.dirname, file), String(ticksPerSecond), ...args], {})
+  }
   const settings = { MARKET_SOURCE: 'simulated', SIMULATED_TICKS_PER_SECOND: String(ticksPerSecond) }
-  return startFinstage({ DATA_DIR: directory, ...settings, ...environment })
+  return startFinstage({ DATA_DIR: directory, ...settings, ...environment }, { nodeArgs })
 }
 
 /** As npm start has it. */
 const asStarted = ['--max-semi-space-size=32']
 
+let profiles: string | undefined
+
+/** From now on each Finstage leaves a .cpuprofile there when it is stopped. */
+export function keepProfiles(directory: string): void {
+  profiles = directory
+}
+
+const profiling = (): string[] => (profiles === undefined ? [] : ['--cpu-prof', `--cpu-prof-dir=${profiles}`])
+
 /** On the core of servers, unless it is to have another. */
 export async function startFinstage(
   environment: Record<string, string>,
-  { role = 'all', core = 0 }: { role?: 'all' | 'api'; core?: Core } = {},
+  { role = 'all', core = 0, nodeArgs = [] }: { role?: 'all' | 'api'; core?: Core; nodeArgs?: readonly string[] } = {},
 ): Promise<Server> {
   const settings = { PORT: '0', METRICS_PORT: '0', LOG_LEVEL: 'warn', ...environment }
-  if (role === 'all') return start('Finstage', [...asStarted, 'src/main.ts', role], settings, core)
+  const args = [...asStarted, ...nodeArgs, ...profiling(), 'src/main.ts', role]
+  if (role === 'all') return start('Finstage', args, settings, core)
   // Only a whole Finstage says on its own where it is.
   const logged = { ...settings, LOG_LEVEL: 'info' }
-  const server = await start('Finstage', [...asStarted, 'src/main.ts', role], logged, core, /(?<="api":")[^"]+/)
+  const server = await start('Finstage', args, logged, core, /(?<="api":")[^"]+/)
   return { ...server, url: `${server.url}/graphql` }
 }
 
@@ -86,6 +119,7 @@ async function start(
   return {
     url: await Promise.race([url, failed, late]),
     pid: child.pid ?? 0,
+    inspector: /ws:\/\/\S+/.exec(output)?.[0] ?? null,
     death: () =>
       isRunning(child)
         ? null

@@ -1,5 +1,6 @@
 // First figures, each beside a baseline measured in the same run. What they mean: bench/README.md
-// usage: npm run bench -- [--only http|subscriptions|polling|candles|indicators|backfill|queue|enqueue|analysis|responsive]
+// usage: npm run bench -- [--only http|fan-out|many-clients|idle-clients|stalled-readers|reconnect|polling|candles|indicators|
+//   backfill|queue|enqueue|analysis|responsive] [--profiles <directory>]
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -8,18 +9,25 @@ import { measureAnalysis } from './analysis.ts'
 import { measureBackfill } from './backfill.ts'
 import { measureCandles } from './candles.ts'
 import { measureEnqueue } from './enqueue.ts'
+import { measureFanOut } from './fan-out.ts'
 import { measureHttp } from './http.ts'
 import { measureIndicators } from './indicators.ts'
 import { machineFacts } from './machine.ts'
+import { measureIdleClients, measureManyClients } from './many-clients.ts'
 import { measurePolling } from './polling.ts'
-import { stopAll } from './processes.ts'
+import { keepProfiles, stopAll } from './processes.ts'
 import { measureQueue } from './queue.ts'
+import { measureReconnect } from './reconnect.ts'
 import { measureResponsive } from './responsive.ts'
-import { measureSubscriptions } from './subscriptions.ts'
+import { measureStalledReaders } from './stalled-readers.ts'
 
 const scenarios = {
   http: measureHttp,
-  subscriptions: measureSubscriptions,
+  'fan-out': measureFanOut,
+  'many-clients': measureManyClients,
+  'idle-clients': measureIdleClients,
+  'stalled-readers': measureStalledReaders,
+  reconnect: measureReconnect,
   polling: measurePolling,
   candles: measureCandles,
   indicators: measureIndicators,
@@ -46,10 +54,11 @@ function progress(text: string): void {
 }
 
 async function main(): Promise<void> {
-  const { only } = parseArgs({ options: { only: { type: 'string' } } }).values
+  const { only, profiles } = parseArgs({ options: { only: { type: 'string' }, profiles: { type: 'string' } } }).values
   if (only !== undefined && !Object.hasOwn(scenarios, only)) {
     throw new Error(`--only ${only} is none of ${Object.keys(scenarios).join(', ')}`)
   }
+  if (profiles !== undefined) keepProfiles(profiles)
   process.stdout.write(`# Finstage bench\n\n${machineFacts()}\n`)
   for (const [name, measure] of Object.entries(scenarios)) {
     if (only === undefined || only === name) process.stdout.write(`\n${await measure(directory, progress)}\n`)

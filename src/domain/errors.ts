@@ -61,5 +61,11 @@ export const badInput = (message: string, field?: string): FinstageError =>
 export const symbolNotFound = (symbol: string): FinstageError =>
   new FinstageError('SYMBOL_NOT_FOUND', `The source knows no symbol ${symbol}`, { symbol })
 
+/** What a stream ends with that may not leave anything out, when its reader takes too little of it. */
+export const readerTooSlow = (waiting: number, what: string): FinstageError =>
+  new FinstageError('LIMIT_EXCEEDED', `More than ${waiting} ${what} waited to be read: the stream has ended`, {
+    retryAfterSeconds: 0,
+  })
+
 export const noPrice = (symbol: string): FinstageError =>
   new FinstageError('NO_DATA', `The source knows ${symbol}, but has no price for it`, { symbol })

@@ -31,18 +31,28 @@ subscription LivePrices {
   }
 }
 
+subscription LiveCandle {
+  candleUpdates(symbol: "AAPL", interval: MINUTE_1) {
+    kind
+    candle { time open high low close volume closed }
+    series { rsi { value } }
+  }
+}
+
 query Indicators {
-  candles(symbol: "AAPL", last: 100) {
-    columns { time close }
-    bollingerBands { epoch upper middle lower }
-    macd { epoch macd signal histogram }
-    stochastic { epoch k d }
+  candles(symbol: "AAPL", last: 30) {
     signals { time kind direction price strength }
+    macd { time macd signal histogram }
+    bollingerBands { time upper middle lower }
+    stochastic { time k d }
   }
 }
 
 mutation Analyse {
-  enqueueAnalysis(input: { symbols: ["AAPL", "MSFT", "NVDA"], priority: HIGH }) {
+  enqueueAnalysis(input: {
+    symbols: ["AAPL", "MSFT", "NVDA"]
+    priority: HIGH
+  }) {
     ... on EnqueuePayload { job { id state } }
     ... on InvalidInput { field message }
   }
@@ -57,7 +67,7 @@ query LatestAnalysis {
       trend
       sentiment
       score
-      indicators { sma50 sma200 rsi14 macdHistogram adx14 }
+      indicators { sma50 sma200 rsi14 adx14 }
       signals { time kind direction }
     }
   }
@@ -73,7 +83,7 @@ query Signals {
         direction
         price
         strength
-        outcome { return1d return1w return1m complete }
+        outcome { return1d return1w return1m }
       }
     }
   }
@@ -81,22 +91,22 @@ query Signals {
 
 # Trades the signals since 2015, long and short.
 mutation Backtest {
-  enqueueBacktest(
-    input: {
-      symbols: ["AAPL", "MSFT", "NVDA"]
-      signals: [MA50_BREAKOUT_UP, MA50_BREAKOUT_DOWN, RSI_OVERSOLD]
-      from: "2015-01-01T00:00:00Z"
-      holdDays: 10
-      stopLoss: 0.05
-    }
-  ) {
+  enqueueBacktest(input: {
+    symbols: ["AAPL", "MSFT", "NVDA"]
+    signals: [GOLDEN_CROSS, DEATH_CROSS, RSI_OVERSOLD]
+    from: "2015-01-01T00:00:00Z"
+    holdDays: 10
+    stopLoss: 0.05
+  }) {
     ... on EnqueuePayload { job { id state } }
     ... on InvalidInput { field message }
   }
 }
 
 mutation Report {
-  enqueueDailyReport(input: { symbols: ["^GSPC", "AAPL", "NVDA"] }) {
+  enqueueDailyReport(input: {
+    symbols: ["^GSPC", "AAPL", "NVDA"]
+  }) {
     ... on EnqueuePayload { job { id state } }
     ... on InvalidInput { field message }
   }
@@ -113,7 +123,7 @@ query Jobs {
         progress
         result {
           ... on AnalysisResult {
-            analyses { symbol price trend sentiment score }
+            analyses { symbol trend sentiment score }
             failures { symbol code message }
           }
           ... on BacktestResult {
@@ -123,7 +133,7 @@ query Jobs {
             benchmarkReturn
             maxDrawdown
             sharpe
-            bySignal { kind tradeCount winRate averageReturn }
+            bySignal { kind tradeCount winRate }
           }
           ... on DailyReport { date text }
         }
@@ -137,11 +147,16 @@ subscription JobProgress {
 }
 
 subscription NewSignals {
-  signalEvents { symbol interval time kind direction price strength }
+  signalEvents { symbol time kind direction price }
 }
 
 query WeeksWithDividends {
-  candles(symbol: "AAPL", interval: WEEK_1, adjustment: SPLITS_AND_DIVIDENDS, last: 52) {
+  candles(
+    symbol: "AAPL"
+    interval: WEEK_1
+    adjustment: SPLITS_AND_DIVIDENDS
+    last: 52
+  ) {
     hasEarlier
     columns { time close }
   }

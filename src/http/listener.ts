@@ -4,6 +4,8 @@ import type { AddressInfo } from 'node:net'
 
 /** How long requests that were begun may go on after stop(). */
 const drainTimeoutMs = 5000
+/** How many connections may wait to be accepted: past Node's 511, those who come back all at once wait for TCP to try again. */
+const backlog = 4096
 
 /** An HTTP server on one address. Its states: stopped -> start() -> listening -> stop() -> stopped. */
 export class Listener {
@@ -20,7 +22,7 @@ export class Listener {
   /** Throws where the address is taken. */
   async start(): Promise<void> {
     if (this.server.listening) return
-    this.server.listen(this.#port, this.#host)
+    this.server.listen(this.#port, this.#host, backlog)
     await once(this.server, 'listening')
   }
 

@@ -1,17 +1,15 @@
-import type { Socket } from 'node:net'
 import type { PriceUpdate } from '../domain/price-update.ts'
+import { type Line, StandingReaders } from './standing-readers.ts'
 import { frameHeaderBytes, writeFrameHeader } from './websocket-frame.ts'
 
 /** What arrives for a socket within so long after a write leaves with the next, under load. */
 const gatherMs = 5
-/** With so large a share of the time spent on writing, even what could leave at once is gathered. */
+/** With so large a share of the time spent on writing, even what could leave at once is gathered, and for longer. */
 const busyShare = 0.5
+const gatherBusyMs = 20
 const busyWindowMs = 50
-/** How much a socket takes on before it has to be drained, in bytes. */
-const maxUnsent = 64 * 1024
-/** A reader that takes nothing for so long is cut. */
-const standstillMs = 30_000
-const sweepMs = 1000
+/** How much is gathered for a socket before it has to leave, in bytes: and so much more waits in the socket itself. */
+const maxGathered = 64 * 1024
 
 /** A message without its prefix, and what it says. */
 export interface Rendered {
@@ -23,26 +21,21 @@ export interface Rendered {
 export interface Stream {
   /** The bytes of each message before its payload. */
   readonly prefix: Buffer
-  /** Takes back what could not be sent, oldest first. */
-  hold(updates: readonly PriceUpdate[]): void
   /** More can be sent. */
   goOn(): void
 }
 
 export interface WriterCounts {
   written(messages: number, bytes: number, newest: PriceUpdate): void
-  /** A reader was cut. */
-  cut(): void
 }
 
 /** When the sockets of a process are written to. */
 export class WriteSchedule {
   readonly counts: WriterCounts
+  readonly standing = new StandingReaders()
   readonly #dirty = new Set<SocketWriter>()
-  readonly #blocked = new Set<SocketWriter>()
   #timer: NodeJS.Timeout | undefined
-  #sweep: NodeJS.Timeout | undefined
-  /** The share of the time that was spent on writing lately, and what it is reckoned from. */
+  /** The share of the time that was spent on writing in the last window, and what that of the present one is reckoned from. */
   #busy = 0
   #windowStartMs = performance.now()
   #writingMs = 0
@@ -51,13 +44,14 @@ export class WriteSchedule {
     this.counts = counts
   }
 
-  get mayWriteAtOnce(): boolean {
-    return this.#busy < busyShare
+  mayWriteAtOnce(nowMs: number): boolean {
+    const windowMs = nowMs - this.#windowStartMs
+    return (windowMs < busyWindowMs ? this.#busy : this.#writingMs / windowMs) < busyShare
   }
 
   gather(writer: SocketWriter): void {
     this.#dirty.add(writer)
-    this.#timer ??= setTimeout(() => this.#flush(), gatherMs)
+    this.#timer ??= setTimeout(() => this.#flush(), this.#busy < busyShare ? gatherMs : gatherBusyMs)
   }
 
   /** The share of the time that goes into writing decides when to gather. */
@@ -70,21 +64,8 @@ export class WriteSchedule {
     this.#windowStartMs = endedMs
   }
 
-  block(writer: SocketWriter): void {
-    this.#blocked.add(writer)
-    this.#sweep ??= setInterval(() => this.#cutStanding(), sweepMs).unref()
-  }
-
-  unblock(writer: SocketWriter): void {
-    this.#blocked.delete(writer)
-    if (this.#blocked.size > 0) return
-    clearInterval(this.#sweep)
-    this.#sweep = undefined
-  }
-
   forget(writer: SocketWriter): void {
     this.#dirty.delete(writer)
-    this.unblock(writer)
   }
 
   #flush(): void {
@@ -93,22 +74,17 @@ export class WriteSchedule {
     this.#dirty.clear()
     for (const writer of dirty) writer.flush()
   }
-
-  #cutStanding(): void {
-    const nowMs = performance.now()
-    for (const writer of [...this.#blocked]) writer.cutIfStanding(nowMs)
-  }
 }
 
 /**
  * Writes the messages of streams to one WebSocket, past ws: a message on a quiet socket leaves at once; what arrives within a
- * few milliseconds of that leaves together, each message a frame of its own. While the reader is behind nothing is taken on:
- * streams hold what they have until they are told to go on. ws' own messages go between, whole.
+ * few milliseconds of that leaves together, each message a frame of its own. ws' own messages go between, whole. What the reader
+ * does not take waits: two writes in the socket and one here at most. While it is so far behind, nothing more is taken on;
+ * streams are told when they may go on.
  */
 export class SocketWriter {
-  readonly #socket: Socket
+  readonly #line: Line
   readonly #schedule: WriteSchedule
-  readonly #cut: () => void
   /** What waits to be written: two places for each message. */
   #streams: Stream[] = []
   #rendered: Rendered[] = []
@@ -116,17 +92,12 @@ export class SocketWriter {
   #writtenMs = Number.NEGATIVE_INFINITY
   /** Streams that wait for the reader; undefined: it keeps up. */
   #waiting: Set<Stream> | undefined
-  /** How much had left when that was looked at, and when it was last more than before. */
-  #leftBytes = 0
-  #movedMs = 0
 
-  /** `cut` ends the connection. */
-  constructor(socket: Socket, schedule: WriteSchedule, cut: () => void) {
-    this.#socket = socket
+  constructor(line: Line, schedule: WriteSchedule) {
+    this.#line = line
     this.#schedule = schedule
-    this.#cut = cut
-    socket.on('drain', () => this.#drained())
-    socket.once('close', () => this.#stop())
+    line.socket.on('drain', () => this.#drained())
+    line.socket.once('close', () => this.#stop())
   }
 
   /** Whether the reader takes less than it is sent: then nothing may be sent. */
@@ -142,26 +113,39 @@ export class SocketWriter {
     this.#streams.push(stream)
     this.#rendered.push(rendered)
     this.#bytes += stream.prefix.length + rendered.payload.length
-    if (this.#bytes > maxUnsent) this.flush()
-    else if (this.#streams.length > 1) return
-    else if (this.#schedule.mayWriteAtOnce && performance.now() - this.#writtenMs >= gatherMs) this.flush()
+    if (this.#bytes > maxGathered) {
+      this.flush()
+      return
+    }
+    // Others wait already, for the time or for the reader.
+    if (this.#streams.length > 1) return
+    const nowMs = performance.now()
+    if (nowMs - this.#writtenMs >= gatherMs && this.#schedule.mayWriteAtOnce(nowMs)) this.flush()
     else this.#schedule.gather(this)
   }
 
   /** Writes what waits, where the reader has taken enough of what was written before. */
   flush(): void {
+    const { socket } = this.#line
+    if (socket.writableLength < socket.writableHighWaterMark) this.writeAll()
+    else if (this.#bytes > maxGathered) this.#waiting ??= new Set()
+  }
+
+  /** Writes what waits: something else is to come after it. */
+  writeAll(): void {
     if (this.#streams.length === 0) return
-    if (this.#socket.writableLength > maxUnsent) {
-      this.#fallBehind()
+    if (!this.#line.isOpen) {
+      this.#forget()
       return
     }
     const startedMs = performance.now()
     const bytes = joined(this.#streams, this.#rendered)
     this.#schedule.counts.written(this.#streams.length, bytes.length, (this.#rendered.at(-1) as Rendered).update)
     this.#forget()
-    this.#socket.write(bytes)
+    this.#line.socket.write(bytes)
     this.#writtenMs = performance.now()
     this.#schedule.wrote(startedMs, this.#writtenMs)
+    if (this.#line.socket.writableLength > 0) this.#schedule.standing.watch(this.#line)
   }
 
   /** Forgets what waits of a stream. */
@@ -169,43 +153,31 @@ export class SocketWriter {
     this.#waiting?.delete(stream)
     const kept = this.#streams.flatMap((each, i) => (each === stream ? [] : i))
     if (kept.length === this.#streams.length) return
-    this.#rendered = kept.map((i) => this.#rendered[i] as Rendered)
-    this.#streams = kept.map((i) => this.#streams[i] as Stream)
-  }
-
-  cutIfStanding(nowMs: number): void {
-    const leftBytes = this.#socket.bytesWritten - this.#socket.writableLength
-    if (leftBytes > this.#leftBytes) {
-      this.#leftBytes = leftBytes
-      this.#movedMs = nowMs
-    }
-    if (nowMs - this.#movedMs < standstillMs) return
-    this.#schedule.counts.cut()
-    this.#stop()
-    this.#cut()
-  }
-
-  #fallBehind(): void {
-    this.#waiting = new Set()
-    this.#leftBytes = this.#socket.bytesWritten - this.#socket.writableLength
-    this.#movedMs = performance.now()
-    this.#schedule.block(this)
-    const unsent = new Map<Stream, PriceUpdate[]>()
-    for (const [i, stream] of this.#streams.entries()) {
-      const updates = unsent.get(stream) ?? []
-      updates.push((this.#rendered[i] as Rendered).update)
-      unsent.set(stream, updates)
-    }
+    const [streams, rendered] = [this.#streams, this.#rendered]
     this.#forget()
-    for (const [stream, updates] of unsent) stream.hold(updates)
+    for (const i of kept) {
+      this.#streams.push(streams[i] as Stream)
+      this.#rendered.push(rendered[i] as Rendered)
+      this.#bytes += (streams[i] as Stream).prefix.length + (rendered[i] as Rendered).payload.length
+    }
   }
 
   #drained(): void {
-    const waiting = this.#waiting
-    if (!waiting) return
+    const streams = [...(this.#waiting ?? [])]
     this.#waiting = undefined
-    this.#schedule.unblock(this)
-    for (const stream of waiting) stream.goOn()
+    this.flush()
+    for (const [i, stream] of streams.entries()) {
+      if (this.isBehind) {
+        this.#waitFirst(streams.slice(i))
+        return
+      }
+      stream.goOn()
+    }
+  }
+
+  /** Those that have had no turn come before those that have. */
+  #waitFirst(streams: readonly Stream[]): void {
+    this.#waiting = new Set([...streams, ...(this.#waiting ?? [])])
   }
 
   #forget(): void {

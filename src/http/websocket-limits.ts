@@ -14,32 +14,49 @@ export interface WebSocketLimits {
   readonly pingSeconds: number
 }
 
-/** Counts the sockets that are open, by address. */
+export type FullLimit = 'sockets' | 'sockets_of_address'
+
+/** Counts the sockets that are open, in all and by address. */
 export class SocketLimits {
-  readonly #limits: WebSocketLimits
+  readonly #limits: Pick<WebSocketLimits, 'maxSockets' | 'maxSocketsPerAddress'>
   readonly #byAddress = new Map<string, number>()
   #count = 0
 
-  constructor(limits: WebSocketLimits) {
+  constructor(limits: Pick<WebSocketLimits, 'maxSockets' | 'maxSocketsPerAddress'>) {
     this.#limits = limits
   }
 
-  /** What ends the socket's place; null: there is none. */
-  take(address: string | undefined): (() => void) | null {
-    const { maxSockets, maxSocketsPerAddress } = this.#limits
-    const name = address === undefined || isLoopback(address) ? null : networkOf(address)
-    const ofAddress = name === null ? 0 : (this.#byAddress.get(name) ?? 0)
-    if (this.#count >= maxSockets || (name !== null && ofAddress >= maxSocketsPerAddress)) return null
-    this.#count += 1
-    if (name !== null) this.#byAddress.set(name, ofAddress + 1)
-    return () => {
-      this.#count -= 1
-      if (name === null) return
-      const left = (this.#byAddress.get(name) ?? 1) - 1
-      if (left > 0) this.#byAddress.set(name, left)
-      else this.#byAddress.delete(name)
-    }
+  get count(): number {
+    return this.#count
   }
+
+  /** Which limit one more socket of that address would break. */
+  full(address: string | undefined): FullLimit | null {
+    if (this.#count >= this.#limits.maxSockets) return 'sockets'
+    const of = countedAs(address)
+    const isFull = of !== null && (this.#byAddress.get(of) ?? 0) >= this.#limits.maxSocketsPerAddress
+    return isFull ? 'sockets_of_address' : null
+  }
+
+  /** Returns what gives the place back. */
+  take(address: string | undefined): () => void {
+    const of = countedAs(address)
+    this.#add(of, 1)
+    return () => this.#add(of, -1)
+  }
+
+  #add(of: string | null, change: 1 | -1): void {
+    this.#count += change
+    if (of === null) return
+    const count = (this.#byAddress.get(of) ?? 0) + change
+    if (count > 0) this.#byAddress.set(of, count)
+    else this.#byAddress.delete(of)
+  }
+}
+
+/** null: those of this machine count in all only. */
+function countedAs(address: string | undefined): string | null {
+  return address === undefined || isLoopback(address) ? null : networkOf(address)
 }
 
 const isLoopback = (address: string): boolean => address === '::1' || /^(::ffff:)?127\./.test(address)

@@ -8,6 +8,7 @@ const timedOneIn = 64
 export interface WebSocketMetricsOptions {
   readonly registry: Registry
   readonly connections: () => number
+  readonly unsentBytes: () => number
   readonly executions: () => number
 }
 
@@ -25,12 +26,12 @@ export type Refusal =
 export class WebSocketMetrics implements WriterCounts {
   readonly #messages: Counter
   readonly #bytes: Counter
-  readonly #conflated: Counter
+  readonly #executed: Counter
   readonly #refused: Counter<'limit'>
   readonly #latency: Histogram
   #untimed = 0
 
-  constructor({ registry, connections, executions }: WebSocketMetricsOptions) {
+  constructor({ registry, connections, unsentBytes, executions }: WebSocketMetricsOptions) {
     const registers = [registry]
     const gauge = (name: string, help: string, value: () => number): void => {
       new Gauge({
@@ -44,6 +45,11 @@ export class WebSocketMetrics implements WriterCounts {
     }
     gauge('finstage_websocket_connections', 'WebSockets that are open', connections)
     gauge(
+      'finstage_websocket_unsent_bytes',
+      'Bytes that were written to WebSockets and wait in this process for their readers',
+      unsentBytes,
+    )
+    gauge(
       'finstage_shared_executions',
       'Different price subscriptions over WebSocket: an update is executed once for each',
       executions,
@@ -54,10 +60,7 @@ export class WebSocketMetrics implements WriterCounts {
       'Price updates written to WebSockets, executed once for all',
     )
     this.#bytes = counter('finstage_shared_bytes_total', 'Bytes of these')
-    this.#conflated = counter(
-      'finstage_conflated_total',
-      'Price updates left out for newer ones, because a reader was slow',
-    )
+    this.#executed = counter('finstage_shared_events_total', 'Price updates that were executed for these')
     this.#refused = new Counter({
       name: 'finstage_websocket_refused_total',
       help: 'Sockets and subscriptions that were refused or ended, by the limit that they met',
@@ -77,16 +80,14 @@ export class WebSocketMetrics implements WriterCounts {
     this.#bytes.inc(bytes)
     this.#untimed += messages
     if (this.#untimed < timedOneIn) return
+    // It says how things stand, which may be so for long.
+    if (newest.kind === 'SNAPSHOT') return
     this.#untimed = 0
     this.#latency.observe(Math.max(0, Date.now() - newest.quote.receivedAtMs) / 1000)
   }
 
-  conflated(updates: number): void {
-    this.#conflated.inc(updates)
-  }
-
-  cut(): void {
-    this.refused('too_slow')
+  executed(): void {
+    this.#executed.inc()
   }
 
   refused(limit: Refusal): void {

@@ -71,7 +71,7 @@ async function candlesOf(
   const [series] = await market.candles([request])
   if (series === undefined || series instanceof Error) throw series
   // What is stored may have gaps, which nobody would see in the result.
-  if (series.stale) throw new FinstageError('SOURCE_UNAVAILABLE', `Not all candles of ${symbol} are to be had`)
+  if (series.failure) throw series.failure
   const closed = series.nodes.filter((candle) => candle.closed)
   return { candles: toColumns([...series.earlier, ...closed]), first: series.earlier.length }
 }

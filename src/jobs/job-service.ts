@@ -1,3 +1,4 @@
+import { type FinstageError, readerTooSlow } from '../domain/errors.ts'
 import {
   changeOf,
   type EnqueueRequest,
@@ -14,6 +15,14 @@ import { JobFeed } from './job-feed.ts'
 
 /** How many changes wait for a slow reader before it is spared those of progress alone. */
 const maxWaiting = 1024
+/** How many may wait all the same, since they are states, before its stream is ended. */
+const maxStates = 10_000
+
+/**
+ * A change of a job. A reader for whom over 10,000 states wait gets those, then LIMIT_EXCEEDED as the last: how the jobs stand
+ * is in the store.
+ */
+export type JobNews = Job | FinstageError
 
 /** Jobs as the API sees them: queued here, run by a worker somewhere, followed over the bus. */
 export class JobService {
@@ -22,7 +31,7 @@ export class JobService {
   readonly #tasks: ReadonlyMap<JobKind, Task>
   readonly #feed: JobFeed
   /** What is open, and what is told when it has ended. */
-  readonly #channels = new Map<Channel<Job>, PromiseWithResolvers<void>>()
+  readonly #channels = new Map<Channel<JobNews>, PromiseWithResolvers<void>>()
 
   constructor(options: { store: JobStore; bus: Bus; tasks: readonly Task[] }) {
     this.#store = options.store
@@ -65,7 +74,7 @@ export class JobService {
   }
 
   /** The job as it stands, then each change until it has ended. null as in `find`. */
-  async follow(id: string, owner: string): Promise<AsyncIterableIterator<Job> | null> {
+  async follow(id: string, owner: string): Promise<AsyncIterableIterator<JobNews> | null> {
     const channel = this.#channel()
     const followed = this.#feed.follow(id, owner, (job) => {
       channel.push(job)
@@ -75,7 +84,7 @@ export class JobService {
   }
 
   /** Each change of any job of an owner from now on, without end. */
-  async followAll(owner: string): Promise<AsyncIterableIterator<Job>> {
+  async followAll(owner: string): Promise<AsyncIterableIterator<JobNews>> {
     const channel = this.#channel()
     await this.#untilEnd(
       channel,
@@ -99,10 +108,12 @@ export class JobService {
     return found ? { outcome: 'wrongState', state: found.state } : { outcome: 'notFound' }
   }
 
-  #channel(): Channel<Job> {
-    const channel: Channel<Job> = new Channel<Job>({
+  #channel(): Channel<JobNews> {
+    const channel: Channel<JobNews> = new Channel<JobNews>({
       maxWaiting,
-      compact: withoutOldProgress,
+      // An error is the last that comes.
+      compact: (waiting) => withoutOldProgress(waiting as readonly Job[]),
+      bound: { waiting: maxStates, last: () => readerTooSlow(maxStates, 'changes of jobs') },
       onEnd: () => {
         this.#channels.get(channel)?.resolve()
         this.#channels.delete(channel)
@@ -113,7 +124,7 @@ export class JobService {
   }
 
   /** Stops to follow when the channel ends, which may be before; ends it where there is nothing to follow. */
-  async #untilEnd(channel: Channel<Job>, following: Promise<{ stop: () => void } | null>): Promise<boolean> {
+  async #untilEnd(channel: Channel<JobNews>, following: Promise<{ stop: () => void } | null>): Promise<boolean> {
     const ended = this.#channels.get(channel)?.promise
     const followed = await following.catch((error: unknown) => {
       void channel.return()

@@ -120,12 +120,12 @@ async function candlesFor(
 }
 
 function measured(signals: readonly DueSignal[], series: CandleSeries, nowSeconds: number): FollowedSignal[] {
-  const { interval, sessions: hours, nodes: candles, stale, isGone } = series
+  const { interval, sessions: hours, nodes: candles, stale, failure } = series
   const asOf = nowSeconds - settleSeconds
   const measure = measurer({ interval, hours, candles, asOf, isWhole: !stale })
   return signals.map((signal) => {
     const { outcome, nextAt } = measure(signal)
-    if (isGone || nextAt === null) return { signal, outcome, followAtMs: null }
+    if (failure?.code === 'SYMBOL_NOT_FOUND' || nextAt === null) return { signal, outcome, followAtMs: null }
     const retryAt = retryAtMs(signal, nowSeconds)
     const nextAtMs = Math.ceil((nextAt > asOf ? nextAt : nowSeconds) + settleSeconds) * 1000
     return { signal, outcome, followAtMs: retryAt && (stale ? Math.max(nextAtMs, retryAt) : nextAtMs) }

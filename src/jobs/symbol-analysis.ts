@@ -2,7 +2,6 @@ import { toColumns } from '../analysis/columns.ts'
 import { type FindingsInput, findingsCandles } from '../analysis/symbol-findings.ts'
 import type { SymbolFindings } from '../domain/analysis.ts'
 import type { CandleRequest } from '../domain/candle.ts'
-import { FinstageError, symbolNotFound } from '../domain/errors.ts'
 import type { Interval } from '../domain/interval.ts'
 import type { MarketService } from '../market/market-service.ts'
 import type { CpuPool } from '../platform/cpu-pool.ts'
@@ -15,7 +14,7 @@ export const computeFindings = (cpu: CpuPool, input: FindingsInput, signal: Abor
 
 /**
  * A symbol's newest candles before a time (epoch seconds; null: now), as columns: copying them as objects to a thread takes four
- * times as long. Rejects with what `MarketService.candles` fails with, and where the source could not be asked for all of them.
+ * times as long. Rejects with what `MarketService.candles` fails with, or the source did where not all of them are current.
  */
 export async function findingsInput(
   market: MarketService,
@@ -30,8 +29,7 @@ export async function findingsInput(
   const [series] = await market.candles([request])
   if (series === undefined || series instanceof Error) throw series
   // What is stored may have gaps or end long ago, which nobody would see in what is found.
-  if (series.isGone) throw symbolNotFound(symbol)
-  if (series.stale) throw new FinstageError('SOURCE_UNAVAILABLE', `The newest candles of ${symbol} are not to be had`)
+  if (series.failure) throw series.failure
   const { source, sessions, nodes, hasEarlier } = series
   return {
     ...{ symbol, source, interval, sessions },

@@ -31,8 +31,8 @@ export interface CandleSeries {
   readonly source: Source
   /** The source could not be reached: this is what was stored. */
   readonly stale: boolean
-  /** The source no longer knows the symbol: this is what was stored. */
-  readonly isGone: boolean
+  /** Why the source could not be asked; null: it was, or need not be. SYMBOL_NOT_FOUND: it no longer knows the symbol. */
+  readonly failure: FinstageError | null
   readonly receivedAtMs: number
   /** Rows that the source sent unusable, within the nodes' range. */
   readonly excluded: number
@@ -53,7 +53,7 @@ interface Found {
   readonly candles: readonly Candle[]
   readonly excluded: readonly number[]
   readonly loaded: LoadedSeries | null
-  readonly stale: boolean
+  readonly failure: FinstageError | null
 }
 
 /** Candles of all intervals and adjustments, made of the series that the source has. */
@@ -107,7 +107,7 @@ export class CandleService {
       return await this.#answerWhole(request)
     } catch (error) {
       if (request.adjustment !== 'NONE' || request.earlier === 0 || !(error instanceof FinstageError)) throw error
-      return { ...(await this.#answerWhole({ ...request, earlier: 0 })), stale: true }
+      return { ...(await this.#answerWhole({ ...request, earlier: 0 })), stale: true, failure: error }
     }
   }
 
@@ -125,7 +125,7 @@ export class CandleService {
     if (found.from > earliest && this.#mayGoOn(request, found)) {
       found = await this.#find(request, earliest).catch((error: unknown) => {
         // What is at hand is less than there is.
-        if (error instanceof FinstageError && error.temporary) return { ...found, stale: true }
+        if (error instanceof FinstageError && error.temporary) return { ...found, failure: error }
         throw error
       })
     }
@@ -173,12 +173,12 @@ export class CandleService {
       : parts
     const isInside = (epoch: number) => epoch >= loaded.from && epoch < to
     const inside = wholes.filter(({ epoch }) => isInside(epoch))
-    const stale = loaded.failure !== null || days.stale
+    const failure = loaded.failure ?? days.failure
     // A row that was left out counts with the candle that it would be a part of.
     const starts = isComposed(interval)
       ? excluded.map((epoch) => composedSpan(interval, epoch, sessionOpens).start)
       : excluded
-    return { from: loaded.from, candles: inside, excluded: starts.filter(isInside), loaded, stale }
+    return { from: loaded.from, candles: inside, excluded: starts.filter(isInside), loaded, failure }
   }
 
   #seriesOf(symbol: string, interval: Interval, extendedHours: boolean): Series {
@@ -195,8 +195,8 @@ export class CandleService {
     { symbol, interval }: Series,
     adjustment: Adjustment,
     { from, to }: Span,
-  ): Promise<{ splits: readonly Split[]; days: readonly SourceCandle[]; stale: boolean }> {
-    const nothing = { splits: [], days: [], stale: false }
+  ): Promise<{ splits: readonly Split[]; days: readonly SourceCandle[]; failure: FinstageError | null }> {
+    const nothing = { splits: [], days: [], failure: null }
     if (adjustment === 'SPLITS' || (adjustment === 'SPLITS_AND_DIVIDENDS' && isDaily(interval))) return nothing
     const series = this.#seriesOf(symbol, 'DAY_1', false)
     // Sessions of a trading date begin up to a day before its midnight UTC, or end as much after it.
@@ -209,7 +209,7 @@ export class CandleService {
     // Up to a day that has a row in any case: the last ones of the range may have none.
     const span = { from: dateFrom, to: Math.min(this.#loader.present('DAY_1'), to + longestPauseSeconds) }
     const loaded = await this.#loader.load(series, span)
-    return { ...nothing, days: loaded?.candles ?? [], stale: loaded !== null && loaded.failure !== null }
+    return { ...nothing, days: loaded?.candles ?? [], failure: loaded?.failure ?? null }
   }
 
   /** The present belongs to a range that has no end. */
@@ -234,7 +234,7 @@ export class CandleService {
       : this.#source.spanSeconds(sourceInterval(interval), count)
   }
 
-  #cut(request: CandleRequest, { from: foundFrom, candles, excluded, loaded, stale }: Found): CandleSeries {
+  #cut(request: CandleRequest, { from: foundFrom, candles, excluded, loaded, failure }: Found): CandleSeries {
     const { symbol, interval, adjustment, from, last } = request
     const inRange = candles.findIndex(({ epoch }) => epoch >= (from ?? Number.NEGATIVE_INFINITY))
     const rangeStart = inRange === -1 ? candles.length : inRange
@@ -249,8 +249,8 @@ export class CandleService {
       adjustment,
       extendedHours: request.extendedHours && !isDaily(interval),
       source: this.#source.name,
-      stale,
-      isGone: loaded?.failure?.code === 'SYMBOL_NOT_FOUND',
+      stale: failure !== null,
+      failure,
       receivedAtMs: loaded?.state.receivedAtMs ?? this.#now(),
       excluded: excluded.filter((epoch) => epoch >= excludedFrom).length,
       sessions: {
@@ -267,7 +267,7 @@ export class CandleService {
   }
 }
 
-const noneFound = (from: number): Found => ({ from, candles: [], excluded: [], loaded: null, stale: false })
+const noneFound = (from: number): Found => ({ from, candles: [], excluded: [], loaded: null, failure: null })
 
 /** At most 20,000 come in one answer; the resolvers count them, and this is what can't be fewer. */
 const tooManyCandles = (): FinstageError =>

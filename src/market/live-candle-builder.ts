@@ -29,7 +29,7 @@ export interface CandleChange extends LiveCandle {
 export interface SeriesNow
   extends Pick<
     CandleSeries,
-    'symbol' | 'interval' | 'extendedHours' | 'source' | 'stale' | 'isGone' | 'receivedAtMs' | 'sessions'
+    'symbol' | 'interval' | 'extendedHours' | 'source' | 'stale' | 'failure' | 'receivedAtMs' | 'sessions'
   > {
   /** There is no candle before the first of the history. */
   readonly isWhole: boolean
@@ -79,13 +79,13 @@ export class LiveCandleBuilder {
   }
 
   get now(): SeriesNow {
-    const { symbol, interval, extendedHours, source, sessions, stale, isGone, receivedAtMs } = this.#series
+    const { symbol, interval, extendedHours, source, sessions, stale, failure, receivedAtMs } = this.#series
     return {
       ...{
         symbol,
         interval,
         extendedHours,
-        isGone,
+        failure,
         source,
         sessions,
         isWhole: this.#isWhole,

@@ -1,5 +1,6 @@
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import { maxCandles } from '../domain/candle.ts'
+import { type FinstageError, readerTooSlow } from '../domain/errors.ts'
 import { Channel } from '../stream/channel.ts'
 import type { CandleUpdate } from './live-candle-update.ts'
 
@@ -10,18 +11,21 @@ const readsAtATime = 50
 
 /**
  * The updates of one subscription on their way to its reader: the snapshots, then what changes. A slow reader loses updates
- * between, never a CLOSE, nor the order; one that is further behind than a new subscription could make good is ended.
+ * between, never a CLOSE, nor the order. One for whom more waits than a new subscription could begin with gets that, and
+ * LIMIT_EXCEEDED as the last.
  */
-export class LiveCandleSubscription implements AsyncIterableIterator<CandleUpdate> {
+export class LiveCandleSubscription implements AsyncIterableIterator<CandleUpdate | FinstageError> {
   #snapshots: Iterator<CandleUpdate>
-  readonly #changes: Channel<CandleUpdate>
+  readonly #changes: Channel<CandleUpdate | FinstageError>
   #reads = 0
 
   constructor(snapshots: Iterable<CandleUpdate>, onEnd: (subscription: LiveCandleSubscription) => void) {
     this.#snapshots = snapshots[Symbol.iterator]()
-    this.#changes = new Channel<CandleUpdate>({
+    this.#changes = new Channel<CandleUpdate | FinstageError>({
       maxWaiting,
-      compact: (waiting) => this.#compact(waiting),
+      // The error comes last, when nothing more is pushed.
+      compact: (waiting) => withoutOvertaken(waiting as readonly CandleUpdate[]),
+      bound: { waiting: maxCandles, last: () => readerTooSlow(maxCandles, 'updates') },
       onEnd: () => onEnd(this),
     })
   }
@@ -35,31 +39,25 @@ export class LiveCandleSubscription implements AsyncIterableIterator<CandleUpdat
     this.#changes.end()
   }
 
-  async next(): Promise<IteratorResult<CandleUpdate>> {
+  async next(): Promise<IteratorResult<CandleUpdate | FinstageError>> {
     this.#reads += 1
     if (this.#reads % readsAtATime === 0) await nextTurn()
     const snapshot = this.#snapshots.next()
     return snapshot.done ? this.#changes.next() : snapshot
   }
 
-  return(): Promise<IteratorResult<CandleUpdate>> {
+  return(): Promise<IteratorResult<CandleUpdate | FinstageError>> {
     this.#snapshots = none()
     return this.#changes.return()
   }
 
-  throw(error: unknown): Promise<IteratorResult<CandleUpdate>> {
+  throw(error: unknown): Promise<IteratorResult<CandleUpdate | FinstageError>> {
     this.#snapshots = none()
     return this.#changes.throw(error)
   }
 
   [Symbol.asyncIterator](): this {
     return this
-  }
-
-  #compact(waiting: readonly CandleUpdate[]): CandleUpdate[] {
-    const kept = withoutOvertaken(waiting)
-    if (kept.length > maxCandles) this.#changes.end()
-    return kept
   }
 }
 

@@ -1,4 +1,5 @@
 import { Gauge, type Registry } from 'prom-client'
+import type { FinstageError } from '../domain/errors.ts'
 import { isDaily } from '../domain/interval.ts'
 import { type CandleOrder, type LiveCandleOptions, LiveCandleSeries } from './live-candle-series.ts'
 import type { CandleUpdate } from './live-candle-update.ts'
@@ -28,10 +29,11 @@ export class LiveCandles {
   }
 
   /**
-   * Candles as they stand, then each of their changes: of the newest and, where it is late, of the one before. Rejects with
-   * SYMBOL_NOT_FOUND, RANGE_NOT_AVAILABLE, or what the source fails with.
+   * Candles as they stand, then each of their changes: of the newest and, where it is late, of the one before. A reader for whom
+   * too many wait gets those, and LIMIT_EXCEEDED as the last. Rejects with SYMBOL_NOT_FOUND, RANGE_NOT_AVAILABLE, or what the
+   * source fails with.
    */
-  subscribe(order: CandleOrder): Promise<AsyncIterableIterator<CandleUpdate>> {
+  subscribe(order: CandleOrder): Promise<AsyncIterableIterator<CandleUpdate | FinstageError>> {
     const { symbol, interval } = order
     const extendedHours = order.extendedHours && !isDaily(interval)
     const name = `${symbol} ${interval} ${extendedHours}`

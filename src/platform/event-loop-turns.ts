@@ -5,11 +5,13 @@ interface Piece {
 
 /**
  * Cuts what takes long together into pieces, between which the event loop gets to everything else. In each of its turns, pieces
- * begin up to a cost, in whatever unit, or a single one that costs more; the others wait for the next turn, the oldest first.
+ * begin up to a cost, in whatever unit, or a single one that costs more; the others wait for the next turn. Those who ask take
+ * turns too: who has much to do does not keep the others waiting for all of it.
  */
 export class EventLoopTurns {
   readonly #mostPerTurn: number
-  readonly #waiting: Piece[] = []
+  /** By who asks, whoever has waited longest first. */
+  readonly #waiting = new Map<object, Piece[]>()
   /** Of the current turn. */
   #spent = 0
 
@@ -17,14 +19,16 @@ export class EventLoopTurns {
     this.#mostPerTurn = mostPerTurn
   }
 
-  /** What `work` gives or throws: itself where it begins at once, else as a promise. `cost` is above 0. */
-  run<T>(cost: number, work: () => T): T | Promise<T> {
-    if (this.#waiting.length === 0 && this.#fits(cost)) {
+  /** What `work` gives or throws: itself where it begins at once, else as a promise. `of`: who asks. `cost` is above 0. */
+  run<T>(of: object, cost: number, work: () => T): T | Promise<T> {
+    const pieces = this.#waiting.get(of) ?? []
+    if (pieces.length === 0 && this.#fits(cost)) {
       this.#spend(cost)
       return work()
     }
     const { promise, resolve } = Promise.withResolvers<void>()
-    this.#waiting.push({ cost, begin: resolve })
+    pieces.push({ cost, begin: resolve })
+    this.#waiting.set(of, pieces)
     return promise.then(work)
   }
 
@@ -39,8 +43,13 @@ export class EventLoopTurns {
 
   #next(): void {
     this.#spent = 0
-    for (let piece = this.#waiting[0]; piece && this.#fits(piece.cost); piece = this.#waiting[0]) {
-      this.#waiting.shift()
+    // Who is put back comes up again in the same loop, which ends with those of whom nothing fits.
+    for (const [of, pieces] of this.#waiting) {
+      const [piece] = pieces
+      if (!piece || !this.#fits(piece.cost)) continue
+      pieces.shift()
+      this.#waiting.delete(of)
+      if (pieces.length > 0) this.#waiting.set(of, pieces)
       this.#spend(piece.cost)
       piece.begin()
     }

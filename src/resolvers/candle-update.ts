@@ -1,4 +1,5 @@
 import type { GraphQLResolveInfo } from 'graphql'
+import { FinstageError } from '../domain/errors.ts'
 import type { Interval } from '../domain/interval.ts'
 import type { CandleUpdate } from '../market/live-candle-update.ts'
 import type { Context } from './context.ts'
@@ -18,7 +19,7 @@ export function candleUpdates(
   { symbol, interval, extendedHours, from }: CandleUpdatesArgs,
   context: Context,
   info: GraphQLResolveInfo,
-): Promise<AsyncIterableIterator<CandleUpdate>> {
+): Promise<AsyncIterableIterator<CandleUpdate | FinstageError>> {
   return context.liveCandles.subscribe({
     ...{ symbol, interval, extendedHours },
     from: from == null ? null : Math.ceil(from / 1000),
@@ -26,7 +27,8 @@ export function candleUpdates(
   })
 }
 
-export function candleUpdate(update: CandleUpdate, _args: unknown, context: Context): CandleUpdate {
+export function candleUpdate(update: CandleUpdate | FinstageError, _args: unknown, context: Context): CandleUpdate {
+  if (update instanceof FinstageError) throw update
   context.renewLoaders()
   return update
 }

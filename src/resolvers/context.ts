@@ -42,15 +42,15 @@ export interface Ports {
     subscribe(order: PriceOrder): Promise<PriceSubscription>
   }
   readonly liveCandles: {
-    subscribe(order: CandleOrder): Promise<AsyncIterableIterator<CandleUpdate>>
+    subscribe(order: CandleOrder): Promise<AsyncIterableIterator<CandleUpdate | FinstageError>>
   }
   readonly jobs: {
     enqueue(request: EnqueueRequest): Promise<{ job: Job; deduplicated: boolean }>
     find(id: string, owner: string): Promise<Job | null>
     list(owner: string, filter: JobFilter): Promise<Job[]>
     result(id: string): Promise<unknown>
-    follow(id: string, owner: string): Promise<AsyncIterableIterator<Job> | null>
-    followAll(owner: string): Promise<AsyncIterableIterator<Job>>
+    follow(id: string, owner: string): Promise<AsyncIterableIterator<Job | FinstageError> | null>
+    followAll(owner: string): Promise<AsyncIterableIterator<Job | FinstageError>>
     cancel(id: string, owner: string): Promise<JobActionOutcome>
     retry(id: string, owner: string): Promise<JobActionOutcome>
   }

@@ -205,7 +205,7 @@ export async function jobUpdates(
   _root: unknown,
   { id }: { id?: JobId | null | undefined },
   context: Context,
-): Promise<AsyncIterableIterator<Job>> {
+): Promise<AsyncIterableIterator<Job | FinstageError>> {
   const { jobs, viewer } = context
   if (id == null) return jobs.followAll(viewer.id)
   const updates = id.typename === 'Job' ? await jobs.follow(id.id, viewer.id) : null
@@ -213,7 +213,9 @@ export async function jobUpdates(
   return updates
 }
 
-export function jobUpdate(job: Job, _args: unknown, context: Context): Job {
+/** Throws what the stream has ended with, as `signalEvent` does. */
+export function jobUpdate(job: Job | FinstageError, _args: unknown, context: Context): Job {
+  if (job instanceof FinstageError) throw job
   context.renewLoaders()
   return job
 }

@@ -26,5 +26,5 @@ export function answerRows<T>({ rows, candles }: RowsCost, context: Context, wor
   if (context.rowCount > mostRows) {
     throw badInput(`An operation gets at most ${mostRows} candles and points altogether: ask for fewer at once`)
   }
-  return turns.run(candles + 1, work)
+  return turns.run(context, candles + 1, work)
 }

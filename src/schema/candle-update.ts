@@ -34,7 +34,7 @@ builder.subscriptionField('candleUpdates', (t) =>
     description:
       'The candle being formed, each time it changes, and once more when it closes; with `from`, first every candle since, as it now stands. ' +
       'In the end each is what `candles` gives: a late price or the source may change one that has closed. ' +
-      'A slow reader loses updates between, never a close. At most 20,000 candles since `from`: more is RANGE_NOT_AVAILABLE',
+      'A slow reader loses updates between, never a close; one for whom over 20,000 wait gets those, then LIMIT_EXCEEDED. At most 20,000 candles since `from`: more is RANGE_NOT_AVAILABLE',
     args: {
       symbol: t.arg({ type: 'Symbol', required: true }),
       interval: t.arg({ type: Interval, required: true, defaultValue: 'MINUTE_1' }),

@@ -284,7 +284,7 @@ builder.subscriptionField('jobUpdates', (t) =>
   t.field({
     type: Job,
     description:
-      "The job now, then each change of state or progress; completes when the job has ended. Without `id`: all the viewer's jobs from now on, without end",
+      "The job now, then each change of state or progress; completes when the job has ended. Without `id`: all the viewer's jobs from now on, without end. Where over 10,000 changes of state wait to be read, the stream ends with LIMIT_EXCEEDED",
     args: { id: t.arg.globalID() },
     subscribe: jobUpdates,
     resolve: jobUpdate,

@@ -2,6 +2,8 @@ export interface ChannelOptions<T> {
   /** How many values may wait; beyond that `compact` has to make fewer of them. */
   readonly maxWaiting: number
   readonly compact: (waiting: readonly T[]) => T[]
+  /** Where so many wait all the same, the reader gets those, then a last value, and the end. Without it there is no bound. */
+  readonly bound?: { readonly waiting: number; readonly last: () => T }
   /** Called once, when the reader has gone or all was read of a channel that was ended. */
   readonly onEnd: () => void
 }
@@ -29,16 +31,20 @@ export class Channel<T> implements AsyncIterableIterator<T> {
     }
     this.#waiting.push(value)
     if (this.#waiting.length <= this.#compactBeyond) return
-    this.#waiting = this.#options.compact(this.#waiting)
-    const { maxWaiting } = this.#options
-    this.#compactBeyond = this.#waiting.length > maxWaiting ? this.#waiting.length * 2 : maxWaiting
+    const { maxWaiting, compact, bound } = this.#options
+    this.#waiting = compact(this.#waiting)
+    const { length } = this.#waiting
+    if (bound && length > bound.waiting) {
+      this.#waiting.push(bound.last())
+      this.end()
+      return
+    }
+    this.#compactBeyond = length > maxWaiting ? Math.min(2 * length, bound?.waiting ?? 2 * length) : maxWaiting
   }
 
-  /** Takes out all that waits. */
-  drain(): T[] {
-    const waiting = this.#waiting
-    this.#waiting = []
-    return waiting
+  /** How many values wait. */
+  get size(): number {
+    return this.#waiting.length
   }
 
   /** The reader gets what waits, and then the end. */

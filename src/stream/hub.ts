@@ -5,7 +5,8 @@ import type { FeedUpdate, PriceUpdate } from '../domain/price-update.ts'
 import type { Bus, PriceFailure, WatchAnnouncement } from './bus.ts'
 import { announceIntervalMs } from './demand.ts'
 import { PriceHistory } from './price-history.ts'
-import { type PriceOrder, PriceSubscription, type Seat } from './price-subscription.ts'
+import type { Seat } from './price-seat.ts'
+import { type PriceCounts, type PriceOrder, PriceSubscription } from './price-subscription.ts'
 
 /** How long a subscriber waits for the first price of a symbol that nobody watched until now. */
 const firstPriceTimeoutMs = 10_000
@@ -13,6 +14,8 @@ const firstPriceTimeoutMs = 10_000
 const symbolsPerAnnouncement = 200
 /** For how long a symbol is still watched when nobody is there any more: whoever comes back misses nothing. */
 const lingerMs = 10_000
+/** Of how many symbols that is so at most: else one who asks for ever new ones would have them all watched. */
+const maxLingering = 1000
 /** Of how many updates all symbols together remember what came, and of how many one does at most and at least. */
 const remembered = { inAll: 200_000, most: 1000, least: 16 }
 
@@ -39,19 +42,31 @@ export class PriceHub {
   readonly #now: () => number
   readonly #node = randomUUID()
   readonly #watched = new Map<string, Watched>()
+  /** Those that nobody asks for, the one that was left first at the front. */
+  readonly #lingering = new Set<string>()
   readonly #subscriptions = new Set<PriceSubscription>()
-  readonly #deliveries: Counter
+  readonly #counts: PriceCounts = { delivered: 0, conflated: 0 }
+  #isStopped = false
   #stops: (() => void)[] = []
 
   constructor(options: HubOptions) {
     this.#bus = options.bus
     this.#now = options.now ?? Date.now
     const registers = [options.registry]
-    this.#deliveries = new Counter({
-      name: 'finstage_price_deliveries_total',
-      help: 'Price updates handed to subscriptions',
-      registers,
-    })
+    const counts = this.#counts
+    const counter = (name: string, help: string, of: keyof PriceCounts): void => {
+      new Counter({
+        name,
+        help,
+        registers,
+        collect() {
+          this.inc(counts[of])
+          counts[of] = 0
+        },
+      })
+    }
+    counter('finstage_price_deliveries_total', 'Price updates handed to subscriptions', 'delivered')
+    counter('finstage_conflated_total', 'Price updates left out for newer ones, because a reader was slow', 'conflated')
     const gauge = (name: string, help: string, value: () => number): void => {
       new Gauge({
         name,
@@ -68,6 +83,7 @@ export class PriceHub {
 
   start(): void {
     if (this.#stops.length > 0) return
+    this.#isStopped = false
     const timer = setInterval(() => this.#announce('held', [...this.#watched.keys()]), announceIntervalMs)
     this.#stops = [
       this.#bus.subscribe('price', (update) => this.#receive(update)),
@@ -81,8 +97,9 @@ export class PriceHub {
 
   /** Ends every subscription. */
   stop(): void {
+    this.#isStopped = true
     for (const subscription of [...this.#subscriptions]) void subscription.return()
-    for (const { lingering } of this.#watched.values()) clearTimeout(lingering)
+    this.#drop([...this.#lingering])
     for (const stop of this.#stops) stop()
     this.#stops = []
   }
@@ -93,7 +110,11 @@ export class PriceHub {
    * SOURCE_UNAVAILABLE where no feed answers within 10 s.
    */
   async subscribe(order: PriceOrder): Promise<PriceSubscription> {
-    const subscription = new PriceSubscription(order, (ended) => this.#remove(ended))
+    const subscription = new PriceSubscription(order, {
+      now: this.#now,
+      counts: this.#counts,
+      onEnd: (ended) => this.#remove(ended),
+    })
     const added = this.#add(subscription)
     const firstPrices = Promise.all(subscription.seats.map(({ symbol }) => this.#firstPrice(symbol)))
     // Not before somebody waits: a feed in this process answers at once.
@@ -104,19 +125,17 @@ export class PriceHub {
       void subscription.return()
       throw error
     }
-    for (const seat of subscription.seats) this.#seat(seat)
+    if (this.#isStopped) void subscription.return()
+    // Ended meanwhile: nobody would take the seats away again.
+    if (!subscription.isEnded) for (const seat of subscription.seats) this.#seat(seat)
     return subscription
   }
 
   #seat(seat: Seat): void {
     const watched = this.#watched.get(seat.symbol)
-    const newest = watched?.history.newest
-    if (!watched || !newest) return
+    if (!watched) throw new Error(`${seat.symbol} is not watched`)
+    seat.open(watched.history)
     watched.seats.add(seat)
-    const missed = watched.history.since(newest.run, seat.seen(newest.run))
-    if (missed) for (const update of missed) seat.push(update)
-    else seat.restart({ ...newest, publishedAtMs: this.#now() })
-    this.#deliveries.inc(missed?.length ?? 1)
   }
 
   /** Returns the symbols that nobody here has watched before. */
@@ -127,8 +146,8 @@ export class PriceHub {
       const watched = this.#watched.get(symbol)
       if (watched) {
         watched.holders += 1
+        this.#lingering.delete(symbol)
         clearTimeout(watched.lingering)
-        watched.lingering = undefined
         continue
       }
       const history = new PriceHistory()
@@ -150,20 +169,27 @@ export class PriceHub {
       // Whoever still waits has left: nothing may be waiting for a timer.
       for (const waiter of [...watched.waiting]) waiter.failed(notComing(seat.symbol))
       if (watched.history.newest) this.#linger(seat.symbol, watched)
-      else {
-        this.#watched.delete(seat.symbol)
-        dropped.push(seat.symbol)
-      }
+      else dropped.push(seat.symbol)
     }
-    this.#announce('dropped', dropped)
+    for (const symbol of this.#lingering) {
+      if (this.#lingering.size - dropped.length <= maxLingering) break
+      dropped.push(symbol)
+    }
+    this.#drop(dropped)
   }
 
   #linger(symbol: string, watched: Watched): void {
-    watched.lingering = setTimeout(() => {
+    this.#lingering.add(symbol)
+    watched.lingering = setTimeout(() => this.#drop([symbol]), lingerMs).unref()
+  }
+
+  #drop(symbols: readonly string[]): void {
+    for (const symbol of symbols) {
+      clearTimeout(this.#watched.get(symbol)?.lingering)
       this.#watched.delete(symbol)
-      this.#announce('dropped', [symbol])
-    }, lingerMs)
-    watched.lingering.unref()
+      this.#lingering.delete(symbol)
+    }
+    this.#announce('dropped', symbols)
   }
 
   #announce(event: WatchAnnouncement['event'], symbols: readonly string[]): void {
@@ -209,7 +235,6 @@ export class PriceHub {
     watched.history.add(update, Math.min(Math.max(fair, remembered.least), remembered.most))
     for (const waiter of [...watched.waiting]) waiter.arrived()
     for (const seat of watched.seats) seat.push(update)
-    this.#deliveries.inc(watched.seats.size)
   }
 
   #fail({ symbol, run, code, message, details }: PriceFailure): void {

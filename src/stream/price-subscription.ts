@@ -1,7 +1,8 @@
-import type { PriceCursor, PriceUpdate, PriceUpdateKind } from '../domain/price-update.ts'
+import type { PriceCursor, PriceUpdate } from '../domain/price-update.ts'
 import { Channel } from './channel.ts'
+import { type Reader, Seat } from './price-seat.ts'
 
-/** How many updates wait for a reader before only the newest of each symbol is kept. */
+/** How many updates wait for a reader that asks for each. */
 const maxWaiting = 1024
 
 /** What a client wants of prices. */
@@ -15,155 +16,145 @@ export interface PriceOrder {
 
 /** Takes the updates of a subscription as they come. */
 export interface PriceSink {
-  update(update: PriceUpdate, seat: Seat): void
+  /** false: not now. It has to call goOn() when it takes more. */
+  take(update: PriceUpdate): boolean
   /** Nothing more comes. */
   end(): void
 }
 
+/** What is counted over all subscriptions. */
+export interface PriceCounts {
+  /** Updates that were taken. */
+  delivered: number
+  /** Updates that were left out for newer ones, because a reader was slow. */
+  conflated: number
+}
+
+export interface PriceSubscriptionOptions {
+  readonly now: () => number
+  readonly counts: PriceCounts
+  readonly onEnd: (subscription: PriceSubscription) => void
+}
+
 /**
- * The updates of some symbols on their way to one reader: one that asks for each (what waits for it stays bounded: a slow one
- * loses prices between, never the order), or one that takes them as they come.
+ * The updates of some symbols on their way to one reader: one that asks for each, or one that takes them as they come. What a
+ * slow one does not take is made good with the newest of each symbol: it loses prices between, never the order.
  */
-export class PriceSubscription implements AsyncIterableIterator<PriceUpdate> {
+export class PriceSubscription implements AsyncIterableIterator<PriceUpdate>, Reader {
   readonly seats: readonly Seat[]
-  readonly #channel: Channel<PriceUpdate>
+  readonly throttleMs: number
+  readonly #options: PriceSubscriptionOptions
   #sink: PriceSink | undefined
+  /** For a reader that asks. */
+  #channel: Channel<PriceUpdate> | undefined
+  /** In the order in which they came to owe: each has its turn, however little the reader takes at a time. */
+  #owing: Seat[] = []
+  #isEnded = false
 
-  constructor({ symbols, throttleMs, after }: PriceOrder, onEnd: (subscription: PriceSubscription) => void) {
-    this.seats = [...new Set(symbols)].map((symbol) => new Seat(this, symbol, throttleMs, after.get(symbol)))
-    this.#channel = new Channel<PriceUpdate>({
-      maxWaiting: maxWaiting + symbols.length,
-      compact: newestOfEachSymbol,
-      onEnd: () => {
-        for (const seat of this.seats) seat.clear()
-        onEnd(this)
-        this.#sink?.end()
-      },
-    })
+  constructor({ symbols, throttleMs, after }: PriceOrder, options: PriceSubscriptionOptions) {
+    this.#options = options
+    this.throttleMs = throttleMs
+    this.seats = [...new Set(symbols)].map((symbol) => new Seat(this, symbol, after.get(symbol)))
   }
 
-  /** From now on the sink has everything, what waits included, and nobody is to ask for the next. */
+  get isEnded(): boolean {
+    return this.#isEnded
+  }
+
+  /** From now on the sink has everything, and nobody is to ask for the next. It begins with how things stand by now. */
   pipe(sink: PriceSink): void {
-    const seats = new Map(this.seats.map((seat) => [seat.symbol, seat]))
-    for (const update of this.#channel.drain()) sink.update(update, seats.get(update.quote.symbol) as Seat)
+    if (this.#isEnded) {
+      sink.end()
+      return
+    }
     this.#sink = sink
+    for (const seat of this.seats) seat.begin()
+    this.goOn()
   }
 
-  deliver(update: PriceUpdate, seat: Seat): void {
-    if (this.#sink) this.#sink.update(update, seat)
-    else this.#channel.push(update)
+  /** Makes good what the sink has not taken. */
+  goOn(): void {
+    const owing = this.#owing
+    this.#owing = []
+    for (const [i, seat] of owing.entries()) {
+      if (seat.catchUp()) continue
+      this.#owing = [...this.#owing, ...owing.slice(i + 1)]
+      return
+    }
+  }
+
+  /** An update that the sink had taken did not get through: the newest does, when the sink calls goOn(). */
+  lost(update: PriceUpdate): void {
+    this.seats.find(({ symbol }) => symbol === update.quote.symbol)?.lost(update)
+  }
+
+  nowMs(): number {
+    return this.#options.now()
+  }
+
+  take(update: PriceUpdate, seat: Seat): boolean {
+    if (!this.#sink?.take(update)) {
+      this.#owing.push(seat)
+      return false
+    }
+    this.#options.counts.delivered += 1
+    return true
+  }
+
+  owes(seat: Seat): void {
+    this.#owing.push(seat)
+  }
+
+  conflated(count: number): void {
+    this.#options.counts.conflated += count
   }
 
   next(): Promise<IteratorResult<PriceUpdate>> {
-    return this.#channel.next()
+    const channel = this.#channel ?? this.#openChannel()
+    const next = channel.next()
+    if (channel.size === 0) this.goOn()
+    return next
   }
 
   return(): Promise<IteratorResult<PriceUpdate>> {
-    return this.#channel.return()
+    this.#end()
+    return Promise.resolve({ value: undefined, done: true })
   }
 
   throw(error: unknown): Promise<IteratorResult<PriceUpdate>> {
-    return this.#channel.throw(error)
+    this.#end()
+    return Promise.reject(error)
   }
 
   [Symbol.asyncIterator](): this {
     return this
   }
-}
 
-/**
- * One symbol of a subscription: lets through what its reader has not seen, as a SNAPSHOT where that does not go on from what
- * it has, and where the reader wants fewer, the newest of each window.
- */
-export class Seat {
-  readonly symbol: string
-  readonly #subscription: PriceSubscription
-  readonly #throttleMs: number
-  #run: string | undefined
-  #seq = 0
-  /** The newest of the window that runs. */
-  #held: PriceUpdate | undefined
-  #window: NodeJS.Timeout | undefined
-
-  constructor(subscription: PriceSubscription, symbol: string, throttleMs: number, after: PriceCursor | undefined) {
-    this.#subscription = subscription
-    this.symbol = symbol
-    this.#throttleMs = throttleMs
-    this.#run = after?.run
-    this.#seq = after?.seq ?? 0
+  #openChannel(): Channel<PriceUpdate> {
+    const channel = new Channel<PriceUpdate>({
+      maxWaiting,
+      // There are never more: they are not taken.
+      compact: (waiting) => [...waiting],
+      onEnd: () => this.#end(),
+    })
+    this.#channel = channel
+    this.pipe({
+      take: (update) => {
+        if (channel.size >= maxWaiting) return false
+        channel.push(update)
+        return true
+      },
+      end: () => void channel.return(),
+    })
+    return channel
   }
 
-  /** How far the reader has come: the number of the last update of a run; null: nothing of that run. */
-  seen(run: string): number | null {
-    return this.#run === run ? this.#seq : null
-  }
-
-  push(update: PriceUpdate): void {
-    const { run, seq } = update
-    const goesOn = this.#run === run
-    if (goesOn && seq <= this.#seq) return
-    this.#run = run
-    this.#seq = seq
-    const told = goesOn ? update : asSnapshot(update)
-    if (this.#throttleMs === 0) this.#subscription.deliver(told, this)
-    else this.#throttle(told)
-  }
-
-  /** What does not go on from what the reader has: the update as it stands, whatever the reader has seen. */
-  restart(update: PriceUpdate): void {
-    this.#run = undefined
-    this.push(update)
-  }
-
-  clear(): void {
-    clearTimeout(this.#window)
-    this.#window = undefined
-    this.#held = undefined
-  }
-
-  #throttle(update: PriceUpdate): void {
-    if (this.#window !== undefined) {
-      this.#held = this.#held ? merged(this.#held, update) : update
-      return
-    }
-    this.#subscription.deliver(update, this)
-    this.#window = setTimeout(() => {
-      this.#window = undefined
-      const held = this.#held
-      this.#held = undefined
-      if (held) this.#throttle(held)
-    }, this.#throttleMs)
+  #end(): void {
+    if (this.#isEnded) return
+    this.#isEnded = true
+    for (const seat of this.seats) seat.clear()
+    this.#owing = []
+    this.#options.onEnd(this)
+    this.#sink?.end()
   }
 }
-
-/** Made once for all whom it concerns, so that they can share what is made of it. */
-const snapshots = new WeakMap<PriceUpdate, PriceUpdate>()
-
-function asSnapshot(update: PriceUpdate): PriceUpdate {
-  if (update.kind === 'SNAPSHOT') return update
-  const known = snapshots.get(update)
-  if (known) return known
-  const snapshot: PriceUpdate = { ...update, kind: 'SNAPSHOT' }
-  snapshots.set(update, snapshot)
-  return snapshot
-}
-
-/** What takes the place of others tells all that they told: of a first price, else of a new one. */
-export function newestOfEachSymbol(updates: readonly PriceUpdate[]): PriceUpdate[] {
-  const newest = new Map<string, PriceUpdate>()
-  for (const update of updates) {
-    const { symbol } = update.quote
-    const before = newest.get(symbol)
-    newest.delete(symbol)
-    newest.set(symbol, before ? merged(before, update) : update)
-  }
-  return [...newest.values()]
-}
-
-/** An update that takes the place of the one before it. */
-export function merged(before: PriceUpdate, update: PriceUpdate): PriceUpdate {
-  if (rank[before.kind] <= rank[update.kind]) return update
-  return before.kind === 'SNAPSHOT' ? asSnapshot(update) : { ...update, kind: before.kind }
-}
-
-const rank: Record<PriceUpdateKind, number> = { SNAPSHOT: 2, TICK: 1, STATUS: 0 }

@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises'
-import { FinstageError } from '../domain/errors.ts'
+import { type FinstageError, readerTooSlow } from '../domain/errors.ts'
 import type { SignalKind, StoredSignal } from '../domain/signal.ts'
 import type { Logger } from '../platform/logger.ts'
 import type { SignalFilter, SignalStore } from '../store/signal-store.ts'
@@ -71,10 +71,8 @@ export class SignalFeed {
     const position = await this.#store.newestPosition()
     const channel = new Channel<StoredSignal | FinstageError>({
       maxWaiting,
-      compact: (waiting) => {
-        channel.end()
-        return [...waiting, tooSlow()]
-      },
+      compact: (waiting) => [...waiting],
+      bound: { waiting: maxWaiting, last: () => readerTooSlow(maxWaiting, 'signals') },
       onEnd: () => this.#followers.delete(follower),
     })
     const follower = { symbols: symbols && new Set(symbols), kinds: kinds && new Set(kinds), channel, position }
@@ -121,8 +119,3 @@ function tell(follower: Follower, signals: readonly StoredSignal[]): void {
     if ((symbols?.has(signal.symbol) ?? true) && (kinds?.has(signal.kind) ?? true)) channel.push(signal)
   }
 }
-
-const tooSlow = (): FinstageError =>
-  new FinstageError('LIMIT_EXCEEDED', `More than ${maxWaiting} signals waited to be read: the stream has ended`, {
-    retryAfterSeconds: 0,
-  })

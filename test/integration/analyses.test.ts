@@ -249,9 +249,7 @@ test('the latest analyses of many symbols are one query, and so are the signals 
   await analyse(...symbols.map((symbol, i) => findingsOf(symbol, { signals: found[i] ?? [] })))
   const asked: number[] = []
   const ports = {
-    market: {
-      listings: async (all: readonly string[]) => new Map(all.map((symbol) => [symbol, { instrument: { symbol } }])),
-    },
+    market: { listing: async (symbol: string) => ({ instrument: { symbol } }) },
     analyses: {
       newest: (keys: Parameters<AnalysisStore['newest']>[0]) => {
         asked.push(keys.length)

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { once } from 'node:events'
 import { after, test } from 'node:test'
+import { isDeepStrictEqual } from 'node:util'
 import { WebSocket } from 'ws'
 import { catalogue } from '../../src/analysis/catalogue.ts'
 import { pointShapes } from '../../src/analysis/indicator.ts'
@@ -78,9 +79,20 @@ async function readUntil(stream: Stream<Update>, fits: (update: CandleUpdate) =>
   const seen: CandleUpdate[] = []
   await stream.until(({ candleUpdates }) => {
     seen.push(candleUpdates)
+    assert.ok(seen.length < 5000, 'it does not come')
     return fits(candleUpdates)
   })
   return seen
+}
+
+/** Reads on until the candle that has closed last is what `candles` gives: that is told a while after. */
+async function readUntilSettled(stream: Stream<Update>, seen: readonly CandleUpdate[]): Promise<CandleUpdate[]> {
+  const built = seen.findLast(({ kind }) => kind === 'CLOSE') ?? assert.fail()
+  aheadMs += 10_000
+  const range = `from: "${built.candle.time}", to: "${iso(built.candle.epoch * 1000 + 1)}"`
+  const { nodes } = await candles(`symbol: "${built.symbol}", interval: MINUTE_1, ${range}`)
+  const isSettled = ({ candle }: CandleUpdate): boolean => isDeepStrictEqual(candle, nodes[0])
+  return isSettled(built) ? [] : await readUntil(stream, isSettled)
 }
 
 /** Of each candle the revisions count up by one from the first that was told; what is closed stays so. */
@@ -109,9 +121,7 @@ test('from a time on: all candles, then the one that forms, its close, and in th
   await using stream = subscribe<Update>(app.api, watch(`symbol: "AAPL", from: "${iso(from)}"`))
   const seen = await readUntil(stream, ({ kind }) => kind === 'CLOSE')
   assert.deepEqual([seen.at(-1)?.candle.time, seen.at(-1)?.interval], [iso(minute), 'MINUTE_1'])
-  aheadMs += 10_000
-  const later = await readUntil(stream, ({ kind }) => kind === 'CLOSE')
-  const all = [...seen, ...later]
+  const all = [...seen, ...(await readUntilSettled(stream, seen))]
   const snapshots = all.filter(({ kind }) => kind === 'SNAPSHOT')
   assert.deepEqual(all.slice(0, 21), snapshots)
   assert.deepEqual(
@@ -153,8 +163,7 @@ test('series is what candles gives for this candle alone: the same fragment, wit
     assert.deepEqual(series?.nodes, [candle])
     for (const name of indicatorNames) assert.notDeepEqual(series?.[name], [], name)
   }
-  aheadMs += 10_000
-  seen.push(...(await readUntil(stream, ({ kind }) => kind === 'CLOSE')))
+  seen.push(...(await readUntilSettled(stream, seen)))
   const { series: closed } = seen.at(-1) ?? assert.fail()
   for (const series of [seen[0]?.series, seen[1]?.series, closed]) {
     const start = Date.parse(series?.nodes[0]?.time ?? '')
@@ -247,11 +256,11 @@ test('a reader that stops reading loses updates between, and no close', async ()
   socket.terminate()
   const closes = seen.filter(({ kind }) => kind === 'CLOSE').map(({ candle }) => candle.time)
   for (let i = 0; i < 5; i++) assert.ok(closes.includes(iso(minute + i * minuteMs)), `minute ${i}`)
+  let leftOut = 0
   for (const updates of Map.groupBy(seen, ({ candle }) => candle.epoch).values()) {
-    const revisions = updates.map(({ revision }) => revision)
-    assert.deepEqual(
-      revisions,
-      revisions.toSorted((a, b) => a - b),
-    )
+    const steps = updates.slice(1).map(({ revision }, i) => revision - (updates[i]?.revision ?? 0))
+    assert.ok(steps.every((step) => step > 0))
+    leftOut += steps.filter((step) => step > 1).length
   }
+  assert.ok(leftOut > 0, 'some are left out')
 })

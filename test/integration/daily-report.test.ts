@@ -249,3 +249,15 @@ test('a scheduled report is queued once for its time, and made up for later it h
   assert.match(result?.text ?? '', /BTC-USD\).* of Tuesday, 11 March 2025/)
   assert.equal(result?.failures[0]?.symbol, 'NOPE')
 })
+
+test('while the source is away there is no report made of old prices', async () => {
+  nowMs += 3_600_000
+  const end = yahoo.fault('chart', { status: 503 })
+  const { data } = await post<{ enqueueDailyReport: { job: { id: string } } }>(
+    app.api,
+    `mutation { enqueueDailyReport(input: { symbols: ["MSFT", "^GSPC"], maxAttempts: 1 }) {
+       ... on EnqueuePayload { job { id } } } }`,
+  )
+  assert.equal((await ended(data?.enqueueDailyReport.job.id ?? '')).state, 'FAILED')
+  end()
+})

@@ -4,14 +4,14 @@ import { after, before, test } from 'node:test'
 import type pg from 'pg'
 import { FinstageError } from '../../src/domain/errors.ts'
 import { changeOf, type Job } from '../../src/domain/job.ts'
-import { JobService } from '../../src/jobs/job-service.ts'
+import { type JobNews, JobService } from '../../src/jobs/job-service.ts'
 import { createPool } from '../../src/platform/pool.ts'
 import { JobStore } from '../../src/store/job-store.ts'
 import type { Bus, Topic, Topics } from '../../src/stream/bus.ts'
 import { PostgresBus } from '../../src/stream/postgres-bus.ts'
 import { eventually, inTime } from '../support/client.ts'
 import { silentLog } from '../support/log.ts'
-import { owner, startQueue, type TestQueue, testTask, untilAborted } from '../support/queue.ts'
+import { jobsOf, owner, startQueue, type TestQueue, testTask, untilAborted } from '../support/queue.ts'
 
 /** Where the jobs run. */
 let worker: TestQueue
@@ -76,11 +76,11 @@ async function gated(input: Record<string, unknown> = {}, of = owner) {
 }
 
 /** What a stream gives, as it comes. */
-function reading(updates: AsyncIterableIterator<Job> | null) {
+function reading(updates: AsyncIterableIterator<JobNews> | null) {
   assert.ok(updates)
   const seen: Job[] = []
   const read = async (): Promise<void> => {
-    for await (const job of updates) seen.push(job)
+    for await (const job of jobsOf(updates)) seen.push(job)
   }
   const completed = read()
   return {
@@ -306,7 +306,7 @@ test('who reads slowly is spared old progress, but no state', async () => {
   assert.equal(told.seen.length, 2 * perAttempt + whole.length, 'each was told to who keeps up')
   for (const slow of [one, all]) {
     const seen: Job[] = []
-    for await (const job of slow) {
+    for await (const job of jobsOf(slow)) {
       seen.push(job)
       if (job.state === 'SUCCEEDED') break
     }
@@ -396,6 +396,6 @@ test('a job that waits and is put off again and again is told of once', async ()
   }
   await worker.jobs.cancel(id, owner)
   const states: string[] = []
-  for await (const { state } of updates) states.push(state)
+  for await (const { state } of jobsOf(updates)) states.push(state)
   assert.deepEqual(states, ['QUEUED', 'CANCELLED'])
 })

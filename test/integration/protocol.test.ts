@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { readFileSync } from 'node:fs'
 import { after, test } from 'node:test'
+import { createClient } from 'graphql-ws'
 import { WebSocket } from 'ws'
 import { parseConfig } from '../../src/app/config.ts'
 import { startApp } from '../support/app.ts'
@@ -10,7 +11,7 @@ import { createTestDatabase } from '../support/database.ts'
 const page = readFileSync(new URL('../../docs/protocol.md', import.meta.url), 'utf8')
 const database = await createTestDatabase()
 const settings = { DATABASE_URL: database.url, MARKET_SOURCE: 'simulated', CONNECTION_INIT_SECONDS: '1' }
-const app = await startApp({ ...settings, MAX_CONNECTIONS: '1' })
+const app = await startApp({ ...settings, MAX_CONNECTIONS: '1', MAX_SUBSCRIPTIONS_PER_CONNECTION: '1' })
 after(async () => {
   await app.stop()
   await database[Symbol.asyncDispose]()
@@ -66,6 +67,19 @@ test('one connection more than there may be is closed with 1013, and a place tha
   first.close()
   await nobody()
   assert.equal(await closeCode({ messages: [init, init] }), 4429)
+})
+
+test('a subscription more than may be open is refused with LIMIT_EXCEEDED in its place, and the others go on', async () => {
+  await nobody()
+  const client = createClient({ url: `${app.api.replace('http', 'ws')}/graphql`, retryAttempts: 0 })
+  const first = client.iterate({ query })
+  await inTime(first.next(), 'a price')
+  await assert.rejects(
+    client.iterate({ query }).next(),
+    ([error]: { extensions: { code: string } }[]) => error?.extensions.code === 'LIMIT_EXCEEDED',
+  )
+  assert.ok((await inTime(first.next(), 'another price')).value.data)
+  await client.dispose()
 })
 
 test('the page on the protocol tells of every code that is closed with, and what the limits are', () => {

@@ -48,7 +48,7 @@ export const candleAt = (iso: string, price: number, fields: Partial<Candle> = {
 /** What the source tells of these candles. */
 export const seriesOf = (nodes: readonly Candle[], fields: Partial<CandleSeries> = {}): CandleSeries => ({
   ...{ symbol: 'AAPL', interval: 'MINUTE_1', adjustment: 'SPLITS', source: 'YAHOO', stale: false, receivedAtMs: 0 },
-  ...{ extendedHours: false, isGone: false },
+  ...{ extendedHours: false, failure: null },
   ...{ excluded: 0, hasEarlier: true, sessions: newYork, nodes, earlier: [], isWhole: false },
   ...fields,
 })

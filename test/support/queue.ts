@@ -1,9 +1,10 @@
 import type pg from 'pg'
 import { Registry } from 'prom-client'
 import { z } from 'zod'
+import { FinstageError } from '../../src/domain/errors.ts'
 import { type EnqueueRequest, hasEnded, type Job, type JobKind } from '../../src/domain/job.ts'
 import { defineTask, type Task, type TaskContext, type TaskDefaults } from '../../src/jobs/define-task.ts'
-import { JobService } from '../../src/jobs/job-service.ts'
+import { type JobNews, JobService } from '../../src/jobs/job-service.ts'
 import { JobRunner } from '../../src/jobs/runner.ts'
 import type { Schedule } from '../../src/jobs/schedule.ts'
 import { createPatientPool } from '../../src/platform/pool.ts'
@@ -74,7 +75,7 @@ export async function startQueue(options: QueueOptions): Promise<TestQueue> {
     const seen: Job[] = []
     const updates = await jobs.follow(id, (await job(id)).owner)
     const read = async (): Promise<void> => {
-      for await (const update of updates ?? []) seen.push(update)
+      if (updates) for await (const update of jobsOf(updates)) seen.push(update)
     }
     await inTime(read(), `the end of a job that is ${(await job(id)).state}`)
     return seen
@@ -124,6 +125,14 @@ export function testTask(
 }
 
 /** Rejects when the signal is aborted, as work does that heeds it. */
+/** What a follower is told; throws what its stream has ended with. */
+export async function* jobsOf(news: AsyncIterable<JobNews>): AsyncGenerator<Job> {
+  for await (const each of news) {
+    if (each instanceof FinstageError) throw each
+    yield each
+  }
+}
+
 export const untilAborted = (signal: AbortSignal): Promise<never> =>
   new Promise((_, reject) => {
     if (signal.aborted) reject(signal.reason)

@@ -101,7 +101,11 @@ test('a browser that asks for a page gets it, everything else is an operation', 
   }
 })
 
-test('every example operation is valid, and the page opens with them', () => {
+test('every example operation is valid and fits into the editor, and the page opens with them', () => {
+  assert.deepEqual(
+    exampleOperations.split('\n').filter((line) => line.length > 58),
+    [],
+  )
   const document = parse(exampleOperations)
   assert.deepEqual(validate(schema, document), [])
   const names = document.definitions.map((definition) => 'name' in definition && definition.name?.value)

@@ -35,7 +35,7 @@ async function report(untilMs: number | null, { nowMs, closes, findings }: World
       const newest = (Math.ceil(end / daySeconds) - 1) * daySeconds
       const nodes = [2, 1, 0].map((ago) => day(newest - ago * daySeconds))
       const sessions = { timezone: 'UTC', opens: 0, closes }
-      return [{ source: 'YAHOO', sessions, nodes, hasEarlier: true, stale: false, isGone: false }]
+      return [{ source: 'YAHOO', sessions, nodes, hasEarlier: true, stale: false, failure: null }]
     },
     listings: async () => new Map(),
   }

@@ -20,7 +20,7 @@ function marketOf(answer: (Pick<CandleSeries, 'nodes' | 'hasEarlier'> & Partial<
   const asked: CandleRequest[] = []
   const candles = async (requests: readonly CandleRequest[]): Promise<unknown[]> => {
     asked.push(...requests)
-    const usual = { source: 'SIMULATED', sessions, stale: false, isGone: false }
+    const usual = { source: 'SIMULATED', sessions, stale: false, failure: null }
     return [answer instanceof Error ? answer : { ...usual, ...answer }]
   }
   return { asked, market: { candles } as unknown as MarketService }
@@ -54,10 +54,11 @@ test('what the market fails with is passed on', async () => {
 })
 
 test('nothing is found in candles that may have gaps, as the source could not be asked or no longer knows the symbol', async () => {
-  const { market: away } = marketOf({ nodes: days, hasEarlier: true, stale: true })
-  await assert.rejects(findingsInput(away, 'AAPL', 'DAY_1', null), { code: 'SOURCE_UNAVAILABLE' })
-  const { market: gone } = marketOf({ nodes: days, hasEarlier: true, stale: true, isGone: true })
-  await assert.rejects(findingsInput(gone, 'AAPL', 'DAY_1', null), { code: 'SYMBOL_NOT_FOUND' })
+  for (const code of ['SOURCE_RATE_LIMITED', 'SYMBOL_NOT_FOUND'] as const) {
+    const failure = new FinstageError(code, 'why', { retryAfterSeconds: 90 })
+    const { market } = marketOf({ nodes: days, hasEarlier: true, stale: true, failure })
+    await assert.rejects(findingsInput(market, 'AAPL', 'DAY_1', null), failure)
+  }
 })
 
 test('findings come from a thread as they would from here, fail as they would, and end with an abort', async (t) => {

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { maxCandles } from '../../../src/domain/candle.ts'
 import type { CandleUpdateKind } from '../../../src/domain/candle-update.ts'
+import { FinstageError } from '../../../src/domain/errors.ts'
 import { LiveCandleSubscription } from '../../../src/market/live-candle-subscription.ts'
 import { type CandleUpdate, candleUpdate } from '../../../src/market/live-candle-update.ts'
 import { candleAt, roundTheClock, seriesOf } from '../../support/live-candles.ts'
@@ -14,8 +15,10 @@ function update(kind: CandleUpdateKind, minute: number, revision: number): Candl
   return candleUpdate({ kind, candle, revision, pricedMs: 0, history: [], index: 0 }, now, 0)
 }
 
-const shown = ({ kind, candle, revision }: CandleUpdate): string =>
-  `${kind} ${(candle.epoch - start.epoch) / 60} r${revision}`
+function shown(update: CandleUpdate | FinstageError): string {
+  if (update instanceof FinstageError) return update.code
+  return `${update.kind} ${(update.candle.epoch - start.epoch) / 60} r${update.revision}`
+}
 
 async function read(subscription: LiveCandleSubscription, count: number): Promise<string[]> {
   const seen: string[] = []
@@ -63,12 +66,12 @@ test('a slow reader loses updates that a later one of the same candle tells too,
   )
 })
 
-test('what waits for a reader who is gone stays bounded: once no new subscription could make it good, this one ends', async () => {
+test('what waits for a reader who is gone stays bounded: beyond what a new subscription could begin with it ends, and says so', async () => {
   const subscription = new LiveCandleSubscription([], () => {})
   for (let minute = 0; minute < 2 * maxCandles; minute++) subscription.push(update('CLOSE', minute, 1))
   const seen = await read(subscription, Number.POSITIVE_INFINITY)
   assert.ok(seen.length > maxCandles && seen.length < 2 * maxCandles, `${seen.length}`)
-  assert.deepEqual(seen.slice(0, 2), ['CLOSE 0 r1', 'CLOSE 1 r1'])
+  assert.deepEqual([...seen.slice(0, 2), seen.at(-1)], ['CLOSE 0 r1', 'CLOSE 1 r1', 'LIMIT_EXCEEDED'])
 })
 
 test('a reader may leave while snapshots are left, and while it waits', async () => {

@@ -103,11 +103,14 @@ const shown = ({ kind, revision, candle: { epoch, open, high, low, close, volume
   `${kind} ${new Date(epoch * 1000).toISOString().slice(11, 16)} r${revision} ${open} ${high} ${low} ${close} ${volume}`
 
 /** What has come so far. */
-function reader(updates: AsyncIterableIterator<CandleUpdate>) {
+function reader(updates: AsyncIterableIterator<CandleUpdate | FinstageError>) {
   const seen: CandleUpdate[] = []
   let hasEnded = false
   const reading = (async () => {
-    for await (const update of updates) seen.push(update)
+    for await (const update of updates) {
+      if (update instanceof FinstageError) throw update
+      seen.push(update)
+    }
     hasEnded = true
   })()
   return {

@@ -30,7 +30,7 @@ function marketOf(history: readonly Candle[]) {
     const begin = first === -1 ? history.length : first
     const start = Math.max(begin, last === null ? 0 : history.length - last)
     return {
-      ...{ symbol, interval, adjustment, source: 'SIMULATED', extendedHours: false, stale: false, isGone: false },
+      ...{ symbol, interval, adjustment, source: 'SIMULATED', extendedHours: false, stale: false, failure: null },
       ...{
         receivedAtMs: 0,
         excluded: 0,

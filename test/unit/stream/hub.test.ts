@@ -4,20 +4,11 @@ import { setImmediate as nextTurn } from 'node:timers/promises'
 import { Registry } from 'prom-client'
 import { type ErrorCode, FinstageError } from '../../../src/domain/errors.ts'
 import type { FeedUpdate, PriceCursor, PriceUpdate } from '../../../src/domain/price-update.ts'
-import type { Quote } from '../../../src/domain/quote.ts'
 import type { WatchAnnouncement } from '../../../src/stream/bus.ts'
 import { PriceHub } from '../../../src/stream/hub.ts'
 import { LocalBus } from '../../../src/stream/local-bus.ts'
-import type { PriceOrder } from '../../../src/stream/price-subscription.ts'
-
-function quoteOf(symbol: string, price: number): Quote {
-  const none = { previousClose: null, change: null, changePercent: null, open: null, dayHigh: null, dayLow: null }
-  const unsaid = { volume: null, bid: null, ask: null, marketCap: null, fiftyTwoWeekHigh: null, fiftyTwoWeekLow: null }
-  return {
-    ...{ ...none, ...unsaid, symbol, price, currency: 'USD', marketState: 'REGULAR', timeMs: 0 },
-    ...{ regularPrice: null, source: 'SIMULATED', receivedAtMs: 0, delayMinutes: null, stale: false },
-  }
-}
+import type { PriceOrder, PriceSubscription } from '../../../src/stream/price-subscription.ts'
+import { feedUpdateOf, shown } from '../../support/prices.ts'
 
 /** A started hub on a bus of its own, on a mocked clock. */
 function open(t: TestContext) {
@@ -37,7 +28,7 @@ function open(t: TestContext) {
     /** Announcements since the last look. */
     announced: () => announcements.splice(0).map(({ event, symbols }) => `${event} ${symbols.join(' ')}`),
     price: (symbol: string, seq: number, { run = 'r', kind = 'TICK' as FeedUpdate['kind'] } = {}) =>
-      bus.publish('price', { kind, run, seq, quote: quoteOf(symbol, seq) }),
+      bus.publish('price', feedUpdateOf(symbol, seq, { kind, run })),
     fail: (symbol: string, code: ErrorCode, run = 'r') =>
       bus.publish('priceFailure', { symbol, run, code, message: `no ${symbol}`, details: { symbol } }),
     pass: (ms: number) => {
@@ -48,14 +39,29 @@ function open(t: TestContext) {
   }
 }
 
-type Stream = AsyncIterableIterator<PriceUpdate>
+/** A reader that has begun to read. */
+interface Stream {
+  next(): Promise<IteratorResult<PriceUpdate>>
+  return(): Promise<unknown>
+}
+
+async function reading(begun: Promise<PriceSubscription>): Promise<Stream> {
+  const subscription = await begun
+  let first: Promise<IteratorResult<PriceUpdate>> | undefined = subscription.next()
+  return {
+    next() {
+      const next = first ?? subscription.next()
+      first = undefined
+      return next
+    },
+    return: () => subscription.return(),
+  }
+}
 
 const order = (symbols: readonly string[], after: readonly PriceCursor[] = [], throttleMs = 0): PriceOrder => ({
   ...{ symbols, throttleMs },
   after: new Map(after.map((cursor) => [cursor.symbol, cursor])),
 })
-
-const shown = ({ kind, seq, quote }: PriceUpdate): string => `${kind} ${quote.symbol} ${seq}`
 
 async function next(stream: Stream, count = 1): Promise<string[]> {
   const updates: string[] = []
@@ -87,7 +93,7 @@ async function refusal(promise: Promise<unknown>): Promise<FinstageError> {
 
 test('a subscription begins when every symbol has a first price, told as SNAPSHOT, and goes on from there', async (t) => {
   const { hub, price } = open(t)
-  const begun = hub.subscribe(order(['A', 'B']))
+  const begun = reading(hub.subscribe(order(['A', 'B'])))
   price('A', 4)
   price('A', 5)
   assert.equal(await stateOf(begun), 'pending')
@@ -100,12 +106,12 @@ test('a subscription begins when every symbol has a first price, told as SNAPSHO
 
 test('who subscribes to a symbol that is watched already has its price at once, sent out now', async (t) => {
   const { hub, price, pass, announced } = open(t)
-  const first = hub.subscribe(order(['A']))
+  const first = reading(hub.subscribe(order(['A'])))
   price('A', 1)
   await first
   announced()
   pass(700)
-  const stream = await hub.subscribe(order(['A']))
+  const stream = await reading(hub.subscribe(order(['A'])))
   const { value } = await stream.next()
   assert.equal(shown(value), 'SNAPSHOT A 1')
   assert.equal(value.publishedAtMs, 1700)
@@ -114,7 +120,7 @@ test('who subscribes to a symbol that is watched already has its price at once, 
 
 test('a symbol asked for twice in one subscription is told once', async (t) => {
   const { hub, price, announced } = open(t)
-  const begun = hub.subscribe(order(['A', 'B', 'A']))
+  const begun = reading(hub.subscribe(order(['A', 'B', 'A'])))
   assert.deepEqual(announced(), ['added A B'])
   for (const seq of [1, 2]) for (const symbol of ['A', 'B']) price(symbol, seq)
   const stream = await begun
@@ -124,11 +130,15 @@ test('a symbol asked for twice in one subscription is told once', async (t) => {
 
 test('what is published of a symbol reaches those who watch it, each in full, and nobody else', async (t) => {
   const { hub, price, metric } = open(t)
-  const begun = [hub.subscribe(order(['A'])), hub.subscribe(order(['A', 'B'])), hub.subscribe(order(['B']))]
+  const begun = [
+    reading(hub.subscribe(order(['A']))),
+    reading(hub.subscribe(order(['A', 'B']))),
+    reading(hub.subscribe(order(['B']))),
+  ]
   price('A', 1)
   price('B', 1)
   price('C', 1)
-  const [a, both, b] = (await Promise.all(begun)) as unknown as [Stream, Stream, Stream]
+  const [a, both, b] = (await Promise.all(begun)) as [Stream, Stream, Stream]
   price('A', 2)
   price('B', 2)
   price('A', 3)
@@ -140,7 +150,7 @@ test('what is published of a symbol reaches those who watch it, each in full, an
 
 test('an update that was seen, or is older, is not told again; another run begins anew with a SNAPSHOT', async (t) => {
   const { hub, price } = open(t)
-  const begun = hub.subscribe(order(['A']))
+  const begun = reading(hub.subscribe(order(['A'])))
   price('A', 5)
   const stream = await begun
   price('A', 5)
@@ -150,13 +160,13 @@ test('an update that was seen, or is older, is not told again; another run begin
   price('A', 2, { run: 's' })
   price('A', 1, { run: 's' })
   assert.deepEqual(await next(stream, 3), ['SNAPSHOT A 5', 'SNAPSHOT A 1', 'TICK A 2'])
-  const late = await hub.subscribe(order(['A']))
+  const late = await reading(hub.subscribe(order(['A'])))
   assert.deepEqual(await next(late), ['SNAPSHOT A 2'])
 })
 
 test('a symbol that cannot be served refuses the subscription with its own error, and leaves nothing', async (t) => {
   const { hub, price, fail, pass, announced, metric } = open(t)
-  const begun = hub.subscribe(order(['A', 'NOPE']))
+  const begun = reading(hub.subscribe(order(['A', 'NOPE'])))
   price('A', 1)
   fail('NOPE', 'SYMBOL_NOT_FOUND')
   const { code, message, details } = await refusal(begun)
@@ -169,8 +179,8 @@ test('a symbol that cannot be served refuses the subscription with its own error
 
 test('a refusal does no harm to subscriptions that share its other symbols', async (t) => {
   const { hub, price, fail, announced } = open(t)
-  const good = hub.subscribe(order(['A']))
-  const bad = hub.subscribe(order(['A', 'NOPE']))
+  const good = reading(hub.subscribe(order(['A'])))
+  const bad = reading(hub.subscribe(order(['A', 'NOPE'])))
   fail('NOPE', 'SYMBOL_NOT_FOUND')
   await refusal(bad)
   assert.deepEqual(announced(), ['added A', 'added NOPE', 'dropped NOPE'])
@@ -180,7 +190,7 @@ test('a refusal does no harm to subscriptions that share its other symbols', asy
 
 test('all who wait for a symbol that cannot be served are refused', async (t) => {
   const { hub, fail, announced } = open(t)
-  const begun = [hub.subscribe(order(['NOPE'])), hub.subscribe(order(['NOPE']))]
+  const begun = [reading(hub.subscribe(order(['NOPE']))), reading(hub.subscribe(order(['NOPE'])))]
   fail('NOPE', 'SYMBOL_NOT_FOUND')
   for (const each of begun) assert.equal((await refusal(each)).code, 'SYMBOL_NOT_FOUND')
   assert.deepEqual(announced(), ['added NOPE', 'dropped NOPE'])
@@ -188,7 +198,7 @@ test('all who wait for a symbol that cannot be served are refused', async (t) =>
 
 test('a failure of a symbol whose price is known does no harm to those who watch it', async (t) => {
   const { hub, price, fail } = open(t)
-  const begun = hub.subscribe(order(['A']))
+  const begun = reading(hub.subscribe(order(['A'])))
   price('A', 1)
   const stream = await begun
   fail('A', 'SOURCE_UNAVAILABLE')
@@ -198,7 +208,7 @@ test('a failure of a symbol whose price is known does no harm to those who watch
 
 test('where no feed answers within 10 s it is SOURCE_UNAVAILABLE, which names the symbol, and nothing is left', async (t) => {
   const { hub, price, pass, announced, metric } = open(t)
-  const begun = hub.subscribe(order(['A', 'B']))
+  const begun = reading(hub.subscribe(order(['A', 'B'])))
   price('A', 1)
   pass(9999)
   assert.equal(await stateOf(begun), 'pending')
@@ -209,7 +219,7 @@ test('where no feed answers within 10 s it is SOURCE_UNAVAILABLE, which names th
   assert.equal(await metric('finstage_price_subscriptions'), 0)
   pass(10_000)
   assert.equal(await metric('finstage_watched_symbols'), 0)
-  const again = hub.subscribe(order(['B']))
+  const again = reading(hub.subscribe(order(['B'])))
   price('B', 1)
   assert.deepEqual(await next(await again), ['SNAPSHOT B 1'])
 })
@@ -218,10 +228,10 @@ test('a subscription that was refused leaves no timer behind, nor does one that 
   const { hub, price, fail } = open(t)
   const started = t.mock.method(globalThis, 'setTimeout')
   const cleared = t.mock.method(globalThis, 'clearTimeout')
-  const refused = hub.subscribe(order(['A', 'B', 'NOPE']))
+  const refused = reading(hub.subscribe(order(['A', 'B', 'NOPE'])))
   fail('NOPE', 'SYMBOL_NOT_FOUND')
   await refusal(refused)
-  const begun = hub.subscribe(order(['A']))
+  const begun = reading(hub.subscribe(order(['A'])))
   price('A', 1)
   await begun
   const left = new Set(started.mock.calls.map((call) => call.result))
@@ -235,12 +245,12 @@ test('a subscription that was refused leaves no timer behind, nor does one that 
 
 test('a symbol is dropped ten seconds after the last of its subscribers has left, not before', async (t) => {
   const { hub, price, pass, announced, metric } = open(t)
-  const begun = [hub.subscribe(order(['A', 'B'])), hub.subscribe(order(['B', 'C']))]
+  const begun = [reading(hub.subscribe(order(['A', 'B']))), reading(hub.subscribe(order(['B', 'C'])))]
   for (const symbol of ['A', 'B', 'C']) price(symbol, 1)
-  const [first, second] = (await Promise.all(begun)) as unknown as [Stream, Stream]
+  const [first, second] = (await Promise.all(begun)) as [Stream, Stream]
   assert.deepEqual(announced(), ['added A B', 'added C'])
-  await first.return?.()
-  await first.return?.()
+  await first.return()
+  await first.return()
   pass(9999)
   assert.deepEqual(announced(), ['held A B C'])
   pass(1)
@@ -250,7 +260,7 @@ test('a symbol is dropped ten seconds after the last of its subscribers has left
   )
   price('B', 2)
   assert.deepEqual(await next(second, 3), ['SNAPSHOT B 1', 'SNAPSHOT C 1', 'TICK B 2'])
-  await second.return?.()
+  await second.return()
   pass(10_000)
   assert.deepEqual(announced().slice(-2), ['dropped B', 'dropped C'])
   assert.equal(await metric('finstage_price_subscriptions'), 0)
@@ -259,12 +269,12 @@ test('a symbol is dropped ten seconds after the last of its subscribers has left
 
 test('who comes back within ten seconds finds the symbol watched still, and it is not dropped under them', async (t) => {
   const { hub, price, pass, announced } = open(t)
-  const begun = hub.subscribe(order(['A']))
+  const begun = reading(hub.subscribe(order(['A'])))
   price('A', 1)
   await (await begun).return()
   pass(9000)
   price('A', 2)
-  const back = await hub.subscribe(order(['A'], [{ symbol: 'A', run: 'r', seq: 1 }]))
+  const back = await reading(hub.subscribe(order(['A'], [{ symbol: 'A', run: 'r', seq: 1 }])))
   pass(20_000)
   price('A', 3)
   assert.deepEqual(await next(back, 2), ['TICK A 2', 'TICK A 3'])
@@ -273,7 +283,7 @@ test('who comes back within ten seconds finds the symbol watched still, and it i
 
 test('after a cursor what was missed is replayed, without gap or repeat, then goes on', async (t) => {
   const { hub, price } = open(t)
-  const begun = hub.subscribe(order(['A', 'B']))
+  const begun = reading(hub.subscribe(order(['A', 'B'])))
   price('B', 1)
   for (let seq = 1; seq <= 5; seq++) price('A', seq)
   await begun
@@ -281,7 +291,7 @@ test('after a cursor what was missed is replayed, without gap or repeat, then go
     { symbol: 'A', run: 'r', seq: 2 },
     { symbol: 'B', run: 'r', seq: 1 },
   ]
-  const back = await hub.subscribe(order(['A', 'B'], cursors))
+  const back = await reading(hub.subscribe(order(['A', 'B'], cursors)))
   price('A', 6)
   price('B', 2)
   assert.deepEqual(await next(back, 5), ['TICK A 3', 'TICK A 4', 'TICK A 5', 'TICK A 6', 'TICK B 2'])
@@ -289,12 +299,12 @@ test('after a cursor what was missed is replayed, without gap or repeat, then go
 
 test('where what was missed is no longer held, or was of another run, a SNAPSHOT says so', async (t) => {
   const { hub, price } = open(t)
-  const begun = hub.subscribe(order(['A']))
+  const begun = reading(hub.subscribe(order(['A'])))
   for (let seq = 1; seq <= 1010; seq++) price('A', seq)
   await begun
-  const tooOld = await hub.subscribe(order(['A'], [{ symbol: 'A', run: 'r', seq: 9 }]))
-  const held = await hub.subscribe(order(['A'], [{ symbol: 'A', run: 'r', seq: 10 }]))
-  const other = await hub.subscribe(order(['A'], [{ symbol: 'A', run: 'q', seq: 1009 }]))
+  const tooOld = await reading(hub.subscribe(order(['A'], [{ symbol: 'A', run: 'r', seq: 9 }])))
+  const held = await reading(hub.subscribe(order(['A'], [{ symbol: 'A', run: 'r', seq: 10 }])))
+  const other = await reading(hub.subscribe(order(['A'], [{ symbol: 'A', run: 'q', seq: 1009 }])))
   price('A', 1011)
   assert.deepEqual(await next(tooOld, 2), ['SNAPSHOT A 1010', 'TICK A 1011'])
   assert.deepEqual(
@@ -303,13 +313,13 @@ test('where what was missed is no longer held, or was of another run, a SNAPSHOT
   )
   assert.deepEqual(await next(other, 2), ['SNAPSHOT A 1010', 'TICK A 1011'])
   price('A', 1, { run: 's' })
-  const afterRestart = await hub.subscribe(order(['A'], [{ symbol: 'A', run: 'r', seq: 1011 }]))
+  const afterRestart = await reading(hub.subscribe(order(['A'], [{ symbol: 'A', run: 'r', seq: 1011 }])))
   assert.deepEqual(await next(afterRestart), ['SNAPSHOT A 1'])
 })
 
 test('a leader that begins during an outage has the last known price told as stale, once, and goes on from there', async (t) => {
   const { hub, price, fail } = open(t)
-  const begun = hub.subscribe(order(['A']))
+  const begun = reading(hub.subscribe(order(['A'])))
   price('A', 3)
   const stream = await begun
   fail('A', 'SOURCE_UNAVAILABLE', 's')
@@ -329,7 +339,7 @@ test('a leader that begins during an outage has the last known price told as sta
 
 test('with throttleMs the first price comes at once, then the newest of each window', async (t) => {
   const { hub, price, pass } = open(t)
-  const begun = hub.subscribe(order(['A', 'B'], [], 1000))
+  const begun = reading(hub.subscribe(order(['A', 'B'], [], 1000)))
   price('A', 1)
   price('B', 1)
   const stream = await begun
@@ -349,12 +359,12 @@ test('with throttleMs the first price comes at once, then the newest of each win
 
 test('one who waits for a first price keeps a symbol that its last reader leaves', async (t) => {
   const { hub, price, announced } = open(t)
-  const begun = hub.subscribe(order(['A']))
+  const begun = reading(hub.subscribe(order(['A'])))
   price('A', 1)
   const first = await begun
-  const second = hub.subscribe(order(['A', 'B']))
+  const second = reading(hub.subscribe(order(['A', 'B'])))
   announced()
-  await first.return?.()
+  await first.return()
   assert.deepEqual(announced(), [])
   price('B', 1)
   assert.deepEqual(await next(await second, 2), ['SNAPSHOT A 1', 'SNAPSHOT B 1'])
@@ -362,13 +372,13 @@ test('one who waits for a first price keeps a symbol that its last reader leaves
 
 test('a symbol that was dropped is announced anew and starts from its next price', async (t) => {
   const { hub, price, pass, announced } = open(t)
-  const first = hub.subscribe(order(['A']))
+  const first = reading(hub.subscribe(order(['A'])))
   price('A', 7)
-  await (await first).return?.()
+  await (await first).return()
   pass(10_000)
   price('A', 8)
   announced()
-  const second = hub.subscribe(order(['A']))
+  const second = reading(hub.subscribe(order(['A'])))
   assert.deepEqual(announced(), ['added A'])
   assert.equal(await stateOf(second), 'pending')
   price('A', 1)
@@ -379,7 +389,7 @@ test('what is watched is announced every 5 s, and at once to a feed that begins 
   const { hub, bus, pass, announced } = open(t)
   pass(5000)
   assert.deepEqual(announced(), [])
-  hub.subscribe(order(['A', 'B'])).catch(() => {})
+  reading(hub.subscribe(order(['A', 'B']))).catch(() => {})
   announced()
   bus.publish('feedStarted', { run: 's' })
   assert.deepEqual(announced(), ['held A B'])
@@ -393,7 +403,7 @@ test('an announcement names its node, and no more than 200 symbols', async (t) =
   const { hub, bus, announcements } = open(t)
   const other = new PriceHub({ bus, registry: new Registry() })
   const symbols = Array.from({ length: 450 }, (_, i) => `S${i}`)
-  hub.subscribe(order(symbols)).catch(() => {})
+  reading(hub.subscribe(order(symbols))).catch(() => {})
   other.subscribe(order(['A'])).catch(() => {})
   assert.deepEqual(
     announcements.map((announcement) => announcement.symbols.length),
@@ -410,15 +420,15 @@ test('an announcement names its node, and no more than 200 symbols', async (t) =
 
 test('stop ends every subscription, announces that nothing is watched any more, and then all is silent', async (t) => {
   const { hub, price, pass, announced, metric } = open(t)
-  const begun = [hub.subscribe(order(['A'])), hub.subscribe(order(['A']))]
+  const begun = [reading(hub.subscribe(order(['A']))), reading(hub.subscribe(order(['A'])))]
   price('A', 1)
-  const [first, second] = (await Promise.all(begun)) as unknown as [Stream, Stream]
-  await next(first)
+  const [first, second] = (await Promise.all(begun)) as [Stream, Stream]
+  for (const stream of [first, second]) await next(stream)
   const pending = first.next()
   hub.stop()
   assert.equal((await pending).done, true)
   assert.equal((await second.next()).done, true)
-  assert.deepEqual(announced(), ['added A'])
+  assert.deepEqual(announced(), ['added A', 'dropped A'])
   price('A', 2)
   pass(20_000)
   hub.stop()
@@ -428,7 +438,7 @@ test('stop ends every subscription, announces that nothing is watched any more, 
 
 test('stop does not leave those hanging who wait for a first price', async (t) => {
   const { hub, pass } = open(t)
-  const begun = hub.subscribe(order(['A']))
+  const begun = reading(hub.subscribe(order(['A'])))
   hub.stop()
   const state = await stateOf(begun)
   pass(10_000)
@@ -445,7 +455,7 @@ test('stop before start and start twice do no harm, and a hub that was stopped c
   hub.stop()
   hub.start()
   t.after(() => hub.stop())
-  const begun = hub.subscribe(order(['A']))
+  const begun = reading(hub.subscribe(order(['A'])))
   price('A', 1)
   const stream = await begun
   price('A', 2)

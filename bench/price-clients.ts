@@ -1,0 +1,92 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+import { PriceSocket } from './price-socket.ts'
+import { PriceTally, TickClock } from './price-tally.ts'
+
+const stepMs = 10
+/** Of 127.0.0.0/8, in turns: each has its own ports. */
+const localAddresses = 4
+
+export interface PriceClientsOptions {
+  readonly url: string
+  /** Taken in turns. */
+  readonly symbols: readonly string[]
+  /** At which the server is told to tick for each symbol: tells when each `seq` was due. */
+  readonly ticksPerSecond: number
+  /** All subscriptions bear one name, for servers that know only one. */
+  readonly sharesId: boolean
+  /** Beside those of the load client, for longer messages. */
+  readonly moreFields?: readonly string[]
+}
+
+/** The subscribers of one load client. Ends the process where one of them is sent what is wrong. */
+export class PriceClients {
+  readonly tally: PriceTally
+  /** Those that have got a first price and are open. */
+  readonly served = new Set<PriceSocket>()
+  readonly clocks: readonly TickClock[]
+  readonly #options: PriceClientsOptions
+  readonly #url: URL
+  readonly #all = new Set<PriceSocket>()
+  #opened = 0
+
+  constructor(options: PriceClientsOptions) {
+    this.#options = options
+    this.#url = new URL(options.url)
+    this.tally = new PriceTally(options.moreFields)
+    this.clocks = options.symbols.map(() => new TickClock(options.ticksPerSecond))
+  }
+
+  /** Numbers that were left out, of all that are served. */
+  get missing(): number {
+    return [...this.served].reduce((sum, { missing }) => sum + missing, 0)
+  }
+
+  open(onServed: (socket: PriceSocket) => void = () => {}): void {
+    const { symbols, sharesId } = this.#options
+    const index = this.#opened++
+    const which = index % symbols.length
+    const socket = new PriceSocket({
+      ...{ url: this.#url, tally: this.tally, localAddress: `127.0.0.${1 + (index % localAddresses)}` },
+      ...{ symbol: symbols[which] as string, clock: this.clocks[which] as TickClock },
+      // As long as the names that clients give, which are UUIDs.
+      id: String(sharesId ? 0 : index).padStart(36, '0'),
+      onServed: (socket) => {
+        this.served.add(socket)
+        onServed(socket)
+      },
+      onClosed: (socket) => {
+        this.served.delete(socket)
+        this.#all.delete(socket)
+      },
+      onWrong: fail,
+    })
+    this.#all.add(socket)
+  }
+
+  /** Whatever a timer is good for. */
+  async openEvenly(count: number, overMs: number, onServed?: (socket: PriceSocket) => void): Promise<void> {
+    const startedMs = performance.now()
+    for (let opened = 0; opened < count; ) {
+      const due = Math.min(count, Math.ceil((count * (performance.now() - startedMs + stepMs)) / overMs))
+      for (; opened < due; opened++) this.open(onServed)
+      await sleep(stepMs)
+    }
+  }
+
+  /** Resolves when all that were opened are served or closed, or at last when the time is up. */
+  async allServed(timeoutMs: number): Promise<void> {
+    const byMs = performance.now() + timeoutMs
+    while (this.served.size < this.#all.size && performance.now() < byMs) await sleep(stepMs)
+  }
+
+  destroyAll(): void {
+    for (const socket of this.#all) socket.destroy()
+    this.#all.clear()
+    this.served.clear()
+  }
+}
+
+function fail(error: unknown): never {
+  process.stderr.write(`${error instanceof Error ? error.message : String(error)}\n`)
+  process.exit(1)
+}

@@ -1,0 +1,189 @@
+import { connect, type Socket } from 'node:net'
+import type { PriceTally, Reader, TickClock } from './price-tally.ts'
+
+/** Room before what is read for what the last read left over: one message at most. */
+const restBytes = 64 * 1024
+const readBytes = 256 * 1024
+/** Of all sockets: what is in it is dealt with before another one reads. */
+const shared = Buffer.allocUnsafeSlow(restBytes + readBytes)
+const readInto = shared.subarray(restBytes)
+
+const opcodes = { text: 1, close: 8, ping: 9, pong: 10 } as const
+const isFinal = 0x80
+const isMasked = 0x80
+const headEnd = '\r\n\r\n'
+
+export interface PriceSocketOptions {
+  /** Of GraphQL: http://127.0.0.1:4000/graphql */
+  readonly url: URL
+  /** One of this machine's own, 127.0.0.0/8: each has its own ports. */
+  readonly localAddress: string
+  readonly symbol: string
+  readonly clock: TickClock
+  /** The name of the subscription. */
+  readonly id: string
+  readonly tally: PriceTally
+  /** Its first price is there. */
+  readonly onServed: (socket: PriceSocket) => void
+  /** However it ended; not after destroy(). */
+  readonly onClosed: (socket: PriceSocket) => void
+  /** Something was wrong with what came. */
+  readonly onWrong: (error: unknown) => void
+}
+
+/**
+ * One subscriber of one symbol's prices over graphql-transport-ws, on a bare TCP socket: only what a load client needs of
+ * RFC 6455. All sockets read into one buffer, so that a message costs no allocation.
+ */
+export class PriceSocket implements Reader {
+  readonly id: string
+  readonly symbol: string
+  readonly clock: TickClock
+  seq: number | null = null
+  missing = 0
+  readonly #options: PriceSocketOptions
+  readonly #tally: PriceTally
+  readonly #socket: Socket
+  #isUpgraded = false
+  #isDestroyed = false
+  /** The beginning of a message whose end has not come yet. */
+  #rest: Buffer | null = null
+
+  constructor(options: PriceSocketOptions) {
+    const { url, localAddress, symbol, clock, id, tally } = options
+    this.id = id
+    this.symbol = symbol
+    this.clock = clock
+    this.#options = options
+    this.#tally = tally
+    this.#socket = connect({
+      ...{ host: url.hostname, port: Number(url.port), localAddress, noDelay: true },
+      onread: {
+        buffer: readInto,
+        callback: (length) => {
+          this.#read(length)
+          return true
+        },
+      },
+    })
+    this.#socket.once('connect', () => this.#socket.write(upgradeOf(url)))
+    // 'close' follows.
+    this.#socket.on('error', () => {})
+    this.#socket.once('close', () => {
+      if (!this.#isDestroyed) options.onClosed(this)
+    })
+  }
+
+  /** Reads nothing more, and keeps the connection. */
+  stall(): void {
+    this.#socket.pause()
+  }
+
+  goOn(): void {
+    this.#socket.resume()
+  }
+
+  destroy(): void {
+    this.#isDestroyed = true
+    this.#socket.destroy()
+  }
+
+  #read(length: number): void {
+    if (this.#isDestroyed) return
+    let at = restBytes
+    if (this.#rest) {
+      at -= this.#rest.length
+      this.#rest.copy(shared, at)
+      this.#rest = null
+    }
+    const end = restBytes + length
+    try {
+      if (!this.#isUpgraded) at = this.#upgraded(at, end)
+      if (this.#isUpgraded) at = this.#frames(at, end)
+      if (end - at > restBytes) throw new Error('a message of more than 64 KiB')
+      if (at < end) this.#rest = Buffer.from(shared.subarray(at, end))
+    } catch (error) {
+      this.#options.onWrong(error)
+    }
+  }
+
+  /** Returns the place behind the answer's head; the one it was given where that is not all there. */
+  #upgraded(at: number, end: number): number {
+    const headLength = shared.subarray(at, end).indexOf(headEnd)
+    if (headLength < 0) return at
+    const head = shared.toString('latin1', at, at + headLength)
+    if (!head.startsWith('HTTP/1.1 101 ')) throw new Error(`no WebSocket: ${head}`)
+    this.#isUpgraded = true
+    this.#send('{"type":"connection_init"}')
+    return at + headLength + headEnd.length
+  }
+
+  /** Returns the place behind the last whole frame. */
+  #frames(start: number, end: number): number {
+    let at = start
+    this.#tally.began()
+    while (at + 2 <= end) {
+      const first = shared[at] as number
+      let length = shared[at + 1] as number
+      let from = at + 2
+      if (length === 126) {
+        if (at + 4 > end) break
+        length = ((shared[at + 2] as number) << 8) | (shared[at + 3] as number)
+        from = at + 4
+      } else if (length > 126) throw new Error('a message of more than 64 KiB, or a masked one')
+      const to = from + length
+      if (to > end) break
+      this.#frame(first, from, to)
+      at = to
+    }
+    return at
+  }
+
+  #frame(first: number, from: number, to: number): void {
+    const isServed = this.seq !== null
+    if (first === (isFinal | opcodes.text)) {
+      if (!this.#tally.take(shared, from, to, this)) this.#control(shared.toString('utf8', from, to))
+      else if (!isServed) this.#options.onServed(this)
+    } else if (first === (isFinal | opcodes.ping)) this.#write(opcodes.pong, shared.subarray(from, to))
+    else if (first !== (isFinal | opcodes.close)) throw new Error(`a frame that begins with ${first}`)
+  }
+
+  #control(text: string): void {
+    const { type } = JSON.parse(text) as { type: string }
+    if (type === 'connection_ack') this.#subscribe()
+    else if (type === 'ping') this.#send('{"type":"pong"}')
+    else throw new Error(`a wrong message: ${text}`)
+  }
+
+  #subscribe(): void {
+    const query = `subscription { priceUpdates(symbols: [${JSON.stringify(this.symbol)}]) { ${this.#tally.fields} } }`
+    this.#send(JSON.stringify({ id: this.id, type: 'subscribe', payload: { query } }))
+  }
+
+  #send(text: string): void {
+    this.#write(opcodes.text, Buffer.from(text))
+  }
+
+  /** Masked with zeros, which change nothing: a client has to mask, a server does not ask with what. */
+  #write(opcode: number, payload: Uint8Array): void {
+    const head =
+      payload.length < 126
+        ? [isFinal | opcode, isMasked | payload.length]
+        : [isFinal | opcode, isMasked | 126, payload.length >>> 8, payload.length & 0xff]
+    this.#socket.write(Buffer.concat([Buffer.from([...head, 0, 0, 0, 0]), payload]))
+  }
+}
+
+function upgradeOf({ host, pathname }: URL): string {
+  const key = 'dGhlIHNhbXBsZSBub25jZQ=='
+  const lines = [
+    `GET ${pathname} HTTP/1.1`,
+    `host: ${host}`,
+    'connection: Upgrade',
+    'upgrade: websocket',
+    'sec-websocket-version: 13',
+    `sec-websocket-key: ${key}`,
+    'sec-websocket-protocol: graphql-transport-ws',
+  ]
+  return lines.join('\r\n') + headEnd
+}

@@ -1,0 +1,49 @@
+import type { ExecutionResult } from 'graphql'
+
+/**
+ * One operation of a client, from its subscribe message on, in the place where graphql-ws keeps the stream of its events: so it
+ * is told when the client completes the operation or goes away, also before there is a stream. What is then still under way
+ * never settles: graphql-ws would take it for that of a later operation to which the client has given the same id.
+ */
+export class ClientOperation implements AsyncIterableIterator<ExecutionResult> {
+  #events: AsyncIterator<ExecutionResult> | undefined
+  #isDropped = false
+
+  get isDropped(): boolean {
+    return this.#isDropped
+  }
+
+  /** Its events; they are ended with it. */
+  async attach(events: AsyncIterator<ExecutionResult>): Promise<void> {
+    this.#events = events
+    if (this.#isDropped) await events.return?.()
+  }
+
+  /** What was waited for, where it is still wanted. */
+  async unlessDropped<T>(promise: Promise<T>): Promise<T> {
+    const value = await promise
+    return this.#isDropped ? new Promise<never>(() => {}) : value
+  }
+
+  next(): Promise<IteratorResult<ExecutionResult>> {
+    if (!this.#events) throw new Error('the operation has no events yet')
+    return this.unlessDropped(this.#events.next())
+  }
+
+  async return(): Promise<IteratorResult<ExecutionResult>> {
+    if (!this.#isDropped) {
+      this.#isDropped = true
+      await this.#events?.return?.()
+    }
+    return { value: undefined, done: true }
+  }
+
+  async throw(error: unknown): Promise<IteratorResult<ExecutionResult>> {
+    await this.return()
+    throw error
+  }
+
+  [Symbol.asyncIterator](): this {
+    return this
+  }
+}

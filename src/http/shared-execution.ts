@@ -1,0 +1,136 @@
+import {
+  type ExecutionArgs,
+  type ExecutionResult,
+  executeSubscriptionEvent,
+  type GraphQLError,
+  parse,
+  type ValidatedSubscriptionArgs,
+  validateSubscriptionArgs,
+} from 'graphql'
+import { LRUCache } from 'lru-cache'
+import type { PriceUpdate } from '../domain/price-update.ts'
+import type { Rendered } from './socket-writer.ts'
+
+/** Of what was executed, how much is kept for readers who come to it late, in bytes. */
+const maxKept = 16 * 1024 * 1024
+/** What an entry takes beside its payload, about. */
+const bytesPerEntry = 300
+
+export interface SharedExecutionOptions {
+  readonly mask: (error: unknown) => GraphQLError
+  /** An update was executed. */
+  readonly executed: () => void
+}
+
+/** An update as it is shown, or will be. */
+interface Shown {
+  readonly update: PriceUpdate
+  rendered: RenderedEvent | Promise<RenderedEvent>
+}
+
+interface RenderedEvent extends Rendered {
+  /** Its errors name places in the document as one client wrote it. */
+  readonly hasErrors: boolean
+}
+
+/** The newest price of each symbol as each execution shows it, for readers who catch up: bounded over all of them. */
+export class RenderedPrices {
+  readonly #events = new LRUCache<string, RenderedEvent>({
+    maxSize: maxKept,
+    sizeCalculation: ({ payload }) => payload.length + bytesPerEntry,
+  })
+  #executions = 0
+
+  /** Each execution has a name of its own. */
+  nextName(): number {
+    return this.#executions++
+  }
+
+  get(execution: number, update: PriceUpdate): RenderedEvent | undefined {
+    const event = this.#events.get(`${execution} ${update.quote.symbol}`)
+    return event?.update === update ? event : undefined
+  }
+
+  set(execution: number, event: RenderedEvent): void {
+    this.#events.set(`${execution} ${event.update.quote.symbol}`, event)
+  }
+}
+
+/** Executes price updates for all clients whose subscriptions show them alike, each once. */
+export class SharedExecution {
+  /** The document as the client wrote it that came first. */
+  readonly source: string
+  readonly #args: ValidatedSubscriptionArgs
+  readonly #given: ExecutionArgs
+  readonly #options: SharedExecutionOptions
+  readonly #kept: RenderedPrices
+  readonly #name: number
+  #last: Shown | undefined
+  /** An update whose errors were located in another client's document. */
+  #lastElsewhere: (Shown & { readonly source: string }) | undefined
+
+  constructor(args: ExecutionArgs, options: SharedExecutionOptions, kept: RenderedPrices) {
+    this.source = args.document.loc?.source.body ?? ''
+    this.#given = args
+    this.#args = validated(args)
+    this.#options = options
+    this.#kept = kept
+    this.#name = kept.nextName()
+  }
+
+  /** The update as it is shown to a client that has written the document so. Never rejects. */
+  rendered(update: PriceUpdate, source: string): Rendered | Promise<Rendered> {
+    const rendered = this.#rendered(update)
+    if (source === this.source) return rendered
+    if (rendered instanceof Promise) return rendered.then((event) => this.#locatedIn(source, event))
+    return this.#locatedIn(source, rendered)
+  }
+
+  #rendered(update: PriceUpdate): RenderedEvent | Promise<RenderedEvent> {
+    if (this.#last?.update === update) return this.#last.rendered
+    const known = this.#kept.get(this.#name, update)
+    if (known) return known
+    const shown: Shown = { update, rendered: this.#execute(this.#args, update) }
+    this.#last = shown
+    if (!(shown.rendered instanceof Promise)) {
+      this.#kept.set(this.#name, shown.rendered)
+      return shown.rendered
+    }
+    return shown.rendered.then((event) => {
+      shown.rendered = event
+      this.#kept.set(this.#name, event)
+      return event
+    })
+  }
+
+  /** Errors say where in the document they are. */
+  #locatedIn(source: string, event: RenderedEvent): RenderedEvent | Promise<RenderedEvent> {
+    if (!event.hasErrors) return event
+    const last = this.#lastElsewhere
+    if (last?.update === event.update && last.source === source) return last.rendered
+    const rendered = this.#execute(validated({ ...this.#given, document: parse(source) }), event.update)
+    this.#lastElsewhere = { update: event.update, source, rendered }
+    return rendered
+  }
+
+  #execute(args: ValidatedSubscriptionArgs, update: PriceUpdate): RenderedEvent | Promise<RenderedEvent> {
+    this.#options.executed()
+    const result = executeSubscriptionEvent({ ...args, rootValue: update })
+    if (!(result instanceof Promise)) return this.#render(update, result)
+    return result.then(
+      (result) => this.#render(update, result),
+      (error: unknown) => this.#render(update, { errors: [error as GraphQLError] }),
+    )
+  }
+
+  #render(update: PriceUpdate, { errors, ...result }: ExecutionResult): RenderedEvent {
+    const shown = errors ? { ...result, errors: errors.map((error) => this.#options.mask(error).toJSON()) } : result
+    return { update, payload: Buffer.from(`${JSON.stringify(shown)}}`), hasErrors: errors !== undefined }
+  }
+}
+
+function validated(args: ExecutionArgs): ValidatedSubscriptionArgs {
+  const found = validateSubscriptionArgs(args)
+  if (!('schema' in found)) throw new Error('what was executed before cannot be executed again')
+  return found
+}

@@ -1,0 +1,69 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { SocketLimits } from '../../../src/http/websocket-limits.ts'
+
+const limits = (maxSockets: number, maxSocketsPerAddress: number): SocketLimits =>
+  new SocketLimits({ maxSockets, maxSocketsPerAddress })
+
+test('as many sockets as are allowed in all, and one more when one has gone', () => {
+  const open = limits(2, 10)
+  const giveBack = open.take('192.0.2.1')
+  open.take('192.0.2.2')
+  assert.equal(open.full('192.0.2.3'), 'sockets')
+  assert.equal(open.count, 2)
+  giveBack()
+  assert.equal(open.full('192.0.2.3'), null)
+  assert.equal(open.count, 1)
+})
+
+test('as many sockets as are allowed from one address, whatever others have', () => {
+  const open = limits(100, 2)
+  const places = [open.take('192.0.2.1'), open.take('192.0.2.1'), open.take('192.0.2.2')]
+  assert.equal(open.full('192.0.2.1'), 'sockets_of_address')
+  assert.equal(open.full('192.0.2.2'), null)
+  for (const giveBack of places) giveBack()
+  assert.equal(open.full('192.0.2.1'), null)
+  assert.equal(open.count, 0)
+})
+
+for (const address of ['127.0.0.1', '127.9.9.9', '::1', '::ffff:127.0.0.1', undefined]) {
+  test(`${address ?? 'a socket that has no address any more'} counts in all only`, () => {
+    const open = limits(3, 1)
+    for (let i = 0; i < 3; i++) {
+      assert.equal(open.full(address), null)
+      open.take(address)
+    }
+    assert.equal(open.full(address), 'sockets')
+  })
+}
+
+const same = [
+  ['an IPv4 address, also where it comes by IPv6', '192.0.2.1', '::ffff:192.0.2.1'],
+  ['a network of 64 bits, whoever is in it', '2001:db8:0:1::1', '2001:db8:0:1:ffff:ffff:ffff:ffff'],
+  ['the same, written with zeros left out', '2001:db8::1', '2001:db8:0:0:5::'],
+  ['the same, with the zeros at its end', 'fe80::1%eth0', 'fe80::2'],
+  ['a network that ends in an IPv4 address', '64:ff9b::192.0.2.1', '64:ff9b::c633:6401'],
+] as const
+
+for (const [what, one, other] of same) {
+  test(`one address is ${what}`, () => {
+    const open = limits(100, 1)
+    open.take(one)
+    assert.equal(open.full(other), 'sockets_of_address')
+  })
+}
+
+const different = [
+  ['192.0.2.1', '192.0.2.2'],
+  ['2001:db8:0:1::1', '2001:db8:0:2::1'],
+  ['2001:db8:1::', '2001:db8::1'],
+  ['::1:0:0:0:0', '::2:0:0:0:0'],
+] as const
+
+for (const [one, other] of different) {
+  test(`${one} and ${other} are two`, () => {
+    const open = limits(100, 1)
+    open.take(one)
+    assert.equal(open.full(other), null)
+  })
+}
