@@ -1,6 +1,6 @@
 import type { HttpFigures, HttpLoad } from './http-load.ts'
 import { boundBy, quiet } from './machine.ts'
-import { runLoad, type Server, type ServerName, startServer } from './processes.ts'
+import { isInstalled, runLoad, type Server, type ServerName, startServer } from './processes.ts'
 import { fixed, median, table, whole } from './table.ts'
 
 const connections = 64
@@ -10,9 +10,10 @@ const roundMs = 3000
 const query = '{ quote(symbol:"AAPL") { symbol price } }'
 const expected = String.raw`^\{"data":\{"quote":\{"symbol":"AAPL","price":\d+(\.\d+)?\}\}\}$`
 
-/** Quotes a second, round by round in turns, both servers running throughout. */
+/** Quotes a second, round by round in turns, all servers running throughout. */
 export async function measureHttp(directory: string, progress: (text: string) => void): Promise<string> {
-  const names: ServerName[] = ['Finstage', 'stock Yoga']
+  const names: ServerName[] = ['Finstage', 'stock Yoga', 'node:http']
+  if (isInstalled('Mercurius')) names.splice(2, 0, 'Mercurius')
   const runs: { name: ServerName; server: Server; figures: HttpFigures[] }[] = []
   for (const name of names) runs.push({ name, server: await startServer(name, 1, directory), figures: [] })
   for (const { server } of runs) await once(server, warmUpMs)
@@ -26,7 +27,7 @@ export async function measureHttp(directory: string, progress: (text: string) =>
   }
   for (const { server } of runs) await server.stop()
   const rates = (figures: readonly HttpFigures[]): number[] => figures.map((figure) => figure.requestsPerSecond)
-  const baseline = median(rates(runs[1]?.figures ?? []))
+  const rateOf = (wanted: ServerName): number => median(rates(runs.find(({ name }) => name === wanted)?.figures ?? []))
   const rows = runs.map(({ name, figures }) => {
     const of = (pick: (figure: HttpFigures) => number): number => median(figures.map(pick))
     const rate = median(rates(figures))
@@ -35,7 +36,8 @@ export async function measureHttp(directory: string, progress: (text: string) =>
     return [
       name,
       whole(rate),
-      fixed(rate / baseline, 2),
+      fixed(rate / rateOf('stock Yoga'), 2),
+      fixed(rate / rateOf('Mercurius'), 2),
       range,
       fixed(
         of(({ p50Ms }) => p50Ms),
@@ -52,11 +54,12 @@ export async function measureHttp(directory: string, progress: (text: string) =>
       boundBy(cpu),
     ]
   })
-  const head = ['server', 'quotes/s', '÷ stock', 'range', 'p50 ms', 'p99 ms', 'server µs CPU/quote']
+  const head = ['server', 'quotes/s', '÷ stock', '÷ Mercurius', 'range', 'p50 ms', 'p99 ms', 'server µs CPU/quote']
   return [
     '## Quotes over HTTP',
     '',
     `\`${query}\` by POST, ${connections} connections that each ask again when they have their answer; every answer is checked.`,
+    'Mercurius compiles queries, too. node:http reads the body and writes a constant: what no server in Node goes past.',
     `Medians of ${rounds} rounds of ${roundMs / 1000} s in turns, after ${warmUpMs / 1000} s of warm-up each.`,
     '',
     table([...head, 'server CPU', 'client CPU', 'others’ CPU, most', 'bound by'], rows),

@@ -21,7 +21,7 @@ export interface Server {
   stop(): Promise<void>
 }
 
-export type ServerName = 'Finstage' | 'stock Yoga' | 'Mercurius' | 'ws.send' | 'ws, batches of frames'
+export type ServerName = 'Finstage' | 'stock Yoga' | 'Mercurius' | 'node:http' | 'ws.send' | 'ws, batches of frames'
 
 /** null: any. */
 export type Core = 0 | 1 | null
@@ -35,6 +35,7 @@ const peers = join(import.meta.dirname, 'peers')
 const references: Record<Exclude<ServerName, 'Finstage'>, [file: string, ...args: string[]]> = {
   'stock Yoga': ['stock-yoga.ts'],
   Mercurius: ['peers/mercurius.mjs'],
+  'node:http': ['raw-http.ts'],
   'ws.send': ['raw-ws.ts', 'send'],
   'ws, batches of frames': ['raw-ws.ts', 'batch'],
 }
