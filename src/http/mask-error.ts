@@ -1,4 +1,4 @@
-import { GraphQLError } from 'graphql'
+import { GraphQLError, type GraphQLFormattedError } from 'graphql'
 import { type ErrorCode, errorCodes, FinstageError } from '../domain/errors.ts'
 import type { Logger } from '../platform/logger.ts'
 
@@ -26,6 +26,13 @@ export function maskError(error: unknown, log: Logger): GraphQLError {
     ...place,
     extensions: { code: 'INTERNAL', unexpected: true },
   })
+}
+
+/** A masked error as it is sent: without what it tells Yoga, which leaves that out itself where it sends. */
+export function shownError(error: GraphQLError): GraphQLFormattedError {
+  const shown = error.toJSON()
+  const { unexpected, ...extensions } = shown.extensions ?? {}
+  return { ...shown, extensions }
 }
 
 /** The code that a client sees of an error. */

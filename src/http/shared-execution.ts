@@ -9,6 +9,7 @@ import {
 } from 'graphql'
 import { LRUCache } from 'lru-cache'
 import type { PriceUpdate } from '../domain/price-update.ts'
+import { shownError } from './mask-error.ts'
 import type { Rendered } from './socket-writer.ts'
 
 /** Of what was executed, how much is kept for readers who come to it late, in bytes. */
@@ -124,7 +125,7 @@ export class SharedExecution {
   }
 
   #render(update: PriceUpdate, { errors, ...result }: ExecutionResult): RenderedEvent {
-    const shown = errors ? { ...result, errors: errors.map((error) => this.#options.mask(error).toJSON()) } : result
+    const shown = errors ? { ...result, errors: errors.map((error) => shownError(this.#options.mask(error))) } : result
     return { update, payload: Buffer.from(`${JSON.stringify(shown)}}`), hasErrors: errors !== undefined }
   }
 }

@@ -1,9 +1,10 @@
 import type { IncomingMessage, Server } from 'node:http'
-import type { ExecutionResult } from 'graphql'
+import type { ExecutionResult, FormattedExecutionResult } from 'graphql'
 import { type Context, handleProtocols, makeServer } from 'graphql-ws'
 import { type WebSocket, WebSocketServer } from 'ws'
 import type { Logger } from '../platform/logger.ts'
 import { type GraphQLHandler, graphqlPath } from './graphql.ts'
+import { shownError } from './mask-error.ts'
 import { WriteSchedule } from './socket-writer.ts'
 import { closeCodes, WebSocketConnection } from './websocket-connection.ts'
 import { SocketLimits, type WebSocketLimits } from './websocket-limits.ts'
@@ -70,6 +71,7 @@ export class WebSocketTransport {
       execute: (args) => operations.execute(args as Args),
       subscribe: (args) => operations.subscribe(args as Args),
       onNext,
+      onError: (_client, _id, _payload, errors) => errors.map(shownError),
     })
     this.#pings = setInterval(() => this.#ping(), 1000).unref()
   }
@@ -137,14 +139,16 @@ export class WebSocketTransport {
   }
 }
 
-/** A stream that may not leave anything out has told all, and at last that its reader is too slow: what one may not miss is missed. */
+/** How a result is sent. One that says of a stream which may leave nothing out that its reader was too slow is the last. */
 function onNext(
   { extra: connection }: Context<never, WebSocketConnection>,
   _id: string,
   _payload: unknown,
   _args: unknown,
-  { errors }: { readonly errors?: ExecutionResult['errors'] | undefined },
-): void {
-  const isTooSlow = errors?.some(({ path, extensions }) => path?.length === 1 && extensions.code === 'LIMIT_EXCEEDED')
+  { errors, ...result }: { readonly errors?: ExecutionResult['errors'] | undefined },
+): FormattedExecutionResult | undefined {
+  if (!errors) return undefined
+  const isTooSlow = errors.some(({ path, extensions }) => path?.length === 1 && extensions.code === 'LIMIT_EXCEEDED')
   if (isTooSlow) connection.closeWithNextAnswer()
+  return { ...result, errors: errors.map(shownError) }
 }
