@@ -53,8 +53,8 @@ const instrumentOf = (symbol: string): Listing => ({
 })
 
 /** The part of the market that instruments come from. */
-const listingsFrom = (listings: Ports['market']['listings']): Partial<Ports> => ({
-  market: { listings } as Ports['market'],
+const listingFrom = (listing: (symbol: string) => Promise<Listing>): Partial<Ports> => ({
+  market: { listing } as Ports['market'],
 })
 
 for (const [what, code, misbehave] of [
@@ -204,19 +204,11 @@ function overSse(api: string, query: string, variables: object, signal: AbortSig
 
 test('errors inside shared events are masked and placed as a plain execution does, for each as its document is written', async () => {
   await using server = await startPriceServer({
-    ports: listingsFrom(
-      async (symbols) =>
-        new Map(
-          symbols.map((symbol) => [
-            symbol,
-            symbol === 'OWN'
-              ? new FinstageError('SOURCE_UNAVAILABLE', 'away', { symbol })
-              : symbol === 'BUG'
-                ? new Error('secret')
-                : instrumentOf(symbol),
-          ]),
-        ),
-    ),
+    ports: listingFrom(async (symbol) => {
+      if (symbol === 'OWN') throw new FinstageError('SOURCE_UNAVAILABLE', 'away', { symbol })
+      if (symbol === 'BUG') throw new Error('secret')
+      return instrumentOf(symbol)
+    }),
   })
   const documents = [
     watchWithInstrument,
@@ -247,10 +239,10 @@ test('errors inside shared events are masked and placed as a plain execution doe
 test('a selection that has to wait keeps the order, and every update of a burst of 32', async () => {
   let delay = 0
   await using server = await startPriceServer({
-    ports: listingsFrom(async (symbols) => {
+    ports: listingFrom(async (symbol) => {
       // Those asked for first are answered last.
       for (let turns = 50 - (delay++ % 50); turns > 0; turns--) await nextTurn()
-      return new Map(symbols.map((symbol) => [symbol, instrumentOf(symbol)]))
+      return instrumentOf(symbol)
     }),
   })
   const track = new PriceTrack()
@@ -270,9 +262,9 @@ test('a selection that has to wait keeps the order, and every update of a burst 
 test('a reader that is behind when what it waited for has come gets the newest, in order', async () => {
   let gate: PromiseWithResolvers<void> | undefined
   await using server = await startPriceServer({
-    ports: listingsFrom(async (symbols) => {
+    ports: listingFrom(async (symbol) => {
       await gate?.promise
-      return new Map(symbols.map((symbol) => [symbol, instrumentOf(symbol)]))
+      return instrumentOf(symbol)
     }),
   })
   const symbols = ['A', 'B', 'C']
