@@ -232,18 +232,22 @@ async function live(house: House, scenario: Scenario): Promise<void> {
   scenario.heal(yahoo)
   list(yahoo, 'KNOWN', 101)
   list(yahoo, 'NEW', 7)
-  await eventually(async () => {
-    pass(2000)
-    const [quotes, series] = await Promise.all([
-      askQuotes(house, 'KNOWN', 'NEW'),
-      Promise.all(['KNOWN', 'NEW'].map((symbol) => askCandles(house, symbol))),
-    ])
-    const prices = [
-      { price: 101, stale: false },
-      { price: 7, stale: false },
-    ]
-    return series.every(isFresh) && isDeepStrictEqual(quotes, prices)
-  }, 'fresh data, once the fault is gone')
+  await eventually(
+    async () => {
+      pass(2000)
+      const [quotes, series] = await Promise.all([
+        askQuotes(house, 'KNOWN', 'NEW'),
+        Promise.all(['KNOWN', 'NEW'].map((symbol) => askCandles(house, symbol))),
+      ])
+      const prices = [
+        { price: 101, stale: false },
+        { price: 7, stale: false },
+      ]
+      return series.every(isFresh) && isDeepStrictEqual(quotes, prices)
+    },
+    'fresh data, once the fault is gone',
+    40_000,
+  )
   for (const endpoint of ['quote', 'chart', 'crumb']) {
     assert.equal(await metric(app.metrics, 'finstage_source_breaker_state', `endpoint="${endpoint}"`), 0, endpoint)
   }

@@ -96,11 +96,15 @@ export function inTime<T>(promise: Promise<T>, what: string): Promise<T> {
   return Promise.race([promise, late]).finally(() => clearTimeout(timer))
 }
 
-/** Waits until a condition holds; rejects after 15 s. */
-export async function eventually(holds: () => boolean | Promise<boolean>, what: string): Promise<void> {
-  const deadline = Date.now() + patienceMs
+/** Waits until a condition holds; rejects when the time is over. */
+export async function eventually(
+  holds: () => boolean | Promise<boolean>,
+  what: string,
+  withinMs = patienceMs,
+): Promise<void> {
+  const deadline = Date.now() + withinMs
   while (!(await holds())) {
-    if (Date.now() > deadline) throw new Error(`${what}: not within ${patienceMs / 1000} s`)
+    if (Date.now() > deadline) throw new Error(`${what}: not within ${withinMs / 1000} s`)
     await new Promise((resolve) => setTimeout(resolve, 20))
   }
 }

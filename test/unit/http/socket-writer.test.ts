@@ -233,7 +233,7 @@ test('a message on a quiet socket leaves at once, and what follows within five m
   assert.deepEqual(texts, ['s:1', 's:2', 's:3', 's:4', 's:5'], 'each in a frame of its own')
 })
 
-test('while half the time goes into writing, quiet sockets gather too; after that they do not', async (t) => {
+test('while half the time goes into writing, quiet sockets gather too, and for longer; after that they do not', async (t) => {
   const { schedule, writer, pass, spend, messages } = await onMockedClock(t)
   const stream = new TestStream('s')
   const write = (ms: number): void => {
@@ -245,7 +245,9 @@ test('while half the time goes into writing, quiet sockets gather too; after tha
   write(40)
   writer.send(stream, rendered('1'))
   assert.deepEqual(messages(), [])
-  pass(5)
+  pass(19)
+  assert.deepEqual(messages(), [])
+  pass(1)
   assert.deepEqual(messages(), [1])
   pass(60)
   writer.send(stream, rendered('2'))

@@ -29,8 +29,14 @@ test('who asks to follow jobs that do not exist, or can not be read, leaves noth
     return process.memoryUsage().heapUsed
   }
   await bytes()
-  const before = await bytes()
-  assert.ok((await bytes()) - before < 300_000)
+  // The heap moves by itself; what is left behind would be there each time.
+  const grown: number[] = []
+  for (let before = await bytes(); grown.length < 3; ) {
+    const now = await bytes()
+    grown.push(now - before)
+    before = now
+  }
+  assert.ok(Math.min(...grown) < 300_000, grown.join())
 })
 
 const jobOf = (id: string, revision: number, changed: Partial<Job> = {}): Job => ({
