@@ -4,9 +4,9 @@ import { isInstalled, runLoad, type Server, type ServerName, startServer } from 
 import { fixed, median, table, whole } from './table.ts'
 
 const connections = 64
-const warmUpMs = 4000
-const rounds = 3
-const roundMs = 3000
+const warmUpMs = 8000
+const rounds = 5
+const roundMs = 2000
 const query = '{ quote(symbol:"AAPL") { symbol price } }'
 const expected = String.raw`^\{"data":\{"quote":\{"symbol":"AAPL","price":\d+(\.\d+)?\}\}\}$`
 
