@@ -20,9 +20,9 @@ export class ClientOperation implements AsyncIterableIterator<ExecutionResult> {
   }
 
   /** What was waited for, where it is still wanted. */
-  async unlessDropped<T>(promise: Promise<T>): Promise<T> {
-    const value = await promise
-    return this.#isDropped ? new Promise<never>(() => {}) : value
+  unlessDropped<T>(promise: Promise<T>): Promise<T> {
+    // An async function would keep four objects more for as long as it waits, which is as long as a shared subscription lasts.
+    return promise.then((value) => (this.#isDropped ? new Promise<never>(() => {}) : value))
   }
 
   next(): Promise<IteratorResult<ExecutionResult>> {

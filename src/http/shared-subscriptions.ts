@@ -1,6 +1,7 @@
 import type { ExecutionArgs, ExecutionResult } from 'graphql'
 import type { PriceUpdate } from '../domain/price-update.ts'
 import type { PriceSink, PriceSubscription } from '../stream/price-subscription.ts'
+import { keptBytes } from './kept-bytes.ts'
 import { RenderedPrices, SharedExecution, type SharedExecutionOptions } from './shared-execution.ts'
 import type { SharedOperation } from './shared-operations.ts'
 import type { Rendered, SocketWriter, Stream } from './socket-writer.ts'
@@ -21,7 +22,10 @@ export interface Joining {
   readonly id: string
 }
 
+const done = { value: undefined, done: true } as const
+
 interface Group {
+  readonly key: string
   readonly execution: SharedExecution
   members: number
 }
@@ -50,18 +54,22 @@ export class SharedSubscriptions {
     const variables = operation.variables.map((name) => (Object.hasOwn(given, name) ? [given[name]] : []))
     const key = JSON.stringify([operation.text, args.operationName ?? null, variables, viewer])
     const group = this.#groups.get(key) ?? {
+      key,
       execution: new SharedExecution(args, this.#options, this.#rendered),
       members: 0,
     }
     this.#groups.set(key, group)
     group.members += 1
     const source = args.document.loc?.source.body ?? ''
-    const member = new Member({ id, source, execution: group.execution, writer, subscription }, () => {
-      group.members -= 1
-      if (group.members === 0) this.#groups.delete(key)
-    })
+    const member = new Member({ id, source, group, writer, subscription, onEnd: this.#leave })
     subscription.pipe(member)
     return member
+  }
+
+  /** One for all members: there are as many of them as clients. */
+  readonly #leave = (group: Group): void => {
+    group.members -= 1
+    if (group.members === 0) this.#groups.delete(group.key)
   }
 }
 
@@ -69,31 +77,32 @@ interface MemberOptions {
   readonly id: string
   /** The document as the client wrote it. */
   readonly source: string
-  readonly execution: SharedExecution
+  readonly group: Group
   readonly writer: SocketWriter
   readonly subscription: PriceSubscription
+  readonly onEnd: (group: Group) => void
 }
 
 /** One subscription of a client, as what its prices go into, what its writer sends, and what graphql-ws takes for its events. */
 export class Member implements PriceSink, Stream, AsyncIterableIterator<ExecutionResult> {
   readonly prefix: Buffer
   readonly #source: string
-  readonly #execution: SharedExecution
+  readonly #group: Group
   readonly #writer: SocketWriter
   readonly #subscription: PriceSubscription
-  readonly #onEnd: () => void
+  readonly #onEnd: (group: Group) => void
   #state: 'open' | 'returned' | 'ended' = 'open'
-  #tellEnd: (() => void) | undefined
+  #tellEnd: ((result: typeof done) => void) | undefined
   /** Updates that are being executed, and when the last of them, and so all before it, is done. */
   #underWay = 0
   #lastDone: Promise<void> | undefined
   /** One that was under way could not be sent: nor may those that came after it. */
   #isLosing = false
 
-  constructor({ id, source, execution, writer, subscription }: MemberOptions, onEnd: () => void) {
-    this.prefix = Buffer.from(`{"id":${JSON.stringify(id)},"type":"next","payload":`)
-    this.#source = source === execution.source ? execution.source : source
-    this.#execution = execution
+  constructor({ id, source, group, writer, subscription, onEnd }: MemberOptions) {
+    this.prefix = keptBytes(`{"id":${JSON.stringify(id)},"type":"next","payload":`)
+    this.#source = source === group.execution.source ? group.execution.source : source
+    this.#group = group
     this.#writer = writer
     this.#subscription = subscription
     this.#onEnd = onEnd
@@ -105,7 +114,7 @@ export class Member implements PriceSink, Stream, AsyncIterableIterator<Executio
       return false
     }
     if (this.#underWay === maxUnderWay || this.#isLosing) return false
-    const rendered = this.#execution.rendered(update, this.#source)
+    const rendered = this.#group.execution.rendered(update, this.#source)
     if (this.#underWay === 0 && !(rendered instanceof Promise)) this.#writer.send(this, rendered)
     else this.#sendWhenDone(update, rendered)
     return true
@@ -120,15 +129,14 @@ export class Member implements PriceSink, Stream, AsyncIterableIterator<Executio
     if (this.#state === 'returned') this.#writer.drop(this)
     else this.#writer.writeAll()
     this.#state = 'ended'
-    this.#onEnd()
-    this.#tellEnd?.()
+    this.#onEnd(this.#group)
+    this.#tellEnd?.(done)
   }
 
   next(): Promise<IteratorResult<ExecutionResult>> {
-    const done = { value: undefined, done: true } as const
     if (this.#state === 'ended') return Promise.resolve(done)
     return new Promise((resolve) => {
-      this.#tellEnd = () => resolve(done)
+      this.#tellEnd = resolve
     })
   }
 

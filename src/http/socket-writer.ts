@@ -97,7 +97,8 @@ export class SocketWriter {
     this.#line = line
     this.#schedule = schedule
     line.socket.on('drain', () => this.#drained())
-    line.socket.once('close', () => this.#stop())
+    // once() would keep three objects more.
+    line.socket.on('close', () => this.#stop())
   }
 
   /** Whether the reader takes less than it is sent: then nothing may be sent. */

@@ -1,5 +1,6 @@
 import type { Socket } from 'node:net'
 import type { WebSocket } from 'ws'
+import type { Logger } from '../platform/logger.ts'
 import { SocketWriter, type WriteSchedule } from './socket-writer.ts'
 import type { Line } from './standing-readers.ts'
 import type { WebSocketMetrics } from './websocket-metrics.ts'
@@ -11,6 +12,15 @@ export const closeCodes = { goingAway: 1001, tryAgainLater: 1013, tooSlow: 4413,
 const maxUnsent = 1024 * 1024
 const initTimeout = 4408
 
+export interface WebSocketConnectionOptions {
+  readonly webSocket: WebSocket
+  /** What it writes to. */
+  readonly socket: Socket
+  readonly schedule: WriteSchedule
+  readonly metrics: WebSocketMetrics
+  readonly log: Logger
+}
+
 /** One client, as graphql-ws sees it: messages in and out. */
 export class WebSocketConnection implements Line {
   readonly protocol: string
@@ -20,17 +30,18 @@ export class WebSocketConnection implements Line {
   readonly #webSocket: WebSocket
   readonly #schedule: WriteSchedule
   readonly #metrics: WebSocketMetrics
+  readonly #log: Logger
   #writer: SocketWriter | undefined
   #isPingUnanswered = false
   #isLastAnswer = false
 
-  /** `socket` is what the WebSocket writes to. */
-  constructor(webSocket: WebSocket, socket: Socket, schedule: WriteSchedule, metrics: WebSocketMetrics) {
+  constructor({ webSocket, socket, schedule, metrics, log }: WebSocketConnectionOptions) {
     this.protocol = webSocket.protocol
     this.socket = socket
     this.#webSocket = webSocket
     this.#schedule = schedule
     this.#metrics = metrics
+    this.#log = log
     webSocket.on('pong', () => {
       this.#isPingUnanswered = false
     })
@@ -59,7 +70,18 @@ export class WebSocketConnection implements Line {
     })
   }
 
-  close(code: number, reason: string): void {
+  onMessage(take: (text: string) => Promise<void>): void {
+    this.#webSocket.on('message', (message) => {
+      take(String(message)).catch((error: unknown) => {
+        // A message that the protocol does not know, or a fault of ours; a client that has gone is neither.
+        if (!this.isOpen) return
+        this.#log.warn({ err: error }, 'a WebSocket message could not be dealt with')
+        this.close(closeCodes.internalError, 'Internal server error')
+      })
+    })
+  }
+
+  close(code = closeCodes.internalError, reason = ''): void {
     if (code === initTimeout) this.#metrics.refused('init_timeout')
     this.#writer?.writeAll()
     this.#webSocket.close(code, reason)

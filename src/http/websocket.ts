@@ -86,32 +86,19 @@ export class WebSocketTransport {
       return
     }
     const giveBack = this.#limits.take(remoteAddress)
-    const connection = new WebSocketConnection(socket, request.socket, this.#schedule, this.#metrics)
-    const closed = this.#protocol.opened(
-      {
-        protocol: socket.protocol,
-        send: (text) => connection.send(text),
-        close: (code = closeCodes.internalError, reason = '') => connection.close(code, reason),
-        onMessage: (take) => {
-          socket.on('message', (message) => {
-            take(String(message)).catch((error: unknown) => {
-              // A message that the protocol does not know, or a fault of ours; a client that has gone is neither.
-              if (!connection.isOpen) return
-              this.#log.warn({ err: error }, 'a WebSocket message could not be dealt with')
-              connection.close(closeCodes.internalError, 'Internal server error')
-            })
-          })
-        },
-      },
-      connection,
-    )
+    const connection = new WebSocketConnection({
+      ...{ webSocket: socket, socket: request.socket },
+      ...{ schedule: this.#schedule, metrics: this.#metrics, log: this.#log },
+    })
+    const closed = this.#protocol.opened(connection, connection)
     const bucket = this.#buckets[this.#bucketOfNext] as Set<WebSocketConnection>
     this.#bucketOfNext = (this.#bucketOfNext + 1) % this.#buckets.length
     bucket.add(connection)
     socket.on('error', (error: NodeJS.ErrnoException) => {
       if (error.code === 'WS_ERR_UNSUPPORTED_MESSAGE_LENGTH') this.#metrics.refused('message_size')
     })
-    socket.once('close', (code, reason) => {
+    // once() would keep three objects more.
+    socket.on('close', (code, reason) => {
       bucket.delete(connection)
       giveBack()
       void closed(code, String(reason))

@@ -6,7 +6,12 @@ import type { Bus, PriceFailure, WatchAnnouncement } from './bus.ts'
 import { announceIntervalMs } from './demand.ts'
 import { PriceHistory } from './price-history.ts'
 import type { Seat } from './price-seat.ts'
-import { type PriceCounts, type PriceOrder, PriceSubscription } from './price-subscription.ts'
+import {
+  type PriceCounts,
+  type PriceOrder,
+  PriceSubscription,
+  type PriceSubscriptionOptions,
+} from './price-subscription.ts'
 
 /** How long a subscriber waits for the first price of a symbol that nobody watched until now. */
 const firstPriceTimeoutMs = 10_000
@@ -46,6 +51,8 @@ export class PriceHub {
   readonly #lingering = new Set<string>()
   readonly #subscriptions = new Set<PriceSubscription>()
   readonly #counts: PriceCounts = { delivered: 0, conflated: 0 }
+  /** One for all: there are as many subscriptions as clients. */
+  readonly #subscriptionOptions: PriceSubscriptionOptions
   #isStopped = false
   #stops: (() => void)[] = []
 
@@ -54,6 +61,7 @@ export class PriceHub {
     this.#now = options.now ?? Date.now
     const registers = [options.registry]
     const counts = this.#counts
+    this.#subscriptionOptions = { now: this.#now, counts, onEnd: (ended) => this.#remove(ended) }
     const counter = (name: string, help: string, of: keyof PriceCounts): void => {
       new Counter({
         name,
@@ -110,11 +118,7 @@ export class PriceHub {
    * SOURCE_UNAVAILABLE where no feed answers within 10 s.
    */
   async subscribe(order: PriceOrder): Promise<PriceSubscription> {
-    const subscription = new PriceSubscription(order, {
-      now: this.#now,
-      counts: this.#counts,
-      onEnd: (ended) => this.#remove(ended),
-    })
+    const subscription = new PriceSubscription(order, this.#subscriptionOptions)
     const added = this.#add(subscription)
     const firstPrices = Promise.all(subscription.seats.map(({ symbol }) => this.#firstPrice(symbol)))
     // Not before somebody waits: a feed in this process answers at once.
