@@ -39,7 +39,8 @@ export async function runFanOut(
     const figures = await runLoad<FanOutLoad, FanOutFigures>('fan-out-load.ts', {
       ...{ url: server.url, serverPid: server.pid, inspector: server.inspector, sharesId: knowsOneId.has(name) },
       ...timed,
-      durationMs: timed.joinMs + timed.settleMs + timed.measureMs,
+      // Where it takes long until all are served, it is waited for that.
+      durationMs: 60_000 + 2 * timed.joinMs + timed.settleMs + timed.measureMs,
     })
     const death = server.death()
     if (death !== null && name === 'Finstage') throw new Error(`Finstage died: ${death}`)

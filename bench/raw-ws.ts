@@ -10,6 +10,8 @@ import { frameHeaderBytes, writeFrameHeader } from '../src/http/websocket-frame.
 import { type Tick, Ticker } from './ticker.ts'
 
 const batchMs = 10
+/** A subscriber that is so many bytes behind is left out: the client gets none of the server's memory for its slowness. */
+const maxBehind = 4 * 1024 * 1024
 const path = '/graphql'
 const members = new Map<string, Set<WebSocket>>()
 let id = ''
@@ -37,7 +39,10 @@ function gather(tick: Tick): void {
 function flush(): void {
   for (const [symbol, frames] of waiting) {
     const bytes = Buffer.concat(frames)
-    for (const socket of members.get(symbol) ?? []) (socket as unknown as { _socket: Socket })._socket.write(bytes)
+    for (const member of members.get(symbol) ?? []) {
+      const { _socket: socket } = member as unknown as { _socket: Socket }
+      if (socket.writableLength < maxBehind) socket.write(bytes)
+    }
   }
   waiting.clear()
 }
