@@ -1,6 +1,7 @@
 import { type DocumentNode, getOperationAST, type OperationDefinitionNode, type SelectionSetNode } from 'graphql'
 import type { Plugin } from 'graphql-yoga'
-import { Counter, Histogram, type Registry } from 'prom-client'
+import { Counter, type Registry } from 'prom-client'
+import { Histogram, type HistogramSeries } from '../platform/histogram.ts'
 import { durationBuckets } from '../platform/metrics.ts'
 import { codeOf } from './mask-error.ts'
 
@@ -9,6 +10,8 @@ export interface OperationDescription {
   readonly name: string
   readonly kind: string
 }
+
+type Outcome = 'ok' | 'partial' | 'error'
 
 interface RunningOperation {
   /** As performance.now() has it. */
@@ -29,24 +32,27 @@ const unread: OperationDescription = { name: 'none', kind: 'none' }
  * names and aliases that clients choose are without number.
  */
 export class OperationMetrics {
-  readonly #requests: Counter<'operation' | 'kind' | 'outcome'>
   readonly #seconds: Histogram<'operation' | 'kind' | 'outcome'>
+  readonly #series = new WeakMap<OperationDescription, Partial<Record<Outcome, HistogramSeries>>>()
   readonly #errors: Counter<'code'>
 
   constructor(registry: Registry) {
-    const labelNames = ['operation', 'kind', 'outcome'] as const
-    this.#requests = new Counter({
-      name: 'finstage_requests_total',
-      help: 'GraphQL operations that were answered; a subscription counts when it has begun',
-      labelNames,
-      registers: [registry],
-    })
-    this.#seconds = new Histogram({
+    const seconds = new Histogram<'operation' | 'kind' | 'outcome'>({
       name: 'finstage_request_duration_seconds',
       help: 'How long GraphQL operations took to answer; a subscription, to begin',
-      labelNames,
       buckets: durationBuckets,
+      registry,
+    })
+    this.#seconds = seconds
+    new Counter({
+      name: 'finstage_requests_total',
+      help: 'GraphQL operations that were answered; a subscription counts when it has begun',
+      labelNames: ['operation', 'kind', 'outcome'],
       registers: [registry],
+      collect() {
+        this.reset()
+        for (const { labels, count } of seconds.counts()) this.inc(labels, count)
+      },
     })
     this.#errors = new Counter({
       name: 'finstage_request_errors_total',
@@ -57,12 +63,20 @@ export class OperationMetrics {
   }
 
   /** `startedMs` as performance.now() has it; `result` before its errors are masked. */
-  answered({ name, kind }: OperationDescription, startedMs: number, { errors, data }: Result): void {
+  answered(description: OperationDescription, startedMs: number, { errors, data }: Result): void {
     for (const error of errors ?? []) this.#errors.inc({ code: codeOf(error) })
     const outcome = !errors?.length ? 'ok' : data == null || isEmpty(data) ? 'error' : 'partial'
-    const labels = { operation: name, kind, outcome }
-    this.#requests.inc(labels)
-    this.#seconds.observe(labels, (performance.now() - startedMs) / 1000)
+    this.#seriesOf(description, outcome).observe((performance.now() - startedMs) / 1000)
+  }
+
+  #seriesOf(description: OperationDescription, outcome: Outcome): HistogramSeries {
+    const known = this.#series.get(description)
+    const series = known?.[outcome]
+    if (series) return series
+    const { name, kind } = description
+    const first = this.#seconds.series({ operation: name, kind, outcome })
+    this.#series.set(description, { ...known, [outcome]: first })
+    return first
   }
 
   /** Measures what goes through all the steps of the pipeline. */

@@ -7,18 +7,27 @@ import {
   isLeafType,
   isObjectType,
 } from 'graphql'
-import { Histogram, type Registry } from 'prom-client'
+import type { Registry } from 'prom-client'
+import { Histogram, type HistogramSeries } from '../platform/histogram.ts'
 import { durationBuckets } from '../platform/metrics.ts'
 
-/** Under which an operation's context carries the histogram of the server that it runs in. */
-const histogram = Symbol('resolver histogram')
+/** By field. */
+type SeriesOf = (field: MeasuredField) => HistogramSeries
+
+/** Under which an operation's context carries the series of the server that it runs in. */
+const seriesOf = Symbol('resolver durations')
 
 interface MeasuredContext {
-  [histogram]?: Histogram<'type' | 'field'>
+  [seriesOf]?: SeriesOf
+}
+
+interface MeasuredField {
+  readonly type: string
+  readonly field: string
 }
 
 /** Takes an operation's context out of the measurement. */
-export const unmeasured: object = { [histogram]: undefined }
+export const unmeasured: object = { [seriesOf]: undefined }
 
 const wrapped = new WeakSet<GraphQLSchema>()
 
@@ -27,18 +36,25 @@ const wrapped = new WeakSet<GraphQLSchema>()
  * what the context of every operation has to have for it.
  */
 export function measureResolvers(schema: GraphQLSchema, registry: Registry): object {
-  const seconds = new Histogram({
+  const seconds = new Histogram<keyof MeasuredField>({
     name: 'finstage_resolver_duration_seconds',
     help: 'How long resolvers took; of a subscription, until its first value could be waited for',
-    labelNames: ['type', 'field'],
     buckets: durationBuckets,
-    registers: [registry],
+    registry,
   })
+  const known = new Map<MeasuredField, HistogramSeries>()
+  const find: SeriesOf = (field) => {
+    const series = known.get(field)
+    if (series) return series
+    const first = seconds.series({ ...field })
+    known.set(field, first)
+    return first
+  }
   if (!wrapped.has(schema)) {
     wrapped.add(schema)
     wrapResolvers(schema)
   }
-  return { [histogram]: seconds }
+  return { [seriesOf]: find }
 }
 
 function wrapResolvers(schema: GraphQLSchema): void {
@@ -66,11 +82,12 @@ function measured(
   field: GraphQLField<unknown, unknown>,
   resolve: GraphQLFieldResolver<unknown, unknown>,
 ): GraphQLFieldResolver<unknown, unknown> {
-  const labels = { type: type.name, field: field.name }
+  const measuredField = { type: type.name, field: field.name }
   return (source, args, context, info) => {
     const startedMs = performance.now()
     const done = (): void => {
-      ;(context as MeasuredContext)[histogram]?.observe(labels, (performance.now() - startedMs) / 1000)
+      const series = (context as MeasuredContext)[seriesOf]?.(measuredField)
+      series?.observe((performance.now() - startedMs) / 1000)
     }
     try {
       const result: unknown = resolve(source, args, context, info)

@@ -1,9 +1,10 @@
-import { Histogram, type Registry } from 'prom-client'
+import type { Registry } from 'prom-client'
 import type { CandleRequest } from '../domain/candle.ts'
 import type { Dividend, Split } from '../domain/corporate-action.ts'
 import type { InstrumentMatch } from '../domain/instrument.ts'
 import type { Interval } from '../domain/interval.ts'
 import type { Listing } from '../domain/quote.ts'
+import { Histogram, type HistogramSeries } from '../platform/histogram.ts'
 import type { CandleStore, StoredExtent } from '../store/candle-store.ts'
 import { CacheMetrics } from './cache-metrics.ts'
 import { type CandleSeries, CandleService } from './candle-service.ts'
@@ -29,7 +30,8 @@ export class MarketService {
   readonly #quotes: QuoteCache
   readonly #searches: SearchCache
   readonly #now: () => number
-  readonly #age: Histogram<'kind'>
+  readonly #quoteAge: HistogramSeries
+  readonly #candlesAge: HistogramSeries
 
   constructor(options: MarketServiceOptions) {
     const { source, store, registry, quarantine, now } = options
@@ -40,13 +42,14 @@ export class MarketService {
     this.#candles = new CandleService({ source, store, now, quarantine, counted: metrics.counter('candles') })
     this.#quotes = new QuoteCache({ source, guard, now, count: metrics.counter('quote') })
     this.#searches = new SearchCache({ source, now, count: metrics.counter('search') })
-    this.#age = new Histogram({
+    const age = new Histogram({
       name: 'finstage_data_age_seconds',
       help: 'How long ago the quotes and candles that queries were answered with had come from the source',
-      labelNames: ['kind'],
       buckets: [0.1, 1, 5, 15, 60, 300, 3600, 86_400],
-      registers: [registry],
+      registry,
     })
+    this.#quoteAge = age.series({ kind: 'quote' })
+    this.#candlesAge = age.series({ kind: 'candles' })
   }
 
   /**
@@ -69,7 +72,7 @@ export class MarketService {
    */
   async candles(requests: readonly CandleRequest[]): Promise<(CandleSeries | Error)[]> {
     const found = await this.#candles.candles(requests)
-    for (const series of found) if (!(series instanceof Error)) this.#aged('candles', series.receivedAtMs)
+    for (const series of found) if (!(series instanceof Error)) this.#candlesAge.observe(this.#age(series.receivedAtMs))
     return found
   }
 
@@ -98,11 +101,12 @@ export class MarketService {
   }
 
   #used(listing: Listing): Listing {
-    if (listing.quote) this.#aged('quote', listing.quote.receivedAtMs)
+    if (listing.quote) this.#quoteAge.observe(this.#age(listing.quote.receivedAtMs))
     return listing
   }
 
-  #aged(kind: 'quote' | 'candles', receivedAtMs: number): void {
-    this.#age.observe({ kind }, Math.max(0, this.#now() - receivedAtMs) / 1000)
+  /** In seconds. */
+  #age(receivedAtMs: number): number {
+    return Math.max(0, this.#now() - receivedAtMs) / 1000
   }
 }
