@@ -4,7 +4,7 @@ import { setImmediate as nextTurn } from 'node:timers/promises'
 import { encodeCursor } from '../../src/domain/price-update.ts'
 import type { Ports } from '../../src/resolvers/context.ts'
 import { eventually, inTime, metric } from '../support/client.ts'
-import { createTestDatabase } from '../support/database.ts'
+import { createTestDatabase, type TestDatabase } from '../support/database.ts'
 import {
   type FollowedUpdate,
   fatFollowQuery,
@@ -72,6 +72,14 @@ function toldSince(witness: PriceFollower, follower: PriceFollower, mark: Mark):
   })
 }
 
+/** Returns what breaks the connections over which servers hear others, of those that start from now on: they come back by themselves. */
+async function deafener(database: TestDatabase): Promise<() => Promise<unknown>> {
+  const listening = "FROM pg_stat_activity WHERE datname = current_database() AND query LIKE 'LISTEN finstage%'"
+  const before = await database.query<{ pid: number }>(`SELECT pid ${listening}`)
+  const pids = before.map(({ pid }) => pid)
+  return () => database.query(`SELECT pg_terminate_backend(pid, 5000) ${listening} AND pid <> ALL($1)`, [pids])
+}
+
 test('through slowness, lost connections, other servers, another leader and a killed server every gap is told, nothing comes twice or out of order, and the last price is the newest', async () => {
   const symbols = ['AAPL', 'MSFT', 'BRK-B', '^GSPC', 'BTC-USD', 'EURUSD=X']
   await using database = await createTestDatabase()
@@ -88,8 +96,8 @@ test('through slowness, lost connections, other servers, another leader and a ki
       () => followers.every((each) => symbols.every((symbol) => each.lastOf(symbol)?.price === market.price())),
       'the newest price of each symbol',
     )
-  const begunAnew = (times: number): Promise<void> =>
-    eventually(() => all.every(({ snapshots }) => snapshots.every((count) => count > times)), 'another run')
+  const begunAnew = (times: number, ...followers: readonly PriceFollower[]): Promise<void> =>
+    eventually(() => followers.every(({ snapshots }) => snapshots.every((count) => count > times)), 'another run')
   /** Each run numbers from 1, beginning with the price that is listed: by that the price of every number is known. */
   const firstPrices = new Map<string, number>()
   const noteRun = (): void => {
@@ -110,6 +118,7 @@ test('through slowness, lost connections, other servers, another leader and a ki
   await follower.connect(first.api)
   await begun(witness, follower)
   await market.heard()
+  const deafen = await deafener(database)
   await using second = await start()
   await witnessElsewhere.connect(second.api)
   await begun(...all)
@@ -184,25 +193,32 @@ test('through slowness, lost connections, other servers, another leader and a ki
     await newest(...all)
     assert.deepEqual(follower.since(mark), toldSince(there, follower, mark))
   }
-  await database.query(
-    "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() AND query LIKE 'LISTEN finstage%'",
-  )
+  assert.equal(witness.missing, 0)
+
+  // A server that has heard nothing for a while, which a client comes to that knows more.
+  await deafen()
+  market.trade(10)
+  await newest(witness, follower)
+  await follower.leave()
+  await follower.connect(second.api)
+  await newest(...all)
   market.trade(10)
   await newest(...all)
   assertTrue()
-  assert.equal(witness.missing, 0)
 
-  // Another leader: the first is killed with prices on their way, and one client is told so where it is.
+  // Another leader: the first is killed with prices on their way. One client is at the other server, one goes there at once, and
+  // one comes back later.
+  await follower.leave()
   market.trade(10)
   first.kill('SIGKILL')
   market.trade(10)
   market.list()
-  for (const each of [witness, follower]) {
-    await inTime(each.closed, 'the end of the connection')
-    await each.connect(second.api)
-  }
-  await begunAnew(1)
+  await inTime(witness.closed, 'the end of the connection')
+  await witness.connect(second.api)
+  await begunAnew(1, witness, witnessElsewhere)
   noteRun()
+  await follower.connect(second.api)
+  await begunAnew(1, follower)
   const missing = all.map((each) => each.missing)
   await market.heard()
   market.trade(50)
@@ -218,7 +234,7 @@ test('through slowness, lost connections, other servers, another leader and a ki
   for (const each of all) await inTime(each.closed, 'the end of the connection')
   await using restarted = await start(new URL(second.api).port)
   for (const each of all) await each.connect(restarted.api)
-  await begunAnew(2)
+  await begunAnew(2, ...all)
   noteRun()
   await market.heard()
   market.trade(50)
