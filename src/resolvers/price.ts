@@ -31,14 +31,18 @@ export async function priceUpdates(
 function cursors(after: readonly string[]): Map<string, PriceCursor> {
   if (after.length > maxCursors)
     throw badInput(`after has ${after.length} entries; at most ${maxCursors} are allowed`, 'after')
-  return new Map(
-    after.map((text) => {
-      const cursor = decodeCursor(text)
-      if (!cursor) throw badInput('after has what is no cursor of prices', 'after')
-      return [cursor.symbol, cursor]
-    }),
-  )
+  const furthest = new Map<string, PriceCursor>()
+  for (const text of after) {
+    const cursor = decodeCursor(text)
+    if (!cursor) throw badInput('after has what is no cursor of prices', 'after')
+    const known = furthest.get(cursor.symbol)
+    if (!known || isFurther(cursor, known)) furthest.set(cursor.symbol, cursor)
+  }
+  return furthest
 }
+
+const isFurther = (one: PriceCursor, other: PriceCursor): boolean =>
+  one.run === other.run ? one.seq > other.seq : one.run > other.run
 
 export const priceCursor = ({ run, seq, quote }: PriceUpdate): string =>
   encodeCursor({ symbol: quote.symbol, run, seq })

@@ -38,8 +38,8 @@ export interface WatchAnnouncement {
 }
 
 /**
- * Carries messages to every process, the publisher's own listeners included. Messages of a publisher arrive in order; when a
- * connection is lost, those sent meanwhile are lost too, except that of waiting prices of one symbol only the newest is kept.
+ * Carries messages to every process, the publisher's own listeners included. Messages of a publisher arrive in order. When a
+ * connection is lost, those sent meanwhile are lost too; of prices that wait, or could not be sent, the newest of each symbol is kept.
  */
 export interface Bus {
   publish<T extends Topic>(topic: T, message: Topics[T]): void

@@ -28,7 +28,7 @@ interface Term {
   /** The last number of each symbol, also of those that nobody watches at present: a hub may know it still. */
   readonly lastSeq: LRUCache<string, number>
   readonly failures: Map<string, PriceFailure>
-  readonly unsubscribe: () => void
+  readonly unsubscribes: readonly (() => void)[]
   readonly timer: NodeJS.Timeout
 }
 
@@ -71,16 +71,21 @@ export class Feed {
       update: (listing) => this.#observe(listing),
       failure: (symbol, error) => this.#fail(symbol, error),
     }
-    this.#term = {
+    const term: Term = {
       run,
       demand: new Demand(),
       live: openLive(sink),
       newest: new Map(),
       lastSeq: new LRUCache({ max: rememberedNumbers }),
       failures: new Map(),
-      unsubscribe: bus.subscribe('watch', (announcement) => this.#hear(announcement)),
+      unsubscribes: [
+        bus.subscribe('watch', (announcement) => this.#hear(announcement)),
+        // Who has missed how things stand may have said so while nothing was heard.
+        bus.subscribe('reconnected', () => this.#tellAgain(term, term.demand.symbols)),
+      ],
       timer: setInterval(() => this.#forget(), announceIntervalMs),
     }
+    this.#term = term
     log.info({ run }, 'the feed leads')
     bus.publish('feedStarted', { run })
   }
@@ -89,7 +94,7 @@ export class Feed {
     const term = this.#term
     if (!term) return
     this.#term = undefined
-    term.unsubscribe()
+    for (const unsubscribe of term.unsubscribes) unsubscribe()
     clearInterval(term.timer)
     await term.live.stop()
   }
@@ -114,7 +119,7 @@ export class Feed {
   }
 
   /** A node that begins to watch a symbol which is served already has missed how it stands. */
-  #tellAgain(term: Term, symbols: readonly string[]): void {
+  #tellAgain(term: Term, symbols: Iterable<string>): void {
     for (const symbol of symbols) {
       const newest = term.newest.get(symbol)
       const failure = term.failures.get(symbol)

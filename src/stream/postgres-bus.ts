@@ -10,14 +10,16 @@ const channel = 'finstage'
 const maxPayloadBytes = 7900
 const maxEnvelopeBytes = maxPayloadBytes - 20
 const reconnectDelayMs = 250
+const priceSlot = 'price '
 
 /** node, topic, message */
 type Envelope = [string, Topic, Topics[Topic]]
 
 /**
  * A bus over LISTEN/NOTIFY. Listeners of the publishing process are told at once; the others when Postgres has passed it on.
- * What is published while a NOTIFY is under way goes out together in the next, several messages to a payload. Where one that
- * told of jobs could not go out, the others are told that they have missed something as soon as that can.
+ * What is published while a NOTIFY is under way goes out together in the next, several messages to a payload. Where one could
+ * not go out, the newest price of each symbol does as soon as that can, since it may be the last for long; if it told of jobs,
+ * the others are told that they have missed something.
  *
  * Its states: stopped -> start() -> connected <-> reconnecting -> stop() -> stopped.
  */
@@ -86,7 +88,7 @@ export class PostgresBus implements Bus {
 
   /** Where a message waits: a price takes the place of an older one of its symbol, everything else a place of its own. */
   #slot<T extends Topic>(topic: T, message: Topics[T]): string {
-    if (topic === 'price') return `price ${(message as Topics['price']).quote.symbol}`
+    if (topic === 'price') return `${priceSlot}${(message as Topics['price']).quote.symbol}`
     this.#waitingCount += 1
     return String(this.#waitingCount)
   }
@@ -96,7 +98,8 @@ export class PostgresBus implements Bus {
     // One turn of the event loop, so that what is published together is sent together.
     await new Promise(setImmediate)
     while (this.#waiting.size > 0) {
-      const payloads = this.#packed([...this.#waiting.values()])
+      const sent = this.#waiting
+      const payloads = this.#packed([...sent.values()])
       const tellsOfJobs = this.#tellsOfJobs
       this.#waiting = new Map()
       this.#tellsOfJobs = false
@@ -107,9 +110,12 @@ export class PostgresBus implements Bus {
           values: [channel, payloads],
         })
       } catch (error) {
-        this.#log.warn({ err: error }, 'messages to other processes were lost')
-        if (!tellsOfJobs || !this.#started || signal.aborted) continue
+        this.#log.warn({ err: error }, 'messages to other processes could not go out')
+        if (!this.#started || signal.aborted) continue
         await sleep(reconnectDelayMs, undefined, { signal }).catch(() => {})
+        const prices = [...sent].filter(([slot]) => slot.startsWith(priceSlot) && !this.#waiting.has(slot))
+        this.#waiting = new Map([...prices, ...this.#waiting])
+        if (!tellsOfJobs) continue
         this.#tellsOfJobs = true
         this.#waiting.set('jobsMissed', JSON.stringify([this.#node, 'jobsMissed', {}] satisfies Envelope))
       }

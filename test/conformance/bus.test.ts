@@ -398,6 +398,31 @@ test('PostgresBus: of prices that wait while Postgres is slow the newest of each
   assert.deepEqual(prices.at(-1), priceOf('RARE', 1))
 })
 
+test('PostgresBus: the newest price of each symbol arrives, though Postgres could not pass it on at first, and none comes twice', async (t) => {
+  const [, there] = await postgres.pair(t)
+  const arrived: string[] = []
+  there.subscribe('price', ({ quote, seq }) => arrived.push(`${quote.symbol} ${seq}`))
+  const pool = createPool(database.url, silentLog)
+  const failed = Promise.withResolvers<void>()
+  const refuse = async (): Promise<never> => {
+    failed.resolve()
+    throw new Error('the connection was lost')
+  }
+  t.mock.method(pool, 'query', refuse as never, { times: 1 })
+  const bus = new PostgresBus({ connectionString: database.url, pool, log: silentLog })
+  t.after(async () => {
+    await bus.stop()
+    await pool.end()
+  })
+  await bus.start()
+  bus.publish('price', priceOf('A', 1))
+  bus.publish('price', priceOf('B', 1))
+  await inTime(failed.promise, 'the failure')
+  bus.publish('price', priceOf('A', 2))
+  await eventually(() => arrived.includes('A 2'), 'the last price')
+  assert.deepEqual(arrived, ['B 1', 'A 2'])
+})
+
 test('PostgresBus: a price that takes the place of an older one does not overtake what was published between them', async (t) => {
   const { bus, hold } = await withHeldPool(t)
   const [, there] = await postgres.pair(t)

@@ -11,6 +11,7 @@ import { startPriceServer } from '../support/price-server.ts'
 import { PriceTrack, type SeenUpdate } from '../support/price-track.ts'
 import { quoteOf } from '../support/prices.ts'
 import { type Message, RawClient } from '../support/raw-client.ts'
+import { overSse } from '../support/sse.ts'
 
 const watch = 'subscription ($s: [Symbol!]!) { priceUpdates(symbols: $s) { kind symbol seq } }'
 const watchWithInstrument =
@@ -177,31 +178,6 @@ test('a thousand clients at once are each served, one execution for each price t
   await server.deserted()
 })
 
-/** The same subscription over SSE, where every subscriber has its own execution: payloads as text. */
-function overSse(api: string, query: string, variables: object, signal: AbortSignal): string[] {
-  const payloads: string[] = []
-  const read = async (): Promise<void> => {
-    const response = await fetch(`${api}/graphql`, {
-      method: 'POST',
-      headers: { 'content-type': 'application/json', accept: 'text/event-stream' },
-      body: JSON.stringify({ query, variables }),
-      signal,
-    })
-    let text = ''
-    for await (const chunk of response.body ?? []) {
-      text += Buffer.from(chunk).toString()
-      const events = text.split('\n\n')
-      text = events.pop() ?? ''
-      for (const event of events) {
-        const data = /^data: (.+)$/m.exec(event)?.[1]
-        if (data) payloads.push(data)
-      }
-    }
-  }
-  read().catch(() => {})
-  return payloads
-}
-
 test('errors inside shared events are masked and placed as a plain execution does, for each as its document is written', async () => {
   await using server = await startPriceServer({
     ports: listingFrom(async (symbol) => {
@@ -218,6 +194,7 @@ test('errors inside shared events are masked and placed as a plain execution doe
   const variables = { s: ['OWN', 'BUG', 'FINE'] }
   const { client, messages, texts } = await open(server.api)
   const stop = new AbortController()
+  // Where every subscriber has an execution of its own.
   const alone = documents.map((document) => overSse(server.api, document, variables, stop.signal))
   for (const [i, document] of documents.entries()) client.subscribe(String(i), document, variables)
   const of = (id: number): string[] =>

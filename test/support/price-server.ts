@@ -54,14 +54,14 @@ export async function startPriceServer(
     for (const symbol of symbols) {
       const seq = (seqs.get(symbol) ?? 0) + 1
       seqs.set(symbol, seq)
-      bus.publish('price', feedUpdateOf(symbol, seq, { run: `run ${term}` }))
+      bus.publish('price', feedUpdateOf(symbol, seq, { run: `run-${term}` }))
     }
   }
   bus.subscribe('watch', ({ event, symbols }) => {
     if (event !== 'added') return
     for (const symbol of symbols) {
       const seq = seqs.get(symbol)
-      if (seq !== undefined) bus.publish('price', feedUpdateOf(symbol, seq, { run: `run ${term}` }))
+      if (seq !== undefined) bus.publish('price', feedUpdateOf(symbol, seq, { run: `run-${term}` }))
       else if (!withheld.has(symbol)) tick(symbol)
     }
   })

@@ -202,6 +202,19 @@ test('a node that begins to watch is told how things stand, with the number they
   assert.deepEqual([...published(), ...failures()], [])
 })
 
+test('a feed that has heard nothing for a while tells again how things stand: somebody may have asked meanwhile', (t) => {
+  const { feed, bus, announce, update, fail, published, failures } = open(t)
+  feed.lead('run 010')
+  announce('added', 'A B NOPE')
+  update('A', { price: 1 })
+  update('A', { price: 2 })
+  fail('NOPE', 'SYMBOL_NOT_FOUND')
+  published()
+  failures()
+  bus.publish('reconnected', {})
+  assert.deepEqual([...published(), ...failures()], ['TICK A 2 2', 'NOPE SYMBOL_NOT_FOUND'])
+})
+
 test('a failure is told to newcomers no more once the symbol has a price', (t) => {
   const { feed, announce, update, fail, published, failures } = open(t)
   feed.lead('run 010')
@@ -279,7 +292,7 @@ test('the numbers of a symbol never go back within a run: not though it was drop
 })
 
 test('a feed that has yielded stops its source, its timer and its listening; what still comes is not told', async (t) => {
-  const { feed, announce, update, fail, published, failures, watched, stops } = open(t)
+  const { feed, bus, announce, update, fail, published, failures, watched, stops } = open(t)
   const started = t.mock.method(globalThis, 'setInterval')
   const cleared = t.mock.method(globalThis, 'clearInterval')
   feed.lead('run 015')
@@ -292,6 +305,7 @@ test('a feed that has yielded stops its source, its timer and its listening; wha
   update('A', { price: 2 })
   fail('B', 'SYMBOL_NOT_FOUND')
   announce('added', 'B')
+  bus.publish('reconnected', {})
   assert.deepEqual([...published(), ...failures(), ...watched()], [])
   assert.equal(started.mock.callCount(), 1)
   assert.deepEqual(cleared.mock.calls[0]?.arguments, [started.mock.calls[0]?.result])
