@@ -56,7 +56,7 @@ test('one subscription more than a socket may have is refused as LIMIT_EXCEEDED 
   for (const id of ['1', '2', '3']) client.subscribe(id, watch, { s: ['A'] })
   await eventually(() => of('3', 'error').length > 0, 'the refusal')
   const [error] = of('3', 'error').flatMap(({ payload }) => payload as { message: string; extensions: object }[])
-  assert.deepEqual(error?.extensions, { code: 'LIMIT_EXCEEDED' })
+  assert.deepEqual(error?.extensions, { code: 'LIMIT_EXCEEDED', retryAfterSeconds: 0 })
   assert.match(error?.message ?? '', /At most 2 /)
   assert.equal(await refused(server, 'subscriptions'), 1)
   server.tick('A')
