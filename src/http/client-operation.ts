@@ -13,6 +13,11 @@ export class ClientOperation implements AsyncIterableIterator<ExecutionResult> {
     return this.#isDropped
   }
 
+  /** Whether it is a subscription that has begun: what it answers are events. */
+  get hasEvents(): boolean {
+    return this.#events !== undefined
+  }
+
   /** Its events; they are ended with it. */
   async attach(events: AsyncIterator<ExecutionResult>): Promise<void> {
     this.#events = events

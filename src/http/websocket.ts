@@ -9,7 +9,7 @@ import { WriteSchedule } from './socket-writer.ts'
 import { closeCodes, WebSocketConnection } from './websocket-connection.ts'
 import { SocketLimits, type WebSocketLimits } from './websocket-limits.ts'
 import { WebSocketMetrics, type WebSocketMetricsOptions } from './websocket-metrics.ts'
-import { WebSocketOperations } from './websocket-operations.ts'
+import { type Prepared, WebSocketOperations } from './websocket-operations.ts'
 
 /** How long a client may take to answer a close. */
 const closeTimeoutMs = 3000
@@ -126,16 +126,20 @@ export class WebSocketTransport {
   }
 }
 
-/** How a result is sent. One that says of a stream which may leave nothing out that its reader was too slow is the last. */
+/**
+ * How a result is sent. An event which says of a stream that may leave nothing out that its reader was too slow is the last.
+ * Queries, and subscriptions that have not begun, may be refused with the same code: that is no reason to close.
+ */
 function onNext(
   { extra: connection }: Context<never, WebSocketConnection>,
   _id: string,
   _payload: unknown,
-  _args: unknown,
+  { rootValue }: { readonly rootValue?: unknown },
   { errors, ...result }: { readonly errors?: ExecutionResult['errors'] | undefined },
 ): FormattedExecutionResult | undefined {
   if (!errors) return undefined
+  const isEvent = (rootValue as Prepared | null)?.operation.hasEvents
   const isTooSlow = errors.some(({ path, extensions }) => path?.length === 1 && extensions.code === 'LIMIT_EXCEEDED')
-  if (isTooSlow) connection.closeWithNextAnswer()
+  if (isEvent && isTooSlow) connection.closeWithNextAnswer()
   return { ...result, errors: errors.map(shownError) }
 }
