@@ -2,9 +2,8 @@ import type { Socket } from 'node:net'
 import { CloseCode, MessageType } from 'graphql-ws'
 import type { WebSocket } from 'ws'
 import type { Logger } from '../platform/logger.ts'
-import { SocketWriter, type WriteSchedule } from './socket-writer.ts'
-import type { Line } from './standing-readers.ts'
-import type { WebSocketMetrics } from './websocket-metrics.ts'
+import type { LiveMetrics } from './live-metrics.ts'
+import { type Line, SocketWriter, type WriteSchedule } from './socket-writer.ts'
 
 /** Close codes beside those of the protocol and of WebSockets: docs/protocol.md. */
 export const closeCodes = { goingAway: 1001, tryAgainLater: 1013, tooSlow: 4413, internalError: 4500 }
@@ -21,7 +20,7 @@ export interface WebSocketConnectionOptions {
   /** What it writes to. */
   readonly socket: Socket
   readonly schedule: WriteSchedule
-  readonly metrics: WebSocketMetrics
+  readonly metrics: LiveMetrics
   readonly log: Logger
 }
 
@@ -33,7 +32,7 @@ export class WebSocketConnection implements Line {
   beginning = 0
   readonly #webSocket: WebSocket
   readonly #schedule: WriteSchedule
-  readonly #metrics: WebSocketMetrics
+  readonly #metrics: LiveMetrics
   readonly #log: Logger
   #writer: SocketWriter | undefined
   #isPingUnanswered = false

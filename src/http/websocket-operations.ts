@@ -5,11 +5,11 @@ import type { Logger } from '../platform/logger.ts'
 import type { Context } from '../resolvers/context.ts'
 import { ClientOperation } from './client-operation.ts'
 import type { GraphQLHandler } from './graphql.ts'
+import type { LiveMetrics } from './live-metrics.ts'
 import { maskError } from './mask-error.ts'
 import { sharedOperation } from './shared-operations.ts'
 import { type Member, SharedSubscriptions } from './shared-subscriptions.ts'
 import type { WebSocketConnection } from './websocket-connection.ts'
-import type { WebSocketMetrics } from './websocket-metrics.ts'
 
 /** The root field whose events are shared. */
 const sharedField = 'priceUpdates'
@@ -40,7 +40,7 @@ type Client = ProtocolContext<never, WebSocketConnection>
 export interface WebSocketOperationsOptions {
   readonly graphql: GraphQLHandler
   readonly log: Logger
-  readonly metrics: WebSocketMetrics
+  readonly metrics: LiveMetrics
   readonly maxSubscriptions: number
 }
 

@@ -50,7 +50,7 @@ async function closeCode({ protocols = ['graphql-transport-ws'], messages }: Pro
 }
 
 const nobody = (): Promise<void> =>
-  eventually(async () => (await metric(app.metrics, 'finstage_websocket_connections')) === 0, 'no connection is open')
+  eventually(async () => (await metric(app.metrics, 'finstage_live_connections')) === 0, 'no connection is open')
 
 for (const [code, provocation] of Object.entries(provocations)) {
   test(`a client that asks for it is closed with ${code}`, async () => {

@@ -203,7 +203,7 @@ test('a socket that closes while a subscription waits for its first price leaves
   client.subscribe('1', watch, { s: ['LATE'] })
   await eventually(async () => (await server.metric('finstage_price_subscriptions')) === 1, 'that it waits')
   client.cut()
-  await eventually(async () => (await server.metric('finstage_websocket_connections')) === 0, 'that it has gone')
+  await eventually(async () => (await server.metric('finstage_live_connections')) === 0, 'that it has gone')
   server.tick('LATE')
   await server.deserted()
 })
@@ -327,7 +327,7 @@ test('a reader that is behind when what it waited for has come gets the newest, 
   for (let same = 0, before = 0; same < 20; ) {
     server.tick('D')
     await nextTurn()
-    const now = await server.metric('finstage_websocket_unsent_bytes')
+    const now = await server.metric('finstage_live_unsent_bytes')
     same = now > 0 && now === before ? same + 1 : 0
     before = now
   }
@@ -372,7 +372,7 @@ async function pushUntilStuck({ server, push }: Awaited<ReturnType<typeof startJ
   for (let same = 0, before = -1; same < 50; ) {
     push()
     await nextTurn()
-    const now = await server.metric('finstage_websocket_unsent_bytes')
+    const now = await server.metric('finstage_live_unsent_bytes')
     same = now > 0 && now === before ? same + 1 : 0
     before = now
   }
@@ -402,7 +402,7 @@ test('a stream that may leave nothing out ends when too much waits: all that wai
   )
   assert.ok(progress.length >= before && progress.length <= before + 501)
   assert.match(JSON.stringify(messages.at(-1)), /"next".*LIMIT_EXCEEDED/)
-  assert.equal(await server.metric('finstage_websocket_refused_total', { limit: 'too_slow' }), 1)
+  assert.equal(await server.metric('finstage_live_refused_total', { limit: 'too_slow' }), 1)
   await server.deserted()
   assert.equal(jobs.ends(), 1)
 })
@@ -428,7 +428,7 @@ test('an answer, or a subscription, that is refused with LIMIT_EXCEEDED is only 
   client.subscribe('prices', watch, { s: ['A'] })
   await eventually(() => seen('prices').length === 1, 'a price')
   await settled()
-  assert.equal(await server.metric('finstage_websocket_refused_total'), 0)
+  assert.equal(await server.metric('finstage_live_refused_total'), 0)
   client.cut()
 })
 
@@ -443,9 +443,9 @@ test('a reader of such a stream that stands still for thirty seconds is closed w
   client.stall()
   await pushUntilStuck(jobs)
   for (let second = 0; second < 29; second++) t.mock.timers.tick(1000)
-  assert.equal(await server.metric('finstage_websocket_refused_total', { limit: 'too_slow' }), 0)
+  assert.equal(await server.metric('finstage_live_refused_total', { limit: 'too_slow' }), 0)
   t.mock.timers.tick(1000)
-  assert.equal(await server.metric('finstage_websocket_refused_total', { limit: 'too_slow' }), 1)
+  assert.equal(await server.metric('finstage_live_refused_total', { limit: 'too_slow' }), 1)
   client.readOn()
   assert.equal(await inTime(client.closed, 'the end'), 4413)
   await server.deserted()
@@ -464,7 +464,7 @@ test('who asks and does not read is not listened to any more: about 1 MiB waits,
   for (let same = 0, before = -1; same < 50; ) {
     for (let i = 0; i < 20; i++) client.subscribe(String(count++), query)
     await nextTurn()
-    const now = await server.metric('finstage_websocket_unsent_bytes')
+    const now = await server.metric('finstage_live_unsent_bytes')
     same = now > 0 && now === before ? same + 1 : 0
     before = now
     most = Math.max(most, now)
