@@ -267,9 +267,9 @@ export class App {
         signalFeed,
         limits: { symbolsPerSubscription: config.MAX_SYMBOLS_PER_SUBSCRIPTION },
       },
-      webSocketLimits: {
-        maxSockets: config.MAX_CONNECTIONS,
-        maxSocketsPerAddress: config.MAX_CONNECTIONS_PER_ADDRESS,
+      limits: {
+        maxConnections: config.MAX_CONNECTIONS,
+        maxConnectionsPerAddress: config.MAX_CONNECTIONS_PER_ADDRESS,
         maxSubscriptions: config.MAX_SUBSCRIPTIONS_PER_CONNECTION,
         maxMessageBytes: config.MAX_MESSAGE_BYTES,
         initTimeoutSeconds: config.CONNECTION_INIT_SECONDS,

@@ -61,11 +61,13 @@ export const badInput = (message: string, field?: string): FinstageError =>
 export const symbolNotFound = (symbol: string): FinstageError =>
   new FinstageError('SYMBOL_NOT_FOUND', `The source knows no symbol ${symbol}`, { symbol })
 
+/** 0: no time has to pass, but the client has to make room itself. */
+export const limitExceeded = (message: string, retryAfterSeconds: number): FinstageError =>
+  new FinstageError('LIMIT_EXCEEDED', message, { retryAfterSeconds })
+
 /** What a stream ends with that may not leave anything out, when its reader takes too little of it. */
 export const readerTooSlow = (waiting: number, what: string): FinstageError =>
-  new FinstageError('LIMIT_EXCEEDED', `More than ${waiting} ${what} waited to be read: the stream has ended`, {
-    retryAfterSeconds: 0,
-  })
+  limitExceeded(`More than ${waiting} ${what} waited to be read: the stream has ended`, 0)
 
 export const noPrice = (symbol: string): FinstageError =>
   new FinstageError('NO_DATA', `The source knows ${symbol}, but has no price for it`, { symbol })

@@ -3,13 +3,15 @@ import type { GraphQLSchema } from 'graphql'
 import type { Registry } from 'prom-client'
 import type { Logger } from '../platform/logger.ts'
 import type { Ports } from '../resolvers/context.ts'
+import { EventStreams } from './event-streams.ts'
 import { GraphiQLPage } from './graphiql.ts'
 import { createGraphQL, graphqlPath } from './graphql.ts'
 import type { Health } from './health.ts'
 import { servePost } from './json-post.ts'
 import { Listener } from './listener.ts'
+import { LiveConnections, type LiveLimits } from './live-limits.ts'
+import { LiveMetrics } from './live-metrics.ts'
 import { WebSocketTransport } from './websocket.ts'
-import type { WebSocketLimits } from './websocket-limits.ts'
 
 /** GraphQL over HTTP, SSE and WebSocket, GraphiQL and health, on one port. */
 export class ApiServer {
@@ -24,10 +26,18 @@ export class ApiServer {
     health: Health
     log: Logger
     registry: Registry
-    webSocketLimits: WebSocketLimits
+    limits: LiveLimits
   }) {
-    const { host, port, schema, ports, health, log, registry, webSocketLimits } = options
-    const graphql = createGraphQL({ schema, ports, log, registry })
+    const { host, port, schema, ports, health, log, registry, limits } = options
+    const connections = new LiveConnections(limits)
+    const metrics = new LiveMetrics({
+      registry,
+      connections: () => connections.count,
+      unsentBytes: () => this.#webSockets.unsentBytes + eventStreams.unsentBytes,
+      executions: () => this.#webSockets.executions,
+    })
+    const eventStreams = new EventStreams({ connections, metrics })
+    const graphql = createGraphQL({ schema, ports, log, registry, plugins: [eventStreams.plugin()] })
     const page = new GraphiQLPage()
     this.#listener = new Listener({
       host,
@@ -47,10 +57,9 @@ export class ApiServer {
       },
     })
     this.#webSockets = new WebSocketTransport({
-      ...{ log, registry },
+      ...{ log, limits, connections, metrics },
       graphql: graphql.yoga,
       server: this.#listener.server,
-      limits: webSocketLimits,
     })
   }
 

@@ -1,9 +1,9 @@
 import type { ExecutionResult } from 'graphql'
 
 /**
- * One operation of a client, from its subscribe message on, in the place where graphql-ws keeps the stream of its events: so it
- * is told when the client completes the operation or goes away, also before there is a stream. What is then still under way
- * never settles: graphql-ws would take it for that of a later operation to which the client has given the same id.
+ * One operation of a client from its beginning on, which is told when the client completes it or goes away, also before there are
+ * events. Over WebSocket it stands where graphql-ws keeps their stream. What is then still under way never settles: graphql-ws
+ * would take it for that of a later operation to which the client has given the same id.
  */
 export class ClientOperation implements AsyncIterableIterator<ExecutionResult> {
   #events: AsyncIterator<ExecutionResult> | undefined
@@ -11,6 +11,11 @@ export class ClientOperation implements AsyncIterableIterator<ExecutionResult> {
 
   get isDropped(): boolean {
     return this.#isDropped
+  }
+
+  /** Whether it is a subscription that has begun: what it answers are events. */
+  get hasEvents(): boolean {
+    return this.#events !== undefined
   }
 
   /** Its events; they are ended with it. */

@@ -20,6 +20,8 @@ export interface GraphQLOptions {
   readonly ports: Ports
   readonly log: Logger
   readonly registry: Registry
+  /** What a transport adds to the steps that the others do not go through. */
+  readonly plugins?: readonly Plugin[]
 }
 
 type MaybePromise = ExecutionResult | Promise<ExecutionResult>
@@ -48,7 +50,7 @@ export interface OperationRequest {
  * hooks of the operation's own steps (parse, validate, execute, subscribe), never of the HTTP request. What hooks into context
  * or execution has its place in `execute` too.
  */
-export function createGraphQL({ schema, ports, log, registry }: GraphQLOptions): GraphQL {
+export function createGraphQL({ schema, ports, log, registry, plugins = [] }: GraphQLOptions): GraphQL {
   const documents = new PreparedDocuments()
   const compiledOperations = new CompiledOperations(schema)
   const metrics = new OperationMetrics(registry)
@@ -68,7 +70,7 @@ export function createGraphQL({ schema, ports, log, registry }: GraphQLOptions):
     maskedErrors: { errorMessage: '', maskError: mask },
     // Syntax errors are not kept: one that is thrown again out of the cache would be counted nowhere.
     parserAndValidationCache: { documentCache: documents, errorCache: { get: () => undefined, set() {} } },
-    plugins: [metrics.plugin(), errorCodes(), documents.plugin(), ...limitPlugins()],
+    plugins: [metrics.plugin(), errorCodes(), documents.plugin(), ...limitPlugins(), ...plugins],
   })
 
   const interpret = ({ document }: PreparedOperation, request: OperationRequest, contextValue: Context): MaybePromise =>

@@ -1,5 +1,5 @@
 import type { PriceUpdate } from '../domain/price-update.ts'
-import { type Line, StandingReaders } from './standing-readers.ts'
+import { type Reader, StandingReaders } from './standing-readers.ts'
 import { frameHeaderBytes, writeFrameHeader } from './websocket-frame.ts'
 
 /** What arrives for a socket within so long after a write leaves with the next, under load. */
@@ -23,6 +23,12 @@ export interface Stream {
   readonly prefix: Buffer
   /** More can be sent. */
   goOn(): void
+}
+
+/** What a writer writes to. */
+export interface Line extends Reader {
+  /** Whether messages may still be written. */
+  readonly isOpen: boolean
 }
 
 export interface WriterCounts {

@@ -4,11 +4,9 @@ import type { Socket } from 'node:net'
 const standstillSeconds = 30
 
 /** A client at the other end of a socket. */
-export interface Line {
+export interface Reader {
   readonly socket: Socket
-  /** Whether messages may still be written. */
-  readonly isOpen: boolean
-  /** Ends it, because its reader stands still. */
+  /** Ends it, because it stands still. */
   cut(): void
 }
 
@@ -24,21 +22,21 @@ interface Look {
  * the process itself stands still, nobody's time runs.
  */
 export class StandingReaders {
-  readonly #looks = new Map<Line, Look>()
+  readonly #looks = new Map<Reader, Look>()
   #timer: NodeJS.Timeout | undefined
 
   /** To be called when bytes were written that did not leave. */
-  watch(line: Line): void {
-    if (this.#looks.has(line)) return
-    this.#looks.set(line, { ...progressOf(line.socket), unchangedSeconds: 0 })
+  watch(reader: Reader): void {
+    if (this.#looks.has(reader)) return
+    this.#looks.set(reader, { ...progressOf(reader.socket), unchangedSeconds: 0 })
     this.#timer ??= setInterval(() => this.#look(), 1000).unref()
   }
 
   #look(): void {
-    for (const [line, look] of this.#looks) {
-      const { socket } = line
+    for (const [reader, look] of this.#looks) {
+      const { socket } = reader
       if (socket.destroyed || socket.writableLength === 0) {
-        this.#looks.delete(line)
+        this.#looks.delete(reader)
         continue
       }
       const { handedOver, queued } = progressOf(socket)
@@ -47,8 +45,8 @@ export class StandingReaders {
       look.queued = queued
       look.unchangedSeconds = hasMoved ? 0 : look.unchangedSeconds + 1
       if (look.unchangedSeconds < standstillSeconds) continue
-      this.#looks.delete(line)
-      line.cut()
+      this.#looks.delete(reader)
+      reader.cut()
     }
     if (this.#looks.size > 0) return
     clearInterval(this.#timer)

@@ -1,23 +1,26 @@
 import type { Socket } from 'node:net'
+import { CloseCode, MessageType } from 'graphql-ws'
 import type { WebSocket } from 'ws'
 import type { Logger } from '../platform/logger.ts'
-import { SocketWriter, type WriteSchedule } from './socket-writer.ts'
-import type { Line } from './standing-readers.ts'
-import type { WebSocketMetrics } from './websocket-metrics.ts'
+import type { LiveMetrics } from './live-metrics.ts'
+import { type Line, SocketWriter, type WriteSchedule } from './socket-writer.ts'
 
 /** Close codes beside those of the protocol and of WebSockets: docs/protocol.md. */
 export const closeCodes = { goingAway: 1001, tryAgainLater: 1013, tooSlow: 4413, internalError: 4500 }
 
 /** With so many bytes unsent, nothing more is taken in: a client may not ask for more than it reads. */
 const maxUnsent = 1024 * 1024
-const initTimeout = 4408
+/** Bytes of UTF-8 that WebSockets leave for the reason of a close. */
+const maxReasonBytes = 123
+
+const serverTypes: ReadonlySet<string> = new Set([MessageType.ConnectionAck, MessageType.Next, MessageType.Error])
 
 export interface WebSocketConnectionOptions {
   readonly webSocket: WebSocket
   /** What it writes to. */
   readonly socket: Socket
   readonly schedule: WriteSchedule
-  readonly metrics: WebSocketMetrics
+  readonly metrics: LiveMetrics
   readonly log: Logger
 }
 
@@ -29,7 +32,7 @@ export class WebSocketConnection implements Line {
   beginning = 0
   readonly #webSocket: WebSocket
   readonly #schedule: WriteSchedule
-  readonly #metrics: WebSocketMetrics
+  readonly #metrics: LiveMetrics
   readonly #log: Logger
   #writer: SocketWriter | undefined
   #isPingUnanswered = false
@@ -72,9 +75,11 @@ export class WebSocketConnection implements Line {
 
   onMessage(take: (text: string) => Promise<void>): void {
     this.#webSocket.on('message', (message) => {
-      take(String(message)).catch((error: unknown) => {
-        // A message that the protocol does not know, or a fault of ours; a client that has gone is neither.
+      const text = String(message)
+      take(text).catch((error: unknown) => {
+        // A client that has gone is no fault.
         if (!this.isOpen) return
+        if (isInvalid(text, error)) return this.close(CloseCode.BadRequest, 'Invalid message received')
         this.#log.warn({ err: error }, 'a WebSocket message could not be dealt with')
         this.close(closeCodes.internalError, 'Internal server error')
       })
@@ -82,9 +87,10 @@ export class WebSocketConnection implements Line {
   }
 
   close(code = closeCodes.internalError, reason = ''): void {
-    if (code === initTimeout) this.#metrics.refused('init_timeout')
+    if (code === CloseCode.ConnectionInitialisationTimeout) this.#metrics.refused('init_timeout')
     this.#writer?.writeAll()
-    this.#webSocket.close(code, reason)
+    // It may have an id of the client in it.
+    this.#webSocket.close(code, Buffer.byteLength(reason) > maxReasonBytes ? '' : reason)
   }
 
   cut(): void {
@@ -116,4 +122,13 @@ export class WebSocketConnection implements Line {
     this.#webSocket.pause()
     this.socket.once('drain', () => this.#webSocket.resume())
   }
+}
+
+/**
+ * Whether a message that graphql-ws has read, but could not deal with, is itself to blame: it is one that only a server sends, or
+ * a ping with what is nested too deep to be sent back.
+ */
+function isInvalid(text: string, error: unknown): boolean {
+  const { type } = JSON.parse(text) as { type: string }
+  return serverTypes.has(type) || (type === MessageType.Ping && error instanceof RangeError)
 }

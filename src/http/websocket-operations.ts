@@ -1,15 +1,15 @@
 import { type ExecutionArgs, type ExecutionResult, type GraphQLError, getOperationAST } from 'graphql'
 import type { OperationResult, Context as ProtocolContext, SubscribePayload } from 'graphql-ws'
-import { badInput, FinstageError } from '../domain/errors.ts'
+import { badInput, limitExceeded } from '../domain/errors.ts'
 import type { Logger } from '../platform/logger.ts'
 import type { Context } from '../resolvers/context.ts'
 import { ClientOperation } from './client-operation.ts'
 import type { GraphQLHandler } from './graphql.ts'
+import type { LiveMetrics } from './live-metrics.ts'
 import { maskError } from './mask-error.ts'
 import { sharedOperation } from './shared-operations.ts'
 import { type Member, SharedSubscriptions } from './shared-subscriptions.ts'
 import type { WebSocketConnection } from './websocket-connection.ts'
-import type { WebSocketMetrics } from './websocket-metrics.ts'
 
 /** The root field whose events are shared. */
 const sharedField = 'priceUpdates'
@@ -27,7 +27,8 @@ interface Enveloped {
 /** What graphql-ws hands back for an operation that it was prepared for. */
 type PreparedArgs = Omit<ExecutionArgs, 'rootValue' | 'contextValue'> & { rootValue: Prepared; contextValue: Context }
 
-interface Prepared {
+/** What an operation is known by from its beginning on; graphql-ws keeps it as the root value. */
+export interface Prepared {
   readonly connection: WebSocketConnection
   readonly id: string
   readonly operation: ClientOperation
@@ -39,7 +40,7 @@ type Client = ProtocolContext<never, WebSocketConnection>
 export interface WebSocketOperationsOptions {
   readonly graphql: GraphQLHandler
   readonly log: Logger
-  readonly metrics: WebSocketMetrics
+  readonly metrics: LiveMetrics
   readonly maxSubscriptions: number
 }
 
@@ -104,7 +105,7 @@ export class WebSocketOperations {
       if (open > maxSubscriptions) {
         metrics.refused('subscriptions')
         const message = `At most ${maxSubscriptions} subscriptions may be open on one connection`
-        throw new FinstageError('LIMIT_EXCEEDED', message)
+        throw limitExceeded(message, 0)
       }
       const enveloped = envelop(graphql, { params: payload })
       const document = enveloped.parse(payload.query)

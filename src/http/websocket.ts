@@ -4,21 +4,23 @@ import { type Context, handleProtocols, makeServer } from 'graphql-ws'
 import { type WebSocket, WebSocketServer } from 'ws'
 import type { Logger } from '../platform/logger.ts'
 import { type GraphQLHandler, graphqlPath } from './graphql.ts'
+import type { LiveConnections, LiveLimits } from './live-limits.ts'
+import type { LiveMetrics } from './live-metrics.ts'
 import { shownError } from './mask-error.ts'
 import { WriteSchedule } from './socket-writer.ts'
 import { closeCodes, WebSocketConnection } from './websocket-connection.ts'
-import { SocketLimits, type WebSocketLimits } from './websocket-limits.ts'
-import { WebSocketMetrics, type WebSocketMetricsOptions } from './websocket-metrics.ts'
-import { WebSocketOperations } from './websocket-operations.ts'
+import { type Prepared, WebSocketOperations } from './websocket-operations.ts'
 
 /** How long a client may take to answer a close. */
 const closeTimeoutMs = 3000
 
-export interface WebSocketOptions extends Pick<WebSocketMetricsOptions, 'registry'> {
+export interface WebSocketOptions {
   readonly server: Server
   readonly graphql: GraphQLHandler
   readonly log: Logger
-  readonly limits: WebSocketLimits
+  readonly limits: LiveLimits
+  readonly connections: LiveConnections
+  readonly metrics: LiveMetrics
 }
 
 /**
@@ -28,8 +30,9 @@ export interface WebSocketOptions extends Pick<WebSocketMetricsOptions, 'registr
 export class WebSocketTransport {
   readonly #log: Logger
   readonly #sockets: WebSocketServer
-  readonly #limits: SocketLimits
-  readonly #metrics: WebSocketMetrics
+  readonly #connections: LiveConnections
+  readonly #metrics: LiveMetrics
+  readonly #operations: WebSocketOperations
   readonly #schedule: WriteSchedule
   readonly #protocol: ReturnType<typeof makeServer<never, WebSocketConnection>>
   readonly #pings: NodeJS.Timeout
@@ -38,7 +41,7 @@ export class WebSocketTransport {
   #bucketOfNext = 0
   #turn = 0
 
-  constructor({ server, graphql, log, registry, limits }: WebSocketOptions) {
+  constructor({ server, graphql, log, limits, connections, metrics }: WebSocketOptions) {
     this.#log = log
     this.#sockets = new WebSocketServer({
       server,
@@ -53,17 +56,13 @@ export class WebSocketTransport {
     // The HTTP server reports its own errors, which ws passes on.
     this.#sockets.on('error', () => {})
     this.#sockets.on('connection', (socket: WebSocket, request: IncomingMessage) => this.#opened(socket, request))
-    this.#limits = new SocketLimits(limits)
+    this.#connections = connections
+    this.#metrics = metrics
     this.#buckets = Array.from({ length: limits.pingSeconds }, () => new Set<WebSocketConnection>())
-    this.#metrics = new WebSocketMetrics({
-      registry,
-      connections: () => this.#limits.count,
-      unsentBytes: () => this.#unsentBytes(),
-      executions: () => operations.executions,
-    })
-    this.#schedule = new WriteSchedule(this.#metrics)
+    this.#schedule = new WriteSchedule(metrics)
     const { maxSubscriptions } = limits
-    const operations = new WebSocketOperations({ graphql, log, metrics: this.#metrics, maxSubscriptions })
+    const operations = new WebSocketOperations({ graphql, log, metrics, maxSubscriptions })
+    this.#operations = operations
     type Args = Parameters<typeof operations.subscribe>[0]
     this.#protocol = makeServer<never, WebSocketConnection>({
       connectionInitWaitTimeout: limits.initTimeoutSeconds * 1000,
@@ -76,16 +75,28 @@ export class WebSocketTransport {
     this.#pings = setInterval(() => this.#ping(), 1000).unref()
   }
 
+  /** Bytes that were written and wait in this process for their readers. */
+  get unsentBytes(): number {
+    let bytes = 0
+    for (const bucket of this.#buckets) for (const { socket } of bucket) bytes += socket.writableLength
+    return bytes
+  }
+
+  /** How many different price subscriptions there are. */
+  get executions(): number {
+    return this.#operations.executions
+  }
+
   #opened(socket: WebSocket, request: IncomingMessage): void {
     const { remoteAddress } = request.socket
-    const full = this.#limits.full(remoteAddress)
+    const full = this.#connections.full(remoteAddress)
     if (full) {
       this.#metrics.refused(full)
       socket.on('error', () => {})
       socket.close(closeCodes.tryAgainLater, 'Too many connections')
       return
     }
-    const giveBack = this.#limits.take(remoteAddress)
+    const giveBack = this.#connections.take(remoteAddress)
     const connection = new WebSocketConnection({
       ...{ webSocket: socket, socket: request.socket },
       ...{ schedule: this.#schedule, metrics: this.#metrics, log: this.#log },
@@ -112,12 +123,6 @@ export class WebSocketTransport {
     for (const connection of bucket) connection.ping()
   }
 
-  #unsentBytes(): number {
-    let bytes = 0
-    for (const bucket of this.#buckets) for (const { socket } of bucket) bytes += socket.writableLength
-    return bytes
-  }
-
   /** Closes every socket with 1001 (going away); those whose client does not answer are cut after three seconds. */
   async stop(): Promise<void> {
     clearInterval(this.#pings)
@@ -126,16 +131,20 @@ export class WebSocketTransport {
   }
 }
 
-/** How a result is sent. One that says of a stream which may leave nothing out that its reader was too slow is the last. */
+/**
+ * How a result is sent. An event which says of a stream that may leave nothing out that its reader was too slow is the last.
+ * Queries, and subscriptions that have not begun, may be refused with the same code: that is no reason to close.
+ */
 function onNext(
   { extra: connection }: Context<never, WebSocketConnection>,
   _id: string,
   _payload: unknown,
-  _args: unknown,
+  { rootValue }: { readonly rootValue?: unknown },
   { errors, ...result }: { readonly errors?: ExecutionResult['errors'] | undefined },
 ): FormattedExecutionResult | undefined {
   if (!errors) return undefined
+  const isEvent = (rootValue as Prepared | null)?.operation.hasEvents
   const isTooSlow = errors.some(({ path, extensions }) => path?.length === 1 && extensions.code === 'LIMIT_EXCEEDED')
-  if (isTooSlow) connection.closeWithNextAnswer()
+  if (isEvent && isTooSlow) connection.closeWithNextAnswer()
   return { ...result, errors: errors.map(shownError) }
 }

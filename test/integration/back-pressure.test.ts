@@ -3,8 +3,9 @@ import { type TestContext, test } from 'node:test'
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import { setFlagsFromString } from 'node:v8'
 import { runInNewContext } from 'node:vm'
-import type { WebSocketLimits } from '../../src/http/websocket-limits.ts'
+import type { LiveLimits } from '../../src/http/live-limits.ts'
 import { eventually, inTime } from '../support/client.ts'
+import { EventStreamClient } from '../support/event-stream-client.ts'
 import { type PriceServer, startPriceServer } from '../support/price-server.ts'
 import { PriceTrack } from '../support/price-track.ts'
 import { RawClient } from '../support/raw-client.ts'
@@ -32,7 +33,14 @@ async function reader(server: PriceServer, symbols: readonly string[], document 
   return { client, track }
 }
 
-const unsent = (server: PriceServer): Promise<number> => server.metric('finstage_websocket_unsent_bytes')
+async function sseReader(server: PriceServer, symbols: readonly string[]) {
+  const track = new PriceTrack()
+  const client = await EventStreamClient.open(server.api, fat, { s: symbols }, track.takeMessage)
+  await eventually(() => track.last.size === symbols.length, 'the first prices')
+  return { client, track }
+}
+
+const unsent = (server: PriceServer): Promise<number> => server.metric('finstage_live_unsent_bytes')
 
 /** Ticks until the reader that reads nothing has taken all that it ever takes; returns the most that waited for it. */
 async function tickUntilStuck(server: PriceServer, symbols: readonly string[]): Promise<number> {
@@ -50,7 +58,7 @@ async function tickUntilStuck(server: PriceServer, symbols: readonly string[]): 
 }
 
 /** A server whose seconds pass when the test says so. */
-async function startOnClock(t: TestContext, limits: Partial<WebSocketLimits> = {}) {
+async function startOnClock(t: TestContext, limits: Partial<LiveLimits> = {}) {
   t.mock.timers.enable({ apis: ['setInterval'] })
   const server = await startPriceServer({ limits })
   return {
@@ -94,6 +102,78 @@ test('a reader that stops reading has under 1 MiB held for it, and when it reads
   assert.deepEqual([fast.track.missing, fast.track.faults], [0, none], 'and the other has got everything')
   slow.client.cut()
   fast.client.cut()
+  await server.deserted()
+})
+
+test('over SSE a reader of a fast symbol that stops reading has a bounded amount held for it, and when it reads again it gets the newest, in order', async () => {
+  await using server = await startPriceServer()
+  const taken = (): Promise<number> => server.metric('finstage_price_deliveries_total')
+  const { client, track } = await sseReader(server, ['FAST'])
+  client.stall()
+  const most = await tickUntilStuck(server, ['FAST'])
+  assert.ok(most > 0 && most < mebibyte, `${most}`)
+  const heldAfter = async (ticks: number): Promise<number> => {
+    for (let tick = 1; tick <= ticks; tick++) {
+      server.tick('FAST')
+      if (tick % 100 === 0) await nextTurn()
+    }
+    collectGarbage()
+    const { heapUsed, arrayBuffers } = process.memoryUsage()
+    return heapUsed + arrayBuffers
+  }
+  // The history of the symbol is full by then, and so is what waits in order.
+  const before = await heldAfter(3000)
+  const takenBefore = await taken()
+  const grown = (await heldAfter(20_000)) - before
+  assert.ok(grown < mebibyte, `${grown} bytes more are held`)
+  assert.deepEqual([await taken(), await unsent(server)], [takenBefore, most])
+  client.readOn()
+  await eventually(() => track.seqOf('FAST') === server.seqOf('FAST'), 'the newest')
+  assert.deepEqual(track.faults, none)
+  const { missing } = track
+  assert.ok(missing > 20_000)
+  assert.equal(await server.metric('finstage_conflated_total'), missing, 'what was left out is what was counted')
+  server.tick('FAST')
+  await eventually(() => track.seqOf('FAST') === server.seqOf('FAST'), 'what comes after that')
+  assert.equal(track.missing, missing, 'from there on nothing is left out')
+  client.cut()
+  await server.deserted()
+})
+
+test('over SSE a reader that takes nothing for half a minute is cut, one that takes some is not', async (t) => {
+  await using clocked = await startOnClock(t)
+  const { server, pass } = clocked
+  const cut = () => server.metric('finstage_live_refused_total', { limit: 'too_slow' })
+  const moving = await sseReader(server, ['A'])
+  for (let round = 0; round < 3; round++) {
+    moving.client.stall()
+    await tickUntilStuck(server, ['A'])
+    pass(30)
+    const before = await unsent(server)
+    moving.client.readOn()
+    await eventually(async () => (await unsent(server)) < before, 'that something was taken')
+  }
+  await eventually(() => moving.track.seqOf('A') === server.seqOf('A'), 'all')
+  for (let second = 0; second < 60; second++) {
+    pass(1)
+    // A comment that keeps the connection alive has to get away.
+    await nextTurn()
+  }
+  assert.equal(await cut(), 0)
+  const standing = await sseReader(server, ['A'])
+  standing.client.stall()
+  await tickUntilStuck(server, ['A'])
+  pass(30)
+  assert.equal(await cut(), 0)
+  pass(1)
+  assert.equal(await cut(), 1)
+  await eventually(async () => (await server.metric('finstage_live_connections')) === 1, 'that it has gone')
+  await eventually(async () => (await server.metric('finstage_price_subscriptions')) === 1, 'its prices too')
+  standing.client.readOn()
+  await inTime(standing.client.closed, 'the end')
+  await eventually(() => moving.track.seqOf('A') === server.seqOf('A'), 'the newest')
+  assert.deepEqual(moving.track.faults, none)
+  moving.client.cut()
   await server.deserted()
 })
 
@@ -151,7 +231,7 @@ test('a reader that takes nothing for thirty seconds is cut with 4413, one that 
   await using clocked = await startOnClock(t, { pingSeconds: 300 })
   const { server, pass } = clocked
   const symbols = symbolsOf(20)
-  const cut = () => server.metric('finstage_websocket_refused_total', { limit: 'too_slow' })
+  const cut = () => server.metric('finstage_live_refused_total', { limit: 'too_slow' })
   const moving = await reader(server, symbols, fat)
   for (let round = 0; round < 3; round++) {
     moving.client.stall()
@@ -201,7 +281,7 @@ test('who is asked whether it is there while its reader is behind has not to ans
   pass(20)
   client.readOn()
   await eventually(() => symbols.every((symbol) => track.seqOf(symbol) === server.seqOf(symbol)), 'the newest')
-  assert.equal(await server.metric('finstage_websocket_refused_total', { limit: 'ping_timeout' }), 0)
+  assert.equal(await server.metric('finstage_live_refused_total', { limit: 'ping_timeout' }), 0)
   client.cut()
 })
 

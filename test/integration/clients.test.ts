@@ -164,7 +164,7 @@ function urql() {
 }
 
 const subscriptions = (): Promise<number> => metric(app.metrics, 'finstage_price_subscriptions')
-const connections = (): Promise<number> => metric(app.metrics, 'finstage_websocket_connections')
+const connections = (): Promise<number> => metric(app.metrics, 'finstage_live_connections')
 
 for (const [name, connect] of Object.entries(clients)) {
   test(`${name} takes a SNAPSHOT of each symbol and then every price, and leaves nothing behind when it unsubscribes`, async () => {

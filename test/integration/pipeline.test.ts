@@ -148,7 +148,7 @@ test('the process, its event loop and its machine are measured', async () => {
 })
 
 test('open sockets and subscriptions are counted', async () => {
-  const sockets = () => metric(app.metrics, 'finstage_websocket_connections')
+  const sockets = () => metric(app.metrics, 'finstage_live_connections')
   await eventually(async () => (await sockets()) === 0, 'no sockets')
   await using stream = subscribe(app.api, 'subscription { priceUpdates(symbols: ["AAPL"]) { price } }')
   await stream.next()

@@ -16,17 +16,17 @@ async function open(api: string) {
 }
 
 const refused = (server: PriceServer, limit: string): Promise<number> =>
-  server.metric('finstage_websocket_refused_total', { limit })
+  server.metric('finstage_live_refused_total', { limit })
 
 test('one socket more than may be open in all is closed with 1013 and counted; when one has gone there is room again', async () => {
-  await using server = await startPriceServer({ limits: { maxSockets: 2 } })
+  await using server = await startPriceServer({ limits: { maxConnections: 2 } })
   const [first, second] = [await open(server.api), await open(server.api)]
   const third = await RawClient.connect(server.api, () => {})
   assert.equal(await inTime(third.closed, 'the refusal'), 1013)
-  assert.equal(await refused(server, 'sockets'), 1)
-  assert.equal(await server.metric('finstage_websocket_connections'), 2)
+  assert.equal(await refused(server, 'connections'), 1)
+  assert.equal(await server.metric('finstage_live_connections'), 2)
   second.client.cut()
-  await eventually(async () => (await server.metric('finstage_websocket_connections')) === 1, 'that it has gone')
+  await eventually(async () => (await server.metric('finstage_live_connections')) === 1, 'that it has gone')
   const fourth = await open(server.api)
   fourth.client.subscribe('1', watch, { s: ['A'] })
   await eventually(() => fourth.of('1', 'next').length > 0, 'a price')
@@ -38,13 +38,13 @@ test('one socket more than one address may have is closed with 1013 and counted 
   const addresses = Object.values(networkInterfaces()).flatMap((found) => found ?? [])
   const address = addresses.find(({ internal, family }) => !internal && family === 'IPv4')?.address
   if (!address) return t.skip('this machine has no address but its own')
-  await using server = await startPriceServer({ host: '0.0.0.0', limits: { maxSocketsPerAddress: 1 } })
+  await using server = await startPriceServer({ host: '0.0.0.0', limits: { maxConnectionsPerAddress: 1 } })
   const api = server.api.replace('localhost', address)
   const first = await open(api)
   const second = await RawClient.connect(api, () => {})
   assert.equal(await inTime(second.closed, 'the refusal'), 1013)
-  assert.equal(await refused(server, 'sockets_of_address'), 1)
-  assert.equal(await refused(server, 'sockets'), 0)
+  assert.equal(await refused(server, 'connections_of_address'), 1)
+  assert.equal(await refused(server, 'connections'), 0)
   const near = [await open(server.api), await open(server.api)]
   for (const { client } of [first, ...near]) client.cut()
   await server.deserted()
@@ -56,7 +56,7 @@ test('one subscription more than a socket may have is refused as LIMIT_EXCEEDED 
   for (const id of ['1', '2', '3']) client.subscribe(id, watch, { s: ['A'] })
   await eventually(() => of('3', 'error').length > 0, 'the refusal')
   const [error] = of('3', 'error').flatMap(({ payload }) => payload as { message: string; extensions: object }[])
-  assert.deepEqual(error?.extensions, { code: 'LIMIT_EXCEEDED' })
+  assert.deepEqual(error?.extensions, { code: 'LIMIT_EXCEEDED', retryAfterSeconds: 0 })
   assert.match(error?.message ?? '', /At most 2 /)
   assert.equal(await refused(server, 'subscriptions'), 1)
   server.tick('A')

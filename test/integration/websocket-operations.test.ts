@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { setImmediate as nextTurn } from 'node:timers/promises'
-import { FinstageError, readerTooSlow } from '../../src/domain/errors.ts'
+import { FinstageError, limitExceeded, readerTooSlow } from '../../src/domain/errors.ts'
 import type { Job } from '../../src/domain/job.ts'
 import type { Listing } from '../../src/domain/quote.ts'
 import type { Ports } from '../../src/resolvers/context.ts'
@@ -58,22 +58,69 @@ const listingFrom = (listing: (symbol: string) => Promise<Listing>): Partial<Por
   market: { listing } as Ports['market'],
 })
 
+/** Nested deeper than JSON can be written, though it can be read. */
+const deep = (levels: number): string => `${'['.repeat(levels)}${']'.repeat(levels)}`
+
+for (const [what, message] of [
+  ['no JSON', '{"type":'],
+  ['no object', '["connection_init"]'],
+  ['without a type', '{}'],
+  ['of a type that there is not', '{"type":"start","id":"1","payload":{}}'],
+  ['a subscribe without an id', { type: 'subscribe', payload: { query: watch } }],
+  ['a complete without an id', { type: 'complete' }],
+  ['connection_ack, which only a server sends', { type: 'connection_ack' }],
+  ['next, which only a server sends', { type: 'next', id: '1', payload: { data: null } }],
+  ['error, which only a server sends', { type: 'error', id: '1', payload: [{ message: 'no' }] }],
+  ['a ping that is nested too deep to be sent back', `{"type":"ping","payload":{"deep":${deep(32_000)}}}`],
+  ['in bytes that are no text', Buffer.from([0x7b, 0xff, 0x00])],
+] as const) {
+  test(`a message that is ${what} closes the socket with 4400, and nothing is left of it`, async () => {
+    await using server = await startPriceServer()
+    const { client, of } = await open(server.api)
+    client.subscribe('1', watch, { s: ['A'] })
+    await eventually(() => of('1', 'next').length === 1, 'a price')
+    if (Buffer.isBuffer(message)) client.sendFrame(2, message)
+    else client.send(message as Message | string)
+    assert.equal(await inTime(client.closed, 'the end'), 4400)
+    await server.deserted()
+  })
+}
+
+test('what both sides may send, or what is deep and never sent back, closes nothing', async () => {
+  await using server = await startPriceServer()
+  const { client, of, seen, settled } = await open(server.api)
+  client.subscribe('1', watch, { s: ['A'] })
+  client.send({ type: 'pong' }, { type: 'pong', payload: {} }, { type: 'complete', id: 'of nothing' })
+  client.send(`{"type":"subscribe","id":"2","payload":{"query":"{ __typename }","variables":{"deep":${deep(32_000)}}}}`)
+  await eventually(() => seen('1').length === 1 && of('2', 'complete').length === 1, 'the answers')
+  await settled()
+  client.cut()
+  await server.deserted()
+})
+
 for (const [what, code, misbehave] of [
-  ['sends what is no message', 4400, (client: RawClient) => client.send('{"type":')],
   ['subscribes before it was acknowledged', 4401, (client: RawClient) => client.subscribe('1', watch, { s: ['A'] })],
   [
     'introduces itself twice',
     4429,
     (client: RawClient) => client.send({ type: 'connection_init' }, { type: 'connection_init' }),
   ],
-  [
-    'uses an id that is open',
-    4409,
-    (client: RawClient) => {
-      client.send({ type: 'connection_init' })
-      for (let i = 0; i < 2; i++) client.subscribe('1', watch, { s: ['A'] })
-    },
-  ],
+  ...(
+    [
+      ['uses an id that is open', '1'],
+      ['uses a long id that is open', 'x'.repeat(200)],
+    ] as const
+  ).map(
+    ([what, id]) =>
+      [
+        what,
+        4409,
+        (client: RawClient) => {
+          client.send({ type: 'connection_init' })
+          for (let i = 0; i < 2; i++) client.subscribe(id, watch, { s: ['A'] })
+        },
+      ] as const,
+  ),
 ] as const) {
   test(`a client that ${what} is closed with ${code}, and nothing is left of it`, async () => {
     await using server = await startPriceServer()
@@ -157,7 +204,7 @@ test('a socket that closes while a subscription waits for its first price leaves
   client.subscribe('1', watch, { s: ['LATE'] })
   await eventually(async () => (await server.metric('finstage_price_subscriptions')) === 1, 'that it waits')
   client.cut()
-  await eventually(async () => (await server.metric('finstage_websocket_connections')) === 0, 'that it has gone')
+  await eventually(async () => (await server.metric('finstage_live_connections')) === 0, 'that it has gone')
   server.tick('LATE')
   await server.deserted()
 })
@@ -257,7 +304,7 @@ test('a reader that is behind when what it waited for has come gets the newest, 
   for (let same = 0, before = 0; same < 20; ) {
     server.tick('D')
     await nextTurn()
-    const now = await server.metric('finstage_websocket_unsent_bytes')
+    const now = await server.metric('finstage_live_unsent_bytes')
     same = now > 0 && now === before ? same + 1 : 0
     before = now
   }
@@ -302,7 +349,7 @@ async function pushUntilStuck({ server, push }: Awaited<ReturnType<typeof startJ
   for (let same = 0, before = -1; same < 50; ) {
     push()
     await nextTurn()
-    const now = await server.metric('finstage_websocket_unsent_bytes')
+    const now = await server.metric('finstage_live_unsent_bytes')
     same = now > 0 && now === before ? same + 1 : 0
     before = now
   }
@@ -332,9 +379,34 @@ test('a stream that may leave nothing out ends when too much waits: all that wai
   )
   assert.ok(progress.length >= before && progress.length <= before + 501)
   assert.match(JSON.stringify(messages.at(-1)), /"next".*LIMIT_EXCEEDED/)
-  assert.equal(await server.metric('finstage_websocket_refused_total', { limit: 'too_slow' }), 1)
+  assert.equal(await server.metric('finstage_live_refused_total', { limit: 'too_slow' }), 1)
   await server.deserted()
   assert.equal(jobs.ends(), 1)
+})
+
+test('an answer, or a subscription, that is refused with LIMIT_EXCEEDED is only that: the socket stays open', async () => {
+  const refusal = (): Promise<never> => Promise.reject(limitExceeded('enough', 1))
+  await using server = await startPriceServer({
+    ports: { market: { listing: refusal }, jobs: { cancel: refusal, followAll: refusal } } as unknown as Partial<Ports>,
+  })
+  const { client, of, seen, settled } = await open(server.api)
+  client.subscribe('query', '{ instrument(symbol: "A") { name } }')
+  client.subscribe('mutation', `mutation { cancelJob(id: "${btoa('Job:1')}") { __typename } }`)
+  client.subscribe('subscription', 'subscription { jobUpdates { id } }')
+  const refused = ['query', 'mutation', 'subscription']
+  await eventually(() => refused.every((id) => of(id, 'complete').length === 1), 'the answers')
+  for (const id of refused) {
+    const [answer] = of(id, 'next').map(
+      ({ payload }) => payload as { errors: { path: unknown[]; extensions: object }[] },
+    )
+    assert.equal(answer?.errors[0]?.path.length, 1)
+    assert.deepEqual(answer?.errors[0]?.extensions, { code: 'LIMIT_EXCEEDED', retryAfterSeconds: 1 })
+  }
+  client.subscribe('prices', watch, { s: ['A'] })
+  await eventually(() => seen('prices').length === 1, 'a price')
+  await settled()
+  assert.equal(await server.metric('finstage_live_refused_total'), 0)
+  client.cut()
 })
 
 test('a reader of such a stream that stands still for thirty seconds is closed with 4413, however little waits', async (t) => {
@@ -348,9 +420,9 @@ test('a reader of such a stream that stands still for thirty seconds is closed w
   client.stall()
   await pushUntilStuck(jobs)
   for (let second = 0; second < 29; second++) t.mock.timers.tick(1000)
-  assert.equal(await server.metric('finstage_websocket_refused_total', { limit: 'too_slow' }), 0)
+  assert.equal(await server.metric('finstage_live_refused_total', { limit: 'too_slow' }), 0)
   t.mock.timers.tick(1000)
-  assert.equal(await server.metric('finstage_websocket_refused_total', { limit: 'too_slow' }), 1)
+  assert.equal(await server.metric('finstage_live_refused_total', { limit: 'too_slow' }), 1)
   client.readOn()
   assert.equal(await inTime(client.closed, 'the end'), 4413)
   await server.deserted()
@@ -369,7 +441,7 @@ test('who asks and does not read is not listened to any more: about 1 MiB waits,
   for (let same = 0, before = -1; same < 50; ) {
     for (let i = 0; i < 20; i++) client.subscribe(String(count++), query)
     await nextTurn()
-    const now = await server.metric('finstage_websocket_unsent_bytes')
+    const now = await server.metric('finstage_live_unsent_bytes')
     same = now > 0 && now === before ? same + 1 : 0
     before = now
     most = Math.max(most, now)

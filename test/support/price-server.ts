@@ -2,7 +2,7 @@ import { type MetricValue, Registry } from 'prom-client'
 import type { FeedUpdate } from '../../src/domain/price-update.ts'
 import { ApiServer } from '../../src/http/api-server.ts'
 import { Health } from '../../src/http/health.ts'
-import type { WebSocketLimits } from '../../src/http/websocket-limits.ts'
+import type { LiveLimits } from '../../src/http/live-limits.ts'
 import type { Ports } from '../../src/resolvers/context.ts'
 import { schema } from '../../src/schema/index.ts'
 import { PriceHub } from '../../src/stream/hub.ts'
@@ -11,9 +11,9 @@ import { eventually } from './client.ts'
 import { silentLog } from './log.ts'
 import { feedUpdateOf } from './prices.ts'
 
-const generous: WebSocketLimits = {
-  maxSockets: 1000,
-  maxSocketsPerAddress: 1000,
+const generous: LiveLimits = {
+  maxConnections: 1000,
+  maxConnectionsPerAddress: 1000,
   maxSubscriptions: 100,
   maxMessageBytes: 64 * 1024,
   initTimeoutSeconds: 10,
@@ -42,7 +42,7 @@ export interface PriceServer extends AsyncDisposable {
 
 /** The API as it is, with a feed that the test plays and whatever else it needs of the ports. No database. */
 export async function startPriceServer(
-  options: { limits?: Partial<WebSocketLimits>; ports?: Partial<Ports>; host?: string } = {},
+  options: { limits?: Partial<LiveLimits>; ports?: Partial<Ports>; host?: string } = {},
 ): Promise<PriceServer> {
   const bus = new LocalBus()
   const registry = new Registry()
@@ -68,7 +68,7 @@ export async function startPriceServer(
   const server = new ApiServer({
     ...{ host: options.host ?? '127.0.0.1', port: 0, schema, health: new Health(), log: silentLog, registry },
     ports: { prices: hub, limits: { symbolsPerSubscription: 200 }, ...options.ports } as Ports,
-    webSocketLimits: { ...generous, ...options.limits },
+    limits: { ...generous, ...options.limits },
   })
   hub.start()
   await server.start()
@@ -99,8 +99,8 @@ export async function startPriceServer(
     deserted: () =>
       eventually(async () => {
         const gauges = [
-          'finstage_websocket_connections',
-          'finstage_websocket_unsent_bytes',
+          'finstage_live_connections',
+          'finstage_live_unsent_bytes',
           'finstage_price_subscriptions',
           'finstage_shared_executions',
         ]

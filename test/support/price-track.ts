@@ -31,7 +31,7 @@ export class PriceTrack {
   }
 
   /** Takes the next messages of a client; others are errors. */
-  readonly takeMessage = (message: Message): void => {
+  readonly takeMessage = (message: Omit<Message, 'id'>): void => {
     const { data } = (message.payload ?? {}) as { data?: { priceUpdates: SeenUpdate } }
     if (message.type !== 'next' || !data) throw new Error(`not expected: ${JSON.stringify(message)}`)
     this.take(data.priceUpdates)

@@ -1,25 +1,25 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { SocketLimits } from '../../../src/http/websocket-limits.ts'
+import { LiveConnections } from '../../../src/http/live-limits.ts'
 
-const limits = (maxSockets: number, maxSocketsPerAddress: number): SocketLimits =>
-  new SocketLimits({ maxSockets, maxSocketsPerAddress })
+const limits = (maxConnections: number, maxConnectionsPerAddress: number): LiveConnections =>
+  new LiveConnections({ maxConnections, maxConnectionsPerAddress })
 
-test('as many sockets as are allowed in all, and one more when one has gone', () => {
+test('as many connections as are allowed in all, and one more when one has gone', () => {
   const open = limits(2, 10)
   const giveBack = open.take('192.0.2.1')
   open.take('192.0.2.2')
-  assert.equal(open.full('192.0.2.3'), 'sockets')
+  assert.equal(open.full('192.0.2.3'), 'connections')
   assert.equal(open.count, 2)
   giveBack()
   assert.equal(open.full('192.0.2.3'), null)
   assert.equal(open.count, 1)
 })
 
-test('as many sockets as are allowed from one address, whatever others have', () => {
+test('as many connections as are allowed from one address, whatever others have', () => {
   const open = limits(100, 2)
   const places = [open.take('192.0.2.1'), open.take('192.0.2.1'), open.take('192.0.2.2')]
-  assert.equal(open.full('192.0.2.1'), 'sockets_of_address')
+  assert.equal(open.full('192.0.2.1'), 'connections_of_address')
   assert.equal(open.full('192.0.2.2'), null)
   for (const giveBack of places) giveBack()
   assert.equal(open.full('192.0.2.1'), null)
@@ -27,13 +27,13 @@ test('as many sockets as are allowed from one address, whatever others have', ()
 })
 
 for (const address of ['127.0.0.1', '127.9.9.9', '::1', '::ffff:127.0.0.1', undefined]) {
-  test(`${address ?? 'a socket that has no address any more'} counts in all only`, () => {
+  test(`${address ?? 'one that has no address any more'} counts in all only`, () => {
     const open = limits(3, 1)
     for (let i = 0; i < 3; i++) {
       assert.equal(open.full(address), null)
       open.take(address)
     }
-    assert.equal(open.full(address), 'sockets')
+    assert.equal(open.full(address), 'connections')
   })
 }
 
@@ -49,7 +49,7 @@ for (const [what, one, other] of same) {
   test(`one address is ${what}`, () => {
     const open = limits(100, 1)
     open.take(one)
-    assert.equal(open.full(other), 'sockets_of_address')
+    assert.equal(open.full(other), 'connections_of_address')
   })
 }
 

@@ -5,25 +5,25 @@ import type { WriterCounts } from './socket-writer.ts'
 /** One message in so many is timed: looking at the clock for each would cost as much as sending it. */
 const timedOneIn = 64
 
-export interface WebSocketMetricsOptions {
+export interface LiveMetricsOptions {
   readonly registry: Registry
   readonly connections: () => number
   readonly unsentBytes: () => number
   readonly executions: () => number
 }
 
-/** Why a socket or a subscription was not taken on, or was ended. */
+/** Why a connection or a subscription was not taken on, or was ended. */
 export type Refusal =
-  | 'sockets'
-  | 'sockets_of_address'
+  | 'connections'
+  | 'connections_of_address'
   | 'subscriptions'
   | 'message_size'
   | 'init_timeout'
   | 'ping_timeout'
   | 'too_slow'
 
-/** What is counted of WebSockets and of the prices that leave by them. */
-export class WebSocketMetrics implements WriterCounts {
+/** What is counted of WebSockets, of streams over SSE, and of the prices that leave by WebSockets. */
+export class LiveMetrics implements WriterCounts {
   readonly #messages: Counter
   readonly #bytes: Counter
   readonly #executed: Counter
@@ -31,7 +31,7 @@ export class WebSocketMetrics implements WriterCounts {
   readonly #latency: Histogram
   #untimed = 0
 
-  constructor({ registry, connections, unsentBytes, executions }: WebSocketMetricsOptions) {
+  constructor({ registry, connections, unsentBytes, executions }: LiveMetricsOptions) {
     const registers = [registry]
     const gauge = (name: string, help: string, value: () => number): void => {
       new Gauge({
@@ -43,10 +43,10 @@ export class WebSocketMetrics implements WriterCounts {
         },
       })
     }
-    gauge('finstage_websocket_connections', 'WebSockets that are open', connections)
+    gauge('finstage_live_connections', 'WebSockets and streams over SSE that are open', connections)
     gauge(
-      'finstage_websocket_unsent_bytes',
-      'Bytes that were written to WebSockets and wait in this process for their readers',
+      'finstage_live_unsent_bytes',
+      'Bytes that were written to WebSockets and streams over SSE and wait in this process for their readers',
       unsentBytes,
     )
     gauge(
@@ -62,8 +62,8 @@ export class WebSocketMetrics implements WriterCounts {
     this.#bytes = counter('finstage_shared_bytes_total', 'Bytes of these')
     this.#executed = counter('finstage_shared_events_total', 'Price updates that were executed for these')
     this.#refused = new Counter({
-      name: 'finstage_websocket_refused_total',
-      help: 'Sockets and subscriptions that were refused or ended, by the limit that they met',
+      name: 'finstage_live_refused_total',
+      help: 'Connections and subscriptions that were refused or ended, by the limit that they met',
       labelNames: ['limit'],
       registers,
     })

@@ -1,12 +1,13 @@
 import { isIPv4, isIPv6 } from 'node:net'
 
-export interface WebSocketLimits {
-  /** Open at once, in all and from one address; those of this machine count in all only. */
-  readonly maxSockets: number
-  readonly maxSocketsPerAddress: number
-  /** Open at once on one socket. */
+/** Of what is open for long: WebSockets, and streams over SSE. */
+export interface LiveLimits {
+  /** WebSockets and streams open at once, in all and from one address; those of this machine count in all only. */
+  readonly maxConnections: number
+  readonly maxConnectionsPerAddress: number
+  /** Open at once on one WebSocket. */
   readonly maxSubscriptions: number
-  /** Of one message that comes in. */
+  /** Of one message that a WebSocket takes in. */
   readonly maxMessageBytes: number
   /** How long a client may take for connection_init. */
   readonly initTimeoutSeconds: number
@@ -14,15 +15,15 @@ export interface WebSocketLimits {
   readonly pingSeconds: number
 }
 
-export type FullLimit = 'sockets' | 'sockets_of_address'
+export type FullLimit = 'connections' | 'connections_of_address'
 
-/** Counts the sockets that are open, in all and by address. */
-export class SocketLimits {
-  readonly #limits: Pick<WebSocketLimits, 'maxSockets' | 'maxSocketsPerAddress'>
+/** Counts the WebSockets and streams over SSE that are open, in all and by address. */
+export class LiveConnections {
+  readonly #limits: Pick<LiveLimits, 'maxConnections' | 'maxConnectionsPerAddress'>
   readonly #byAddress = new Map<string, number>()
   #count = 0
 
-  constructor(limits: Pick<WebSocketLimits, 'maxSockets' | 'maxSocketsPerAddress'>) {
+  constructor(limits: Pick<LiveLimits, 'maxConnections' | 'maxConnectionsPerAddress'>) {
     this.#limits = limits
   }
 
@@ -30,12 +31,12 @@ export class SocketLimits {
     return this.#count
   }
 
-  /** Which limit one more socket of that address would break. */
+  /** Which limit one more of that address would break. */
   full(address: string | undefined): FullLimit | null {
-    if (this.#count >= this.#limits.maxSockets) return 'sockets'
+    if (this.#count >= this.#limits.maxConnections) return 'connections'
     const of = countedAs(address)
-    const isFull = of !== null && (this.#byAddress.get(of) ?? 0) >= this.#limits.maxSocketsPerAddress
-    return isFull ? 'sockets_of_address' : null
+    const isFull = of !== null && (this.#byAddress.get(of) ?? 0) >= this.#limits.maxConnectionsPerAddress
+    return isFull ? 'connections_of_address' : null
   }
 
   /** Returns what gives the place back. */
