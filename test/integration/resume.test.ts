@@ -129,7 +129,7 @@ test('through slowness, lost connections, other servers, another leader and a ki
   for (let same = 0, before = 0; same < 3; ) {
     market.trade(25)
     await newest(witness)
-    const now = await metric(first.metrics, 'finstage_websocket_unsent_bytes')
+    const now = await metric(first.metrics, 'finstage_live_unsent_bytes')
     same = now > 0 && now === before ? same + 1 : 0
     before = now
   }
@@ -293,7 +293,7 @@ test('one who reads what was missed so slowly that more is missed meanwhile gets
   const mark = follower.mark()
   await follower.connect(server.api)
   follower.stall()
-  const unsent = (): Promise<number> => server.metric('finstage_websocket_unsent_bytes')
+  const unsent = (): Promise<number> => server.metric('finstage_live_unsent_bytes')
   await eventually(async () => (await unsent()) > 0, 'that it is behind')
   for (let i = 0; i < 20; i++) server.tick(...follower.symbols)
   follower.readOn()
