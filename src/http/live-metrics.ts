@@ -24,9 +24,10 @@ export type Refusal =
 
 /** What is counted of WebSockets, of streams over SSE, and of the prices that leave by WebSockets. */
 export class LiveMetrics implements WriterCounts {
-  readonly #messages: Counter
-  readonly #bytes: Counter
-  readonly #executed: Counter
+  /** Told to prom-client when it is asked: once a message would be too often. */
+  #messages = 0
+  #bytes = 0
+  #executed = 0
   readonly #refused: Counter<'limit'>
   readonly #latency: Histogram
   #untimed = 0
@@ -54,13 +55,24 @@ export class LiveMetrics implements WriterCounts {
       'Different price subscriptions over WebSocket: an update is executed once for each',
       executions,
     )
-    const counter = (name: string, help: string): Counter => new Counter({ name, help, registers })
-    this.#messages = counter(
+    const counter = (name: string, help: string, value: () => number): void => {
+      new Counter({
+        name,
+        help,
+        registers,
+        collect() {
+          this.reset()
+          this.inc(value())
+        },
+      })
+    }
+    counter(
       'finstage_shared_messages_total',
       'Price updates written to WebSockets, executed once for all',
+      () => this.#messages,
     )
-    this.#bytes = counter('finstage_shared_bytes_total', 'Bytes of these')
-    this.#executed = counter('finstage_shared_events_total', 'Price updates that were executed for these')
+    counter('finstage_shared_bytes_total', 'Bytes of these', () => this.#bytes)
+    counter('finstage_shared_events_total', 'Price updates that were executed for these', () => this.#executed)
     this.#refused = new Counter({
       name: 'finstage_live_refused_total',
       help: 'Connections and subscriptions that were refused or ended, by the limit that they met',
@@ -76,8 +88,8 @@ export class LiveMetrics implements WriterCounts {
   }
 
   written(messages: number, bytes: number, newest: PriceUpdate): void {
-    this.#messages.inc(messages)
-    this.#bytes.inc(bytes)
+    this.#messages += messages
+    this.#bytes += bytes
     this.#untimed += messages
     if (this.#untimed < timedOneIn) return
     // It says how things stand, which may be so for long.
@@ -87,7 +99,7 @@ export class LiveMetrics implements WriterCounts {
   }
 
   executed(): void {
-    this.#executed.inc()
+    this.#executed++
   }
 
   refused(limit: Refusal): void {

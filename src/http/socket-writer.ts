@@ -127,31 +127,30 @@ export class SocketWriter {
     // Others wait already, for the time or for the reader.
     if (this.#streams.length > 1) return
     const nowMs = performance.now()
-    if (nowMs - this.#writtenMs >= gatherMs && this.#schedule.mayWriteAtOnce(nowMs)) this.flush()
+    if (nowMs - this.#writtenMs >= gatherMs && this.#schedule.mayWriteAtOnce(nowMs)) this.flush(nowMs)
     else this.#schedule.gather(this)
   }
 
   /** Writes what waits, where the reader has taken enough of what was written before. */
-  flush(): void {
+  flush(nowMs = performance.now()): void {
     const { socket } = this.#line
-    if (socket.writableLength < socket.writableHighWaterMark) this.writeAll()
+    if (socket.writableLength < socket.writableHighWaterMark) this.writeAll(nowMs)
     else if (this.#bytes > maxGathered) this.#waiting ??= new Set()
   }
 
   /** Writes what waits: something else is to come after it. */
-  writeAll(): void {
+  writeAll(nowMs = performance.now()): void {
     if (this.#streams.length === 0) return
     if (!this.#line.isOpen) {
       this.#forget()
       return
     }
-    const startedMs = performance.now()
     const bytes = joined(this.#streams, this.#rendered)
     this.#schedule.counts.written(this.#streams.length, bytes.length, (this.#rendered.at(-1) as Rendered).update)
     this.#forget()
     this.#line.socket.write(bytes)
     this.#writtenMs = performance.now()
-    this.#schedule.wrote(startedMs, this.#writtenMs)
+    this.#schedule.wrote(nowMs, this.#writtenMs)
     if (this.#line.socket.writableLength > 0) this.#schedule.standing.watch(this.#line)
   }
 
