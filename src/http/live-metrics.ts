@@ -1,5 +1,6 @@
-import { Counter, Gauge, Histogram, type Registry } from 'prom-client'
+import { Counter, Histogram, type Registry } from 'prom-client'
 import type { PriceUpdate } from '../domain/price-update.ts'
+import { counterOf, gaugeOf } from '../platform/metrics.ts'
 import type { WriterCounts } from './socket-writer.ts'
 
 /** One message in so many is timed: looking at the clock for each would cost as much as sending it. */
@@ -34,45 +35,32 @@ export class LiveMetrics implements WriterCounts {
 
   constructor({ registry, connections, unsentBytes, executions }: LiveMetricsOptions) {
     const registers = [registry]
-    const gauge = (name: string, help: string, value: () => number): void => {
-      new Gauge({
-        name,
-        help,
-        registers,
-        collect() {
-          this.set(value())
-        },
-      })
-    }
-    gauge('finstage_live_connections', 'WebSockets and streams over SSE that are open', connections)
-    gauge(
+    gaugeOf(registry, 'finstage_live_connections', 'WebSockets and streams over SSE that are open', connections)
+    gaugeOf(
+      registry,
       'finstage_live_unsent_bytes',
       'Bytes that were written to WebSockets and streams over SSE and wait in this process for their readers',
       unsentBytes,
     )
-    gauge(
+    gaugeOf(
+      registry,
       'finstage_shared_executions',
       'Different price subscriptions over WebSocket: an update is executed once for each',
       executions,
     )
-    const counter = (name: string, help: string, value: () => number): void => {
-      new Counter({
-        name,
-        help,
-        registers,
-        collect() {
-          this.reset()
-          this.inc(value())
-        },
-      })
-    }
-    counter(
+    counterOf(
+      registry,
       'finstage_shared_messages_total',
       'Price updates written to WebSockets, executed once for all',
       () => this.#messages,
     )
-    counter('finstage_shared_bytes_total', 'Bytes of these', () => this.#bytes)
-    counter('finstage_shared_events_total', 'Price updates that were executed for these', () => this.#executed)
+    counterOf(registry, 'finstage_shared_bytes_total', 'Bytes of these', () => this.#bytes)
+    counterOf(
+      registry,
+      'finstage_shared_events_total',
+      'Price updates that were executed for these',
+      () => this.#executed,
+    )
     this.#refused = new Counter({
       name: 'finstage_live_refused_total',
       help: 'Connections and subscriptions that were refused or ended, by the limit that they met',

@@ -1,6 +1,7 @@
-import { Gauge, type Registry } from 'prom-client'
+import type { Registry } from 'prom-client'
 import type { FinstageError } from '../domain/errors.ts'
 import { isDaily } from '../domain/interval.ts'
+import { gaugeOf } from '../platform/metrics.ts'
 import { type CandleOrder, type LiveCandleOptions, LiveCandleSeries } from './live-candle-series.ts'
 import type { CandleUpdate } from './live-candle-update.ts'
 
@@ -12,18 +13,13 @@ export class LiveCandles {
   constructor(options: LiveCandleOptions & { readonly registry: Registry }) {
     this.#options = options
     const all = this.#series
-    const gauge = (name: string, help: string, value: () => number): void => {
-      new Gauge({
-        name,
-        help,
-        registers: [options.registry],
-        collect() {
-          this.set(value())
-        },
-      })
-    }
-    gauge('finstage_live_candle_series', 'Series of candles that are built from live prices', () => all.size)
-    gauge('finstage_candle_subscriptions', 'Candle subscriptions that are open', () =>
+    gaugeOf(
+      options.registry,
+      'finstage_live_candle_series',
+      'Series of candles that are built from live prices',
+      () => all.size,
+    )
+    gaugeOf(options.registry, 'finstage_candle_subscriptions', 'Candle subscriptions that are open', () =>
       [...all.values()].reduce((sum, { subscriptions }) => sum + subscriptions, 0),
     )
   }

@@ -1,5 +1,5 @@
 import { cpus } from 'node:os'
-import { collectDefaultMetrics, Gauge, Registry } from 'prom-client'
+import { Counter, collectDefaultMetrics, Gauge, Registry } from 'prom-client'
 
 /** Seconds, from 1 ms to 10 s: what a resolver, a request or a job may take. */
 export const durationBuckets = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10]
@@ -18,6 +18,31 @@ export function createMetrics(): Registry {
     },
   })
   return registry
+}
+
+/** A gauge that is looked up whenever it is scraped. */
+export function gaugeOf(registry: Registry, name: string, help: string, value: () => number): void {
+  new Gauge({
+    name,
+    help,
+    registers: [registry],
+    collect() {
+      this.set(value())
+    },
+  })
+}
+
+/** A counter whose total is kept elsewhere, as what happens too often for prom-client to be told each time. */
+export function counterOf(registry: Registry, name: string, help: string, total: () => number): void {
+  new Counter({
+    name,
+    help,
+    registers: [registry],
+    collect() {
+      this.reset()
+      this.inc(total())
+    },
+  })
 }
 
 /** Two looks within a second share one answer, so that several scrapers do not shorten each other's window to nothing. */

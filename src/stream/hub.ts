@@ -1,7 +1,8 @@
 import { randomUUID } from 'node:crypto'
-import { Counter, Gauge, type Registry } from 'prom-client'
+import type { Registry } from 'prom-client'
 import { FinstageError } from '../domain/errors.ts'
 import type { FeedUpdate, PriceUpdate } from '../domain/price-update.ts'
+import { counterOf, gaugeOf } from '../platform/metrics.ts'
 import type { Bus, PriceFailure, WatchAnnouncement } from './bus.ts'
 import { announceIntervalMs } from './demand.ts'
 import { PriceHistory } from './price-history.ts'
@@ -59,34 +60,33 @@ export class PriceHub {
   constructor(options: HubOptions) {
     this.#bus = options.bus
     this.#now = options.now ?? Date.now
-    const registers = [options.registry]
+    const { registry } = options
     const counts = this.#counts
     this.#subscriptionOptions = { now: this.#now, counts, onEnd: (ended) => this.#remove(ended) }
-    const counter = (name: string, help: string, of: keyof PriceCounts): void => {
-      new Counter({
-        name,
-        help,
-        registers,
-        collect() {
-          this.inc(counts[of])
-          counts[of] = 0
-        },
-      })
-    }
-    counter('finstage_price_deliveries_total', 'Price updates handed to subscriptions', 'delivered')
-    counter('finstage_conflated_total', 'Price updates left out for newer ones, because a reader was slow', 'conflated')
-    const gauge = (name: string, help: string, value: () => number): void => {
-      new Gauge({
-        name,
-        help,
-        registers,
-        collect() {
-          this.set(value())
-        },
-      })
-    }
-    gauge('finstage_price_subscriptions', 'Price subscriptions that are open', () => this.#subscriptions.size)
-    gauge('finstage_watched_symbols', 'Symbols that clients of this process watch', () => this.#watched.size)
+    counterOf(
+      registry,
+      'finstage_price_deliveries_total',
+      'Price updates handed to subscriptions',
+      () => counts.delivered,
+    )
+    counterOf(
+      registry,
+      'finstage_conflated_total',
+      'Price updates left out for newer ones, because a reader was slow',
+      () => counts.conflated,
+    )
+    gaugeOf(
+      registry,
+      'finstage_price_subscriptions',
+      'Price subscriptions that are open',
+      () => this.#subscriptions.size,
+    )
+    gaugeOf(
+      registry,
+      'finstage_watched_symbols',
+      'Symbols that clients of this process watch',
+      () => this.#watched.size,
+    )
   }
 
   start(): void {
