@@ -5,9 +5,9 @@ import { frameHeaderBytes, writeFrameHeader } from './websocket-frame.ts'
 /** What arrives for a socket within so long after a write leaves with the next, under load. */
 const gatherMs = 5
 /** With so large a share of the time spent on writing, even what could leave at once is gathered, and for longer. */
-const busyShare = 0.5
+const busyShare = 0.6
 const gatherBusyMs = 20
-const busyWindowMs = 50
+const busyWindowMs = 200
 /** How much is gathered for a socket before it has to leave, in bytes: and so much more waits in the socket itself. */
 const maxGathered = 64 * 1024
 
@@ -45,13 +45,26 @@ export class WriteSchedule {
   #busy = 0
   #windowStartMs = performance.now()
   #writingMs = 0
+  #spellStartMs: number | undefined
 
   constructor(counts: WriterCounts) {
     this.counts = counts
   }
 
-  mayWriteAtOnce(nowMs: number): boolean {
-    const windowMs = nowMs - this.#windowStartMs
+  /**
+   * When the present spell of writing began, as performance.now() has it: the clock is read once for all sockets that an update goes
+   * to. With the spell's end it is known how much of the time goes into writing.
+   */
+  get nowMs(): number {
+    if (this.#spellStartMs === undefined) {
+      this.#spellStartMs = performance.now()
+      queueMicrotask(() => this.#endSpell(performance.now()))
+    }
+    return this.#spellStartMs
+  }
+
+  get mayWriteAtOnce(): boolean {
+    const windowMs = this.nowMs - this.#windowStartMs
     return (windowMs < busyWindowMs ? this.#busy : this.#writingMs / windowMs) < busyShare
   }
 
@@ -60,18 +73,18 @@ export class WriteSchedule {
     this.#timer ??= setTimeout(() => this.#flush(), this.#busy < busyShare ? gatherMs : gatherBusyMs)
   }
 
-  /** The share of the time that goes into writing decides when to gather. */
-  wrote(startedMs: number, endedMs: number): void {
-    this.#writingMs += endedMs - startedMs
-    const windowMs = endedMs - this.#windowStartMs
+  forget(writer: SocketWriter): void {
+    this.#dirty.delete(writer)
+  }
+
+  #endSpell(nowMs: number): void {
+    this.#writingMs += nowMs - (this.#spellStartMs ?? nowMs)
+    this.#spellStartMs = undefined
+    const windowMs = nowMs - this.#windowStartMs
     if (windowMs < busyWindowMs) return
     this.#busy = this.#writingMs / windowMs
     this.#writingMs = 0
-    this.#windowStartMs = endedMs
-  }
-
-  forget(writer: SocketWriter): void {
-    this.#dirty.delete(writer)
+    this.#windowStartMs = nowMs
   }
 
   #flush(): void {
@@ -117,41 +130,49 @@ export class SocketWriter {
   }
 
   send(stream: Stream, rendered: Rendered): void {
+    if (this.#streams.length === 0 && this.#mayWriteAtOnce()) {
+      this.#write(frame(stream, rendered), 1, rendered)
+      return
+    }
     this.#streams.push(stream)
     this.#rendered.push(rendered)
     this.#bytes += stream.prefix.length + rendered.payload.length
-    if (this.#bytes > maxGathered) {
-      this.flush()
-      return
-    }
+    if (this.#bytes > maxGathered) this.flush()
     // Others wait already, for the time or for the reader.
-    if (this.#streams.length > 1) return
-    const nowMs = performance.now()
-    if (nowMs - this.#writtenMs >= gatherMs && this.#schedule.mayWriteAtOnce(nowMs)) this.flush(nowMs)
-    else this.#schedule.gather(this)
+    else if (this.#streams.length === 1) this.#schedule.gather(this)
   }
 
   /** Writes what waits, where the reader has taken enough of what was written before. */
-  flush(nowMs = performance.now()): void {
-    const { socket } = this.#line
-    if (socket.writableLength < socket.writableHighWaterMark) this.writeAll(nowMs)
+  flush(): void {
+    if (this.#takesMore()) this.writeAll()
     else if (this.#bytes > maxGathered) this.#waiting ??= new Set()
   }
 
   /** Writes what waits: something else is to come after it. */
-  writeAll(nowMs = performance.now()): void {
+  writeAll(): void {
     if (this.#streams.length === 0) return
-    if (!this.#line.isOpen) {
-      this.#forget()
-      return
-    }
-    const bytes = joined(this.#streams, this.#rendered)
-    this.#schedule.counts.written(this.#streams.length, bytes.length, (this.#rendered.at(-1) as Rendered).update)
+    const [streams, rendered] = [this.#streams, this.#rendered]
     this.#forget()
-    this.#line.socket.write(bytes)
-    this.#writtenMs = performance.now()
-    this.#schedule.wrote(nowMs, this.#writtenMs)
-    if (this.#line.socket.writableLength > 0) this.#schedule.standing.watch(this.#line)
+    this.#write(joined(streams, rendered), streams.length, rendered.at(-1) as Rendered)
+  }
+
+  #mayWriteAtOnce(): boolean {
+    const schedule = this.#schedule
+    return schedule.nowMs - this.#writtenMs >= gatherMs && schedule.mayWriteAtOnce && this.#takesMore()
+  }
+
+  #takesMore(): boolean {
+    const { socket } = this.#line
+    return socket.writableLength < socket.writableHighWaterMark
+  }
+
+  #write(bytes: Buffer, messages: number, newest: Rendered): void {
+    const { socket, isOpen } = this.#line
+    if (!isOpen) return
+    this.#schedule.counts.written(messages, bytes.length, newest.update)
+    socket.write(bytes)
+    this.#writtenMs = this.#schedule.nowMs
+    if (socket.writableLength > 0) this.#schedule.standing.watch(this.#line)
   }
 
   /** Forgets what waits of a stream. */
@@ -199,6 +220,13 @@ export class SocketWriter {
   }
 }
 
+function frame({ prefix }: Stream, { payload }: Rendered): Buffer {
+  const length = prefix.length + payload.length
+  const bytes = Buffer.allocUnsafe(frameHeaderBytes(length) + length)
+  writeFrame(bytes, 0, prefix, payload)
+  return bytes
+}
+
 /** Frames one behind the other. */
 function joined(streams: readonly Stream[], rendered: readonly Rendered[]): Buffer {
   let length = 0
@@ -209,13 +237,16 @@ function joined(streams: readonly Stream[], rendered: readonly Rendered[]): Buff
   const bytes = Buffer.allocUnsafe(length)
   let at = 0
   for (let i = 0; i < streams.length; i++) {
-    const { prefix } = streams[i] as Stream
-    const { payload } = rendered[i] as Rendered
-    at = writeFrameHeader(bytes, at, prefix.length + payload.length)
-    bytes.set(prefix, at)
-    at += prefix.length
-    bytes.set(payload, at)
-    at += payload.length
+    at = writeFrame(bytes, at, (streams[i] as Stream).prefix, (rendered[i] as Rendered).payload)
   }
   return bytes
+}
+
+/** Returns the place behind it. */
+function writeFrame(into: Buffer, at: number, prefix: Buffer, payload: Buffer): number {
+  const prefixAt = writeFrameHeader(into, at, prefix.length + payload.length)
+  const payloadAt = prefixAt + prefix.length
+  into.set(prefix, prefixAt)
+  into.set(payload, payloadAt)
+  return payloadAt + payload.length
 }

@@ -201,7 +201,8 @@ async function onMockedClock(t: TestContext) {
     schedule,
     writer: new SocketWriter(line, schedule),
     /** Time in which nothing is done. */
-    pass(ms: number) {
+    async pass(ms: number) {
+      await nextTurn()
       nowMs += ms
       t.mock.timers.tick(ms)
     },
@@ -220,11 +221,11 @@ test('a message on a quiet socket leaves at once, and what follows within five m
   writer.send(stream, rendered('1'))
   assert.deepEqual(messages(), [1])
   for (const text of ['2', '3', '4']) writer.send(stream, rendered(text))
-  pass(4)
+  await pass(4)
   assert.deepEqual(messages(), [])
-  pass(1)
+  await pass(1)
   assert.deepEqual(messages(), [3])
-  pass(5)
+  await pass(5)
   writer.send(stream, rendered('5'))
   assert.deepEqual(messages(), [1])
   t.mock.timers.reset()
@@ -232,23 +233,20 @@ test('a message on a quiet socket leaves at once, and what follows within five m
   assert.deepEqual(texts, ['s:1', 's:2', 's:3', 's:4', 's:5'], 'each in a frame of its own')
 })
 
-test('while half the time goes into writing, quiet sockets gather too, and for longer; after that they do not', async (t) => {
+test('while three fifths of the time go into writing, quiet sockets gather too, and for longer; after that they do not', async (t) => {
   const { schedule, writer, pass, spend, messages } = await onMockedClock(t)
   const stream = new TestStream('s')
-  const write = (ms: number): void => {
-    const startedMs = performance.now()
-    spend(ms)
-    schedule.wrote(startedMs, performance.now())
-  }
-  spend(20)
-  write(40)
+  spend(80)
+  assert.equal(schedule.nowMs, performance.now(), 'a spell of writing begins')
+  spend(120)
+  await nextTurn()
   writer.send(stream, rendered('1'))
   assert.deepEqual(messages(), [])
-  pass(19)
+  await pass(19)
   assert.deepEqual(messages(), [])
-  pass(1)
+  await pass(1)
   assert.deepEqual(messages(), [1])
-  pass(60)
+  await pass(200)
   writer.send(stream, rendered('2'))
   assert.deepEqual(messages(), [1], 'the time in which nothing was written counts')
 })
@@ -320,7 +318,7 @@ test('what waits of a stream that is dropped is not sent, what waits of the othe
   const [kept, dropped] = [new TestStream('k'), new TestStream('d')]
   for (const stream of [kept, dropped, kept, dropped]) writer.send(stream, rendered('1'))
   writer.drop(dropped)
-  pass(5)
+  await pass(5)
   t.mock.timers.reset()
   await eventually(() => texts.length >= 2, 'the messages')
   await nextTurn()
