@@ -15,9 +15,12 @@ export interface StoredCandles {
   readonly excluded: readonly number[]
 }
 
-type Row = [minute: number, ...prices: (number | null)[]]
+type Row = [minute: number, closed: boolean, ...prices: (number | null)[]]
 
-/** Oldest first; none where the series is of another generation than the one given. */
+/**
+ * Oldest first; none where the series is of another generation than the one given. Whether they are closed is read with them: what
+ * was read of the series before may be older than they are.
+ */
 export async function rowsOf(
   client: Pick<pg.Pool, 'query'>,
   id: number,
@@ -26,7 +29,8 @@ export async function rowsOf(
 ): Promise<Row[]> {
   const { rows } = await client.query<Row>({
     name: 'candle-rows',
-    text: `SELECT minute, open, high, low, close, volume, adjusted_close FROM finstage.candles
+    text: `SELECT minute, coalesce(minute::bigint * 60 < (SELECT open_from FROM finstage.candle_series WHERE id = $1), true),
+             open, high, low, close, volume, adjusted_close FROM finstage.candles
            WHERE series_id = $1 AND minute >= $2 AND minute < $3
              AND ($4::int IS NULL OR $4 = (SELECT generation FROM finstage.candle_series WHERE id = $1)) ORDER BY minute`,
     values: [id, Math.ceil(from / 60), Math.ceil(to / 60), generation],
@@ -71,7 +75,7 @@ function rowsToStore({ candles, excluded }: StoredCandles, { from, to }: Span): 
   return rows
 }
 
-const isSame = ([, open, high, low, close, volume, adjustedClose]: Row, row: CandleRow): boolean =>
+const isSame = ([, , open, high, low, close, volume, adjustedClose]: Row, row: CandleRow): boolean =>
   open === row.open &&
   high === row.high &&
   low === row.low &&

@@ -36,8 +36,6 @@ export interface SeriesState {
   readonly sessionOpens: number | null
   /** When it closed if it was as long as the longest that was seen, so that a half day says nothing about other dates. */
   readonly sessionCloses: number | null
-  /** Candles from here on were still forming when they were stored, in epoch seconds; null: none was. */
-  readonly openFrom: number | null
   /** Another one means that candles that were here are to be fetched again. */
   readonly generation: number
 }
@@ -89,7 +87,7 @@ export class CandleStore {
     const { rows } = await this.#pool.query<SeriesState>({
       name: 'candle-state',
       text: `SELECT id, timezone, currency, first_trade::float8 AS "firstTradeEpoch", session_opens::float8 AS "sessionOpens",
-               session_closes::float8 AS "sessionCloses", open_from::float8 AS "openFrom", generation,
+               session_closes::float8 AS "sessionCloses", generation,
                ${epochMs('received_at')} AS "receivedAtMs", ${epochMs('basis_at')} AS "basisAtMs",
                (SELECT ${epochMs('coalesce(max(actions_at), min(basis_at))')} FROM finstage.candle_series
                 WHERE source = $1 AND symbol = $2) AS "actionsAtMs",
@@ -102,19 +100,14 @@ export class CandleStore {
   }
 
   /** What there is of a span; nothing where the series has changed its generation meanwhile. */
-  async read({ id, openFrom, generation }: SeriesState, span: Span): Promise<StoredCandles> {
+  async read({ id, generation }: SeriesState, span: Span): Promise<StoredCandles> {
     const candles: SourceCandle[] = []
     const excluded: number[] = []
-    for (const [minute, open, high, low, close, volume, adjustedClose] of await rowsOf(
-      this.#pool,
-      id,
-      span,
-      generation,
-    )) {
+    const rows = await rowsOf(this.#pool, id, span, generation)
+    for (const [minute, closed, open, high, low, close, volume, adjustedClose] of rows) {
       const epoch = minute * 60
       if (open == null || high == null || low == null || close == null) excluded.push(epoch)
       else {
-        const closed = openFrom === null || epoch < openFrom
         candles.push({
           epoch,
           open,
@@ -280,6 +273,7 @@ async function upsertSeries(
   fetched: FetchedCandles,
 ): Promise<{ id: number; isLate: boolean }> {
   const { facts, startedMs, candles } = fetched
+  // Candles from here on were still forming when they were stored.
   const openFrom = candles.find(({ closed }) => !closed)?.epoch ?? null
   const { rows } = await client.query<{ id: number; isLate: boolean }>(
     `INSERT INTO finstage.candle_series AS known

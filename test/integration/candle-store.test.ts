@@ -212,6 +212,20 @@ test('an answer to an earlier question changes nothing that is stored for good, 
   assert.deepEqual(await stored(series, span), { candles: right, excluded: [], gaps: [{ from: noon, to: span.to }] })
 })
 
+test('a candle is told as closed where another fetch has stored its end since the series was looked at', async () => {
+  const series = seriesOf('CLOSING', 'MINUTE_1')
+  const [candle] = candles(year, 60, 5)
+  assert.ok(candle)
+  const span: Span = { from: candle.epoch, to: candle.epoch + 60 }
+  const notFinal = { finalBefore: span.from }
+  await write(series, span, { at: '2025-01-01T00:00:59Z', candles: [{ ...candle, closed: false }], ...notFinal })
+  const before = await store.state(series, span)
+  assert.ok(before)
+  assert.deepEqual((await store.read(before, span)).candles, [{ ...candle, closed: false }])
+  await write(series, span, { at: '2025-01-01T00:01:07Z', candles: [{ ...candle, close: 4, low: 4 }], ...notFinal })
+  assert.deepEqual((await store.read(before, span)).candles, [{ ...candle, close: 4, low: 4 }])
+})
+
 test('a time between two minutes never keeps the other rows from being stored', async () => {
   const series = seriesOf('ODD', 'MINUTE_1')
   const span: Span = { from: day('2025-01-02'), to: day('2025-01-02') + 300 }

@@ -112,7 +112,7 @@ function assertNoGap(seen: readonly CandleUpdate[]): void {
 }
 
 test('from a time on: all candles, then the one that forms, its close, and in the end what candles gives; no gap, no repeat', async () => {
-  const minute = beforeMinuteEnd(2500)
+  const minute = beforeMinuteEnd(5000)
   const from = minute - 20 * minuteMs
   // Somebody is there already: prices come while the history is loaded.
   await using other = subscribe<Update>(app.api, watch('symbol: "AAPL"'))
