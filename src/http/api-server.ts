@@ -57,8 +57,7 @@ export class ApiServer {
       },
     })
     this.#webSockets = new WebSocketTransport({
-      ...{ log, limits, connections, metrics },
-      graphql: graphql.yoga,
+      ...{ graphql, log, limits, connections, metrics },
       server: this.#listener.server,
     })
   }

@@ -12,7 +12,6 @@ import {
 } from 'graphql'
 import type * as GraphQLJit from 'graphql-jit'
 import { LRUCache } from 'lru-cache'
-import type { PreparedOperation } from './prepared-documents.ts'
 
 // Its ES modules name their own files in a way that Node does not resolve.
 const { compileQuery } = createRequire(import.meta.url)('graphql-jit') as typeof GraphQLJit
@@ -22,6 +21,21 @@ export type CompiledOperation = (
   context: unknown,
   variables: Record<string, unknown>,
 ) => ExecutionResult | Promise<ExecutionResult>
+
+export interface Compilable {
+  readonly document: DocumentNode
+  readonly node: OperationDefinitionNode
+  /** 0: it is not to be compiled. */
+  compilableFields: number
+  /** Since it could have been compiled for the last time. */
+  runs: number
+}
+
+export const compilable = (document: DocumentNode, node: OperationDefinitionNode): Compilable => ({
+  ...{ document, node },
+  compilableFields: compilableFields(document, node),
+  runs: 0,
+})
 
 /** So many times an operation is interpreted first: compiling it takes as long as a hundred runs. */
 const runsBeforeCompiling = 10
@@ -33,14 +47,14 @@ const maxFieldsTogether = 10_000
 /** Operations that are asked for again and again, as functions of their own; those used longest ago make room for others. */
 export class CompiledOperations {
   readonly #schema: GraphQLSchema
-  readonly #functions = new LRUCache<PreparedOperation, CompiledOperation>({ maxSize: maxFieldsTogether })
+  readonly #functions = new LRUCache<Compilable, CompiledOperation>({ maxSize: maxFieldsTogether })
 
   constructor(schema: GraphQLSchema) {
     this.#schema = schema
   }
 
   /** To be called once for each run. undefined: it is to be interpreted. */
-  find(operation: PreparedOperation): CompiledOperation | undefined {
+  find(operation: Compilable): CompiledOperation | undefined {
     const known = this.#functions.get(operation)
     if (known || operation.compilableFields === 0) return known
     operation.runs++
@@ -65,7 +79,7 @@ export class CompiledOperations {
  * variables inside of other values, variables that a resolver reads ahead from `info`, introspection, names of two underscores.
  */
 export function compilableFields(document: DocumentNode, node: OperationDefinitionNode): number {
-  if (node.operation !== OperationTypeNode.QUERY || node.directives?.length) return 0
+  if (node.operation === OperationTypeNode.MUTATION || node.directives?.length) return 0
   const fragments = new Map<string, FragmentDefinitionNode>()
   for (const definition of document.definitions) {
     if (definition.kind === Kind.FRAGMENT_DEFINITION) fragments.set(definition.name.value, definition)

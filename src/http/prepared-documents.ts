@@ -1,18 +1,12 @@
-import { type DocumentNode, Kind, type OperationDefinitionNode, OperationTypeNode } from 'graphql'
+import { type DocumentNode, Kind, OperationTypeNode } from 'graphql'
 import type { Plugin } from 'graphql-yoga'
 import { LRUCache } from 'lru-cache'
-import { compilableFields } from './compiled-operations.ts'
+import { type Compilable, compilable } from './compiled-operations.ts'
 import { describeOperation, type OperationDescription } from './operation-metrics.ts'
 
 /** A query or mutation that the pipeline has parsed and found valid. */
-export interface PreparedOperation {
-  readonly document: DocumentNode
-  readonly node: OperationDefinitionNode
+export interface PreparedOperation extends Compilable {
   readonly description: OperationDescription
-  /** 0: it is not to be compiled. */
-  compilableFields: number
-  /** Since it could have been compiled for the last time. */
-  runs: number
 }
 
 interface Entry {
@@ -66,12 +60,7 @@ function operationsOf(document: DocumentNode): Map<string | null, PreparedOperat
   const operations = new Map<string | null, PreparedOperation>()
   for (const node of nodes) {
     if (node.operation === OperationTypeNode.SUBSCRIPTION) continue
-    const operation = {
-      ...{ document, node },
-      description: describeOperation(document, node),
-      compilableFields: compilableFields(document, node),
-      runs: 0,
-    }
+    const operation = { ...compilable(document, node), description: describeOperation(document, node) }
     if (node.name) operations.set(node.name.value, operation)
     if (nodes.length === 1) operations.set(null, operation)
   }

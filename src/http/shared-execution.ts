@@ -9,7 +9,9 @@ import {
 } from 'graphql'
 import { LRUCache } from 'lru-cache'
 import type { PriceUpdate } from '../domain/price-update.ts'
+import { type Compilable, type CompiledOperations, compilable } from './compiled-operations.ts'
 import { shownError } from './mask-error.ts'
+import { unmeasured } from './resolver-metrics.ts'
 import type { Rendered } from './socket-writer.ts'
 
 /** Of what was executed, how much is kept for readers who come to it late, in bytes. */
@@ -21,6 +23,7 @@ export interface SharedExecutionOptions {
   readonly mask: (error: unknown) => GraphQLError
   /** An update was executed. */
   readonly executed: () => void
+  readonly compiled: CompiledOperations
 }
 
 /** An update as it is shown, or will be. */
@@ -63,6 +66,7 @@ export class SharedExecution {
   readonly source: string
   readonly #args: ValidatedSubscriptionArgs
   readonly #given: ExecutionArgs
+  readonly #operation: Compilable
   readonly #options: SharedExecutionOptions
   readonly #kept: RenderedPrices
   readonly #name: number
@@ -74,6 +78,7 @@ export class SharedExecution {
     this.source = args.document.loc?.source.body ?? ''
     this.#given = args
     this.#args = validated(args)
+    this.#operation = compilable(args.document, this.#args.operation)
     this.#options = options
     this.#kept = kept
     this.#name = kept.nextName()
@@ -91,7 +96,7 @@ export class SharedExecution {
     if (this.#last?.update === update) return this.#last.rendered
     const known = this.#kept.get(this.#name, update)
     if (known) return known
-    const shown: Shown = { update, rendered: this.#execute(this.#args, update) }
+    const shown: Shown = { update, rendered: this.#run(update) }
     this.#last = shown
     if (!(shown.rendered instanceof Promise)) {
       this.#kept.set(this.#name, shown.rendered)
@@ -112,6 +117,20 @@ export class SharedExecution {
     const rendered = this.#execute(validated({ ...this.#given, document: parse(source) }), event.update)
     this.#lastElsewhere = { update: event.update, source, rendered }
     return rendered
+  }
+
+  #run(update: PriceUpdate): RenderedEvent | Promise<RenderedEvent> {
+    const asCompiled = this.#options.compiled.find(this.#operation)
+    if (!asCompiled) return this.#execute(this.#args, update)
+    this.#options.executed()
+    // Errors are the interpreter's to tell. It is not measured again.
+    const interpreted = () => {
+      const contextValue = { ...(this.#args.contextValue as object), ...unmeasured }
+      return this.#execute({ ...this.#args, contextValue }, update)
+    }
+    const settled = (result: ExecutionResult) => (result.errors ? interpreted() : this.#render(update, result))
+    const result = asCompiled(update, this.#args.contextValue, this.#given.variableValues ?? {})
+    return result instanceof Promise ? result.then(settled, interpreted) : settled(result)
   }
 
   #execute(args: ValidatedSubscriptionArgs, update: PriceUpdate): RenderedEvent | Promise<RenderedEvent> {

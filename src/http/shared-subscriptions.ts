@@ -1,6 +1,7 @@
 import type { ExecutionArgs, ExecutionResult } from 'graphql'
 import type { PriceUpdate } from '../domain/price-update.ts'
-import type { PriceSink, PriceSubscription } from '../stream/price-subscription.ts'
+import type { PriceSink } from '../stream/price-seat.ts'
+import type { PriceSubscription } from '../stream/price-subscription.ts'
 import { keptBytes } from './kept-bytes.ts'
 import { RenderedPrices, SharedExecution, type SharedExecutionOptions } from './shared-execution.ts'
 import type { SharedOperation } from './shared-operations.ts'
@@ -85,19 +86,20 @@ interface MemberOptions {
 
 /** One subscription of a client, as what its prices go into, what its writer sends, and what graphql-ws takes for its events. */
 export class Member implements PriceSink, Stream, AsyncIterableIterator<ExecutionResult> {
+  // What each update looks at comes first: of thousands of members nearly each look is a cache miss.
   readonly prefix: Buffer
-  readonly #source: string
-  readonly #group: Group
   readonly #writer: SocketWriter
+  readonly #group: Group
+  readonly #source: string
+  /** Updates that are being executed, and when the last of them, and so all before it, is done. */
+  #underWay = 0
+  /** One that was under way could not be sent: nor may those that came after it. */
+  #isLosing = false
+  #lastDone: Promise<void> | undefined
   readonly #subscription: PriceSubscription
   readonly #onEnd: (group: Group) => void
   #state: 'open' | 'returned' | 'ended' = 'open'
   #tellEnd: ((result: typeof done) => void) | undefined
-  /** Updates that are being executed, and when the last of them, and so all before it, is done. */
-  #underWay = 0
-  #lastDone: Promise<void> | undefined
-  /** One that was under way could not be sent: nor may those that came after it. */
-  #isLosing = false
 
   constructor({ id, source, group, writer, subscription, onEnd }: MemberOptions) {
     this.prefix = keptBytes(`{"id":${JSON.stringify(id)},"type":"next","payload":`)

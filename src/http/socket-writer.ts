@@ -1,13 +1,20 @@
+import type { Socket } from 'node:net'
+import { WebSocket } from 'ws'
 import type { PriceUpdate } from '../domain/price-update.ts'
 import { type Reader, StandingReaders } from './standing-readers.ts'
-import { frameHeaderBytes, writeFrameHeader } from './websocket-frame.ts'
+import { frameHeaderBytes, maxReusedFrame, ReusedFrame, writeFrame } from './websocket-frame.ts'
 
 /** What arrives for a socket within so long after a write leaves with the next, under load. */
 const gatherMs = 5
 /** With so large a share of the time spent on writing, even what could leave at once is gathered, and for longer. */
-const busyShare = 0.6
+const busyShare = 0.7
 const gatherBusyMs = 20
 const busyWindowMs = 200
+/**
+ * So many sockets are looked at before the first of them is written to. What has to be fetched from memory for one is on its way
+ * while the next is looked at; a system call in between would have each waited for.
+ */
+const writesAtATime = 32
 /** How much is gathered for a socket before it has to leave, in bytes: and so much more waits in the socket itself. */
 const maxGathered = 64 * 1024
 
@@ -27,8 +34,7 @@ export interface Stream {
 
 /** What a writer writes to. */
 export interface Line extends Reader {
-  /** Whether messages may still be written. */
-  readonly isOpen: boolean
+  readonly webSocket: Pick<WebSocket, 'readyState'>
 }
 
 export interface WriterCounts {
@@ -39,6 +45,7 @@ export interface WriterCounts {
 export class WriteSchedule {
   readonly counts: WriterCounts
   readonly standing = new StandingReaders()
+  readonly frame = new ReusedFrame()
   readonly #dirty = new Set<SocketWriter>()
   #timer: NodeJS.Timeout | undefined
   /** The share of the time that was spent on writing in the last window, and what that of the present one is reckoned from. */
@@ -46,21 +53,25 @@ export class WriteSchedule {
   #windowStartMs = performance.now()
   #writingMs = 0
   #spellStartMs: number | undefined
+  /** What is to be written at once: three places for each message. */
+  #writers: SocketWriter[] = []
+  #streams: Stream[] = []
+  #rendered: Rendered[] = []
 
   constructor(counts: WriterCounts) {
     this.counts = counts
   }
 
   /**
-   * When the present spell of writing began, as performance.now() has it: the clock is read once for all sockets that an update goes
+   * When the present spell of writing began, in whole milliseconds of performance.now(): the clock is read once for all sockets that an update goes
    * to. With the spell's end it is known how much of the time goes into writing.
    */
   get nowMs(): number {
     if (this.#spellStartMs === undefined) {
       this.#spellStartMs = performance.now()
-      queueMicrotask(() => this.#endSpell(performance.now()))
+      queueMicrotask(() => this.#endSpell())
     }
-    return this.#spellStartMs
+    return Math.trunc(this.#spellStartMs)
   }
 
   get mayWriteAtOnce(): boolean {
@@ -77,7 +88,29 @@ export class WriteSchedule {
     this.#dirty.delete(writer)
   }
 
-  #endSpell(nowMs: number): void {
+  /** Written at the end of the present spell, or with others that are a good number already. */
+  atOnce(writer: SocketWriter, stream: Stream, rendered: Rendered): void {
+    this.#writers.push(writer)
+    this.#streams.push(stream)
+    this.#rendered.push(rendered)
+    if (this.#writers.length === writesAtATime) this.writeNow()
+  }
+
+  /** Writes what is to be written at once: something else is to come after it. */
+  writeNow(): void {
+    if (this.#writers.length === 0) return
+    const [writers, streams, rendered] = [this.#writers, this.#streams, this.#rendered]
+    this.#writers = []
+    this.#streams = []
+    this.#rendered = []
+    for (let i = 0; i < writers.length; i++) {
+      ;(writers[i] as SocketWriter).write(streams[i] as Stream, rendered[i] as Rendered)
+    }
+  }
+
+  #endSpell(): void {
+    this.writeNow()
+    const nowMs = performance.now()
     this.#writingMs += nowMs - (this.#spellStartMs ?? nowMs)
     this.#spellStartMs = undefined
     const windowMs = nowMs - this.#windowStartMs
@@ -102,19 +135,27 @@ export class WriteSchedule {
  * streams are told when they may go on.
  */
 export class SocketWriter {
-  readonly #line: Line
+  // What each update looks at comes first and is at hand, not to be looked for elsewhere: for thousands of sockets nearly each
+  // look is a cache miss.
   readonly #schedule: WriteSchedule
+  readonly #socket: Socket
+  readonly #webSocket: Line['webSocket']
+  /** Whole milliseconds: others would be an object of their own. */
+  #writtenMs = -gatherMs
+  /** Of what waits to be written. */
+  #bytes = 0
+  /** Streams that wait for the reader; undefined: it keeps up. */
+  #waiting: Set<Stream> | undefined
   /** What waits to be written: two places for each message. */
   #streams: Stream[] = []
   #rendered: Rendered[] = []
-  #bytes = 0
-  #writtenMs = Number.NEGATIVE_INFINITY
-  /** Streams that wait for the reader; undefined: it keeps up. */
-  #waiting: Set<Stream> | undefined
+  readonly #line: Line
 
   constructor(line: Line, schedule: WriteSchedule) {
     this.#line = line
     this.#schedule = schedule
+    this.#socket = line.socket
+    this.#webSocket = line.webSocket
     line.socket.on('drain', () => this.#drained())
     // once() would keep three objects more.
     line.socket.on('close', () => this.#stop())
@@ -130,16 +171,24 @@ export class SocketWriter {
   }
 
   send(stream: Stream, rendered: Rendered): void {
-    if (this.#streams.length === 0 && this.#mayWriteAtOnce()) {
-      this.#write(frame(stream, rendered), 1, rendered)
+    const bytes = stream.prefix.length + rendered.payload.length
+    const mayWrite = this.#bytes === 0 && this.#mayWriteAtOnce()
+    if (mayWrite && bytes + frameHeaderBytes(bytes) <= maxReusedFrame) {
+      this.#writtenMs = this.#schedule.nowMs
+      this.#schedule.atOnce(this, stream, rendered)
       return
     }
     this.#streams.push(stream)
     this.#rendered.push(rendered)
-    this.#bytes += stream.prefix.length + rendered.payload.length
-    if (this.#bytes > maxGathered) this.flush()
+    this.#bytes += bytes
+    if (mayWrite || this.#bytes > maxGathered) this.flush()
     // Others wait already, for the time or for the reader.
     else if (this.#streams.length === 1) this.#schedule.gather(this)
+  }
+
+  /** One message, with nothing before it that waits. */
+  write({ prefix }: Stream, rendered: Rendered): void {
+    this.#write(this.#schedule.frame.of(prefix, rendered.payload), 1, rendered)
   }
 
   /** Writes what waits, where the reader has taken enough of what was written before. */
@@ -150,7 +199,8 @@ export class SocketWriter {
 
   /** Writes what waits: something else is to come after it. */
   writeAll(): void {
-    if (this.#streams.length === 0) return
+    this.#schedule.writeNow()
+    if (this.#bytes === 0) return
     const [streams, rendered] = [this.#streams, this.#rendered]
     this.#forget()
     this.#write(joined(streams, rendered), streams.length, rendered.at(-1) as Rendered)
@@ -162,17 +212,19 @@ export class SocketWriter {
   }
 
   #takesMore(): boolean {
-    const { socket } = this.#line
+    const socket = this.#socket
     return socket.writableLength < socket.writableHighWaterMark
   }
 
   #write(bytes: Buffer, messages: number, newest: Rendered): void {
-    const { socket, isOpen } = this.#line
-    if (!isOpen) return
+    if (this.#webSocket.readyState !== WebSocket.OPEN) return
+    const socket = this.#socket
     this.#schedule.counts.written(messages, bytes.length, newest.update)
     socket.write(bytes)
     this.#writtenMs = this.#schedule.nowMs
-    if (socket.writableLength > 0) this.#schedule.standing.watch(this.#line)
+    if (socket.writableLength === 0) return
+    this.#schedule.frame.keep()
+    this.#schedule.standing.watch(this.#line)
   }
 
   /** Forgets what waits of a stream. */
@@ -220,13 +272,6 @@ export class SocketWriter {
   }
 }
 
-function frame({ prefix }: Stream, { payload }: Rendered): Buffer {
-  const length = prefix.length + payload.length
-  const bytes = Buffer.allocUnsafe(frameHeaderBytes(length) + length)
-  writeFrame(bytes, 0, prefix, payload)
-  return bytes
-}
-
 /** Frames one behind the other. */
 function joined(streams: readonly Stream[], rendered: readonly Rendered[]): Buffer {
   let length = 0
@@ -240,13 +285,4 @@ function joined(streams: readonly Stream[], rendered: readonly Rendered[]): Buff
     at = writeFrame(bytes, at, (streams[i] as Stream).prefix, (rendered[i] as Rendered).payload)
   }
   return bytes
-}
-
-/** Returns the place behind it. */
-function writeFrame(into: Buffer, at: number, prefix: Buffer, payload: Buffer): number {
-  const prefixAt = writeFrameHeader(into, at, prefix.length + payload.length)
-  const payloadAt = prefixAt + prefix.length
-  into.set(prefix, prefixAt)
-  into.set(payload, payloadAt)
-  return payloadAt + payload.length
 }

@@ -28,9 +28,9 @@ export interface WebSocketConnectionOptions {
 export class WebSocketConnection implements Line {
   readonly protocol: string
   readonly socket: Socket
+  readonly webSocket: WebSocket
   /** How many operations have been asked for that have neither begun nor failed yet. */
   beginning = 0
-  readonly #webSocket: WebSocket
   readonly #schedule: WriteSchedule
   readonly #metrics: LiveMetrics
   readonly #log: Logger
@@ -41,7 +41,7 @@ export class WebSocketConnection implements Line {
   constructor({ webSocket, socket, schedule, metrics, log }: WebSocketConnectionOptions) {
     this.protocol = webSocket.protocol
     this.socket = socket
-    this.#webSocket = webSocket
+    this.webSocket = webSocket
     this.#schedule = schedule
     this.#metrics = metrics
     this.#log = log
@@ -51,7 +51,7 @@ export class WebSocketConnection implements Line {
   }
 
   get isOpen(): boolean {
-    return this.#webSocket.readyState === this.#webSocket.OPEN
+    return this.webSocket.readyState === this.webSocket.OPEN
   }
 
   /** What writes to the socket past ws. */
@@ -65,16 +65,16 @@ export class WebSocketConnection implements Line {
     return new Promise((resolve, reject) => {
       if (!this.isOpen) return resolve()
       this.#writer?.writeAll()
-      this.#webSocket.send(text, (error) => (error ? reject(error) : resolve()))
+      this.webSocket.send(text, (error) => (error ? reject(error) : resolve()))
       const { writableLength } = this.socket
       if (writableLength > 0) this.#schedule.standing.watch(this)
-      if (writableLength > maxUnsent && !this.#webSocket.isPaused) this.#pause()
+      if (writableLength > maxUnsent && !this.webSocket.isPaused) this.#pause()
       if (this.#isLastAnswer) this.close(closeCodes.tooSlow, 'Too slow')
     })
   }
 
   onMessage(take: (text: string) => Promise<void>): void {
-    this.#webSocket.on('message', (message) => {
+    this.webSocket.on('message', (message) => {
       const text = String(message)
       take(text).catch((error: unknown) => {
         // A client that has gone is no fault.
@@ -90,12 +90,12 @@ export class WebSocketConnection implements Line {
     if (code === CloseCode.ConnectionInitialisationTimeout) this.#metrics.refused('init_timeout')
     this.#writer?.writeAll()
     // It may have an id of the client in it.
-    this.#webSocket.close(code, Buffer.byteLength(reason) > maxReasonBytes ? '' : reason)
+    this.webSocket.close(code, Buffer.byteLength(reason) > maxReasonBytes ? '' : reason)
   }
 
   cut(): void {
     this.#metrics.refused('too_slow')
-    this.#webSocket.close(closeCodes.tooSlow, 'Too slow')
+    this.webSocket.close(closeCodes.tooSlow, 'Too slow')
   }
 
   /** The next message says that a stream has ended which may not leave anything out: with it the socket is closed. */
@@ -111,16 +111,16 @@ export class WebSocketConnection implements Line {
       this.#isPingUnanswered = false
     } else if (this.#isPingUnanswered) {
       this.#metrics.refused('ping_timeout')
-      this.#webSocket.terminate()
+      this.webSocket.terminate()
     } else if (this.isOpen) {
       this.#isPingUnanswered = true
-      this.#webSocket.ping()
+      this.webSocket.ping()
     }
   }
 
   #pause(): void {
-    this.#webSocket.pause()
-    this.socket.once('drain', () => this.#webSocket.resume())
+    this.webSocket.pause()
+    this.socket.once('drain', () => this.webSocket.resume())
   }
 }
 

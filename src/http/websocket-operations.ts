@@ -4,7 +4,7 @@ import { badInput, limitExceeded } from '../domain/errors.ts'
 import type { Logger } from '../platform/logger.ts'
 import type { Context } from '../resolvers/context.ts'
 import { ClientOperation } from './client-operation.ts'
-import type { GraphQLHandler } from './graphql.ts'
+import type { GraphQL, GraphQLHandler } from './graphql.ts'
 import type { LiveMetrics } from './live-metrics.ts'
 import { maskError } from './mask-error.ts'
 import { sharedOperation } from './shared-operations.ts'
@@ -38,7 +38,7 @@ export interface Prepared {
 type Client = ProtocolContext<never, WebSocketConnection>
 
 export interface WebSocketOperationsOptions {
-  readonly graphql: GraphQLHandler
+  readonly graphql: GraphQL
   readonly log: Logger
   readonly metrics: LiveMetrics
   readonly maxSubscriptions: number
@@ -54,10 +54,11 @@ export class WebSocketOperations {
 
   constructor(options: WebSocketOperationsOptions) {
     this.#options = options
-    const { log, metrics } = options
+    const { graphql, log, metrics } = options
     this.#shared = new SharedSubscriptions({
       mask: (error) => maskError(error, log),
       executed: () => metrics.executed(),
+      compiled: graphql.compiled,
     })
   }
 
@@ -107,7 +108,7 @@ export class WebSocketOperations {
         const message = `At most ${maxSubscriptions} subscriptions may be open on one connection`
         throw limitExceeded(message, 0)
       }
-      const enveloped = envelop(graphql, { params: payload })
+      const enveloped = envelop(graphql.yoga, { params: payload })
       const document = enveloped.parse(payload.query)
       const errors = enveloped.validate(enveloped.schema, document)
       if (errors.length > 0) return errors

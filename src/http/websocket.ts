@@ -3,7 +3,7 @@ import type { ExecutionResult, FormattedExecutionResult } from 'graphql'
 import { type Context, handleProtocols, makeServer } from 'graphql-ws'
 import { type WebSocket, WebSocketServer } from 'ws'
 import type { Logger } from '../platform/logger.ts'
-import { type GraphQLHandler, graphqlPath } from './graphql.ts'
+import { type GraphQL, graphqlPath } from './graphql.ts'
 import type { LiveConnections, LiveLimits } from './live-limits.ts'
 import type { LiveMetrics } from './live-metrics.ts'
 import { shownError } from './mask-error.ts'
@@ -16,7 +16,7 @@ const closeTimeoutMs = 3000
 
 export interface WebSocketOptions {
   readonly server: Server
-  readonly graphql: GraphQLHandler
+  readonly graphql: GraphQL
   readonly log: Logger
   readonly limits: LiveLimits
   readonly connections: LiveConnections

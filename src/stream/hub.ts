@@ -6,13 +6,8 @@ import { counterOf, gaugeOf } from '../platform/metrics.ts'
 import type { Bus, PriceFailure, WatchAnnouncement } from './bus.ts'
 import { announceIntervalMs } from './demand.ts'
 import { PriceHistory } from './price-history.ts'
-import type { Seat } from './price-seat.ts'
-import {
-  type PriceCounts,
-  type PriceOrder,
-  PriceSubscription,
-  type PriceSubscriptionOptions,
-} from './price-subscription.ts'
+import type { PriceCounts, Seat } from './price-seat.ts'
+import { type PriceOrder, PriceSubscription, type PriceSubscriptionOptions } from './price-subscription.ts'
 
 /** How long a subscriber waits for the first price of a symbol that nobody watched until now. */
 const firstPriceTimeoutMs = 10_000

@@ -4,17 +4,29 @@ import type { PriceHistory } from './price-history.ts'
 /** For how long a reader may be ahead of this process: another one may have told it of prices that are still on their way here. */
 const aheadMs = 10_000
 
+/** Takes the updates of a subscription as they come. */
+export interface PriceSink {
+  /** false: not now. It has to call goOn() when it takes more. */
+  take(update: PriceUpdate): boolean
+  /** Nothing more comes. */
+  end(): void
+}
+
+/** What is counted over all subscriptions. */
+export interface PriceCounts {
+  /** Updates that were taken. */
+  delivered: number
+  /** Updates that were left out for newer ones, because a reader was slow. */
+  conflated: number
+}
+
 /** Who sits there. */
 export interface Reader {
   /** Of each symbol only the newest in each such window; 0: all. */
   readonly throttleMs: number
   nowMs(): number
-  /** false: not now. The seat owes it, and is told when to catch up. */
-  take(update: PriceUpdate, seat: Seat): boolean
   /** The seat has come to owe something. */
   owes(seat: Seat): void
-  /** So many updates were left out for a newer one. */
-  conflated(count: number): void
 }
 
 /**
@@ -23,24 +35,29 @@ export interface Reader {
  * that is slow costs no memory.
  */
 export class Seat {
-  readonly symbol: string
-  readonly #reader: Reader
-  #history: PriceHistory | undefined
-  #hasBegun = false
+  // What each update looks at comes first: of thousands of seats nearly each look is a cache miss.
+  #sink: PriceSink | undefined
   /** How far the reader has come, or will have come when nothing is owed. */
   #run: string | undefined
   #seq: number
   /** What the newest is to be told as: of all that it stands for, what says most. undefined: nothing is owed. */
   #owed: PriceUpdateKind | undefined
+  #window: NodeJS.Timeout | undefined
+  readonly #throttleMs: number
+  readonly #counts: PriceCounts
+  readonly symbol: string
+  readonly #reader: Reader
+  #history: PriceHistory | undefined
   #skipped = 0
   /** What was remembered of what the reader has missed is told one by one: up to where, and how far that is. */
   #replay: { at: number; readonly until: number } | undefined
-  #window: NodeJS.Timeout | undefined
   /** Until when it is believed of a reader that is ahead that it was told so. */
   #aheadUntilMs = Number.POSITIVE_INFINITY
 
-  constructor(reader: Reader, symbol: string, after: PriceCursor | undefined) {
+  constructor(reader: Reader, symbol: string, after: PriceCursor | undefined, counts: PriceCounts) {
     this.#reader = reader
+    this.#throttleMs = reader.throttleMs
+    this.#counts = counts
     this.symbol = symbol
     this.#run = after?.run
     this.#seq = after?.seq ?? 0
@@ -52,18 +69,18 @@ export class Seat {
   }
 
   /** The reader is there: it gets the newest price or what it has missed, then everything. */
-  begin(): void {
+  begin(sink: PriceSink): void {
     const history = this.#history
     const newest = history?.newest
-    if (!history || !newest || this.#hasBegun) return
-    this.#hasBegun = true
+    if (!history || !newest || this.#sink) return
+    this.#sink = sink
     const missed = this.#run === newest.run ? history.since(newest.run, this.#seq) : null
     if (missed?.length === 0) {
       if (this.#seq > newest.seq) this.#aheadUntilMs = this.#reader.nowMs() + aheadMs
       return
     }
     this.#owed = missed ? 'STATUS' : 'SNAPSHOT'
-    if (missed && this.#reader.throttleMs === 0) this.#replay = { at: this.#seq, until: newest.seq }
+    if (missed && this.#throttleMs === 0) this.#replay = { at: this.#seq, until: newest.seq }
     else for (const { kind } of missed ?? []) this.#owe(kind)
     this.#run = newest.run
     this.#seq = newest.seq
@@ -72,17 +89,17 @@ export class Seat {
 
   /** The newest of the history. */
   push(update: PriceUpdate): void {
-    if (!this.#hasBegun) return
+    if (!this.#sink) return
     let { kind } = update
     if (update.run !== this.#run) {
       kind = 'SNAPSHOT'
+      this.#run = update.run
       this.#replay = undefined
     } else if (update.seq <= this.#seq) {
       // Longer than any bus takes: the cursor was none of ours.
       if (this.#reader.nowMs() < this.#aheadUntilMs) return
       kind = 'SNAPSHOT'
     }
-    this.#run = update.run
     this.#seq = update.seq
     if (this.#owed !== undefined || this.#window !== undefined) {
       this.#owe(kind)
@@ -103,7 +120,7 @@ export class Seat {
     if (!this.#offer(this.#newest(this.#owed))) return false
     this.#owed = undefined
     this.#skipped = 0
-    if (skipped > 1 && this.#reader.throttleMs === 0) this.#reader.conflated(skipped - 1)
+    if (skipped > 1 && this.#throttleMs === 0) this.#counts.conflated += skipped - 1
     return true
   }
 
@@ -127,17 +144,26 @@ export class Seat {
   }
 
   #offer(update: PriceUpdate): boolean {
-    if (!this.#reader.take(update, this)) {
+    if (!this.#take(update)) {
       if (this.#owed === undefined) this.#skipped = 1
       this.#owe(update.kind)
       return false
     }
-    if (this.#reader.throttleMs > 0) {
+    if (this.#throttleMs > 0) {
       this.#window = setTimeout(() => {
         this.#window = undefined
         this.catchUp()
-      }, this.#reader.throttleMs)
+      }, this.#throttleMs)
     }
+    return true
+  }
+
+  #take(update: PriceUpdate): boolean {
+    if (!this.#sink?.take(update)) {
+      this.#reader.owes(this)
+      return false
+    }
+    this.#counts.delivered += 1
     return true
   }
 
@@ -151,7 +177,7 @@ export class Seat {
     }
     for (const update of missed) {
       if (update.seq > replay.until) break
-      if (!this.#reader.take(update, this)) {
+      if (!this.#take(update)) {
         this.#replay = replay
         return false
       }

@@ -1,6 +1,6 @@
 import type { PriceCursor, PriceUpdate } from '../domain/price-update.ts'
 import { Channel } from './channel.ts'
-import { type Reader, Seat } from './price-seat.ts'
+import { type PriceCounts, type PriceSink, type Reader, Seat } from './price-seat.ts'
 
 /** How many updates wait for a reader that asks for each. */
 const maxWaiting = 1024
@@ -12,22 +12,6 @@ export interface PriceOrder {
   readonly throttleMs: number
   /** How far the client had come, by symbol. */
   readonly after: ReadonlyMap<string, PriceCursor>
-}
-
-/** Takes the updates of a subscription as they come. */
-export interface PriceSink {
-  /** false: not now. It has to call goOn() when it takes more. */
-  take(update: PriceUpdate): boolean
-  /** Nothing more comes. */
-  end(): void
-}
-
-/** What is counted over all subscriptions. */
-export interface PriceCounts {
-  /** Updates that were taken. */
-  delivered: number
-  /** Updates that were left out for newer ones, because a reader was slow. */
-  conflated: number
 }
 
 export interface PriceSubscriptionOptions {
@@ -54,7 +38,7 @@ export class PriceSubscription implements AsyncIterableIterator<PriceUpdate>, Re
   constructor({ symbols, throttleMs, after }: PriceOrder, options: PriceSubscriptionOptions) {
     this.#options = options
     this.throttleMs = throttleMs
-    this.seats = [...new Set(symbols)].map((symbol) => new Seat(this, symbol, after.get(symbol)))
+    this.seats = [...new Set(symbols)].map((symbol) => new Seat(this, symbol, after.get(symbol), options.counts))
   }
 
   get isEnded(): boolean {
@@ -68,7 +52,7 @@ export class PriceSubscription implements AsyncIterableIterator<PriceUpdate>, Re
       return
     }
     this.#sink = sink
-    for (const seat of this.seats) seat.begin()
+    for (const seat of this.seats) seat.begin(sink)
     this.goOn()
   }
 
@@ -92,21 +76,8 @@ export class PriceSubscription implements AsyncIterableIterator<PriceUpdate>, Re
     return this.#options.now()
   }
 
-  take(update: PriceUpdate, seat: Seat): boolean {
-    if (!this.#sink?.take(update)) {
-      this.#owing.push(seat)
-      return false
-    }
-    this.#options.counts.delivered += 1
-    return true
-  }
-
   owes(seat: Seat): void {
     this.#owing.push(seat)
-  }
-
-  conflated(count: number): void {
-    this.#options.counts.conflated += count
   }
 
   next(): Promise<IteratorResult<PriceUpdate>> {

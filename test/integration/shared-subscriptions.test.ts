@@ -9,7 +9,7 @@ import { createTestDatabase } from '../support/database.ts'
 const database = await createTestDatabase()
 const app = await startApp({
   ...{ DATABASE_URL: database.url, MARKET_SOURCE: 'simulated', SIMULATED_SYMBOLS: '3' },
-  SIMULATED_TICKS_PER_SECOND: '20',
+  SIMULATED_TICKS_PER_SECOND: '100',
 })
 after(async () => {
   await app.stop()
@@ -147,7 +147,7 @@ test('over WebSocket every client gets, to the byte, what an execution of its ow
         subscribe(id, operation)
         return { id, plain: overSse(operation) }
       })
-      // Events that both have, of each operation.
+      // Events that both have, of each operation: from the tenth on, what can be is executed as compiled.
       const common = ({ id, plain }: (typeof pairs)[number]): [string, string][] => {
         const alone = new Map(plain.payloads.map((payload) => [numberOf(payload), payload]))
         return payloadsOf(id).flatMap((payload) => {
@@ -156,7 +156,7 @@ test('over WebSocket every client gets, to the byte, what an execution of its ow
           return number !== '' && same !== undefined ? [[payload, same] as [string, string]] : []
         })
       }
-      await eventually(() => pairs.every((pair) => common(pair).length >= 3), 'three events of each')
+      await eventually(() => pairs.every((pair) => common(pair).length >= 15), 'fifteen events of each')
       for (const pair of pairs) {
         for (const [together, alone] of common(pair)) assert.equal(together, alone)
         pair.plain.close()

@@ -28,7 +28,6 @@ test('an operation is as large as the fields of it and of its fragments, whereve
 
 for (const [what, query] of [
   ['a mutation', 'mutation { cancelJob(id: "x") { __typename } }'],
-  ['a subscription', 'subscription { priceUpdates(symbols: ["A"]) { price } }'],
   ['@skip', '{ quote(symbol: "A") { price @skip(if: true) } }'],
   ['@include at a spread', '{ ...F @include(if: true) } fragment F on Query { quote(symbol: "A") { price } }'],
   [

@@ -29,10 +29,7 @@ async function accept<T>(open: () => T) {
   const [webSocket, { socket }] = await accepted
   webSocket.on('error', () => {})
   const line: Line = {
-    socket,
-    get isOpen() {
-      return webSocket.readyState === webSocket.OPEN
-    },
+    ...{ socket, webSocket },
     cut: () => webSocket.terminate(),
   }
   const writes: { messages: number; bytes: number }[] = []
@@ -195,7 +192,8 @@ async function onMockedClock(t: TestContext) {
   t.mock.timers.enable({ apis: ['setTimeout'] })
   t.after(() => pair.client.destroy())
   const schedule = new WriteSchedule({ written: (messages, bytes) => pair.writes.push({ messages, bytes }) })
-  const line: Line = { socket: pair.socket, isOpen: true, cut: () => {} }
+  const { socket, webSocket } = pair
+  const line: Line = { socket, webSocket, cut: () => {} }
   return {
     ...pair,
     schedule,
@@ -210,7 +208,10 @@ async function onMockedClock(t: TestContext) {
     spend(ms: number) {
       nowMs += ms
     },
-    messages: () => pair.writes.splice(0).map(({ messages }) => messages),
+    async messages() {
+      await nextTurn()
+      return pair.writes.splice(0).map(({ messages }) => messages)
+    },
   }
 }
 
@@ -219,36 +220,36 @@ test('a message on a quiet socket leaves at once, and what follows within five m
   const { texts } = framesOf(client)
   const stream = new TestStream('s')
   writer.send(stream, rendered('1'))
-  assert.deepEqual(messages(), [1])
+  assert.deepEqual(await messages(), [1])
   for (const text of ['2', '3', '4']) writer.send(stream, rendered(text))
   await pass(4)
-  assert.deepEqual(messages(), [])
+  assert.deepEqual(await messages(), [])
   await pass(1)
-  assert.deepEqual(messages(), [3])
+  assert.deepEqual(await messages(), [3])
   await pass(5)
   writer.send(stream, rendered('5'))
-  assert.deepEqual(messages(), [1])
+  assert.deepEqual(await messages(), [1])
   t.mock.timers.reset()
   await eventually(() => texts.length === 5, 'all messages')
   assert.deepEqual(texts, ['s:1', 's:2', 's:3', 's:4', 's:5'], 'each in a frame of its own')
 })
 
-test('while three fifths of the time go into writing, quiet sockets gather too, and for longer; after that they do not', async (t) => {
+test('while seven tenths of the time go into writing, quiet sockets gather too, and for longer; after that they do not', async (t) => {
   const { schedule, writer, pass, spend, messages } = await onMockedClock(t)
   const stream = new TestStream('s')
-  spend(80)
+  spend(60)
   assert.equal(schedule.nowMs, performance.now(), 'a spell of writing begins')
-  spend(120)
+  spend(140)
   await nextTurn()
   writer.send(stream, rendered('1'))
-  assert.deepEqual(messages(), [])
+  assert.deepEqual(await messages(), [])
   await pass(19)
-  assert.deepEqual(messages(), [])
+  assert.deepEqual(await messages(), [])
   await pass(1)
-  assert.deepEqual(messages(), [1])
+  assert.deepEqual(await messages(), [1])
   await pass(200)
   writer.send(stream, rendered('2'))
-  assert.deepEqual(messages(), [1], 'the time in which nothing was written counts')
+  assert.deepEqual(await messages(), [1], 'the time in which nothing was written counts')
 })
 
 test('a message that is too much to gather leaves with what was gathered', async (t) => {
@@ -257,7 +258,55 @@ test('a message that is too much to gather leaves with what was gathered', async
   writer.send(stream, rendered('1'))
   writer.send(stream, rendered('2'))
   writer.send(stream, rendered(textOfBytes(70_000)))
-  assert.deepEqual(messages(), [1, 2])
+  assert.deepEqual(await messages(), [1, 2])
+})
+
+test('what the system has not taken yet keeps its bytes, whatever is sent to others meanwhile', async (t) => {
+  const { schedule, socket, writer, client, pass } = await onMockedClock(t)
+  const { texts } = framesOf(client)
+  const next = await openBare()
+  const other = new SocketWriter({ ...next, cut: () => {} }, schedule)
+  const stream = new TestStream('s')
+  client.pause()
+  const expected: string[] = []
+  while (socket.writableLength === 0) {
+    const text = `${expected.length}`.padStart(10_000, ' ')
+    writer.send(stream, rendered(text))
+    expected.push(`s:${text}`)
+    await pass(5)
+  }
+  const digits = Array.from('0123456789')
+  for (const digit of digits) {
+    other.send(stream, rendered(digit.repeat(10_000)))
+    await pass(5)
+  }
+  client.resume()
+  t.mock.timers.reset()
+  await eventually(() => texts.length >= expected.length, 'all messages')
+  assert.deepEqual(texts, expected)
+  next.client.destroy()
+})
+
+test('of one update every socket gets its own message, and what is sent to one after it comes after it', async (t) => {
+  const { schedule, pass } = await onMockedClock(t)
+  const pairs: Awaited<ReturnType<typeof openBare>>[] = []
+  while (pairs.length < 70) pairs.push(await openBare())
+  const readers = pairs.map(({ client }) => framesOf(client))
+  const writers = pairs.map((pair) => new SocketWriter({ ...pair, cut: () => {} }, schedule))
+  const streams = pairs.map((_, i) => new TestStream(`${i}`))
+  await pass(5)
+  for (const text of ['one', 'two']) {
+    for (const [i, writer] of writers.entries()) writer.send(streams[i] as Stream, rendered(text))
+  }
+  for (const writer of writers.slice(0, 10)) writer.writeAll()
+  await pass(5)
+  t.mock.timers.reset()
+  await eventually(() => readers.every(({ texts }) => texts.length === 2), 'all messages')
+  assert.deepEqual(
+    readers.map(({ texts }) => texts),
+    pairs.map((_, i) => [`${i}:one`, `${i}:two`]),
+  )
+  for (const { client } of pairs) client.destroy()
 })
 
 /** Sends until the reader is behind, which reads nothing; returns how many messages that took. */
@@ -331,6 +380,7 @@ test('after the close frame nothing more is written', async () => {
   client.on('message', (data) => texts.push(String(data)))
   const stream = new TestStream('s')
   writer.send(stream, rendered('1'))
+  await nextTurn()
   writer.send(stream, rendered('2'))
   const closed = new Promise<number>((resolve) => client.once('close', resolve))
   webSocket.close(1001)

@@ -1,0 +1,75 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { buildSchema, type ExecutionResult, GraphQLError, GraphQLObjectType, parse, subscribe } from 'graphql'
+import type { PriceUpdate } from '../../../src/domain/price-update.ts'
+import { CompiledOperations } from '../../../src/http/compiled-operations.ts'
+import { shownError } from '../../../src/http/mask-error.ts'
+import { RenderedPrices, SharedExecution } from '../../../src/http/shared-execution.ts'
+import { updateOf } from '../../support/prices.ts'
+
+const schema = buildSchema(`
+  type Query { unused: Int }
+  type Subscription { priceUpdates: Update! }
+  type Update { seq: Int! shaky: Int late: Int }
+`)
+
+function resolve(type: string, field: string, resolver: (update: PriceUpdate) => unknown): void {
+  const object = schema.getType(type)
+  assert.ok(object instanceof GraphQLObjectType)
+  const found = object.getFields()[field]
+  assert.ok(found)
+  found.resolve = resolver
+}
+
+resolve('Subscription', 'priceUpdates', (update) => update)
+resolve('Update', 'shaky', ({ seq }) => {
+  if (seq % 4 === 3) throw new GraphQLError('at times')
+  return seq
+})
+resolve('Update', 'late', async ({ seq }) => {
+  if (seq % 5 === 3) throw new GraphQLError('later')
+  return seq
+})
+
+const updates = Array.from({ length: 30 }, (_, i) => updateOf('AAPL', i + 1))
+
+/** As graphql-js executes a subscription of its own; what errors look like is not its to say. */
+async function plainly(query: string): Promise<string[]> {
+  const events = await subscribe({
+    ...{ schema, document: parse(query) },
+    subscribeFieldResolver: async function* () {
+      yield* updates
+    },
+  })
+  assert.ok(Symbol.asyncIterator in events)
+  const results: ExecutionResult[] = []
+  for await (const event of events) results.push(event)
+  return results.map(({ errors, ...result }) =>
+    JSON.stringify(errors ? { ...result, errors: errors.map(shownError) } : result),
+  )
+}
+
+for (const selection of ['seq shaky', 'a: seq late shaky']) {
+  test(`what is executed as compiled is what plain execution gives, with its errors and their places: { ${selection} }`, async () => {
+    const query = `subscription { priceUpdates { ${selection} } }`
+    const compiled = new CompiledOperations(schema)
+    const find = compiled.find.bind(compiled)
+    let compiledRuns = 0
+    compiled.find = (operation) => {
+      const found = find(operation)
+      if (found) compiledRuns += 1
+      return found
+    }
+    const options = { compiled, mask: (error: unknown) => error as GraphQLError, executed: () => {} }
+    const args = { schema, document: parse(query), contextValue: {} }
+    const execution = new SharedExecution(args, options, new RenderedPrices())
+    const payloads: string[] = []
+    for (const update of updates) payloads.push(String((await execution.rendered(update, query)).payload))
+    const plain = await plainly(query)
+    assert.deepEqual(
+      payloads,
+      plain.map((text) => `${text}}`),
+    )
+    assert.equal(compiledRuns, updates.length - 9, 'from the tenth on')
+  })
+}
