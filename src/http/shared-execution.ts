@@ -11,7 +11,6 @@ import { LRUCache } from 'lru-cache'
 import type { PriceUpdate } from '../domain/price-update.ts'
 import { type Compilable, type CompiledOperations, compilable } from './compiled-operations.ts'
 import { shownError } from './mask-error.ts'
-import { unmeasured } from './resolver-metrics.ts'
 import type { Rendered } from './socket-writer.ts'
 
 /** Of what was executed, how much is kept for readers who come to it late, in bytes. */
@@ -123,11 +122,8 @@ export class SharedExecution {
     const asCompiled = this.#options.compiled.find(this.#operation)
     if (!asCompiled) return this.#execute(this.#args, update)
     this.#options.executed()
-    // Errors are the interpreter's to tell. It is not measured again.
-    const interpreted = () => {
-      const contextValue = { ...(this.#args.contextValue as object), ...unmeasured }
-      return this.#execute({ ...this.#args, contextValue }, update)
-    }
+    // Errors are the interpreter's to tell.
+    const interpreted = () => this.#execute(this.#args, update)
     const settled = (result: ExecutionResult) => (result.errors ? interpreted() : this.#render(update, result))
     const result = asCompiled(update, this.#args.contextValue, this.#given.variableValues ?? {})
     return result instanceof Promise ? result.then(settled, interpreted) : settled(result)

@@ -10,7 +10,7 @@ import { updateOf } from '../../support/prices.ts'
 const schema = buildSchema(`
   type Query { unused: Int }
   type Subscription { priceUpdates: Update! }
-  type Update { seq: Int! shaky: Int late: Int }
+  type Update { seq: Int! shaky: Int late: Int firm: Int! wrong: Int }
 `)
 
 function resolve(type: string, field: string, resolver: (update: PriceUpdate) => unknown): void {
@@ -31,7 +31,10 @@ resolve('Update', 'late', async ({ seq }) => {
   return seq
 })
 
-const updates = Array.from({ length: 30 }, (_, i) => updateOf('AAPL', i + 1))
+resolve('Update', 'firm', ({ seq }) => (seq % 6 === 3 ? null : seq))
+resolve('Update', 'wrong', ({ seq }) => (seq % 7 === 3 ? 'no number' : seq))
+
+const updates = Array.from({ length: 40 }, (_, i) => updateOf('AAPL', i + 1))
 
 /** As graphql-js executes a subscription of its own; what errors look like is not its to say. */
 async function plainly(query: string): Promise<string[]> {
@@ -49,7 +52,7 @@ async function plainly(query: string): Promise<string[]> {
   )
 }
 
-for (const selection of ['seq shaky', 'a: seq late shaky']) {
+for (const selection of ['seq shaky', 'a: seq late shaky', 'firm late', 'late firm shaky', 'wrong']) {
   test(`what is executed as compiled is what plain execution gives, with its errors and their places: { ${selection} }`, async () => {
     const query = `subscription { priceUpdates { ${selection} } }`
     const compiled = new CompiledOperations(schema)

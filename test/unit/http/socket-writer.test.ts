@@ -229,9 +229,13 @@ test('a message on a quiet socket leaves at once, and what follows within five m
   await pass(5)
   writer.send(stream, rendered('5'))
   assert.deepEqual(await messages(), [1])
+  await pass(5)
+  const large = textOfBytes(20_000)
+  writer.send(stream, rendered(large))
+  assert.deepEqual(await messages(), [1])
   t.mock.timers.reset()
-  await eventually(() => texts.length === 5, 'all messages')
-  assert.deepEqual(texts, ['s:1', 's:2', 's:3', 's:4', 's:5'], 'each in a frame of its own')
+  await eventually(() => texts.length === 6, 'all messages')
+  assert.deepEqual(texts, ['s:1', 's:2', 's:3', 's:4', 's:5', `s:${large}`], 'each in a frame of its own')
 })
 
 test('while seven tenths of the time go into writing, quiet sockets gather too, and for longer; after that they do not', async (t) => {
