@@ -110,6 +110,10 @@ export class Member implements PriceSink, Stream, AsyncIterableIterator<Executio
     this.#onEnd = onEnd
   }
 
+  get isReady(): boolean {
+    return !this.#isLosing && this.prefix.length > 0 && this.#writer.isReady
+  }
+
   take(update: PriceUpdate): boolean {
     if (this.#writer.isBehind) {
       this.#writer.tellWhenDrained(this)

@@ -10,11 +10,6 @@ const gatherMs = 5
 const busyShare = 0.7
 const gatherBusyMs = 20
 const busyWindowMs = 200
-/**
- * So many sockets are looked at before the first of them is written to. What has to be fetched from memory for one is on its way
- * while the next is looked at; a system call in between would have each waited for.
- */
-const writesAtATime = 32
 /** How much is gathered for a socket before it has to leave, in bytes: and so much more waits in the socket itself. */
 const maxGathered = 64 * 1024
 
@@ -53,10 +48,6 @@ export class WriteSchedule {
   #windowStartMs = performance.now()
   #writingMs = 0
   #spellStartMs: number | undefined
-  /** What is to be written at once: three places for each message. */
-  #writers: SocketWriter[] = []
-  #streams: Stream[] = []
-  #rendered: Rendered[] = []
 
   constructor(counts: WriterCounts) {
     this.counts = counts
@@ -88,28 +79,7 @@ export class WriteSchedule {
     this.#dirty.delete(writer)
   }
 
-  /** Written at the end of the present spell, or with others that are a good number already. */
-  atOnce(writer: SocketWriter, stream: Stream, rendered: Rendered): void {
-    this.#writers.push(writer)
-    this.#streams.push(stream)
-    this.#rendered.push(rendered)
-    if (this.#writers.length === writesAtATime) this.writeNow()
-  }
-
-  /** Writes what is to be written at once: something else is to come after it. */
-  writeNow(): void {
-    if (this.#writers.length === 0) return
-    const [writers, streams, rendered] = [this.#writers, this.#streams, this.#rendered]
-    this.#writers = []
-    this.#streams = []
-    this.#rendered = []
-    for (let i = 0; i < writers.length; i++) {
-      ;(writers[i] as SocketWriter).write(streams[i] as Stream, rendered[i] as Rendered)
-    }
-  }
-
   #endSpell(): void {
-    this.writeNow()
     const nowMs = performance.now()
     this.#writingMs += nowMs - (this.#spellStartMs ?? nowMs)
     this.#spellStartMs = undefined
@@ -166,6 +136,12 @@ export class SocketWriter {
     return this.#waiting !== undefined
   }
 
+  /** Whether a message would leave at once, as far as can be told from the socket alone. */
+  get isReady(): boolean {
+    const socket = this.#socket
+    return this.#bytes === 0 && this.#webSocket.readyState === WebSocket.OPEN && socket.writableLength === 0
+  }
+
   tellWhenDrained(stream: Stream): void {
     this.#waiting?.add(stream)
   }
@@ -174,8 +150,7 @@ export class SocketWriter {
     const bytes = stream.prefix.length + rendered.payload.length
     const mayWrite = this.#bytes === 0 && this.#mayWriteAtOnce()
     if (mayWrite && bytes + frameHeaderBytes(bytes) <= maxReusedFrame) {
-      this.#writtenMs = this.#schedule.nowMs
-      this.#schedule.atOnce(this, stream, rendered)
+      this.#write(this.#schedule.frame.of(stream.prefix, rendered.payload), 1, rendered)
       return
     }
     this.#streams.push(stream)
@@ -186,11 +161,6 @@ export class SocketWriter {
     else if (this.#streams.length === 1) this.#schedule.gather(this)
   }
 
-  /** One message, with nothing before it that waits. */
-  write({ prefix }: Stream, rendered: Rendered): void {
-    this.#write(this.#schedule.frame.of(prefix, rendered.payload), 1, rendered)
-  }
-
   /** Writes what waits, where the reader has taken enough of what was written before. */
   flush(): void {
     if (this.#takesMore()) this.writeAll()
@@ -199,7 +169,6 @@ export class SocketWriter {
 
   /** Writes what waits: something else is to come after it. */
   writeAll(): void {
-    this.#schedule.writeNow()
     if (this.#bytes === 0) return
     const [streams, rendered] = [this.#streams, this.#rendered]
     this.#forget()

@@ -6,6 +6,8 @@ const aheadMs = 10_000
 
 /** Takes the updates of a subscription as they come. */
 export interface PriceSink {
+  /** Whether an update would leave at once. */
+  readonly isReady: boolean
   /** false: not now. It has to call goOn() when it takes more. */
   take(update: PriceUpdate): boolean
   /** Nothing more comes. */
@@ -87,6 +89,11 @@ export class Seat {
     this.#reader.owes(this)
   }
 
+  /** Whether an update would leave at once: so it looks at what push() will look at. */
+  get isReady(): boolean {
+    return this.#window === undefined && this.#sink?.isReady === true
+  }
+
   /** The newest of the history. */
   push(update: PriceUpdate): void {
     if (!this.#sink) return
@@ -137,6 +144,7 @@ export class Seat {
     clearTimeout(this.#window)
     this.#window = undefined
     this.#owed = undefined
+    this.#sink = undefined
   }
 
   #owe(kind: PriceUpdateKind): void {

@@ -48,6 +48,7 @@ function reader(subscription: PriceSubscription, room = Number.POSITIVE_INFINITY
     subscription.goOn()
   }
   subscription.pipe({
+    isReady: true,
     take(update) {
       if (room === 0) return false
       room -= 1
