@@ -54,8 +54,8 @@ export class WriteSchedule {
   }
 
   /**
-   * When the present spell of writing began, in whole milliseconds of performance.now(): the clock is read once for all sockets that an update goes
-   * to. With the spell's end it is known how much of the time goes into writing.
+   * When the present spell of writing began, in whole milliseconds of performance.now(): the clock is read once for all sockets that
+   * an update goes to. With the spell's end it is known how much of the time goes into writing.
    */
   get nowMs(): number {
     if (this.#spellStartMs === undefined) {
