@@ -21,6 +21,8 @@ const maxIntervals = 60_000
 /** Longer than markets are closed in a row: a series that begins so much later than asked has no earlier candles. */
 const longestPauseSeconds = 12 * daySeconds
 const longestMonthSeconds = 31 * daySeconds
+/** A range with too few candles becomes twice as long, until it is so many times as long as the first one. */
+const longestWidening = 16
 
 export interface CandleSeries {
   readonly symbol: string
@@ -54,6 +56,8 @@ interface Found {
   readonly excluded: readonly number[]
   readonly loaded: LoadedSeries | null
   readonly failure: FinstageError | null
+  /** The range grew as long as it may, and there may be candles before it. */
+  readonly isCutShort: boolean
 }
 
 /** Candles of all intervals and adjustments, made of the series that the source has. */
@@ -121,15 +125,29 @@ export class CandleService {
       throw request.from < earliest ? this.#loader.outOfReach(interval) : tooManyCandles()
     }
     if (from >= to) return this.#cut(request, noneFound(from))
+    return this.#cut(request, await this.#findEnough(request, from, Math.min(request.from ?? to, to)))
+  }
+
+  /**
+   * Looks further back while candles are lacking. Each step doubles the range from `from` to `end`, so that it never costs
+   * much more than what was asked for: history may be long, and what is lacking may not exist.
+   */
+  async #findEnough(request: CandleRequest, from: number, end: number): Promise<Found> {
+    const earliest = this.#loader.earliest(request.interval)
     let found = await this.#find(request, from)
-    if (found.from > earliest && this.#mayGoOn(request, found)) {
-      found = await this.#find(request, earliest).catch((error: unknown) => {
+    let start = from
+    for (let times = 2; start > earliest && this.#mayGoOn(request, found); times *= 2) {
+      if (times > longestWidening) return { ...found, isCutShort: true }
+      start = Math.max(earliest, end - times * (end - from))
+      try {
+        found = await this.#find(request, start)
+      } catch (error) {
+        if (!(error instanceof FinstageError) || !error.temporary) throw error
         // What is at hand is less than there is.
-        if (error instanceof FinstageError && error.temporary) return { ...found, failure: error }
-        throw error
-      })
+        return { ...found, failure: error }
+      }
     }
-    return this.#cut(request, found)
+    return found
   }
 
   /** Whether too few were found although there may be more. */
@@ -178,7 +196,7 @@ export class CandleService {
     const starts = isComposed(interval)
       ? excluded.map((epoch) => composedSpan(interval, epoch, sessionOpens).start)
       : excluded
-    return { from: loaded.from, candles: inside, excluded: starts.filter(isInside), loaded, failure }
+    return { from: loaded.from, candles: inside, excluded: starts.filter(isInside), loaded, failure, isCutShort: false }
   }
 
   #seriesOf(symbol: string, interval: Interval, extendedHours: boolean): Series {
@@ -224,17 +242,20 @@ export class CandleService {
     return (from ?? this.#end(interval, to)) - this.#spanSeconds(interval, before)
   }
 
-  /** How much wall time so many candles may span, at most. */
+  /** How much wall time so many candles may span, at most, beside the newest one: the source may not have told of it yet. */
   #spanSeconds(interval: Interval, count: number): number {
     if (count === 0) return 0
     if (interval === 'WEEK_1') return (count + 1) * 7 * daySeconds
     if (interval === 'MONTH_1') return (count + 1) * longestMonthSeconds
     return interval === 'MINUTE_30'
       ? this.#source.spanSeconds('MINUTE_15', 2 * count + 2)
-      : this.#source.spanSeconds(sourceInterval(interval), count)
+      : this.#source.spanSeconds(sourceInterval(interval), count + 1)
   }
 
-  #cut(request: CandleRequest, { from: foundFrom, candles, excluded, loaded, failure }: Found): CandleSeries {
+  #cut(
+    request: CandleRequest,
+    { from: foundFrom, candles, excluded, loaded, failure, isCutShort }: Found,
+  ): CandleSeries {
     const { symbol, interval, adjustment, from, last } = request
     const inRange = candles.findIndex(({ epoch }) => epoch >= (from ?? Number.NEGATIVE_INFINITY))
     const rangeStart = inRange === -1 ? candles.length : inRange
@@ -242,7 +263,7 @@ export class CandleService {
     const firstEpoch = candles[start]?.epoch ?? from ?? Number.NEGATIVE_INFINITY
     const excludedFrom = start === rangeStart && from !== null ? from : firstEpoch
     const firstTrade = loaded?.state.firstTradeEpoch ?? null
-    const reachesBack = firstTrade === null ? isDaily(interval) : firstTrade >= foundFrom
+    const reachesBack = !isCutShort && (firstTrade === null ? isDaily(interval) : firstTrade >= foundFrom)
     return {
       symbol,
       interval,
@@ -259,7 +280,7 @@ export class CandleService {
         closes: loaded?.state.sessionCloses ?? null,
       },
       // The second where those before could not be looked for.
-      hasEarlier: start > 0 || (isDaily(interval) && firstTrade !== null && firstTrade < foundFrom),
+      hasEarlier: start > 0 || isCutShort || (isDaily(interval) && firstTrade !== null && firstTrade < foundFrom),
       nodes: candles.slice(start),
       earlier: candles.slice(Math.max(0, start - request.earlier), start),
       isWhole: start < request.earlier && reachesBack,
@@ -267,7 +288,10 @@ export class CandleService {
   }
 }
 
-const noneFound = (from: number): Found => ({ from, candles: [], excluded: [], loaded: null, failure: null })
+const noneFound = (from: number): Found => ({
+  ...{ from, candles: [], excluded: [] },
+  ...{ loaded: null, failure: null, isCutShort: false },
+})
 
 /** At most 20,000 come in one answer; the resolvers count them, and this is what can't be fewer. */
 const tooManyCandles = (): FinstageError =>

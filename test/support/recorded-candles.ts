@@ -37,6 +37,12 @@ export function variablesOf(recording: Recording) {
   return { symbol: symbolOf(recording), interval, from: iso(from), to: iso(to) }
 }
 
+/** Whether Yahoo says that there are candles before the recorded days: this Yahoo has none of them to give. */
+export function tradedBefore(recording: Recording): boolean {
+  const { meta, timestamp = [] } = chartOf(recording)
+  return typeof meta.firstTradeDate === 'number' && meta.firstTradeDate < (timestamp[0] ?? 0) - daySeconds
+}
+
 /** Each on its date at the exchange. */
 const onDates = <Event extends { readonly date: number }>(recording: Recording, events: readonly Event[]) =>
   events.map((event) => ({ ...event, epoch: dateIn(chartOf(recording).meta.exchangeTimezoneName, event.date) }))
