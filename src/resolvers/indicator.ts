@@ -86,14 +86,17 @@ export function inputOf(series: CandleSeries): IndicatorInput {
  * or the field `of` what it gives. One tells whether there are any. Parameters out of bounds are refused at their own field.
  */
 export function warmUp(info: GraphQLResolveInfo, interval: Interval, of?: string): number {
-  const needed = selectedFields(info, of).map(({ name, args }) => {
-    if (name === 'signals') return signalsWarmUp
-    if (!isIndicator(name)) return 0
-    try {
-      return indicatorWarmUp(name, args, interval)
-    } catch {
-      return 0
-    }
-  })
-  return Math.min(Math.max(1, ...needed), maxWarmUp)
+  let needed = 1
+  for (const { name, args } of selectedFields(info, of)) needed = Math.max(needed, candlesBefore(name, args, interval))
+  return Math.min(needed, maxWarmUp)
+}
+
+function candlesBefore(field: string, args: Readonly<Record<string, unknown>>, interval: Interval): number {
+  if (field === 'signals') return signalsWarmUp
+  if (!isIndicator(field)) return 0
+  try {
+    return indicatorWarmUp(field, args, interval)
+  } catch {
+    return 0
+  }
 }

@@ -1,12 +1,12 @@
 import {
   type FieldNode,
   type GraphQLField,
-  type GraphQLObjectType,
   type GraphQLOutputType,
   type GraphQLResolveInfo,
   getArgumentValues,
   getNamedType,
   isObjectType,
+  Kind,
   type SelectionSetNode,
 } from 'graphql'
 
@@ -23,33 +23,48 @@ interface Selected {
 
 /**
  * The fields that an operation selects of the object which the current resolver gives, or below the field `of` it, with their
- * arguments: what will be needed can be loaded in one go. Those that @skip or @include leave out are among them.
+ * arguments: what will be needed can be loaded in one go. Those that @skip or @include leave out are among them. Each place
+ * in the document counts once, however often fragments lead to it, so this takes time in proportion to the document.
  */
 export function selectedFields(info: GraphQLResolveInfo, of?: string): SelectedField[] {
-  const all = info.fieldNodes.flatMap((node) => selectedOf(node, info.returnType, info))
-  const wanted =
-    of === undefined
-      ? all
-      : all.flatMap(({ field, node }) => (field.name === of ? selectedOf(node, field.type, info) : []))
-  return wanted.map(({ field, node }) => ({ name: field.name, args: argumentsOf(field, node, info) }))
+  const all = selectedOf(info.fieldNodes, info.returnType, info)
+  if (of === undefined) return all.map(({ field, node }) => describe(field, node, info))
+  const parents = all.filter(({ field }) => field.name === of)
+  const [first] = parents
+  if (!first) return []
+  const nodes = parents.map(({ node }) => node)
+  return selectedOf(nodes, first.field.type, info).map(({ field, node }) => describe(field, node, info))
 }
 
-function selectedOf({ selectionSet }: FieldNode, returns: GraphQLOutputType, info: GraphQLResolveInfo): Selected[] {
+/** What nodes of one field select of the type that it returns. */
+function selectedOf(nodes: readonly FieldNode[], returns: GraphQLOutputType, info: GraphQLResolveInfo): Selected[] {
   const type = getNamedType(returns)
-  return selectionSet && isObjectType(type) ? collect(selectionSet, type, info) : []
+  const selected: Selected[] = []
+  if (!isObjectType(type)) return selected
+  const spread = new Set<string>()
+  const collect = ({ selections }: SelectionSetNode): void => {
+    for (const selection of selections) {
+      if (selection.kind === Kind.INLINE_FRAGMENT) collect(selection.selectionSet)
+      else if (selection.kind === Kind.FRAGMENT_SPREAD) {
+        const name = selection.name.value
+        const fragment = info.fragments[name]
+        if (!fragment || spread.has(name)) continue
+        spread.add(name)
+        collect(fragment.selectionSet)
+      } else {
+        const field = type.getFields()[selection.name.value]
+        if (field) selected.push({ field, node: selection })
+      }
+    }
+  }
+  for (const { selectionSet } of nodes) if (selectionSet) collect(selectionSet)
+  return selected
 }
 
-function collect(selections: SelectionSetNode, type: GraphQLObjectType, info: GraphQLResolveInfo): Selected[] {
-  return selections.selections.flatMap((selection) => {
-    if (selection.kind === 'InlineFragment') return collect(selection.selectionSet, type, info)
-    if (selection.kind === 'FragmentSpread') {
-      const fragment = info.fragments[selection.name.value]
-      return fragment ? collect(fragment.selectionSet, type, info) : []
-    }
-    const field = type.getFields()[selection.name.value]
-    return field ? [{ field, node: selection }] : []
-  })
-}
+const describe = (field: GraphQLField<unknown, unknown>, node: FieldNode, info: GraphQLResolveInfo): SelectedField => ({
+  name: field.name,
+  args: argumentsOf(field, node, info),
+})
 
 /** An argument that can't be read is reported when its own field is executed. */
 function argumentsOf(

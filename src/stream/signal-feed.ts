@@ -103,7 +103,8 @@ export class SignalFeed {
   }
 
   async #readOnce(): Promise<void> {
-    const from = Math.min(...[...this.#followers].map(({ position }) => position))
+    let from = Number.POSITIVE_INFINITY
+    for (const { position } of this.#followers) from = Math.min(from, position)
     const signals = await this.#store.after(from, signalsPerRead)
     if (signals.length === signalsPerRead) this.#isStale = true
     // A follower that has come meanwhile may have to begin before this.
