@@ -1,31 +1,49 @@
 interface Zone {
   readonly format: Intl.DateTimeFormat
-  /** How far the clock is ahead of UTC, in seconds, by the quarter of an hour: to ask Intl takes a microsecond or two. */
+  /** How far the clock is ahead of UTC at the start of each quarter of an hour, in seconds: to ask Intl takes some microseconds. */
   readonly offsets: Map<number, number>
+  /** The same of each week; null: the clock is changed within it. */
+  readonly weeks: Map<number, number | null>
 }
 const zones = new Map<string, Zone>()
 
 const daySeconds = 86_400
 /** Clocks are changed at full quarters of an hour. */
 const quarterSeconds = 900
-const rememberedQuarters = 10_000
+const weekSeconds = 7 * daySeconds
+/** Weeks of two centuries. */
+const rememberedOffsets = 10_000
 
 /**
  * What an exchange's clock shows at a time in epoch seconds: date and time of day as whole seconds since 1970-01-01 00:00 on
  * that clock, so that midnight of a date is its midnight UTC.
  */
 export function clockTime(epoch: number, timezone: string): number {
-  const { format, offsets } = zoneOf(timezone)
-  const quarter = Math.floor(epoch / quarterSeconds)
-  let offset = offsets.get(quarter)
+  const zone = zoneOf(timezone)
+  const start = Math.floor(epoch / weekSeconds) * weekSeconds
+  let offset = zone.weeks.get(start)
   if (offset === undefined) {
-    const start = quarter * quarterSeconds
+    const first = offsetAt(start, zone)
+    offset = first === offsetAt(start + weekSeconds, zone) ? first : null
+    remember(zone.weeks, start, offset)
+  }
+  return Math.floor(epoch) + (offset ?? offsetAt(epoch, zone))
+}
+
+function offsetAt(epoch: number, { format, offsets }: Zone): number {
+  const start = Math.floor(epoch / quarterSeconds) * quarterSeconds
+  let offset = offsets.get(start)
+  if (offset === undefined) {
     // sv-SE writes 2025-02-14 09:30:00.
     offset = Date.parse(`${format.format(start * 1000)}Z`) / 1000 - start
-    if (offsets.size >= rememberedQuarters) offsets.clear()
-    offsets.set(quarter, offset)
+    remember(offsets, start, offset)
   }
-  return Math.floor(epoch) + offset
+  return offset
+}
+
+function remember<Value>(known: Map<number, Value>, key: number, value: Value): void {
+  if (known.size >= rememberedOffsets) known.clear()
+  known.set(key, value)
 }
 
 /**
@@ -41,7 +59,7 @@ export function epochOf(clock: number, timezone: string): number {
 function zoneOf(timezone: string): Zone {
   const known = zones.get(timezone)
   if (known) return known
-  const zone = { format: newFormat(timezone), offsets: new Map<number, number>() }
+  const zone: Zone = { format: newFormat(timezone), offsets: new Map(), weeks: new Map() }
   zones.set(timezone, zone)
   return zone
 }

@@ -5,7 +5,7 @@ import type { Registry } from 'prom-client'
 import type { Logger } from '../platform/logger.ts'
 import { type Context, createContext, type Ports } from '../resolvers/context.ts'
 import { CompiledOperations } from './compiled-operations.ts'
-import { limitPlugins, maxBodyBytes } from './limits.ts'
+import { boundedErrors, limitPlugins, maxBodyBytes } from './limits.ts'
 import { maskError, withCode } from './mask-error.ts'
 import { OperationMetrics } from './operation-metrics.ts'
 import { PreparedDocuments, type PreparedOperation } from './prepared-documents.ts'
@@ -100,7 +100,7 @@ export function createGraphQL({ schema, ports, log, registry, plugins = [] }: Gr
     const startedMs = performance.now()
     const answered = (result: ExecutionResult): ExecutionResult => {
       metrics.answered(operation.description, startedMs, result)
-      return result.errors ? { ...result, errors: result.errors.map(mask) } : result
+      return result.errors ? { ...result, errors: boundedErrors(result.errors).map(mask) } : result
     }
     const result = run(operation, request)
     return isPromise(result) ? result.then(answered) : answered(result)

@@ -10,6 +10,7 @@ import {
 import { LRUCache } from 'lru-cache'
 import type { PriceUpdate } from '../domain/price-update.ts'
 import { type Compilable, type CompiledOperations, compilable } from './compiled-operations.ts'
+import { boundedErrors } from './limits.ts'
 import { shownError } from './mask-error.ts'
 import type { Rendered } from './socket-writer.ts'
 
@@ -140,7 +141,8 @@ export class SharedExecution {
   }
 
   #render(update: PriceUpdate, { errors, ...result }: ExecutionResult): RenderedEvent {
-    const shown = errors ? { ...result, errors: errors.map((error) => shownError(this.#options.mask(error))) } : result
+    const show = (error: GraphQLError) => shownError(this.#options.mask(error))
+    const shown = errors ? { ...result, errors: boundedErrors(errors).map(show) } : result
     return { update, payload: Buffer.from(`${JSON.stringify(shown)}}`), hasErrors: errors !== undefined }
   }
 }

@@ -1,12 +1,12 @@
 import type { GraphQLResolveInfo } from 'graphql'
-import { type Adjustment, maxCandles, tooManyCandles } from '../domain/candle.ts'
+import { type Adjustment, type CandleRequest, maxCandles, tooManyCandles } from '../domain/candle.ts'
 import { badInput } from '../domain/errors.ts'
 import type { Instrument } from '../domain/instrument.ts'
-import type { Interval } from '../domain/interval.ts'
+import { type Interval, intervalSeconds } from '../domain/interval.ts'
 import type { CandleSeries } from '../market/candle-service.ts'
 import type { Context } from './context.ts'
 import { warmUp } from './indicator.ts'
-import { answerRows } from './rows.ts'
+import { answerRows, spendRows } from './rows.ts'
 
 const defaultLast = 500
 
@@ -54,7 +54,7 @@ export async function loadCandles(
   if (from != null && to != null && from >= to) throw badInput('from has to lie before to', 'from')
   if (last != null && last < 1) throw badInput(`last is ${last}; it has to be 1 or more`, 'last')
   if (last != null && last > maxCandles) throw tooManyCandles()
-  const series = await context.loaders.candles.load({
+  const request: CandleRequest = {
     symbol,
     interval,
     from: from == null ? null : Math.ceil(from / 1000),
@@ -63,10 +63,23 @@ export async function loadCandles(
     earlier,
     adjustment,
     extendedHours,
-  })
+  }
+  const expected = leastRows(request) + earlier
+  spendRows(expected, context)
+  const series = await context.loaders.candles.load(request)
   if (series.nodes.length > maxCandles) throw tooManyCandles()
   const rows = series.nodes.length
-  return answerRows({ rows, candles: rows }, context, () => series)
+  const cost = { rows: Math.max(0, rows + series.earlier.length - expected), candles: rows }
+  return answerRows(cost, context, () => series)
+}
+
+/** Exchanges are open for a fifth of a week at least: so many candles a long range has, before it is loaded. */
+const openShare = 0.2
+
+function leastRows({ interval, from, to, last }: CandleRequest): number {
+  if (from === null) return last ?? 0
+  const inRange = (openShare * ((to ?? Date.now() / 1000) - from)) / intervalSeconds(interval)
+  return Math.floor(Math.min(last ?? maxCandles, maxCandles, Math.max(0, inRange)))
 }
 
 export function columns({ nodes }: CandleSeries): CandleColumns {

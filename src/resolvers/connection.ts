@@ -52,12 +52,15 @@ export async function connection<Node, Place extends readonly number[]>(
 const cursorOf = <Node, Place extends readonly number[]>(node: Node, { name, placeOf }: Cursors<Node, Place>): string =>
   Buffer.from([name, ...placeOf(node)].join(' ')).toString('base64url')
 
+/** Positions, and instants that have a year of four digits, in milliseconds: no list has others, and Postgres takes no others. */
+const isPlace = (number: number): boolean => number >= -62_135_596_800_000 && number < 253_402_300_800_000
+
 function placeAt<Node, Place extends readonly number[]>(
   cursor: string,
   { name, placeLength }: Cursors<Node, Place>,
 ): Place {
   const [found, ...numbers] = Buffer.from(cursor, 'base64url').toString().split(' ')
-  const isWhole = numbers.every((number) => /^-?\d{1,15}$/.test(number))
+  const isWhole = numbers.every((number) => /^-?\d{1,15}$/.test(number) && isPlace(Number(number)))
   if (found !== name || numbers.length !== placeLength || !isWhole) {
     throw badInput('after is no cursor of this list', 'after')
   }

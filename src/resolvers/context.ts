@@ -82,6 +82,9 @@ export class Loaders {
   #candles: DataLoader<CandleRequest, CandleSeries, string> | undefined
   #signal: DataLoader<SignalKey, StoredSignal | null, string> | undefined
   #latestAnalysis: DataLoader<AnalysisKey, SymbolAnalysis | null, string> | undefined
+  readonly #jobs = new Map<string, Promise<Job | null>>()
+  readonly #jobResults = new Map<string, Promise<unknown>>()
+  readonly #analysesOfJobs = new Map<string, Promise<SymbolAnalysis[]>>()
 
   constructor(ports: Ports) {
     this.#ports = ports
@@ -114,6 +117,25 @@ export class Loaders {
     this.#latestAnalysis ??= new DataLoader((keys) => this.#ports.analyses.newest(keys), { cacheKeyFn: analysisName })
     return this.#latestAnalysis
   }
+
+  /** null: the owner has no such job. */
+  job(id: string, owner: string): Promise<Job | null> {
+    return once(this.#jobs, `${id} ${owner}`, () => this.#ports.jobs.find(id, owner))
+  }
+
+  jobResult(jobId: string): Promise<unknown> {
+    return once(this.#jobResults, jobId, () => this.#ports.jobs.result(jobId))
+  }
+
+  analysesOfJob(jobId: string): Promise<SymbolAnalysis[]> {
+    return once(this.#analysesOfJobs, jobId, () => this.#ports.analyses.ofJob(jobId))
+  }
+}
+
+function once<T>(known: Map<string, Promise<T>>, key: string, load: () => Promise<T>): Promise<T> {
+  const loading = known.get(key) ?? load()
+  known.set(key, loading)
+  return loading
 }
 
 /** What every resolver gets, on every transport: one for each operation. */

@@ -8,6 +8,7 @@ import { bounded, boundedFilter, boundedList } from './bounds.ts'
 import { type Connection, connection, type PageArgs } from './connection.ts'
 import type { Context } from './context.ts'
 import type { DailyReportJobResult } from './daily-report.ts'
+import { spendRows } from './rows.ts'
 
 const maxSymbols = 500
 const mostAttempts = 25
@@ -131,12 +132,12 @@ function checkedKey(key: string | null | undefined): string | null {
 }
 
 export async function job(_root: unknown, { id }: { id: JobId }, context: Context): Promise<Job> {
-  const found = id.typename === 'Job' ? await context.jobs.find(id.id, context.viewer.id) : null
+  const found = id.typename === 'Job' ? await loadJob(id.id, context) : null
   if (!found) throw new FinstageError('NOT_FOUND', noSuchJob)
   return found
 }
 
-export const loadJob = (id: string, context: Context): Promise<Job | null> => context.jobs.find(id, context.viewer.id)
+export const loadJob = (id: string, { loaders, viewer }: Context): Promise<Job | null> => loaders.job(id, viewer.id)
 
 /** A global id, taken apart. */
 export interface JobId {
@@ -184,19 +185,25 @@ interface StoredBackfill {
   readonly failures: readonly SymbolFailure[]
 }
 
+/** What the result of one symbol takes to load: an analysis has some thirty values. */
+const rowsPerSymbol = 10
+
 /** null until the job has succeeded. */
 export async function jobResult(job: Job, _args: unknown, context: Context): Promise<JobResult | null> {
   if (job.state !== 'SUCCEEDED') return null
+  const { symbols } = job.input as { readonly symbols?: readonly string[] }
+  spendRows(rowsPerSymbol * (symbols?.length ?? 1), context)
+  const { loaders } = context
   if (job.kind === 'BACKFILL') {
-    const { fromEpoch, toEpoch, ...rest } = (await context.jobs.result(job.id)) as StoredBackfill
+    const { fromEpoch, toEpoch, ...rest } = (await loaders.jobResult(job.id)) as StoredBackfill
     const ms = (epoch: number | null): number | null => (epoch === null ? null : epoch * 1000)
     return { kind: job.kind, fromMs: ms(fromEpoch), toMs: ms(toEpoch), ...rest }
   }
   if (job.kind === 'DAILY_REPORT') {
-    return { kind: job.kind, ...((await context.jobs.result(job.id)) as DailyReport) }
+    return { kind: job.kind, ...((await loaders.jobResult(job.id)) as DailyReport) }
   }
-  if (job.kind === 'BACKTEST') return { kind: job.kind, ...((await context.jobs.result(job.id)) as BacktestResult) }
-  const [analyses, stored] = await Promise.all([context.analyses.ofJob(job.id), context.jobs.result(job.id)])
+  if (job.kind === 'BACKTEST') return { kind: job.kind, ...((await loaders.jobResult(job.id)) as BacktestResult) }
+  const [analyses, stored] = await Promise.all([loaders.analysesOfJob(job.id), loaders.jobResult(job.id)])
   const { failures } = stored as { failures: SymbolFailure[] }
   return { kind: 'ANALYSIS', analyses, failures }
 }

@@ -12,5 +12,6 @@ import './candle-update.ts'
 import './job.ts'
 import './price.ts'
 import { builder } from './builder.ts'
+import { countLists } from './list-rows.ts'
 
-export const schema = builder.toSchema()
+export const schema = countLists(builder.toSchema())

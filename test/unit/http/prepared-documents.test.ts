@@ -45,7 +45,7 @@ test('of several operations each is ready by its own name alone, subscriptions b
 
 test('what the pipeline refuses is never ready, however often it comes', () => {
   const graphql = start()
-  const tooMuch = `{ ${Array.from({ length: 201 }, (_, i) => `a${i}: quote(symbol: "A") { price }`).join(' ')} }`
+  const tooMuch = `{ ${Array.from({ length: 201 }, (_, i) => `a${i}: __typename`).join(' ')} }`
   for (let time = 0; time < 3; time++) {
     assert.throws(() => prepare(graphql, '{ quote('))
     assert.equal(prepare(graphql, '{ nothing }').length, 1)

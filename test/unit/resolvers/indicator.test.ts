@@ -3,7 +3,7 @@ import { test } from 'node:test'
 import { graphql } from 'graphql'
 import { catalogue } from '../../../src/analysis/catalogue.ts'
 import type { Columns } from '../../../src/analysis/columns.ts'
-import type { Parameter } from '../../../src/analysis/indicator.ts'
+import { type Parameter, pointShapes } from '../../../src/analysis/indicator.ts'
 import { indicatorNames, indicatorWarmUp } from '../../../src/analysis/points.ts'
 import type { Candle, CandleRequest } from '../../../src/domain/candle.ts'
 import type { CandleSeries } from '../../../src/market/candle-service.ts'
@@ -119,20 +119,66 @@ test('between the indicators of a long series the event loop gets to everything 
   assert.ok(turns >= averages.length, `${turns} turns of the event loop`)
 })
 
-test('what is more than 500,000 candles and points in one operation is refused at its own field, and the rest arrives', async () => {
+/** The longest series takes 20,000 rows and the candles before it, as many a field again. */
+test('what is more than 750,000 rows in one operation is refused at its own field, and the rest arrives', async () => {
   const { ports } = marketOf(daysOf(walk(20_100, 4)))
-  const averages = Array.from({ length: 25 }, (_, i) => `a${i}: sma(period: ${i + 2}) { value }`)
+  const averages = Array.from({ length: 39 }, (_, i) => `a${i}: sma(period: ${i + 2}) { value }`)
   const query = `{ candles(symbol: "AAPL", last: 20000) { ${averages.join(' ')} } other: candles(symbol: "AAPL", last: 5) { nodes { close } } }`
   const { candles, data, errors } = await ask(ports, query)
   const lengths = Object.values(candles ?? {}).map((points) => points?.length ?? null)
-  assert.equal(lengths.filter((length) => length === 20_000).length, 23)
-  assert.deepEqual([data?.other?.nodes?.length, errors?.length], [5, 2])
+  assert.equal(lengths.filter((length) => length === 20_000).length, 36)
+  assert.deepEqual([data?.other?.nodes?.length, errors?.length], [5, 3])
   for (const { message, path, code } of errors ?? []) {
     assert.equal(code, 'BAD_USER_INPUT')
-    assert.match(path ?? '', /^candles\.a2\d$/)
-    assert.match(message, /at most 500000 candles and points/)
+    assert.match(path ?? '', /^candles\.a3\d$/)
+    assert.match(message, /at most 750000 candles and other rows/)
   }
 })
+
+test('the longest series with all of its indicators, every field of them selected, is what one operation may have', async () => {
+  const { ports } = marketOf(daysOf(walk(22_000, 4)))
+  const fields = indicatorNames.map((name) => {
+    const { point } = catalogue[name]
+    return `${name} { time epoch ${Object.keys(pointShapes[point]).join(' ')} }`
+  })
+  const nodes = 'nodes { time epoch open high low close volume closed }'
+  const { candles, errors } = await ask(
+    ports,
+    `{ candles(symbol: "AAPL", last: 20000) { ${nodes} ${fields.join(' ')} } }`,
+  )
+  assert.equal(errors, undefined)
+  assert.equal(candles?.sma?.length, 20_000)
+})
+
+test('candles before the first node count: many slow indicators of a single row are refused', async () => {
+  const { ports } = marketOf(daysOf(walk(45_100, 5)))
+  const slow = Array.from({ length: 130 }, (_, i) => `a${i}: adx(period: ${500 - i}) { adx }`)
+  const { candles, errors } = await ask(
+    ports,
+    `{ candles(symbol: "AAPL", interval: MINUTE_1, last: 1) { ${slow.join(' ')} } }`,
+  )
+  const served = Object.values(candles ?? {}).filter((points) => points !== null).length
+  assert.ok(served > 5 && served < 50, `${served} were computed`)
+  assert.equal(errors?.length, slow.length - served)
+})
+
+for (const [what, selection] of [
+  ['signals', 'signals { epoch }'],
+  ['nodes', 'nodes { epoch }'],
+  ['fields of a node', `nodes { ${Array.from({ length: 120 }, (_, i) => `f${i}: close`).join(' ')} }`],
+  ['columns', 'columns { time open high low close volume }'],
+] as const) {
+  test(`the ${what} of a long series are refused by many names, and served by one`, async () => {
+    const { ports } = marketOf(daysOf(walk(20_300, 6)))
+    const aliases = Array.from({ length: 60 }, (_, i) => `a${i}: ${selection}`)
+    const many = await ask(ports, `{ candles(symbol: "AAPL", last: 20000) { ${aliases.join(' ')} } }`)
+    assert.ok(many.errors?.length)
+    assert.ok(many.errors.every(({ code }) => code === 'BAD_USER_INPUT'))
+    if (what === 'fields of a node') return
+    const one = await ask(ports, `{ candles(symbol: "AAPL", last: 20000) { ${selection} } }`)
+    assert.equal(one.errors, undefined)
+  })
+}
 
 test('all candles that an indicator wants before the first node are asked for, however slow it is', async () => {
   const slowest = (name: (typeof indicatorNames)[number]): Record<string, number> =>
