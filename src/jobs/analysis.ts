@@ -2,10 +2,10 @@ import { z } from 'zod'
 import { intervals } from '../domain/interval.ts'
 import type { MarketService } from '../market/market-service.ts'
 import type { CpuPool } from '../platform/cpu-pool.ts'
+import type { FairSlots } from '../platform/fair-slots.ts'
 import type { AnalysisStore } from '../store/analysis-store.ts'
 import { defineTask, type Task } from './define-task.ts'
 import { eachPiece } from './each-piece.ts'
-import type { FairSlots } from './fair-slots.ts'
 import { computeFindings, findingsInput } from './symbol-analysis.ts'
 
 const input = z.object({ symbols: z.array(z.string()).min(1), interval: z.enum(intervals) })

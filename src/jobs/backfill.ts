@@ -3,10 +3,10 @@ import { badInput } from '../domain/errors.ts'
 import { type Interval, intervals } from '../domain/interval.ts'
 import { beginningOfTime } from '../market/candle-loader.ts'
 import type { MarketService } from '../market/market-service.ts'
+import type { FairSlots } from '../platform/fair-slots.ts'
 import type { StoredExtent } from '../store/candle-store.ts'
 import { defineTask, type Task } from './define-task.ts'
 import { eachPiece, type Piece } from './each-piece.ts'
-import type { FairSlots } from './fair-slots.ts'
 
 const daySeconds = 86_400
 /** How much history is one piece: what a source gives in one request or a few. */

@@ -9,9 +9,9 @@ import { signalKinds } from '../domain/signal.ts'
 import { beginningOfTime } from '../market/candle-loader.ts'
 import type { MarketService } from '../market/market-service.ts'
 import type { CpuPool } from '../platform/cpu-pool.ts'
+import type { FairSlots } from '../platform/fair-slots.ts'
 import { defineTask, type Task } from './define-task.ts'
 import { eachPiece } from './each-piece.ts'
-import type { FairSlots } from './fair-slots.ts'
 
 const input = z.object({
   symbols: z.array(z.string()).min(1),

@@ -1,7 +1,7 @@
 import type { SymbolFailure } from '../domain/analysis.ts'
 import { FinstageError } from '../domain/errors.ts'
+import type { FairSlots } from '../platform/fair-slots.ts'
 import type { TaskContext } from './define-task.ts'
-import type { FairSlots } from './fair-slots.ts'
 
 /** How many symbols a process works on at once, over all its jobs: more than a source answers at once, as some are being stored. */
 export const symbolsAtOnce = 24

@@ -3,7 +3,7 @@ import { after, before, test } from 'node:test'
 import { FinstageError, symbolNotFound } from '../../src/domain/errors.ts'
 import type { TaskContext } from '../../src/jobs/define-task.ts'
 import { eachPiece } from '../../src/jobs/each-piece.ts'
-import { FairSlots } from '../../src/jobs/fair-slots.ts'
+import { FairSlots } from '../../src/platform/fair-slots.ts'
 import { eventually, inTime } from '../support/client.ts'
 import { owner, startQueue, type TestQueue, testTask, untilAborted } from '../support/queue.ts'
 

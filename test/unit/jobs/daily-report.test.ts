@@ -6,7 +6,7 @@ import type { DailyReport } from '../../../src/domain/daily-report.ts'
 import type { Signal } from '../../../src/domain/signal.ts'
 import { dailyReports, dailyReportTask } from '../../../src/jobs/daily-report.ts'
 import type { TaskContext } from '../../../src/jobs/define-task.ts'
-import { FairSlots } from '../../../src/jobs/fair-slots.ts'
+import { FairSlots } from '../../../src/platform/fair-slots.ts'
 import { findingsOf, signalOf } from '../../support/findings.ts'
 import { silentLog } from '../../support/log.ts'
 

@@ -5,7 +5,7 @@ import { setImmediate as nextTurn } from 'node:timers/promises'
 import { setFlagsFromString } from 'node:v8'
 import { runInNewContext } from 'node:vm'
 import fc from 'fast-check'
-import { FairSlots } from '../../../src/jobs/fair-slots.ts'
+import { FairSlots } from '../../../src/platform/fair-slots.ts'
 
 interface Piece {
   readonly job: string
