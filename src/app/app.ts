@@ -265,7 +265,10 @@ export class App {
         analyses,
         signals,
         signalFeed,
-        limits: { symbolsPerSubscription: config.MAX_SYMBOLS_PER_SUBSCRIPTION },
+        limits: {
+          symbolsPerSubscription: config.MAX_SYMBOLS_PER_SUBSCRIPTION,
+          upstreamCallsPerOperation: config.MAX_UPSTREAM_CALLS_PER_OPERATION,
+        },
       },
       limits: {
         maxConnections: config.MAX_CONNECTIONS,

@@ -10,6 +10,7 @@ import {
   type StoredExtent,
   seriesName,
 } from '../store/candle-store.ts'
+import { type Asker, within } from './call-budget.ts'
 import type { CandleBatch, MarketSource } from './market-source.ts'
 import { OpenEnds } from './open-ends.ts'
 import type { Quarantine } from './quarantine.ts'
@@ -49,6 +50,7 @@ interface Wish {
   /** The span's end was the present when it was asked for. */
   readonly isOpen: boolean
   readonly wholeFrom: number
+  readonly asker: Asker | undefined
 }
 
 export interface CandleLoaderOptions {
@@ -98,15 +100,15 @@ export class CandleLoader {
   /**
    * All candles of a span that ends at the present or before. Where the source does not go back so far, what the store has of
    * it counts; what neither has is left out at the front, and is RANGE_NOT_AVAILABLE from `wholeFrom` on. During an outage, what
-   * is stored. null: the source knows the series, but has nothing there and never had.
+   * is stored. null: the source knows the series, but has nothing there and never had. `asker`: who waits, and pays.
    */
-  async load(series: Series, span: Span, wholeFrom: number = span.from): Promise<LoadedSeries | null> {
-    const { state, failure } = await this.#complete(series, span, wholeFrom)
+  async load(series: Series, span: Span, wholeFrom: number = span.from, asker?: Asker): Promise<LoadedSeries | null> {
+    const { state, failure } = await this.#complete(series, span, wholeFrom, asker)
     const loaded = await this.#read(series, span, state, failure)
     if (loaded && isEmpty(loaded)) {
       // Where that is for a split that was seen in between, there is something to be fetched now.
       const now = await this.#options.store.state(series, span)
-      if (now?.generation !== loaded.state.generation) return this.load(series, span, wholeFrom)
+      if (now?.generation !== loaded.state.generation) return this.load(series, span, wholeFrom, asker)
     }
     return loaded
   }
@@ -122,9 +124,10 @@ export class CandleLoader {
   async actions(
     symbol: string,
     span: Span,
+    asker?: Asker,
   ): Promise<{ readonly dividends: readonly Dividend[]; readonly splits: readonly Split[] }> {
     const series = this.#daysOf(symbol)
-    const { state, failure } = await this.#complete(series, span, span.from)
+    const { state, failure } = await this.#complete(series, span, span.from, asker)
     // Of the last days there may be nothing known yet; further back, it would be a lie by omission.
     const isRecent = ({ from }: Span) => from > this.#nowMs / 1000 - 7 * daySeconds
     if (failure && !state?.gaps.every(isRecent)) throw failure
@@ -136,16 +139,24 @@ export class CandleLoader {
     series: Series,
     span: Span,
     wholeFrom: number,
+    asker?: Asker,
   ): Promise<{ state: SeriesState | null; failure: FinstageError | null }> {
     const { store, counted } = this.#options
     if (span.from >= span.to) return { state: null, failure: null }
-    const wish: Wish = { series, span, isOpen: span.to >= this.present(series.interval), wholeFrom }
+    const wish: Wish = { series, span, isOpen: span.to >= this.present(series.interval), wholeFrom, asker }
     const state = await store.state(series, span)
-    if (!this.#isDue(state) && this.#missing(wish, state).length === 0) {
+    const missing = this.#missing(wish, state)
+    if (!this.#isDue(state) && missing.length === 0) {
       counted?.('hit')
       return { state, failure: null }
     }
-    const { failure, fetches } = await this.#inTurn(series, () => this.#fill(wish))
+    const filled = this.#inTurn(series, () => this.#fill(wish))
+    // Without the newest it is still an answer; with a hole in it, it is none.
+    const isServable = state !== null && missing.every(({ from, to }) => from > span.from && to === span.to)
+    const { failure, fetches } =
+      asker && isServable
+        ? await within(filled, asker.untilMs - performance.now(), () => ({ failure: notInTime, fetches: 0 }))
+        : await filled
     counted?.(failure ? 'stale' : fetches > 0 ? 'miss' : 'hit')
     return { state: await store.state(series, span), failure }
   }
@@ -155,7 +166,7 @@ export class CandleLoader {
     const { series, span } = wish
     let fetches = 0
     try {
-      await this.#seeActions(series)
+      await this.#seeActions(series, wish.asker)
       for (let round = 0; round < maxRounds; round++) {
         const state = await this.#options.store.state(series, span)
         const missing = this.#missing(wish, state)
@@ -227,17 +238,23 @@ export class CandleLoader {
     return Math.max(state.actionsAtMs, state.basisAtMs) < lastOpening
   }
 
-  async #seeActions(series: Series): Promise<void> {
+  async #seeActions(series: Series, asker: Asker | undefined): Promise<void> {
     const state = await this.#options.store.state(series, { from: 0, to: 1 })
     if (!this.#isDue(state)) return
     const days = this.#daysOf(series.symbol)
     const from = Math.floor(state.actionsAtMs / dayMs) * daySeconds - daySeconds
     const span = { from, to: this.present('DAY_1') }
     if (series.interval !== 'DAY_1') {
-      await this.store(days, span)
+      const { failure } = await this.#complete(
+        days,
+        span,
+        from,
+        asker && { ...asker, untilMs: Number.POSITIVE_INFINITY },
+      )
+      if (failure) throw failure
       return
     }
-    const wish: Wish = { series: days, span, isOpen: true, wholeFrom: from }
+    const wish: Wish = { series: days, span, isOpen: true, wholeFrom: from, asker }
     const known = await this.#options.store.state(days, span)
     for (const gap of this.#missing(wish, known)) await this.#fetch(wish, gap, known)
   }
@@ -246,23 +263,24 @@ export class CandleLoader {
     return { source: this.#options.source.name, symbol, interval: 'DAY_1', extendedHours: false }
   }
 
-  async #fetch({ series, span, isOpen }: Wish, gap: Span, state: SeriesState | null): Promise<void> {
+  async #fetch({ series, span, isOpen, asker }: Wish, gap: Span, state: SeriesState | null): Promise<void> {
     const { symbol, interval, extendedHours } = series
     const key = seriesName(series)
     const startedMs = this.#nowMs
     const failed = this.#failures.get(key)
     if (failed && failed.untilMs > startedMs) throw failed.error
     const isCurrent = isOpen && gap.to === span.to
-    const batch = await this.#options.source
-      .candles({ symbol, interval, extendedHours, ...gap })
-      .catch((error: unknown) => {
-        // While a source wants no requests, it says itself how much longer, and is not asked.
-        if (error instanceof FinstageError && isSurvivable(error) && error.code !== 'SOURCE_RATE_LIMITED') {
-          const lifetimeMs = error.temporary ? failureLifetimeMs : unknownLifetimeMs
-          this.#failures.set(key, { error, untilMs: this.#nowMs + lifetimeMs })
-        }
-        throw error
-      })
+    const { source } = this.#options
+    const query = { symbol, interval, extendedHours, ...gap }
+    asker?.budget.take(source.callsFor?.(query) ?? 1)
+    const batch = await source.candles(query, asker?.budget).catch((error: unknown) => {
+      // While a source wants no requests, it says itself how much longer, and is not asked.
+      if (error instanceof FinstageError && isSurvivable(error) && error.code !== 'SOURCE_RATE_LIMITED') {
+        const lifetimeMs = error.temporary ? failureLifetimeMs : unknownLifetimeMs
+        this.#failures.set(key, { error, untilMs: this.#nowMs + lifetimeMs })
+      }
+      throw error
+    })
     this.#failures.delete(key)
     await this.#checkCurrency(series, batch, state)
     const { finalBefore } = batch
@@ -308,11 +326,13 @@ export class CandleLoader {
   }
 }
 
+const notInTime = new FinstageError('SOURCE_UNAVAILABLE', 'The source has not answered in time')
 const neverAtRest = new FinstageError('SOURCE_UNAVAILABLE', 'What the source says of this range changes all the time')
 
 const isEmpty = ({ candles, excluded }: StoredCandles): boolean => candles.length + excluded.length === 0
 
-/** A symbol that the source no longer knows keeps the history that it had. */
-const isSurvivable = ({ code, temporary }: FinstageError): boolean => temporary || code === 'SYMBOL_NOT_FOUND'
+/** A symbol that the source no longer knows keeps the history that it had. Who asks for too much is told so. */
+const isSurvivable = ({ code, temporary }: FinstageError): boolean =>
+  code === 'SYMBOL_NOT_FOUND' || (temporary && code !== 'LIMIT_EXCEEDED')
 
 const isSome = ({ from, to }: Span): boolean => from < to

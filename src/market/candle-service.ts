@@ -8,6 +8,7 @@ import { tradingDate } from '../domain/trading-date.ts'
 import type { Span } from '../store/candle-rows.ts'
 import type { Series, StoredExtent } from '../store/candle-store.ts'
 import { adjusted } from './adjusted-candles.ts'
+import type { Asker } from './call-budget.ts'
 import { beginningOfTime, CandleLoader, type CandleLoaderOptions, type LoadedSeries } from './candle-loader.ts'
 import { compose, composedSpan } from './composed-candles.ts'
 import type { MarketSource } from './market-source.ts'
@@ -49,6 +50,11 @@ export interface CandleSeries {
   readonly isWhole: boolean
 }
 
+/** A request, and who waits for it. */
+interface Asked extends CandleRequest {
+  readonly asker: Asker | undefined
+}
+
 /** A range in which all that was asked for lies, and what is in it. */
 interface Found {
   readonly from: number
@@ -73,17 +79,17 @@ export class CandleService {
   }
 
   /** Of those that need the same series, the one that goes back furthest comes first: what it fetches serves the others. */
-  candles(requests: readonly CandleRequest[]): Promise<(CandleSeries | Error)[]> {
+  candles(requests: readonly CandleRequest[], asker?: Asker): Promise<(CandleSeries | Error)[]> {
     const first = new Map<string, Promise<unknown>>()
     const answers = new Map<CandleRequest, Promise<CandleSeries | Error>>()
     for (const request of requests.toSorted((a, b) => this.#start(a) - this.#start(b))) {
       const key = `${request.symbol} ${sourceInterval(request.interval)} ${request.extendedHours}`
       const before = first.get(key) ?? Promise.resolve()
-      const answer = before.then(() => this.#answer(request)).catch((error: Error) => error)
+      const answer = before.then(() => this.#answer({ ...request, asker })).catch((error: Error) => error)
       if (!first.has(key)) first.set(key, answer)
       answers.set(request, answer)
     }
-    return Promise.all(requests.map((request) => answers.get(request) ?? this.#answer(request)))
+    return Promise.all(requests.map((request) => answers.get(request) ?? this.#answer({ ...request, asker })))
   }
 
   /** Dividends and splits of [from, to), in epoch seconds; null: without end. Throws as `candles` does. */
@@ -91,10 +97,11 @@ export class CandleService {
     symbol: string,
     from: number | null,
     to: number | null,
+    asker?: Asker,
   ): Promise<{ readonly dividends: readonly Dividend[]; readonly splits: readonly Split[] }> {
     const span = { from: Math.max(from ?? beginningOfTime, beginningOfTime), to: this.#end('DAY_1', to) }
     if (span.from >= span.to) return Promise.resolve({ dividends: [], splits: [] })
-    return this.#loader.actions(symbol, span)
+    return this.#loader.actions(symbol, span, asker)
   }
 
   /**
@@ -106,7 +113,7 @@ export class CandleService {
   }
 
   /** The splits since the first candle have to be known, but no range fails for want of those that only candles before it need. */
-  async #answer(request: CandleRequest): Promise<CandleSeries> {
+  async #answer(request: Asked): Promise<CandleSeries> {
     try {
       return await this.#answerWhole(request)
     } catch (error) {
@@ -115,7 +122,7 @@ export class CandleService {
     }
   }
 
-  async #answerWhole(request: CandleRequest): Promise<CandleSeries> {
+  async #answerWhole(request: Asked): Promise<CandleSeries> {
     const { interval } = request
     const to = this.#end(interval, request.to)
     const earliest = this.#loader.earliest(interval)
@@ -161,8 +168,8 @@ export class CandleService {
     return first === undefined || firstTrade !== null || first - foundFrom < longestPauseSeconds
   }
 
-  async #find(request: CandleRequest, from: number): Promise<Found> {
-    const { symbol, interval, adjustment } = request
+  async #find(request: Asked, from: number): Promise<Found> {
+    const { symbol, interval, adjustment, asker } = request
     const series = this.#seriesOf(symbol, interval, request.extendedHours)
     // The parts of a candle that is cut by the range lie outside of it.
     const margin = isComposed(interval) ? (isDaily(interval) ? longestMonthSeconds : intervalSeconds(interval)) : 0
@@ -171,10 +178,10 @@ export class CandleService {
       to: Math.min(to + margin, this.#loader.present(series.interval)),
     })
     // Before the candles: a split that is news changes them.
-    const days = await this.#daysFor(series, adjustment, spanTo(this.#end(interval, request.to)))
+    const days = await this.#daysFor(series, adjustment, spanTo(this.#end(interval, request.to)), asker)
     // Only now, for the present has gone on meanwhile.
     const to = this.#end(interval, request.to)
-    const loaded = await this.#loader.load(series, spanTo(to), request.from ?? Number.POSITIVE_INFINITY)
+    const loaded = await this.#loader.load(series, spanTo(to), request.from ?? Number.POSITIVE_INFINITY, asker)
     if (loaded === null) return noneFound(from - margin)
     const { candles, excluded } = loaded
     const now = this.#now() / 1000
@@ -213,6 +220,7 @@ export class CandleService {
     { symbol, interval }: Series,
     adjustment: Adjustment,
     { from, to }: Span,
+    asker: Asker | undefined,
   ): Promise<{ splits: readonly Split[]; days: readonly SourceCandle[]; failure: FinstageError | null }> {
     const nothing = { splits: [], days: [], failure: null }
     if (adjustment === 'SPLITS' || (adjustment === 'SPLITS_AND_DIVIDENDS' && isDaily(interval))) return nothing
@@ -221,12 +229,12 @@ export class CandleService {
     const dateFrom = Math.max(Math.floor(from / daySeconds) * daySeconds - daySeconds, this.#loader.earliest('DAY_1'))
     if (adjustment === 'NONE') {
       const span = { from: dateFrom, to: this.#loader.present('DAY_1') }
-      const { splits } = await this.#loader.actions(symbol, span)
+      const { splits } = await this.#loader.actions(symbol, span, asker)
       return { ...nothing, splits }
     }
     // Up to a day that has a row in any case: the last ones of the range may have none.
     const span = { from: dateFrom, to: Math.min(this.#loader.present('DAY_1'), to + longestPauseSeconds) }
-    const loaded = await this.#loader.load(series, span)
+    const loaded = await this.#loader.load(series, span, span.from, asker)
     return { ...nothing, days: loaded?.candles ?? [], failure: loaded?.failure ?? null }
   }
 

@@ -1,5 +1,6 @@
 import { performance } from 'node:perf_hooks'
 import type { Listing } from '../domain/quote.ts'
+import type { CallBudget } from './call-budget.ts'
 import { type MarketSource, symbolsPerCall } from './market-source.ts'
 
 /** So long without a new symbol, and the batch is taken for complete. */
@@ -20,6 +21,10 @@ interface Batch {
   readonly quietMs: number
   lastMs: number
   timer: NodeJS.Timeout
+  /** The operations that have paid for this call. */
+  readonly payers: Set<CallBudget>
+  /** Some of it is for nobody who pays. */
+  isForAll: boolean
   readonly limit: NodeJS.Timeout
 }
 
@@ -51,11 +56,17 @@ export class ListingBatcher {
     this.#idleMs = idleMs
   }
 
-  /** undefined: the source does not know the symbol. Rejects with what the call fails with. */
-  load(symbol: string): Promise<Answer> {
-    const batch = this.#gathering ?? this.#open()
-    const known = batch.waiting.get(symbol)
+  /**
+   * undefined: the source does not know the symbol. Rejects with what the call fails with. An operation pays for each call that
+   * a symbol of its own goes with; throws LIMIT_EXCEEDED where it can't.
+   */
+  load(symbol: string, budget?: CallBudget): Promise<Answer> {
+    const known = this.#gathering?.waiting.get(symbol)
     if (known) return known.promise
+    if (budget && !this.#gathering?.payers.has(budget)) budget.take()
+    const batch = this.#gathering ?? this.#open()
+    if (budget) batch.payers.add(budget)
+    else batch.isForAll = true
     const waiter = Promise.withResolvers<Answer>()
     batch.waiting.set(symbol, waiter)
     batch.lastMs = this.#idleMs()
@@ -70,6 +81,8 @@ export class ListingBatcher {
       openedMs: nowMs,
       quietMs: nowMs - this.#sentMs < patienceMs ? patienceMs : quietMs,
       lastMs: nowMs,
+      payers: new Set(),
+      isForAll: false,
       timer: setTimeout(() => this.#review(batch), quietMs),
       limit: setTimeout(() => void this.#send(batch), busyPatienceMs),
     }
@@ -89,7 +102,9 @@ export class ListingBatcher {
     this.#gathering = undefined
     this.#sentMs = this.#idleMs()
     try {
-      const found = await this.#source.listings([...batch.waiting.keys()])
+      const [payer, ...others] = batch.payers
+      const asker = batch.isForAll || others.length > 0 ? undefined : payer
+      const found = await this.#source.listings([...batch.waiting.keys()], asker)
       for (const [symbol, waiter] of batch.waiting) waiter.resolve(found.get(symbol))
     } catch (error) {
       for (const waiter of batch.waiting.values()) waiter.reject(error)

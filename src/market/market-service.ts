@@ -7,6 +7,7 @@ import type { Listing } from '../domain/quote.ts'
 import { Histogram, type HistogramSeries } from '../platform/histogram.ts'
 import type { CandleStore, StoredExtent } from '../store/candle-store.ts'
 import { CacheMetrics } from './cache-metrics.ts'
+import { askerWith, type CallBudget } from './call-budget.ts'
 import { type CandleSeries, CandleService } from './candle-service.ts'
 import type { MarketSource } from './market-source.ts'
 import type { Quarantine } from './quarantine.ts'
@@ -54,24 +55,26 @@ export class MarketService {
 
   /**
    * What is known of a symbol, at once where it is at hand. Rejects with SYMBOL_NOT_FOUND, or with what the source fails with
-   * where nothing is known. Where something is: the last known, its quote `stale`.
+   * where nothing is known. Where something is: the last known, its quote `stale`. `budget`, here and below: what the calls of the
+   * source are paid from that this operation causes; LIMIT_EXCEEDED where that is used up.
    */
-  listing(symbol: string): Listing | Promise<Listing> {
+  listing(symbol: string, budget?: CallBudget): Listing | Promise<Listing> {
     const atHand = this.#quotes.atHand(symbol)
-    return atHand ? this.#used(atHand) : this.#quotes.get(symbol).then((listing) => this.#used(listing))
+    return atHand ? this.#used(atHand) : this.#quotes.get(symbol, budget).then((listing) => this.#used(listing))
   }
 
   /** Instruments whose symbol or name fits a text, the best first. Rejects with what the source fails with. */
-  search(text: string, limit: number): Promise<readonly InstrumentMatch[]> {
-    return this.#searches.find(text, limit)
+  search(text: string, limit: number, budget?: CallBudget): Promise<readonly InstrumentMatch[]> {
+    return this.#searches.find(text, limit, budget)
   }
 
   /**
    * One answer for each request, in order. What failed is an Error in its place: SYMBOL_NOT_FOUND, RANGE_NOT_AVAILABLE, or
-   * SOURCE_UNAVAILABLE where neither source nor store has anything.
+   * SOURCE_UNAVAILABLE where neither source nor store has anything. With a budget somebody waits: where the source takes longer
+   * than 2.5 s for the newest of what is stored, that comes without, `stale`.
    */
-  async candles(requests: readonly CandleRequest[]): Promise<(CandleSeries | Error)[]> {
-    const found = await this.#candles.candles(requests)
+  async candles(requests: readonly CandleRequest[], budget?: CallBudget): Promise<(CandleSeries | Error)[]> {
+    const found = await this.#candles.candles(requests, budget && askerWith(budget))
     for (const series of found) if (!(series instanceof Error)) this.#candlesAge.observe(this.#age(series.receivedAtMs))
     return found
   }
@@ -92,8 +95,9 @@ export class MarketService {
     symbol: string,
     from: number | null,
     to: number | null,
+    budget?: CallBudget,
   ): Promise<{ readonly dividends: readonly Dividend[]; readonly splits: readonly Split[] }> {
-    return this.#candles.actions(symbol, from, to)
+    return this.#candles.actions(symbol, from, to, budget && askerWith(budget))
   }
 
   reachDays(interval: Interval): number | null {

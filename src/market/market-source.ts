@@ -7,22 +7,26 @@ import type { Listing } from '../domain/quote.ts'
 
 /**
  * Where market data comes from. Every call may throw a FinstageError: SOURCE_UNAVAILABLE or SOURCE_RATE_LIMITED for the whole
- * call. Symbols are taken as already validated. One conformance suite holds every implementation to what is written here.
+ * call. Symbols are taken as already validated. `asker` stands for the operation that a call is for, if it is for one: a source
+ * with few slots shares them among these. One conformance suite holds every implementation to what is written here.
  */
 export interface MarketSource {
   readonly name: Source
 
   /** What the source knows of each of up to 100 symbols, in one upstream request. A symbol that it does not know is absent. */
-  listings(symbols: readonly string[]): Promise<ReadonlyMap<string, Listing>>
+  listings(symbols: readonly string[], asker?: object): Promise<ReadonlyMap<string, Listing>>
 
   /**
    * The candles that start in [from, to), oldest first, one for each time, the running one included.
    * Throws SYMBOL_NOT_FOUND, and RANGE_NOT_AVAILABLE where the range begins before `reachDays`.
    */
-  candles(query: CandleQuery): Promise<CandleBatch>
+  candles(query: CandleQuery, asker?: object): Promise<CandleBatch>
+
+  /** In how many upstream requests `candles` answers a query; without it, in one. */
+  callsFor?(query: CandleQuery): number
 
   /** Instruments whose symbol or name fits a text, the best first. */
-  search(text: string, limit: number): Promise<readonly InstrumentMatch[]>
+  search(text: string, limit: number, asker?: object): Promise<readonly InstrumentMatch[]>
 
   /** How many days back the source goes for an interval; null: all there is. */
   reachDays(interval: Interval): number | null

@@ -3,6 +3,7 @@ import { FinstageError, symbolNotFound } from '../domain/errors.ts'
 import type { MarketState } from '../domain/instrument.ts'
 import type { Listing } from '../domain/quote.ts'
 import type { CacheResult } from './cache-metrics.ts'
+import { type CallBudget, patienceMs, within } from './call-budget.ts'
 import { ListingBatcher } from './listing-batcher.ts'
 import type { MarketSource } from './market-source.ts'
 import type { QuoteGuard } from './quote-guard.ts'
@@ -32,7 +33,7 @@ interface Entry {
 export interface QuoteCacheOptions {
   readonly source: Pick<MarketSource, 'listings'>
   readonly guard: QuoteGuard
-  /** Epoch milliseconds. */
+  /** Milliseconds that go forward only, from whenever on. */
   readonly now: () => number
   /** Called once for each symbol that is asked for. */
   readonly count: (result: CacheResult) => void
@@ -40,13 +41,15 @@ export interface QuoteCacheOptions {
 
 /**
  * What is known of each symbol, for all requests of this process: each symbol is asked for once at a time, and again when what
- * is known of it has grown old. That stays at hand for the time when the source can't be reached.
+ * is known of it has grown old. That stays at hand for the time when the source can't be reached, or takes long.
  */
 export class QuoteCache {
   readonly #batcher: ListingBatcher
   readonly #guard: QuoteGuard
   readonly #count: (result: CacheResult) => void
   readonly #entries: LRUCache<string, Entry>
+  /** By symbols that are being asked for: what those who wait are answered with. */
+  readonly #flights = new Map<string, Promise<Entry>>()
 
   constructor({ source, guard, now, count }: QuoteCacheOptions) {
     this.#batcher = new ListingBatcher({ source })
@@ -59,15 +62,8 @@ export class QuoteCache {
       ttlResolution: 0,
       // What has grown old stays at hand for the time when the source can't be reached.
       noDeleteOnStaleGet: true,
-      // What is pushed out while it is asked for is still somebody's answer.
-      ignoreFetchAbort: true,
       dispose: (_entry, symbol, reason) => {
         if (reason === 'evict') guard.forget(symbol)
-      },
-      fetchMethod: async (symbol, before, { options }) => {
-        const entry = await this.#fetch(symbol, before)
-        options.ttl = entry.lifetimeMs
-        return entry
       },
     })
   }
@@ -81,27 +77,46 @@ export class QuoteCache {
   }
 
   /**
-   * The newest listing that there is. Where the source fails, lacks a symbol that it had before, or says what can't be true:
-   * the last known, its quote `stale`. Rejects with SYMBOL_NOT_FOUND, or what the source fails with where nothing is known.
+   * The newest listing that there is. Where the source fails, takes longer than 2.5 s, lacks a symbol that it had before, or says
+   * what can't be true: the last known, its quote `stale`. Rejects with SYMBOL_NOT_FOUND, with what the source fails with where
+   * nothing is known, or with LIMIT_EXCEEDED.
    */
-  async get(symbol: string): Promise<Listing> {
-    const status: LRUCache.Status<string, Entry> = {}
+  async get(symbol: string, budget?: CallBudget): Promise<Listing> {
+    const shared = this.#entries.get(symbol) ?? this.#flights.get(symbol)
+    const asked = shared ?? this.#ask(symbol, budget)
     let entry: Entry | undefined
     try {
-      entry = await this.#entries.forceFetch(symbol, { status })
+      entry = await asked
     } finally {
-      const isShared = status.fetch === 'hit' || status.fetch === 'inflight'
-      this.#count(entry?.isLastKnown ? 'stale' : isShared ? 'hit' : 'miss')
+      this.#count(entry?.isLastKnown ? 'stale' : shared ? 'hit' : 'miss')
     }
     if (!entry.listing) throw symbolNotFound(symbol)
     return entry.listing
   }
 
-  async #fetch(symbol: string, before: Entry | undefined): Promise<Entry> {
-    const known = before?.listing ?? null
+  #ask(symbol: string, budget: CallBudget | undefined): Promise<Entry> {
+    const known = this.#entries.peek(symbol, { allowStale: true })?.listing ?? null
+    const arrives = this.#learn(symbol, this.#batcher.load(symbol, budget), known)
+    // What comes later is still what is known from then on.
+    const flight = known ? within(arrives, patienceMs, () => lastKnown(known)) : arrives
+    this.#flights.set(symbol, flight)
+    return flight
+  }
+
+  async #learn(symbol: string, answer: Promise<Listing | undefined>, known: Listing | null): Promise<Entry> {
+    try {
+      const entry = await this.#judge(answer, known)
+      this.#entries.set(symbol, entry, { ttl: entry.lifetimeMs })
+      return entry
+    } finally {
+      this.#flights.delete(symbol)
+    }
+  }
+
+  async #judge(answer: Promise<Listing | undefined>, known: Listing | null): Promise<Entry> {
     let said: Listing | undefined
     try {
-      said = await this.#batcher.load(symbol)
+      said = await answer
     } catch (error) {
       if (!known || !(error instanceof FinstageError)) throw error
       return lastKnown(known)

@@ -1,6 +1,7 @@
 import { LRUCache } from 'lru-cache'
 import type { InstrumentMatch } from '../domain/instrument.ts'
 import type { CacheResult } from './cache-metrics.ts'
+import type { CallBudget } from './call-budget.ts'
 import type { MarketSource } from './market-source.ts'
 
 const maxSearches = 2000
@@ -9,11 +10,12 @@ const lifetimeMs = 300_000
 interface Search {
   readonly text: string
   readonly limit: number
+  readonly budget: CallBudget | undefined
 }
 
 export interface SearchCacheOptions {
   readonly source: Pick<MarketSource, 'search'>
-  /** Epoch milliseconds. */
+  /** Milliseconds that go forward only, from whenever on. */
   readonly now: () => number
   readonly count: (result: CacheResult) => void
 }
@@ -22,6 +24,7 @@ export interface SearchCacheOptions {
 export class SearchCache {
   readonly #count: (result: CacheResult) => void
   readonly #found: LRUCache<string, readonly InstrumentMatch[], Search>
+  readonly #underWay = new Set<string>()
 
   constructor({ source, now, count }: SearchCacheOptions) {
     this.#count = count
@@ -31,15 +34,20 @@ export class SearchCache {
       perf: { now },
       ttlResolution: 0,
       ignoreFetchAbort: true,
-      fetchMethod: (_key, _before, { context }) => source.search(context.text, context.limit),
+      fetchMethod: (key, _before, { context }) => {
+        this.#underWay.add(key)
+        return source.search(context.text, context.limit, context.budget).finally(() => this.#underWay.delete(key))
+      },
     })
   }
 
-  /** Rejects with what the source fails with. */
-  async find(text: string, limit: number): Promise<readonly InstrumentMatch[]> {
+  /** Rejects with what the source fails with, or with LIMIT_EXCEEDED. */
+  async find(text: string, limit: number, budget?: CallBudget): Promise<readonly InstrumentMatch[]> {
+    const key = `${limit} ${text}`
+    if (!this.#found.has(key) && !this.#underWay.has(key)) budget?.take()
     const status: LRUCache.Status<string, readonly InstrumentMatch[], Search> = {}
     try {
-      return await this.#found.forceFetch(`${limit} ${text}`, { context: { text, limit }, status })
+      return await this.#found.forceFetch(key, { context: { text, limit, budget }, status })
     } finally {
       this.#count(status.fetch === 'hit' || status.fetch === 'inflight' ? 'hit' : 'miss')
     }

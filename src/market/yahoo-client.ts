@@ -13,9 +13,9 @@ export interface YahooClientOptions extends YahooFetchOptions {
 
 /** Yahoo's answers as parsed from JSON, unchecked. Whatever is no answer is thrown. */
 export interface YahooClient {
-  quote(symbols: readonly string[]): Promise<unknown>
-  chart(symbol: string, params: ChartParams): Promise<unknown>
-  search(text: string, limit: number): Promise<unknown>
+  quote(symbols: readonly string[], asker?: object): Promise<unknown>
+  chart(symbol: string, params: ChartParams, asker?: object): Promise<unknown>
+  search(text: string, limit: number, asker?: object): Promise<unknown>
   /** Has the cookie and the crumb ready for the first quote. */
   openSession(): Promise<void>
 }
@@ -68,14 +68,14 @@ export function yahooClient({ logger, policy, ...options }: YahooClientOptions):
     return opened.crumb
   }
 
-  async function quote(symbols: readonly string[]): Promise<unknown> {
+  async function quote(symbols: readonly string[], asker?: object): Promise<unknown> {
     let used = current
     const ask = () =>
       policies.quote.execute(async () => {
         used = current
         const crumb = await crumbOf(used)
         return await used.session.ask(`${host}/v7/finance/quote`, { symbols: symbols.join(','), crumb })
-      })
+      }, asker)
     try {
       return await ask()
     } catch (error) {
@@ -95,7 +95,11 @@ export function yahooClient({ logger, policy, ...options }: YahooClientOptions):
     return true
   }
 
-  function chart(symbol: string, { interval, period1, period2, includePrePost }: ChartParams): Promise<unknown> {
+  function chart(
+    symbol: string,
+    { interval, period1, period2, includePrePost }: ChartParams,
+    asker?: object,
+  ): Promise<unknown> {
     const params = {
       useYfid: 'true',
       includePrePost: String(includePrePost),
@@ -106,12 +110,12 @@ export function yahooClient({ logger, policy, ...options }: YahooClientOptions):
       period2: String(period2),
     }
     const url = `${host}/v8/finance/chart/${encodeURIComponent(symbol)}`
-    return policies.chart.execute(() => current.session.ask(url, params))
+    return policies.chart.execute(() => current.session.ask(url, params), asker)
   }
 
-  function search(text: string, limit: number): Promise<unknown> {
+  function search(text: string, limit: number, asker?: object): Promise<unknown> {
     const params = { ...searchParams, quotesCount: String(limit), newsCount: '0', q: text }
-    return policies.search.execute(() => current.session.ask(`${host}/v1/finance/search`, params))
+    return policies.search.execute(() => current.session.ask(`${host}/v1/finance/search`, params), asker)
   }
 
   async function openSession(): Promise<void> {

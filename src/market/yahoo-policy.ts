@@ -1,6 +1,5 @@
 import {
-  type BulkheadPolicy,
-  bulkhead,
+  BulkheadRejectedError,
   type CircuitBreakerPolicy,
   CircuitState,
   CountBreaker,
@@ -13,6 +12,7 @@ import {
   type RetryPolicy,
   retry,
 } from 'cockatiel'
+import { FairSlots } from '../platform/fair-slots.ts'
 import { RateLimitPause } from './rate-limit-pause.ts'
 import type { RetryBudget } from './retry-budget.ts'
 import { isFailure, mayPass, rateLimited, YahooRefusal } from './yahoo-errors.ts'
@@ -55,7 +55,7 @@ export class YahooPolicy {
   readonly #shared: Shared
   readonly #pause: RateLimitPause
   readonly #retry: RetryPolicy
-  readonly #slots: BulkheadPolicy
+  readonly #slots: FairSlots
   readonly #breaker: CircuitBreakerPolicy
   #lastRefusal: YahooRefusal | undefined
 
@@ -64,7 +64,7 @@ export class YahooPolicy {
     const { endpoint, now, budget, metrics } = shared
     this.#shared = shared
     this.#pause = new RateLimitPause(now)
-    this.#slots = bulkhead(runningCalls(endpoint), waitingCalls)
+    this.#slots = new FairSlots(runningCalls(endpoint))
 
     this.#retry = retry(
       handleWhen((error) => mayPass(error) && budget.take()),
@@ -96,12 +96,15 @@ export class YahooPolicy {
     this.#breaker.onStateChange((state) => metrics.breaker(endpoint, nameOf(state)))
   }
 
-  /** `work` may be called several times. Throws what it threw, SOURCE_RATE_LIMITED, or cockatiel's word for a call kept back. */
-  async execute<T>(work: () => Promise<T>): Promise<T> {
+  /**
+   * `work` may be called several times. `asker` stands for the operation that it is for, if it is for one: operations take turns.
+   * Throws what `work` threw, SOURCE_RATE_LIMITED, or cockatiel's word for a call kept back.
+   */
+  async execute<T>(work: () => Promise<T>, asker?: object): Promise<T> {
     const { endpoint, metrics } = this.#shared
     try {
       return await this.#retry.execute(({ attempt }) =>
-        this.#slots.execute(() => {
+        this.#inSlot(asker, () => {
           this.#refuseWhilePaused()
           return this.#breaker.execute(() => this.#letOut(work, attempt))
         }),
@@ -111,6 +114,11 @@ export class YahooPolicy {
       if (isBulkheadRejectedError(error)) metrics.rejected(endpoint, 'bulkhead')
       throw error
     }
+  }
+
+  async #inSlot<T>(asker: object | undefined, work: () => Promise<T>): Promise<T> {
+    if (this.#slots.waiting >= waitingCalls) throw new BulkheadRejectedError(0, 0)
+    return await this.#slots.run(asker, async () => work())
   }
 
   async #letOut<T>(work: () => Promise<T>, attempt: number): Promise<T> {

@@ -61,11 +61,11 @@ export function yahooSource(options: YahooOptions = {}): MarketSource {
   const metrics = new YahooMetrics(options.registry)
   const client = yahooClient({ baseUrl, fetch, now, logger, timeoutMs, metrics, policy })
 
-  async function listings(symbols: readonly string[]): Promise<ReadonlyMap<string, Listing>> {
+  async function listings(symbols: readonly string[], asker?: object): Promise<ReadonlyMap<string, Listing>> {
     const asked = [...new Set(symbols)]
     if (asked.length === 0) return new Map()
     const rows = await client
-      .quote(asked)
+      .quote(asked, asker)
       .then(readRows)
       .catch((error: unknown) => {
         throw sourceError(error)
@@ -86,14 +86,15 @@ export function yahooSource(options: YahooOptions = {}): MarketSource {
     )
   }
 
-  async function candles(query: CandleQuery): Promise<CandleBatch> {
+  async function candles(query: CandleQuery, asker?: object): Promise<CandleBatch> {
     const { symbol, interval } = query
     // As the last part of a path these would name another.
     if (symbol === '.' || symbol === '..') throw symbolNotFound(symbol)
     refuseBeyondReach(query, now())
     if (query.from >= query.to) return noCandles(query, now())
     const parts: CandleBatch[] = []
-    for (const span of requestSpans(interval, query.from, query.to)) parts.push(await part({ ...query, ...span }))
+    for (const span of requestSpans(interval, query.from, query.to))
+      parts.push(await part({ ...query, ...span }, asker))
     const last = parts.findLast(({ facts }) => facts !== null) ?? noCandles(query, now())
     return {
       candles: parts.flatMap((each) => each.candles),
@@ -105,7 +106,7 @@ export function yahooSource(options: YahooOptions = {}): MarketSource {
     }
   }
 
-  async function part(query: CandleQuery): Promise<CandleBatch> {
+  async function part(query: CandleQuery, asker?: object): Promise<CandleBatch> {
     const { symbol, interval, extendedHours, from, to } = query
     // A trading date's candle is stamped with an instant of that date on the exchange: up to 14 hours off midnight UTC.
     const margin = isDaily(interval) ? daySeconds : 0
@@ -113,7 +114,7 @@ export function yahooSource(options: YahooOptions = {}): MarketSource {
     const params = { interval: yahooInterval(interval), includePrePost: extendedHours, ...window }
     const nonsense = (reason: Nonsense, row: Row) => quarantine?.report(symbol, reason, row)
     try {
-      return readChart(await client.chart(symbol, params), query, now(), nonsense)
+      return readChart(await client.chart(symbol, params, asker), query, now(), nonsense)
     } catch (error) {
       const refusal = chartError(error, symbol)
       if (refusal === null) return noCandles(query, now())
@@ -121,9 +122,9 @@ export function yahooSource(options: YahooOptions = {}): MarketSource {
     }
   }
 
-  async function search(text: string, limit: number): Promise<readonly InstrumentMatch[]> {
+  async function search(text: string, limit: number, asker?: object): Promise<readonly InstrumentMatch[]> {
     try {
-      return readMatches(await client.search(text, limit), limit)
+      return readMatches(await client.search(text, limit, asker), limit)
     } catch (error) {
       throw sourceError(error)
     }
@@ -149,6 +150,7 @@ export function yahooSource(options: YahooOptions = {}): MarketSource {
     name: 'YAHOO',
     listings,
     candles,
+    callsFor: ({ interval, from, to }) => requestSpans(interval, from, to).length,
     search,
     warm,
     reachDays,

@@ -17,7 +17,8 @@ interface Job {
 export class FairSlots {
   #free: number
   /** Whoever has gone without longest first. Jobs with nothing running and nothing waiting are forgotten. */
-  readonly #jobs = new Map<string, Job>()
+  readonly #jobs = new Map<unknown, Job>()
+  #waiting = 0
   readonly #mayBegin: () => boolean
   #retry: NodeJS.Timeout | undefined
 
@@ -27,8 +28,13 @@ export class FairSlots {
     this.#mayBegin = mayBegin
   }
 
-  /** An abort takes `work` out of the queue and rejects with the signal's reason; what runs already has to see to it itself. */
-  async run<T>(job: string, work: () => Promise<T>, signal?: AbortSignal): Promise<T> {
+  /** How many pieces of work wait for a slot. */
+  get waiting(): number {
+    return this.#waiting
+  }
+
+  /** `job`: by a name, or an object that stands for it. An abort takes `work` out of the queue and rejects with the signal's reason; what runs already has to see to it itself. */
+  async run<T>(job: unknown, work: () => Promise<T>, signal?: AbortSignal): Promise<T> {
     await this.#turn(job, signal)
     try {
       // Between the turn and here it may have been aborted.
@@ -39,23 +45,25 @@ export class FairSlots {
     }
   }
 
-  async #turn(name: string, signal: AbortSignal | undefined): Promise<void> {
+  async #turn(name: unknown, signal: AbortSignal | undefined): Promise<void> {
     signal?.throwIfAborted()
     const job = this.#jobs.get(name) ?? { running: 0, waiting: new Set() }
     const turn = Promise.withResolvers<void>()
     const leave = (): void => {
       job.waiting.delete(turn)
+      this.#waiting -= 1
       if (isIdle(job)) this.#jobs.delete(name)
       turn.reject(signal?.reason)
     }
     this.#jobs.set(name, job)
     job.waiting.add(turn)
+    this.#waiting += 1
     signal?.addEventListener('abort', leave, { once: true })
     this.#handOut()
     await turn.promise.finally(() => signal?.removeEventListener('abort', leave))
   }
 
-  #giveBack(name: string): void {
+  #giveBack(name: unknown): void {
     const job = this.#jobs.get(name) as Job
     this.#free += 1
     job.running -= 1
@@ -77,6 +85,7 @@ export class FairSlots {
         return
       }
       job.waiting.delete(turn)
+      this.#waiting -= 1
       job.running += 1
       this.#free -= 1
       turn.resolve()

@@ -8,6 +8,7 @@ import type { Interval } from '../domain/interval.ts'
 import { anonymousOwner, type EnqueueRequest, type Job, type JobActionOutcome } from '../domain/job.ts'
 import type { Listing } from '../domain/quote.ts'
 import type { SignalKey, StoredSignal } from '../domain/signal.ts'
+import { CallBudget } from '../market/call-budget.ts'
 import type { CandleSeries } from '../market/candle-service.ts'
 import type { CandleOrder } from '../market/live-candle-series.ts'
 import type { CandleUpdate } from '../market/live-candle-update.ts'
@@ -26,15 +27,16 @@ export interface Viewer {
 export interface Ports {
   readonly market: {
     /** At once where it is at hand. Rejects with SYMBOL_NOT_FOUND, or what the source fails with. */
-    listing(symbol: string): Listing | Promise<Listing>
-    search(text: string, limit: number): Promise<readonly InstrumentMatch[]>
+    listing(symbol: string, budget: CallBudget): Listing | Promise<Listing>
+    search(text: string, limit: number, budget: CallBudget): Promise<readonly InstrumentMatch[]>
     /** One answer for each request, in order. */
-    candles(requests: readonly CandleRequest[]): Promise<(CandleSeries | Error)[]>
+    candles(requests: readonly CandleRequest[], budget: CallBudget): Promise<(CandleSeries | Error)[]>
     /** Of [from, to), in epoch seconds; null: without end. */
     actions(
       symbol: string,
       from: number | null,
       to: number | null,
+      budget: CallBudget,
     ): Promise<{ readonly dividends: readonly Dividend[]; readonly splits: readonly Split[] }>
     reachDays(interval: Interval): number | null
   }
@@ -69,7 +71,7 @@ export interface Ports {
   readonly signalFeed: {
     follow(filter: SignalFilter): Promise<AsyncIterableIterator<StoredSignal | FinstageError>>
   }
-  readonly limits: { readonly symbolsPerSubscription: number }
+  readonly limits: { readonly symbolsPerSubscription: number; readonly upstreamCallsPerOperation: number }
 }
 
 /**
@@ -79,6 +81,7 @@ export interface Ports {
 export class Loaders {
   readonly #listings = new Map<string, Listing | Promise<Listing>>()
   readonly #ports: Ports
+  #budget: CallBudget | undefined
   #candles: DataLoader<CandleRequest, CandleSeries, string> | undefined
   #signal: DataLoader<SignalKey, StoredSignal | null, string> | undefined
   #latestAnalysis: DataLoader<AnalysisKey, SymbolAnalysis | null, string> | undefined
@@ -97,13 +100,21 @@ export class Loaders {
   listing(symbol: string): Listing | Promise<Listing> {
     const known = this.#listings.get(symbol)
     if (known) return known
-    const listing = this.#ports.market.listing(symbol)
+    const listing = this.#ports.market.listing(symbol, this.budget)
     this.#listings.set(symbol, listing)
     return listing
   }
 
+  /** What the calls that the market has to make of its source are paid from. */
+  get budget(): CallBudget {
+    this.#budget ??= new CallBudget(this.#ports.limits.upstreamCallsPerOperation)
+    return this.#budget
+  }
+
   get candles(): DataLoader<CandleRequest, CandleSeries, string> {
-    this.#candles ??= new DataLoader((requests) => this.#ports.market.candles(requests), { cacheKeyFn: JSON.stringify })
+    this.#candles ??= new DataLoader((requests) => this.#ports.market.candles(requests, this.budget), {
+      cacheKeyFn: JSON.stringify,
+    })
     return this.#candles
   }
 

@@ -24,5 +24,6 @@ async function load({ symbol }: Instrument, { from, to }: ActionArgs, context: C
     symbol,
     from == null ? null : Math.ceil(from / 1000),
     to == null ? null : Math.ceil(to / 1000),
+    context.loaders.budget,
   )
 }

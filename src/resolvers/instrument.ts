@@ -46,7 +46,7 @@ export async function searchInstruments(
   if (!searchPattern.test(text) || /\p{Cc}/u.test(query)) {
     throw badInput('query has to have 1 to 100 printable characters', 'query')
   }
-  return context.market.search(text, bounded(first, 1, 100, 'first'))
+  return context.market.search(text, bounded(first, 1, 100, 'first'), context.loaders.budget)
 }
 
 export const matchInstrument = ({ symbol }: InstrumentMatch, _args: unknown, context: Context): Promise<Instrument> =>

@@ -131,7 +131,9 @@ test('a subscription in a media type that has no streams is refused with 406 and
 })
 
 test('a stream that is refused itself, or has come to its end, has given its place back', async () => {
-  await using server = await startPriceServer({ ports: { limits: { symbolsPerSubscription: 0 } } })
+  await using server = await startPriceServer({
+    ports: { limits: { symbolsPerSubscription: 0, upstreamCallsPerOperation: 1 } },
+  })
   const { client, events } = await open(server.api)
   await inTime(client.closed, 'the end')
   assert.match(JSON.stringify(events), /"code":"BAD_USER_INPUT".*"complete"/)

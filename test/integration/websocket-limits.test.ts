@@ -89,7 +89,9 @@ test('subscriptions that are completed before they have begun count until they h
 })
 
 test('one symbol more than a subscription may have is BAD_USER_INPUT', async () => {
-  await using server = await startPriceServer({ ports: { limits: { symbolsPerSubscription: 3 } } })
+  await using server = await startPriceServer({
+    ports: { limits: { symbolsPerSubscription: 3, upstreamCallsPerOperation: 1 } },
+  })
   const { client, of } = await open(server.api)
   client.subscribe('1', watch, { s: ['A', 'B', 'C'] })
   client.subscribe('2', watch, { s: ['A', 'B', 'C', 'D'] })

@@ -55,7 +55,7 @@ const instrumentOf = (symbol: string): Listing => ({
 
 /** The part of the market that instruments come from. */
 const listingFrom = (listing: (symbol: string) => Promise<Listing>): Partial<Ports> => ({
-  market: { listing } as Ports['market'],
+  market: { listing } as Partial<Ports['market']> as Ports['market'],
 })
 
 /** Nested deeper than JSON can be written, though it can be read. */

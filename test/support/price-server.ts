@@ -67,7 +67,11 @@ export async function startPriceServer(
   })
   const server = new ApiServer({
     ...{ host: options.host ?? '127.0.0.1', port: 0, schema, health: new Health(), log: silentLog, registry },
-    ports: { prices: hub, limits: { symbolsPerSubscription: 200 }, ...options.ports } as Ports,
+    ports: {
+      prices: hub,
+      limits: { symbolsPerSubscription: 200, upstreamCallsPerOperation: 1 },
+      ...options.ports,
+    } as Ports,
     limits: { ...generous, ...options.limits },
   })
   hub.start()

@@ -45,7 +45,7 @@ function marketOf(history: readonly Candle[]) {
     asked.push(...requests)
     return requests.map(seriesOf)
   }
-  return { asked, ports: { market: { candles } } as unknown as Ports }
+  return { asked, ports: { market: { candles }, limits: { upstreamCallsPerOperation: 1 } } as unknown as Ports }
 }
 
 type Series = Record<string, { epoch: number; value: number }[]>

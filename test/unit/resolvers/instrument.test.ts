@@ -39,7 +39,8 @@ function start() {
     store: {} as CandleStore,
     now: () => nowMs,
   })
-  const ports = { market, now: () => nowMs } as Partial<Ports> as Ports
+  const limits = { symbolsPerSubscription: 1, upstreamCallsPerOperation: 120 }
+  const ports = { market, limits } as Partial<Ports> as Ports
   return {
     listingCalls,
     searchCalls,
