@@ -40,6 +40,7 @@ export const askerWith = (budget: CallBudget): Asker => ({ budget, untilMs: perf
 
 /** What `work` gives, or `instead` where that is not there in time; it goes on all the same. */
 export async function within<T>(work: Promise<T>, ms: number, instead: () => T): Promise<T> {
+  if (ms === Number.POSITIVE_INFINITY) return await work
   let timer: NodeJS.Timeout | undefined
   const late = new Promise<T>((resolve) => {
     timer = setTimeout(() => resolve(instead()), Math.max(0, ms))
