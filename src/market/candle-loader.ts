@@ -326,13 +326,16 @@ export class CandleLoader {
   }
 }
 
-const notInTime = new FinstageError('SOURCE_UNAVAILABLE', 'The source has not answered in time')
+/** Why an asker gets what is stored while the source is still being asked. */
+export const notInTime = new FinstageError('SOURCE_UNAVAILABLE', 'The source has not answered in time')
 const neverAtRest = new FinstageError('SOURCE_UNAVAILABLE', 'What the source says of this range changes all the time')
 
 const isEmpty = ({ candles, excluded }: StoredCandles): boolean => candles.length + excluded.length === 0
 
-/** A symbol that the source no longer knows keeps the history that it had. Who asks for too much is told so. */
-const isSurvivable = ({ code, temporary }: FinstageError): boolean =>
-  code === 'SYMBOL_NOT_FOUND' || (temporary && code !== 'LIMIT_EXCEEDED')
+/** A symbol that the source no longer knows keeps the history that it had. */
+const isSurvivable = (error: FinstageError): boolean => isOutage(error) || error.code === 'SYMBOL_NOT_FOUND'
+
+/** Whether what is stored can stand in. An operation that asks for too much is told so instead. */
+export const isOutage = ({ code, temporary }: FinstageError): boolean => temporary && code !== 'LIMIT_EXCEEDED'
 
 const isSome = ({ from, to }: Span): boolean => from < to

@@ -9,7 +9,14 @@ import type { Span } from '../store/candle-rows.ts'
 import type { Series, StoredExtent } from '../store/candle-store.ts'
 import { adjusted } from './adjusted-candles.ts'
 import type { Asker } from './call-budget.ts'
-import { beginningOfTime, CandleLoader, type CandleLoaderOptions, type LoadedSeries } from './candle-loader.ts'
+import {
+  beginningOfTime,
+  CandleLoader,
+  type CandleLoaderOptions,
+  isOutage,
+  type LoadedSeries,
+  notInTime,
+} from './candle-loader.ts'
 import { compose, composedSpan } from './composed-candles.ts'
 import type { MarketSource } from './market-source.ts'
 
@@ -117,7 +124,8 @@ export class CandleService {
     try {
       return await this.#answerWhole(request)
     } catch (error) {
-      if (request.adjustment !== 'NONE' || request.earlier === 0 || !(error instanceof FinstageError)) throw error
+      if (request.adjustment !== 'NONE' || request.earlier === 0) throw error
+      if (!(error instanceof FinstageError) || error.code === 'LIMIT_EXCEEDED') throw error
       return { ...(await this.#answerWhole({ ...request, earlier: 0 })), stale: true, failure: error }
     }
   }
@@ -139,17 +147,19 @@ export class CandleService {
    * Looks further back while candles are lacking. Each step doubles the range from `from` to `end`, so that it never costs
    * much more than what was asked for: history may be long, and what is lacking may not exist.
    */
-  async #findEnough(request: CandleRequest, from: number, end: number): Promise<Found> {
+  async #findEnough(request: Asked, from: number, end: number): Promise<Found> {
     const earliest = this.#loader.earliest(request.interval)
     let found = await this.#find(request, from)
     let start = from
     for (let times = 2; start > earliest && this.#mayGoOn(request, found); times *= 2) {
+      // Whoever has waited in vain for the newest does not wait for the oldest too.
+      if (found.failure === notInTime) return found
       if (times > longestWidening) return { ...found, isCutShort: true }
       start = Math.max(earliest, end - times * (end - from))
       try {
         found = await this.#find(request, start)
       } catch (error) {
-        if (!(error instanceof FinstageError) || !error.temporary) throw error
+        if (!(error instanceof FinstageError) || !isOutage(error)) throw error
         // What is at hand is less than there is.
         return { ...found, failure: error }
       }
