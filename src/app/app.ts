@@ -23,7 +23,7 @@ import type { MarketSource } from '../market/market-source.ts'
 import { Quarantine } from '../market/quarantine.ts'
 import { QuoteGuard } from '../market/quote-guard.ts'
 import { simulatedSource } from '../market/simulated.ts'
-import { yahooSource } from '../market/yahoo.ts'
+import { type YahooOptions, yahooSource } from '../market/yahoo.ts'
 import { yahooStreamUrl } from '../market/yahoo-stream.ts'
 import { CpuPool } from '../platform/cpu-pool.ts'
 import { EmbeddedPostgres } from '../platform/embedded-postgres.ts'
@@ -31,6 +31,7 @@ import { FairSlots } from '../platform/fair-slots.ts'
 import type { Logger } from '../platform/logger.ts'
 import { createMetrics } from '../platform/metrics.ts'
 import { createPatientPool, createPool } from '../platform/pool.ts'
+import { type Clock, TrustedClock } from '../platform/trusted-clock.ts'
 import { schema } from '../schema/index.ts'
 import { AnalysisStore } from '../store/analysis-store.ts'
 import { CandleStore } from '../store/candle-store.ts'
@@ -61,7 +62,7 @@ export interface AppOptions {
   readonly log: Logger
   /** Called when the app can't go on: it is to be stopped. */
   readonly onFatal: (message: string, cause?: unknown) => void
-  /** Epoch milliseconds. */
+  /** Epoch milliseconds, for all that has to do with time; without it, the database's. */
   readonly now?: () => number
 }
 
@@ -88,7 +89,9 @@ interface Base {
 /** Builds the services of a role in order and stops them in the opposite one. Its states: stopped -> start() -> running -> stop(). */
 export class App {
   readonly #options: AppOptions
-  readonly #now: () => number
+  readonly #now = (): number => this.#clock.now()
+  readonly #steadyMs = (): number => this.#clock.steadyMs()
+  #clock: Clock
   /** Newest last: stopped from the end. */
   readonly #stops: (() => unknown)[] = []
   #started: Promise<Addresses> | undefined
@@ -96,7 +99,8 @@ export class App {
 
   constructor(options: AppOptions) {
     this.#options = options
-    this.#now = options.now ?? Date.now
+    const { now = Date.now, now: steadyMs = () => performance.now() } = options
+    this.#clock = { now, steadyMs }
   }
 
   /** Throws where a part can't start; what had started is stopped again by stop(). */
@@ -165,14 +169,25 @@ export class App {
       if (!bus.connected) throw new Error('not connected')
     })
     const registry = createMetrics()
+    const clock = this.#options.now ? undefined : await this.#databaseClock(pool, registry)
     const quarantine = new Quarantine({ log, registry })
-    const now = this.#now
-    const source = createSource(config, log, registry, quarantine, now)
+    const [now, steadyMs] = [this.#now, this.#steadyMs]
+    const saidTime = (sourceMs: number): void => clock?.heardSource(sourceMs)
+    const source = createSource(config, log, registry, quarantine, { now, steadyMs, saidTime })
     // One for all roles of the process: they share what it remembers.
-    const market = new MarketService({ source, store: new CandleStore(pool), registry, quarantine, now })
+    const market = new MarketService({ source, store: new CandleStore(pool), registry, quarantine, now, steadyMs })
     const tasks = this.#tasks(pool, source, market)
     const jobs = new JobService({ store: new JobStore(pool), bus, tasks })
     return { pool, connectionString, bus, source, quarantine, market, tasks, jobs, registry, health }
+  }
+
+  /** From here on everything goes by it. */
+  async #databaseClock(pool: pg.Pool, registry: Registry): Promise<TrustedClock> {
+    const clock = new TrustedClock({ ask: () => timeOf(pool), log: this.#options.log, registry })
+    this.#stops.push(() => clock.stop())
+    await clock.start()
+    this.#clock = clock
+    return clock
   }
 
   #ingest({ connectionString, bus, source, quarantine, registry, health }: Base): void {
@@ -303,6 +318,12 @@ export class App {
   }
 }
 
+/** Of the database's clock, in epoch milliseconds. */
+async function timeOf(pool: pg.Pool): Promise<number> {
+  const { rows } = await pool.query<{ ms: number }>('SELECT extract(epoch FROM clock_timestamp())::float8 * 1000 AS ms')
+  return rows[0]?.ms ?? Number.NaN
+}
+
 /** What was found, of the source that this process serves. */
 function createStores(
   pool: pg.Pool,
@@ -317,11 +338,11 @@ function createSource(
   log: Logger,
   registry: Registry,
   quarantine: Quarantine,
-  now: () => number,
+  time: Required<Pick<YahooOptions, 'now' | 'steadyMs' | 'saidTime'>>,
 ): MarketSource {
   if (config.MARKET_SOURCE === 'simulated') {
     const { SIMULATED_SYMBOLS: symbolCount, SIMULATED_TICKS_PER_SECOND: ticksPerSecond } = config
-    return simulatedSource({ symbolCount, ticksPerSecond, now })
+    return simulatedSource({ symbolCount, ticksPerSecond, now: time.now })
   }
   const dropped = new Counter({
     name: 'finstage_stream_dropped_total',
@@ -333,7 +354,7 @@ function createSource(
     ...(config.YAHOO_BASE_URL ? { baseUrl: config.YAHOO_BASE_URL } : {}),
     logger: log,
     registry,
-    now,
+    ...time,
     quarantine,
     streamUrl: streamUrl(config),
     streamDropped: (reason) => dropped.inc({ reason }),

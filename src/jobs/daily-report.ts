@@ -86,7 +86,8 @@ export function dailyReports({ jobs }: { jobs: Pick<JobService, 'enqueue'> }): S
     makeUpHours: 12,
     async run(dueAtMs) {
       await jobs.enqueue({
-        ...{ kind: 'DAILY_REPORT', owner: anonymousOwner, runAtMs: null },
+        // By the database's clock: that of the worker which says that it is due may be fast.
+        ...{ kind: 'DAILY_REPORT', owner: anonymousOwner, runAtMs: dueAtMs },
         input: { symbols: null, untilMs: dueAtMs },
         idempotencyKey: `daily report ${new Date(dueAtMs).toISOString()}`,
       })

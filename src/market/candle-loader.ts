@@ -58,6 +58,8 @@ export interface CandleLoaderOptions {
   readonly store: CandleStore
   /** Epoch milliseconds. */
   readonly now: () => number
+  /** Milliseconds that only go forward; without it, `now`. */
+  readonly steadyMs?: (() => number) | undefined
   readonly quarantine?: Quarantine | undefined
   /** hit: nothing had to be fetched. stale: the source could not be asked. */
   readonly counted?: ((result: 'hit' | 'miss' | 'stale') => void) | undefined
@@ -69,6 +71,7 @@ export interface CandleLoaderOptions {
  */
 export class CandleLoader {
   readonly #options: CandleLoaderOptions
+  readonly #steadyMs: () => number
   readonly #openEnds: OpenEnds
   /** By series: what it failed with, and until when that is the answer. */
   readonly #failures = new LRUCache<string, { error: FinstageError; untilMs: number }>({ max: rememberedSeries })
@@ -78,7 +81,8 @@ export class CandleLoader {
 
   constructor(options: CandleLoaderOptions) {
     this.#options = options
-    this.#openEnds = new OpenEnds(options.now)
+    this.#steadyMs = options.steadyMs ?? options.now
+    this.#openEnds = new OpenEnds(options.now, this.#steadyMs)
   }
 
   get #nowMs(): number {
@@ -266,9 +270,10 @@ export class CandleLoader {
   async #fetch({ series, span, isOpen, asker }: Wish, gap: Span, state: SeriesState | null): Promise<void> {
     const { symbol, interval, extendedHours } = series
     const key = seriesName(series)
-    const startedMs = this.#nowMs
+    const askedMs = this.#nowMs
+    const askedSteadyMs = this.#steadyMs()
     const failed = this.#failures.get(key)
-    if (failed && failed.untilMs > startedMs) throw failed.error
+    if (failed && failed.untilMs > askedSteadyMs) throw failed.error
     const isCurrent = isOpen && gap.to === span.to
     const { source } = this.#options
     const query = { symbol, interval, extendedHours, ...gap }
@@ -277,19 +282,20 @@ export class CandleLoader {
       // While a source wants no requests, it says itself how much longer, and is not asked.
       if (error instanceof FinstageError && isSurvivable(error) && error.code !== 'SOURCE_RATE_LIMITED') {
         const lifetimeMs = error.temporary ? failureLifetimeMs : unknownLifetimeMs
-        this.#failures.set(key, { error, untilMs: this.#nowMs + lifetimeMs })
+        this.#failures.set(key, { error, untilMs: this.#steadyMs() + lifetimeMs })
       }
       throw error
     })
     this.#failures.delete(key)
     await this.#checkCurrency(series, batch, state)
-    const { finalBefore } = batch
+    const { finalBefore, timeMs = askedMs } = batch
+    const startedMs = Math.min(askedMs, timeMs)
     const generation = await this.#options.store.write(series, gap, { ...batch, startedMs, isCurrent })
     if (generation === null || (finalBefore >= gap.to && !isCurrent)) return
     const hours = batch.facts?.hours ?? null
     this.#openEnds.fetched(series, {
       ...{ from: Math.max(gap.from, Math.min(finalBefore, gap.to)), to: isCurrent ? Number.POSITIVE_INFINITY : gap.to },
-      ...{ startedMs, hours, generation },
+      ...{ startedMs: askedSteadyMs, hours, generation },
     })
   }
 

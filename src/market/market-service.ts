@@ -22,6 +22,8 @@ export interface MarketServiceOptions {
   readonly quarantine: Quarantine
   /** Epoch milliseconds. */
   readonly now: () => number
+  /** Milliseconds that only go forward, for how long something is kept; without it, `now`. */
+  readonly steadyMs?: () => number
 }
 
 /** Market data as the rest of the house asks for it: from the source, from the store, and honest about its age. One a process. */
@@ -35,14 +37,14 @@ export class MarketService {
   readonly #candlesAge: HistogramSeries
 
   constructor(options: MarketServiceOptions) {
-    const { source, store, registry, quarantine, now } = options
+    const { source, store, registry, quarantine, now, steadyMs = now } = options
     const metrics = new CacheMetrics(registry)
     const guard = new QuoteGuard(quarantine)
     this.#source = source
     this.#now = now
-    this.#candles = new CandleService({ source, store, now, quarantine, counted: metrics.counter('candles') })
-    this.#quotes = new QuoteCache({ source, guard, now, count: metrics.counter('quote') })
-    this.#searches = new SearchCache({ source, now, count: metrics.counter('search') })
+    this.#candles = new CandleService({ source, store, now, steadyMs, quarantine, counted: metrics.counter('candles') })
+    this.#quotes = new QuoteCache({ source, guard, now: steadyMs, count: metrics.counter('quote') })
+    this.#searches = new SearchCache({ source, now: steadyMs, count: metrics.counter('search') })
     const age = new Histogram({
       name: 'finstage_data_age_seconds',
       help: 'How long ago the quotes and candles that queries were answered with had come from the source',

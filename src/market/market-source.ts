@@ -67,6 +67,11 @@ export interface CandleBatch {
   readonly splits: readonly Split[]
   /** Whole epoch seconds. What starts before it will not change: its session has ended, and the source had time to settle it. */
   readonly finalBefore: number
+  /**
+   * Epoch milliseconds by the source's clock, where that is behind the one here: what is told was known then, and not later.
+   * Without it both agree.
+   */
+  readonly timeMs?: number
   /** null: the source has nothing in the range, and so says nothing about the series. */
   readonly facts: SeriesFacts | null
 }

@@ -15,7 +15,7 @@ export const openLifetimeMs = (interval: Interval): number =>
 
 /** What was fetched lately of what may still change in a series; `to` is infinite where it went up to the present. */
 export interface OpenEnd extends Span {
-  /** When the fetch began, in epoch milliseconds. */
+  /** When the fetch began, by a clock that nobody sets. */
   readonly startedMs: number
   readonly hours: TradingHours | null
   /** Of the store, when it was written. */
@@ -25,17 +25,19 @@ export interface OpenEnd extends Span {
 /** Of each series: what of its open end need not be fetched again yet. */
 export class OpenEnds {
   readonly #now: () => number
+  readonly #steadyMs: () => number
   readonly #ends = new LRUCache<string, OpenEnd>({ max: rememberedSeries })
 
-  /** `now`: epoch milliseconds. */
-  constructor(now: () => number) {
+  /** `now`: epoch milliseconds. `steadyMs`: milliseconds that only go forward. */
+  constructor(now: () => number, steadyMs: () => number) {
     this.#now = now
+    this.#steadyMs = steadyMs
   }
 
   /** undefined: there is none that is young enough, or something of the series was taken back since. */
   fresh(series: Series, state: SeriesState | null): OpenEnd | undefined {
     const end = this.#ends.get(seriesName(series))
-    const isFresh = end && end.generation === state?.generation && this.#isYoung(series, end, this.#now())
+    const isFresh = end && end.generation === state?.generation && this.#isYoung(series, end, this.#steadyMs())
     return isFresh ? end : undefined
   }
 
@@ -48,9 +50,10 @@ export class OpenEnds {
     this.#ends.set(seriesName(series), joined ? together(last, next) : next)
   }
 
-  #isYoung({ interval }: Series, { hours, startedMs }: OpenEnd, nowMs: number): boolean {
+  #isYoung({ interval }: Series, { hours, startedMs }: OpenEnd, steadyMs: number): boolean {
+    const nowMs = this.#now()
     const isOpen = !hours || (nowMs >= hours.opens * 1000 && nowMs < (hours.closes + settleSeconds) * 1000)
-    return nowMs - startedMs < (isOpen ? openLifetimeMs(interval) : closedLifetimeMs)
+    return steadyMs - startedMs < (isOpen ? openLifetimeMs(interval) : closedLifetimeMs)
   }
 }
 

@@ -5,10 +5,10 @@ const longestMs = 24 * 3600_000
 /** How long nothing is asked of somebody who has said that it is too much. */
 export class RateLimitPause {
   readonly #now: () => number
-  #untilMs = 0
+  #untilMs = Number.NEGATIVE_INFINITY
   #nextMs = firstMs
 
-  /** `now`: epoch milliseconds. */
+  /** `now`: milliseconds that only go forward. */
   constructor(now: () => number) {
     this.#now = now
   }

@@ -4,18 +4,20 @@ import { namesCrumb, sourceError } from './yahoo-errors.ts'
 import { type YahooFetchOptions, yahooFetch } from './yahoo-fetch.ts'
 import type { YahooEndpoint } from './yahoo-metrics.ts'
 import { YahooPolicy, type YahooPolicyOptions } from './yahoo-policy.ts'
-import { type YahooSession, yahooSession } from './yahoo-session.ts'
+import { type YahooAnswer, type YahooSession, yahooSession } from './yahoo-session.ts'
 
 export interface YahooClientOptions extends YahooFetchOptions {
   readonly logger: Pick<Logger, 'warn'> | undefined
   readonly policy: YahooPolicyOptions
+  /** Milliseconds that only go forward. */
+  readonly steadyMs: () => number
 }
 
-/** Yahoo's answers as parsed from JSON, unchecked. Whatever is no answer is thrown. */
+/** Yahoo's answers, unchecked. Whatever is no answer is thrown. */
 export interface YahooClient {
-  quote(symbols: readonly string[], asker?: object): Promise<unknown>
-  chart(symbol: string, params: ChartParams, asker?: object): Promise<unknown>
-  search(text: string, limit: number, asker?: object): Promise<unknown>
+  quote(symbols: readonly string[], asker?: object): Promise<YahooAnswer>
+  chart(symbol: string, params: ChartParams, asker?: object): Promise<YahooAnswer>
+  search(text: string, limit: number, asker?: object): Promise<YahooAnswer>
   /** Has the cookie and the crumb ready for the first quote. */
   openSession(): Promise<void>
 }
@@ -41,11 +43,11 @@ const renewalEveryMs = 1000
 const renewalCost = 6
 
 /** Every endpoint under its own policy; what is made again after a failure is paid from one budget. */
-export function yahooClient({ logger, policy, ...options }: YahooClientOptions): YahooClient {
-  const { now, metrics } = options
+export function yahooClient({ logger, policy, steadyMs, ...options }: YahooClientOptions): YahooClient {
+  const { metrics } = options
   const fetch = yahooFetch(options)
   const budget = new RetryBudget()
-  const policyOf = (endpoint: YahooEndpoint) => new YahooPolicy({ endpoint, now, budget, metrics }, policy)
+  const policyOf = (endpoint: YahooEndpoint) => new YahooPolicy({ endpoint, now: steadyMs, budget, metrics }, policy)
   const policies = {
     quote: policyOf('quote'),
     chart: policyOf('chart'),
@@ -68,7 +70,7 @@ export function yahooClient({ logger, policy, ...options }: YahooClientOptions):
     return opened.crumb
   }
 
-  async function quote(symbols: readonly string[], asker?: object): Promise<unknown> {
+  async function quote(symbols: readonly string[], asker?: object): Promise<YahooAnswer> {
     let used = current
     const ask = () =>
       policies.quote.execute(async () => {
@@ -88,8 +90,8 @@ export function yahooClient({ logger, policy, ...options }: YahooClientOptions):
 
   /** false: not now. Where every crumb is refused, a new one for every call would be a storm. */
   function renew(reason: unknown): boolean {
-    if (now() - renewedAtMs < renewalEveryMs || !budget.take(renewalCost)) return false
-    renewedAtMs = now()
+    if (steadyMs() - renewedAtMs < renewalEveryMs || !budget.take(renewalCost)) return false
+    renewedAtMs = steadyMs()
     logger?.warn({ err: reason }, 'Yahoo refused the crumb: asking for a new one')
     current = newSession()
     return true
@@ -99,7 +101,7 @@ export function yahooClient({ logger, policy, ...options }: YahooClientOptions):
     symbol: string,
     { interval, period1, period2, includePrePost }: ChartParams,
     asker?: object,
-  ): Promise<unknown> {
+  ): Promise<YahooAnswer> {
     const params = {
       useYfid: 'true',
       includePrePost: String(includePrePost),
@@ -113,7 +115,7 @@ export function yahooClient({ logger, policy, ...options }: YahooClientOptions):
     return policies.chart.execute(() => current.session.ask(url, params), asker)
   }
 
-  function search(text: string, limit: number, asker?: object): Promise<unknown> {
+  function search(text: string, limit: number, asker?: object): Promise<YahooAnswer> {
     const params = { ...searchParams, quotesCount: String(limit), newsCount: '0', q: text }
     return policies.search.execute(() => current.session.ask(`${host}/v1/finance/search`, params), asker)
   }

@@ -96,12 +96,13 @@ async function withoutBody(response: Response): Promise<Response> {
   return new Response(null, { status: response.status, headers: response.headers })
 }
 
-/** Whole seconds or a date (RFC 9110, 10.2.3). */
+/** Whole seconds or a date (RFC 9110, 10.2.3), which is compared with the sender's own clock where that is told. */
 function retryAfterSeconds(response: Response, nowMs: number): number | null {
   const value = response.headers.get('retry-after')
   if (value === null) return null
   if (/^\d+$/.test(value)) return Number(value)
-  const seconds = Math.ceil((Date.parse(value) - nowMs) / 1000)
+  const sentAtMs = Date.parse(response.headers.get('date') ?? '')
+  const seconds = Math.ceil((Date.parse(value) - (Number.isNaN(sentAtMs) ? nowMs : sentAtMs)) / 1000)
   return Number.isNaN(seconds) ? null : Math.max(0, seconds)
 }
 

@@ -30,7 +30,7 @@ export interface YahooPolicyOptions {
 
 interface Shared {
   readonly endpoint: YahooEndpoint
-  /** Epoch milliseconds. */
+  /** Milliseconds that only go forward. */
   readonly now: () => number
   readonly budget: RetryBudget
   readonly metrics: YahooMetrics

@@ -3,10 +3,17 @@ import { ExtendedCookieJar } from 'yahoo-finance2/lib/cookieJar'
 import getCrumb from 'yahoo-finance2/lib/getCrumb'
 import { refusalWithin } from './yahoo-errors.ts'
 
+export interface YahooAnswer {
+  /** As parsed from JSON. */
+  readonly body: unknown
+  /** When Yahoo gave it by its own clock, in epoch milliseconds; null: it does not say. */
+  readonly saidAtMs: number | null
+}
+
 /** Cookie and crumb, and the requests that are made with them. */
 export interface YahooSession {
-  /** Yahoo's answer as parsed from JSON, unchecked. Throws what `fetch` threw, and YahooRefusal where there is an error within. */
-  ask(url: string, params: Readonly<Record<string, string>>): Promise<unknown>
+  /** Yahoo's answer, unchecked. Throws what `fetch` threw, and YahooRefusal where there is an error within. */
+  ask(url: string, params: Readonly<Record<string, string>>): Promise<YahooAnswer>
   /** Fetches the cookie and the crumb, anew at every call. */
   fetchCrumb(): Promise<string>
 }
@@ -28,12 +35,19 @@ export function yahooSession(fetch: typeof globalThis.fetch): YahooSession {
     queue: { concurrency: 1000 },
   })
 
-  async function ask(url: string, params: Readonly<Record<string, string>>): Promise<unknown> {
+  async function ask(url: string, params: Readonly<Record<string, string>>): Promise<YahooAnswer> {
+    let date: string | null = null
+    const dated: typeof fetch = async (input, init) => {
+      const response = await fetch(input, init)
+      date = response.headers.get('date')
+      return response
+    }
     // Asked for 'json' the library would throw an error within an answer without its code.
-    const body = await yahoo._fetch(url, { ...params }, {}, 'unchecked')
+    const body = await yahoo._fetch(url, { ...params }, { fetch: dated }, 'unchecked')
     const refusal = refusalWithin(body)
     if (refusal) throw refusal
-    return body
+    const saidAtMs = Date.parse(date ?? '')
+    return { body, saidAtMs: Number.isNaN(saidAtMs) ? null : saidAtMs }
   }
 
   async function fetchCrumb(): Promise<string> {

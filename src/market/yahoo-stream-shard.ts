@@ -5,6 +5,7 @@ import type { OpenStream, StreamSocket } from './yahoo-stream-socket.ts'
 export interface ShardOptions {
   readonly url: string
   readonly open: OpenStream
+  /** Milliseconds that only go forward. */
   readonly now: () => number
   /** From 0 to 1. */
   readonly random: () => number

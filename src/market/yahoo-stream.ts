@@ -29,6 +29,8 @@ export interface YahooStreamOptions {
   readonly sink: LiveSink
   /** Epoch milliseconds. */
   readonly now?: () => number
+  /** Milliseconds that only go forward; without it, `now`. */
+  readonly steadyMs?: () => number
   /** From 0 to 1. */
   readonly random?: () => number
   readonly open?: OpenStream
@@ -80,7 +82,16 @@ const futureMs = 86_400_000
  * in either direction has no gap.
  */
 export function yahooStreamFeed(options: YahooStreamOptions): LiveFeed {
-  const { url, pollIntervalMs, sink, log, now = Date.now, random = Math.random, open = openWebSocket } = options
+  const {
+    url,
+    pollIntervalMs,
+    sink,
+    log,
+    now = Date.now,
+    steadyMs = now,
+    random = Math.random,
+    open = openWebSocket,
+  } = options
   const dropped = options.dropped ?? (() => {})
   let watched = new Map<string, Watched>()
   const shards = new Set<StreamShard>()
@@ -141,7 +152,7 @@ export function yahooStreamFeed(options: YahooStreamOptions): LiveFeed {
 
   function newShard(): StreamShard {
     const isInSession = (symbol: string) => watched.get(symbol)?.last?.quote.marketState === 'REGULAR'
-    const shard = streamShard({ url, open, now, random, log, isInSession, frame: pushed, dropped, changed })
+    const shard = streamShard({ url, open, now: steadyMs, random, log, isInSession, frame: pushed, dropped, changed })
     shards.add(shard)
     return shard
   }

@@ -27,6 +27,10 @@ export interface YahooOptions {
   readonly fetch?: typeof fetch
   /** Epoch milliseconds. */
   readonly now?: () => number
+  /** Milliseconds that only go forward; without it, `now`. */
+  readonly steadyMs?: () => number
+  /** Called with Yahoo's own time, in epoch milliseconds, as an answer names it. */
+  readonly saidTime?: (sourceMs: number) => void
   readonly logger?: Pick<Logger, 'debug' | 'info' | 'warn'>
   /** From the start of one poll of the live feed to the start of the next. */
   readonly pollIntervalMs?: number
@@ -52,6 +56,8 @@ export function yahooSource(options: YahooOptions = {}): MarketSource {
     baseUrl,
     fetch = globalThis.fetch,
     now = Date.now,
+    steadyMs = now,
+    saidTime,
     logger,
     pollIntervalMs = 1000,
     timeoutMs = 3000,
@@ -59,14 +65,14 @@ export function yahooSource(options: YahooOptions = {}): MarketSource {
     policy = {},
   } = options
   const metrics = new YahooMetrics(options.registry)
-  const client = yahooClient({ baseUrl, fetch, now, logger, timeoutMs, metrics, policy })
+  const client = yahooClient({ baseUrl, fetch, now, steadyMs, logger, timeoutMs, metrics, policy })
 
   async function listings(symbols: readonly string[], asker?: object): Promise<ReadonlyMap<string, Listing>> {
     const asked = [...new Set(symbols)]
     if (asked.length === 0) return new Map()
     const rows = await client
       .quote(asked, asker)
-      .then(readRows)
+      .then(({ body }) => readRows(body))
       .catch((error: unknown) => {
         throw sourceError(error)
       })
@@ -102,6 +108,7 @@ export function yahooSource(options: YahooOptions = {}): MarketSource {
       dividends: parts.flatMap((each) => each.dividends),
       splits: parts.flatMap((each) => each.splits),
       finalBefore: last.finalBefore,
+      timeMs: parts.map(({ timeMs = now() }) => timeMs).reduce((a, b) => Math.min(a, b)),
       facts: last.facts,
     }
   }
@@ -114,7 +121,10 @@ export function yahooSource(options: YahooOptions = {}): MarketSource {
     const params = { interval: yahooInterval(interval), includePrePost: extendedHours, ...window }
     const nonsense = (reason: Nonsense, row: Row) => quarantine?.report(symbol, reason, row)
     try {
-      return readChart(await client.chart(symbol, params, asker), query, now(), nonsense)
+      const { body, saidAtMs } = await client.chart(symbol, params, asker)
+      if (saidAtMs !== null) saidTime?.(saidAtMs)
+      const timeMs = earlier(now(), saidAtMs)
+      return { ...readChart(body, query, timeMs, nonsense), timeMs }
     } catch (error) {
       const refusal = chartError(error, symbol)
       if (refusal === null) return noCandles(query, now())
@@ -124,7 +134,8 @@ export function yahooSource(options: YahooOptions = {}): MarketSource {
 
   async function search(text: string, limit: number, asker?: object): Promise<readonly InstrumentMatch[]> {
     try {
-      return readMatches(await client.search(text, limit, asker), limit)
+      const { body } = await client.search(text, limit, asker)
+      return readMatches(body, limit)
     } catch (error) {
       throw sourceError(error)
     }
@@ -143,7 +154,7 @@ export function yahooSource(options: YahooOptions = {}): MarketSource {
     const { streamUrl, streamDropped } = options
     if (streamUrl === undefined) return pollingFeed({ listings, intervalMs: pollIntervalMs, sink })
     const dropped = streamDropped ? { dropped: streamDropped } : {}
-    return yahooStreamFeed({ url: streamUrl, listings, pollIntervalMs, sink, now, log: logger, ...dropped })
+    return yahooStreamFeed({ url: streamUrl, listings, pollIntervalMs, sink, now, steadyMs, log: logger, ...dropped })
   }
 
   return {
@@ -158,6 +169,13 @@ export function yahooSource(options: YahooOptions = {}): MarketSource {
     openLive,
   }
 }
+
+/** An answer names whole seconds, and may be on its way for a few. */
+const toleratedMs = 5000
+
+/** Of two clocks that differ by more, the one by which less is over. */
+const earlier = (nowMs: number, saidAtMs: number | null): number =>
+  saidAtMs !== null && nowMs - saidAtMs > toleratedMs ? saidAtMs : nowMs
 
 /** Yahoo's word that it has nothing in a range; it says nothing of sessions then. */
 const noCandles = ({ interval }: CandleQuery, nowMs: number): CandleBatch => ({

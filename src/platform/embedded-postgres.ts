@@ -66,11 +66,11 @@ export class EmbeddedPostgres {
 
   /** After a kill -9 of ours, the Postgres of that process is on its way down; another live process keeps its own. */
   async #waitForPredecessor(): Promise<void> {
-    const deadline = Date.now() + stopTimeoutMs
+    const deadline = performance.now() + stopTimeoutMs
     for (;;) {
       const pid = this.#runningServer()
       if (pid === null) return
-      if (Date.now() > deadline) {
+      if (performance.now() > deadline) {
         throw new Error(
           `${this.#data} is in use by a running Postgres (pid ${pid}): is Finstage running there already?`,
         )
@@ -128,13 +128,13 @@ export class EmbeddedPostgres {
       this.#onExit(`The embedded Postgres has ended (${signal ?? `exit ${code}`}): see ${this.#data}.log`)
     })
     server.on('error', () => {})
-    const deadline = Date.now() + startTimeoutMs
+    const deadline = performance.now() + startTimeoutMs
     while (!(await this.#answers())) {
       if (server.exitCode !== null || server.signalCode !== null || server.pid === undefined) {
         this.#server = undefined
         throw new Error(`Postgres did not start:\n${readFileSync(`${this.#data}.log`, 'utf8').trim()}`)
       }
-      if (Date.now() > deadline) {
+      if (performance.now() > deadline) {
         await this.stop()
         throw new Error(`Postgres did not answer within ${startTimeoutMs / 1000} s: see ${this.#data}.log`)
       }

@@ -47,11 +47,11 @@ export function counterOf(registry: Registry, name: string, help: string, total:
 
 /** Two looks within a second share one answer, so that several scrapers do not shorten each other's window to nothing. */
 function systemCpuPercent(): () => number {
-  let last = { ...cpuTimes(), at: Date.now() }
+  let last = { ...cpuTimes(), at: performance.now() }
   let percent = (100 * last.busy) / Math.max(1, last.busy + last.idle)
   return () => {
-    if (Date.now() - last.at < 1000) return percent
-    const now = { ...cpuTimes(), at: Date.now() }
+    if (performance.now() - last.at < 1000) return percent
+    const now = { ...cpuTimes(), at: performance.now() }
     const busy = now.busy - last.busy
     const idle = now.idle - last.idle
     if (busy + idle > 0) percent = (100 * busy) / (busy + idle)

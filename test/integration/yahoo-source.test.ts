@@ -384,7 +384,8 @@ test('days of an exchange far east of UTC are found, although their sessions beg
 })
 
 test('the day that runs is one candle, open until the bell, with the current price for its close', async () => {
-  await using yahoo = await startTestYahoo({ now })
+  let dateMs = nowMs
+  await using yahoo = await startTestYahoo({ now, date: () => dateMs })
   const bell = epoch('2025-03-12T13:30:00Z')
   const row = { open: 100, high: 104, low: 99, close: 103, volume: 5000 }
   yahoo.setChart('AAPL', '1d', [
@@ -404,11 +405,14 @@ test('the day that runs is one candle, open until the bell, with the current pri
     },
   ])
   const atTheBell = () => Date.UTC(2025, 2, 12, 20)
-  const closed = await yahooSource({ baseUrl: yahoo.url, now: atTheBell }).candles(query)
-  assert.deepEqual(
-    closed.candles.map((candle) => candle.closed),
-    [true, true],
-  )
+  const closedAtTheBell = async () => {
+    const { candles } = await yahooSource({ baseUrl: yahoo.url, now: atTheBell }).candles(query)
+    return candles.map((candle) => candle.closed)
+  }
+  // By the clock here alone it is not over.
+  assert.deepEqual(await closedAtTheBell(), [true, false])
+  dateMs = atTheBell()
+  assert.deepEqual(await closedAtTheBell(), [true, true])
 })
 
 test('candles of a symbol that Yahoo does not know are SYMBOL_NOT_FOUND', async () => {

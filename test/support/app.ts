@@ -54,9 +54,9 @@ export interface AppOnTestYahoo {
 /** For a test file: Finstage on a database and a Yahoo of its own, until the last test has ended. */
 export async function appOnTestYahoo(settings: Record<string, string> = {}): Promise<AppOnTestYahoo> {
   const database = await createTestDatabase()
-  const yahoo = await startTestYahoo()
   let aheadMs = 0
   const now = (): number => Date.now() + aheadMs
+  const yahoo = await startTestYahoo({ date: now })
   const environment = { DATABASE_URL: database.url, YAHOO_BASE_URL: yahoo.url, ...settings }
   const app = await startApp(environment, 'all', { now })
   after(async () => {

@@ -34,6 +34,8 @@ export interface LoggedRequest {
 export interface TestYahooOptions {
   /** Epoch milliseconds; quotes are of the time at which the server starts. */
   readonly now?: () => number
+  /** What its Date header says, in epoch milliseconds, where that is another time. */
+  readonly date?: () => number
   /** Recorded answers instead of made-up ones. */
   readonly replay?: ReplayOptions
   /** Ask for consent before there is a cookie, as in Europe. */
@@ -90,6 +92,7 @@ const cookieDomain = 'Domain=.yahoo.com; Path=/; Max-Age=31536000; Secure; HttpO
 /** Yahoo Finance as far as this project uses it, over plain http. All hosts of Yahoo's are played by this one. */
 export async function startTestYahoo({
   now = Date.now,
+  date = now,
   replay,
   consent = false,
 }: TestYahooOptions = {}): Promise<TestYahoo> {
@@ -118,6 +121,7 @@ export async function startTestYahoo({
     const { method = '', headers } = request
     const asked = { endpoint, method, path, query, cookie: headers.cookie, at: Date.now() }
     requests.push(asked)
+    response.setHeader('date', new Date(date()).toUTCString())
     arrivals.emit('request')
     send(response, answerTo(asked), faults.take(endpoint), (bytes) => {
       bytesSent += bytes
