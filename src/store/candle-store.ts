@@ -58,6 +58,11 @@ export interface FetchedCandles extends Actions, StoredCandles {
 }
 
 const daySeconds = 86_400
+/**
+ * No answer takes so long: what was asked for so much later than a question that is answered now was asked for by a clock that
+ * has been put back since.
+ */
+const longestAnswerSeconds = 300
 /** A source may show an action a while after its date; what was fetched until then is fetched again. */
 const actionSettleSeconds = 2 * daySeconds
 /** Retention deletes so many minutes of one series in one transaction. */
@@ -262,6 +267,8 @@ async function uncover(client: pg.PoolClient, series: Series, date: number, whic
   return rows.map(({ id }) => id)
 }
 
+const isImpossible = `known.received_at > excluded.received_at + interval '${longestAnswerSeconds} seconds'`
+
 /**
  * Creates the series' row where it is missing, and notes what the source told of it. `isLate`: the source was asked for some of
  * it since this fetch began.
@@ -287,10 +294,11 @@ async function upsertSeries(
        session_opens = coalesce(excluded.session_opens, known.session_opens),
        session_closes = coalesce(excluded.session_opens + greatest(excluded.session_closes - excluded.session_opens,
          known.session_closes - known.session_opens), known.session_closes),
-       open_from = CASE WHEN known.received_at <= excluded.received_at
+       open_from = CASE WHEN (known.received_at <= excluded.received_at OR ${isImpossible})
            AND (excluded.open_from IS NOT NULL OR known.open_from >= $12 AND known.open_from < $13)
          THEN excluded.open_from ELSE known.open_from END,
-       received_at = greatest(known.received_at, excluded.received_at)
+       received_at = CASE WHEN ${isImpossible} THEN excluded.received_at
+         ELSE greatest(known.received_at, excluded.received_at) END
      RETURNING id, received_at > to_timestamp($11::float8 / 1000) AS "isLate"`,
     [
       ...keyOf(series),

@@ -262,6 +262,7 @@ test('the latest analyses of many symbols are one query, and so are the signals 
         return signals.find(keys)
       },
     },
+    limits: { upstreamCallsPerOperation: 1 },
   } as unknown as Ports
   const { data, errors } = await graphql({
     schema,

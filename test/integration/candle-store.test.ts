@@ -289,3 +289,18 @@ test('a session closes when the longest that was seen would, whatever half day w
   await store.forget(series)
   assert.equal(await closes(told('2025-12-24', 14.5, 3.5)), day('2025-12-24') + 18 * 3600)
 })
+
+test('of an open end the answer to the later question stays, but not one of hours ahead: the clock was put back since', async () => {
+  const series = seriesOf('CLOCK', 'MINUTE_15')
+  const span: Span = { from: day('2025-03-12'), to: day('2025-03-12') + 2 * 900 }
+  const write15 = (at: string, close: number) =>
+    write(series, span, { at, candles: candles(span, 900, close), finalBefore: span.from })
+  const closes = async () => (await stored(series, span)).candles.map(({ close }) => close)
+  await write15('2025-03-12T16:00:00Z', 100)
+  await write15('2025-03-12T15:59:00Z', 101)
+  assert.deepEqual(await closes(), [100, 100])
+  await write15('2025-03-12T14:00:00Z', 102)
+  assert.deepEqual(await closes(), [102, 102])
+  await write15('2025-03-12T13:59:00Z', 103)
+  assert.deepEqual(await closes(), [102, 102])
+})
