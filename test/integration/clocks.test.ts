@@ -3,9 +3,12 @@ import { suite, test } from 'node:test'
 import { startApp } from '../support/app.ts'
 import { eventually, metric, post, subscribe } from '../support/client.ts'
 import { createTestDatabase } from '../support/database.ts'
-import { fakeClock, skipWithoutFaketime } from '../support/fake-clock.ts'
+import { createFakeClock, fakeTimeLibrary } from '../support/fake-clock.ts'
 import { startProcess } from '../support/process.ts'
 import { startTestYahoo, type TestYahoo } from '../support/test-yahoo.ts'
+
+const library = fakeTimeLibrary() ?? ''
+const skip = library === '' && "libfaketime is not there: install Debian's package faketime"
 
 const minutes = 60
 const hours = 3600
@@ -63,12 +66,13 @@ const newest = (api: string, symbol: string, close: number): Promise<void> =>
 
 const closesAt = (revision: number) => [119, 120, 121, 122, 123, 124].map((close) => close + revision)
 
-suite('candles that still form are never stored as final', { concurrency: false, skip: skipWithoutFaketime }, () => {
+suite('candles that still form are never stored as final', { concurrency: false, skip }, () => {
   for (const aheadSeconds of [40 * minutes, 2 * hours, -2 * hours]) {
     test(`by a process whose clock is ${aheadSeconds / 60} minutes ahead, beside one whose clock is right`, async () => {
       await using database = await createTestDatabase()
       await using yahoo = await startTestYahoo()
-      using clock = fakeClock(aheadSeconds)
+      using clock = createFakeClock(library)
+      clock.set(aheadSeconds)
       const environment = { DATABASE_URL: database.url, YAHOO_BASE_URL: yahoo.url, LOG_LEVEL: 'info' }
       await using wrong = await startProcess(['all'], { ...environment, ...clock.environment })
       await using right = await startProcess(['api'], environment)
@@ -123,11 +127,11 @@ suite('candles that still form are never stored as final', { concurrency: false,
 })
 
 test('a clock that is put back two hours and forward three keeps no price, no pause and no stream longer', {
-  skip: skipWithoutFaketime,
+  skip,
 }, async () => {
   await using database = await createTestDatabase()
   await using yahoo = await startTestYahoo()
-  using clock = fakeClock(0)
+  using clock = createFakeClock(library)
   const environment = { DATABASE_URL: database.url, YAHOO_BASE_URL: yahoo.url }
   await using server = await startProcess(['all'], { ...environment, ...clock.environment })
   const price = async () => {

@@ -1,32 +1,30 @@
-import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 
-const libraries = ['x86_64', 'aarch64'].map((arch) => `/usr/lib/${arch}-linux-gnu/faketime/libfaketime.so.1`)
-const library = libraries.find((path) => existsSync(path))
-
-/** For tests that need it. */
-export const skipWithoutFaketime =
-  library === undefined && "libfaketime is not there: install Debian's package faketime"
-
-export interface FakeClock extends Disposable {
-  /** What a process is started with, so that its machine seems to have this clock. */
-  readonly environment: Record<string, string>
-  /** How far it is ahead of the right time: noticed within a second. */
-  set(aheadSeconds: number): void
+/** libfaketime for programs with threads (Debian's package faketime); null: it is not installed. */
+export function fakeTimeLibrary(): string | null {
+  const found = readdirSync('/usr/lib').map((name) => join('/usr/lib', name, 'faketime', 'libfaketimeMT.so.1'))
+  return found.find((file) => existsSync(file)) ?? null
 }
 
-/** The clock of a machine that the processes of a test seem to run on; the one that nobody sets goes on as it does. */
-export function fakeClock(aheadSeconds: number): FakeClock {
+/** The wall clock of processes that are started with `environment`. Their steady clock goes as ever. */
+export interface FakeClock extends Disposable {
+  readonly environment: Record<string, string>
+  /** From now on it is off by so much, in running processes too. */
+  set(offsetSeconds: number): void
+}
+
+export function createFakeClock(library: string): FakeClock {
   const directory = mkdtempSync(join(tmpdir(), 'finstage-clock-'))
   const file = join(directory, 'offset')
-  const set = (seconds: number): void => writeFileSync(file, `${seconds < 0 ? '-' : '+'}${Math.abs(seconds)}\n`)
-  set(aheadSeconds)
+  const set = (offsetSeconds: number): void => writeFileSync(file, `${offsetSeconds < 0 ? '' : '+'}${offsetSeconds}\n`)
+  set(0)
   return {
     environment: {
-      LD_PRELOAD: library ?? '',
+      LD_PRELOAD: library,
       FAKETIME_TIMESTAMP_FILE: file,
-      FAKETIME_CACHE_DURATION: '1',
+      FAKETIME_NO_CACHE: '1',
       FAKETIME_DONT_FAKE_MONOTONIC: '1',
     },
     set,
