@@ -41,6 +41,7 @@ import { OutcomeStore } from '../store/outcome-store.ts'
 import { SignalStore } from '../store/signal-store.ts'
 import type { Bus } from '../stream/bus.ts'
 import { Feed } from '../stream/feed.ts'
+import { FeedPulse } from '../stream/feed-pulse.ts'
 import { PriceHub } from '../stream/hub.ts'
 import { Leader } from '../stream/leader.ts'
 import { LocalBus } from '../stream/local-bus.ts'
@@ -49,8 +50,6 @@ import { SignalFeed } from '../stream/signal-feed.ts'
 import type { Config } from './config.ts'
 import type { Role } from './role.ts'
 
-/** Any number, the same in every process: who leads the feed holds the advisory lock of this name. */
-const feedLockKey = 7_241_990_002
 /** How symbols follow each other where requests want the event loop too. */
 const pace = { eachMs: 5, longestMs: 100 }
 /** The jobs' own connections: they outlast a restart of the database, and queries can't take them away. */
@@ -77,6 +76,7 @@ interface Base {
   readonly pool: pg.Pool
   readonly connectionString: string
   readonly bus: Bus
+  readonly pulse: FeedPulse
   readonly source: MarketSource
   readonly quarantine: Quarantine
   readonly market: MarketService
@@ -170,6 +170,9 @@ export class App {
     })
     const registry = createMetrics()
     const clock = this.#options.now ? undefined : await this.#databaseClock(pool, registry)
+    const pulse = new FeedPulse({ bus, registry })
+    this.#stops.push(() => pulse.stop())
+    pulse.start()
     const quarantine = new Quarantine({ log, registry })
     const [now, steadyMs] = [this.#now, this.#steadyMs]
     const saidTime = (sourceMs: number): void => clock?.heardSource(sourceMs)
@@ -178,7 +181,7 @@ export class App {
     const market = new MarketService({ source, store: new CandleStore(pool), registry, quarantine, now, steadyMs })
     const tasks = this.#tasks(pool, source, market)
     const jobs = new JobService({ store: new JobStore(pool), bus, tasks })
-    return { pool, connectionString, bus, source, quarantine, market, tasks, jobs, registry, health }
+    return { pool, connectionString, bus, pulse, source, quarantine, market, tasks, jobs, registry, health }
   }
 
   /** From here on everything goes by it. */
@@ -197,15 +200,16 @@ export class App {
       bus,
       registry,
       log,
-      now: this.#now,
       openLive: (sink) => guardedFeed({ open, sink, guard: new QuoteGuard(quarantine) }),
     })
     const leader = new Leader({
       connectionString,
-      lockKey: feedLockKey,
+      name: 'feed',
       log,
-      lead: (run) => feed.lead(run),
+      lead: (term) => feed.lead(term),
+      confirmed: () => feed.confirmed(),
       yield: () => feed.yield(),
+      now: this.#now,
     })
     this.#stops.push(() => leader.stop())
     leader.start()
@@ -258,10 +262,10 @@ export class App {
     health.add('queue', () => runner.check())
   }
 
-  async #api({ pool, bus, source, market, jobs, registry, health }: Base): Promise<string> {
+  async #api({ pool, bus, pulse, source, market, jobs, registry, health }: Base): Promise<string> {
     const { config, log } = this.#options
     const now = this.#now
-    const hub = new PriceHub({ bus, registry, now })
+    const hub = new PriceHub({ bus, pulse, registry, now })
     const { signals, analyses } = createStores(pool, source)
     const signalFeed = new SignalFeed({ store: signals, bus, log })
     const liveCandles = new LiveCandles({ market, prices: hub, log, registry, now })

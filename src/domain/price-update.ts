@@ -13,6 +13,14 @@ export interface FeedUpdate {
   readonly quote: Quote
 }
 
+/**
+ * The run in which a hub goes on with a symbol by itself while the leader of a run is not heard. Its name is greater than that run's and
+ * smaller than that of any later one.
+ */
+export const unheard = (run: string): string => `${run}!`
+
+export const isUnheard = (run: string): boolean => run.endsWith('!')
+
 /** What a subscriber gets. */
 export interface PriceUpdate {
   readonly kind: PriceUpdateKind

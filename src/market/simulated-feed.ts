@@ -41,7 +41,8 @@ export function simulatedFeed({ sink, ticksPerSecond, now, find, listing }: Simu
   function round(): void {
     if (stopped) return
     const nowMs = Math.floor(now())
-    const fromMs = Math.max(lastRoundMs, nowMs - catchUpMs)
+    // Where the clock was put back, ticks go on at once by the new time.
+    const fromMs = lastRoundMs > nowMs + catchUpMs ? nowMs : Math.max(lastRoundMs, nowMs - catchUpMs)
     // Set first: a sink may call watch(), which leads back here.
     lastRoundMs = nowMs
     let first = 0

@@ -12,6 +12,8 @@ export interface Topics {
   watch: WatchAnnouncement
   /** A feed has begun to lead and knows of no watchers yet. */
   feedStarted: { readonly run: string }
+  /** The leading feed's sign of life: the database has just confirmed its term. */
+  feedConfirmed: { readonly run: string }
   job: JobChange
   /** A worker has died, and what it had to tell of jobs may have been lost with it. */
   jobsMissed: Record<string, never>

@@ -1,11 +1,12 @@
 import { LRUCache } from 'lru-cache'
-import { Counter, Gauge, type Registry } from 'prom-client'
+import { Counter, type Registry } from 'prom-client'
 import type { FinstageError } from '../domain/errors.ts'
 import type { LiveFeed, LiveSink } from '../domain/live-feed.ts'
 import type { FeedUpdate } from '../domain/price-update.ts'
 import type { Listing, Quote } from '../domain/quote.ts'
 import type { Logger } from '../platform/logger.ts'
-import type { Bus, PriceFailure, WatchAnnouncement } from './bus.ts'
+import { gaugeOf } from '../platform/metrics.ts'
+import type { Bus, PriceFailure, Topics, WatchAnnouncement } from './bus.ts'
 import { announceIntervalMs, Demand } from './demand.ts'
 
 /** Of how many symbols the last number is remembered. */
@@ -16,18 +17,29 @@ export interface FeedOptions {
   readonly openLive: (sink: LiveSink) => LiveFeed
   readonly log: Logger
   readonly registry: Registry
+  /** Milliseconds of a clock that nobody sets. */
   readonly now?: () => number
+}
+
+/** The right to lead. */
+export interface Lead {
+  /** Names the term; a later one's name is greater. */
+  readonly run: string
+  /** false: another process may lead by now. */
+  readonly holds: boolean
 }
 
 /** What one term of leading holds. */
 interface Term {
-  readonly run: string
+  readonly lead: Lead
   readonly demand: Demand
   readonly live: LiveFeed
   readonly newest: Map<string, FeedUpdate>
   /** The last number of each symbol, also of those that nobody watches at present: a hub may know it still. */
   readonly lastSeq: LRUCache<string, number>
   readonly failures: Map<string, PriceFailure>
+  /** Symbols of which there is something to tell when the term is confirmed: while it is in doubt, nothing leaves. */
+  readonly withheld: Set<string>
   readonly unsubscribes: readonly (() => void)[]
   readonly timer: NodeJS.Timeout
 }
@@ -35,7 +47,7 @@ interface Term {
 /**
  * The one place where prices are numbered: takes what a source sees live of the symbols that somebody watches and puts
  * it on the bus. Whether it can be true was judged before. Leads from lead() to yield(); a new term is a new run, whose numbers
- * start anew.
+ * start anew. While it is in doubt whether the term counts, prices are numbered but stay here.
  */
 export class Feed {
   readonly #options: FeedOptions
@@ -45,39 +57,40 @@ export class Feed {
 
   constructor(options: FeedOptions) {
     this.#options = options
-    this.#now = options.now ?? Date.now
+    this.#now = options.now ?? (() => performance.now())
     const registers = [options.registry]
     this.#updates = new Counter({
       name: 'finstage_feed_updates_total',
       help: 'Prices that the feed put on the bus',
       registers,
     })
-    const symbols = (): number => this.#term?.demand.symbols.size ?? 0
-    new Gauge({
-      name: 'finstage_feed_symbols',
-      help: 'Symbols that this feed serves, because somebody watches them',
-      registers,
-      collect() {
-        this.set(symbols())
-      },
-    })
+    gaugeOf(
+      options.registry,
+      'finstage_feed_symbols',
+      'Symbols that this feed serves, because somebody watches them',
+      () => this.#term?.demand.symbols.size ?? 0,
+    )
+    gaugeOf(options.registry, 'finstage_feed_leading', 'Whether this feed leads: 1, or 0', () =>
+      this.#term?.lead.holds ? 1 : 0,
+    )
   }
 
-  /** `run` names the term; a later one's name is greater. */
-  lead(run: string): void {
+  lead(lead: Lead): void {
     if (this.#term) return
+    const { run } = lead
     const { bus, openLive, log } = this.#options
     const sink: LiveSink = {
       update: (listing) => this.#observe(listing),
       failure: (symbol, error) => this.#fail(symbol, error),
     }
     const term: Term = {
-      run,
+      lead,
       demand: new Demand(),
       live: openLive(sink),
       newest: new Map(),
       lastSeq: new LRUCache({ max: rememberedNumbers }),
       failures: new Map(),
+      withheld: new Set(),
       unsubscribes: [
         bus.subscribe('watch', (announcement) => this.#hear(announcement)),
         // Who has missed how things stand may have said so while nothing was heard.
@@ -88,6 +101,17 @@ export class Feed {
     this.#term = term
     log.info({ run }, 'the feed leads')
     bus.publish('feedStarted', { run })
+  }
+
+  /** The database has just confirmed the term. */
+  confirmed(): void {
+    const term = this.#term
+    if (!term) return
+    this.#options.bus.publish('feedConfirmed', { run: term.lead.run })
+    if (term.withheld.size === 0) return
+    const withheld = [...term.withheld]
+    term.withheld.clear()
+    this.#tellAgain(term, withheld)
   }
 
   async yield(): Promise<void> {
@@ -123,9 +147,14 @@ export class Feed {
     for (const symbol of symbols) {
       const newest = term.newest.get(symbol)
       const failure = term.failures.get(symbol)
-      if (newest) this.#options.bus.publish('price', newest)
-      else if (failure) this.#options.bus.publish('priceFailure', failure)
+      if (newest) this.#tell(term, symbol, 'price', newest)
+      else if (failure) this.#tell(term, symbol, 'priceFailure', failure)
     }
+  }
+
+  #tell<T extends 'price' | 'priceFailure'>(term: Term, symbol: string, topic: T, message: Topics[T]): void {
+    if (term.lead.holds) this.#options.bus.publish(topic, message)
+    else term.withheld.add(symbol)
   }
 
   #observe({ quote }: Listing): void {
@@ -145,19 +174,19 @@ export class Feed {
       return
     }
     const { code, message, details } = error
-    const failure: PriceFailure = { symbol, run: term.run, code, message, details }
+    const failure: PriceFailure = { symbol, run: term.lead.run, code, message, details }
     term.failures.set(symbol, failure)
-    this.#options.bus.publish('priceFailure', failure)
+    this.#tell(term, symbol, 'priceFailure', failure)
   }
 
   #publish(term: Term, quote: Quote, kind: FeedUpdate['kind']): void {
     const seq = (term.lastSeq.get(quote.symbol) ?? 0) + 1
     term.lastSeq.set(quote.symbol, seq)
-    const update: FeedUpdate = { kind, run: term.run, seq, quote }
+    const update: FeedUpdate = { kind, run: term.lead.run, seq, quote }
     term.newest.set(quote.symbol, update)
     term.failures.delete(quote.symbol)
     this.#updates.inc()
-    this.#options.bus.publish('price', update)
+    this.#tell(term, quote.symbol, 'price', update)
   }
 }
 

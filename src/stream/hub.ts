@@ -1,10 +1,11 @@
 import { randomUUID } from 'node:crypto'
 import type { Registry } from 'prom-client'
 import { FinstageError } from '../domain/errors.ts'
-import type { FeedUpdate, PriceUpdate } from '../domain/price-update.ts'
+import { type FeedUpdate, isUnheard, type PriceUpdate, unheard } from '../domain/price-update.ts'
 import { counterOf, gaugeOf } from '../platform/metrics.ts'
 import type { Bus, PriceFailure, WatchAnnouncement } from './bus.ts'
 import { announceIntervalMs } from './demand.ts'
+import type { FeedPulse } from './feed-pulse.ts'
 import { PriceHistory } from './price-history.ts'
 import type { PriceCounts, Seat } from './price-seat.ts'
 import { type PriceOrder, PriceSubscription, type PriceSubscriptionOptions } from './price-subscription.ts'
@@ -36,6 +37,7 @@ interface Watched {
 
 export interface HubOptions {
   readonly bus: Bus
+  readonly pulse: FeedPulse
   readonly registry: Registry
   readonly now?: () => number
 }
@@ -43,6 +45,7 @@ export interface HubOptions {
 /** The newest price of every symbol that clients of this process watch, and who gets to know of the next. */
 export class PriceHub {
   readonly #bus: Bus
+  readonly #pulse: FeedPulse
   readonly #now: () => number
   readonly #node = randomUUID()
   readonly #watched = new Map<string, Watched>()
@@ -59,6 +62,7 @@ export class PriceHub {
 
   constructor(options: HubOptions) {
     this.#bus = options.bus
+    this.#pulse = options.pulse
     this.#now = options.now ?? Date.now
     const { registry } = options
     const counts = this.#counts
@@ -92,13 +96,13 @@ export class PriceHub {
   start(): void {
     if (this.#stops.length > 0) return
     this.#isStopped = false
-    const timer = setInterval(() => this.#announce('held', [...this.#watched.keys()]), announceIntervalMs)
+    const timer = setInterval(() => this.#announceHeld(), announceIntervalMs)
     this.#stops = [
       this.#bus.subscribe('price', (update) => this.#receive(update)),
       this.#bus.subscribe('priceFailure', (failure) => this.#fail(failure)),
       this.#bus.subscribe('feedStarted', () => this.#announce('held', [...this.#watched.keys()])),
-      // As if all were new: the feed tells again how things stand.
-      this.#bus.subscribe('reconnected', () => this.#announce('added', [...this.#watched.keys()])),
+      this.#bus.subscribe('reconnected', () => this.#askAnew()),
+      this.#pulse.follow({ silent: () => this.#tellOfSilence(), heard: () => this.#askAnew() }),
       () => clearInterval(timer),
     ]
   }
@@ -203,6 +207,35 @@ export class PriceHub {
     }
   }
 
+  #announceHeld(): void {
+    this.#announce('held', [...this.#watched.keys()])
+    if (this.#pulse.isSilent) return
+    // The feed is heard, and has not said how these stand: it may not have been asked.
+    const unsaid = [...this.#watched].filter(([, { history }]) => history.newest && isUnheard(history.newest.run))
+    this.#announce(
+      'added',
+      unsaid.map(([symbol]) => symbol),
+    )
+  }
+
+  /** As if all were new: the feed tells again how things stand. */
+  #askAnew(): void {
+    this.#announce('added', [...this.#watched.keys()])
+  }
+
+  /** What is known is no longer current. The feed has not numbered that, so it is told in a run that is the hub's own. */
+  #tellOfSilence(): void {
+    for (const watched of this.#watched.values()) {
+      const last = watched.history.newest
+      if (!last || last.quote.stale) continue
+      const { run, seq, quote } = last
+      this.#spread(watched, {
+        ...{ kind: 'STATUS', run: unheard(run), seq: seq + 1, publishedAtMs: this.#now() },
+        quote: { ...quote, stale: true },
+      })
+    }
+  }
+
   #firstPrice(symbol: string): Promise<void> {
     const watched = this.#watched.get(symbol)
     if (!watched || watched.history.newest) return Promise.resolve()
@@ -228,7 +261,7 @@ export class PriceHub {
     if (!watched) return
     const last = watched.history.newest
     // A leader that was deposed may speak for a moment yet.
-    if (last && (run < last.run || (run === last.run && seq <= last.seq))) return
+    if (run < this.#pulse.run || (last && !isNews(run, seq, last))) return
     // A mere status that follows a price which was lost on the way tells of that price too.
     const isStatus = kind === 'STATUS' && last?.run === run && seq === last.seq + 1
     this.#spread(watched, { kind: isStatus ? 'STATUS' : 'TICK', run, seq, publishedAtMs: this.#now(), quote })
@@ -255,7 +288,7 @@ export class PriceHub {
 
   #fail({ symbol, run, code, message, details }: PriceFailure): void {
     const watched = this.#watched.get(symbol)
-    if (!watched) return
+    if (!watched || run < this.#pulse.run) return
     for (const waiter of [...watched.waiting]) waiter.failed(new FinstageError(code, message, details))
     // A leader that has begun during an outage has no price, and what is known here is no longer current.
     const last = watched.history.newest
@@ -265,6 +298,13 @@ export class PriceHub {
       quote: { ...last.quote, stale: true },
     })
   }
+}
+
+function isNews(run: string, seq: number, last: PriceUpdate): boolean {
+  if (run === last.run) return seq > last.seq
+  if (run > last.run) return true
+  // The feed that was not heard goes on: what was told meanwhile was none of its numbers, so it may be the same price.
+  return last.run === unheard(run) && seq >= last.seq - 1
 }
 
 const notComing = (symbol: string): FinstageError =>

@@ -1,47 +1,65 @@
+import { hostname } from 'node:os'
 import { setTimeout as sleep } from 'node:timers/promises'
-import pg from 'pg'
 import type { Logger } from '../platform/logger.ts'
+import { OwnConnection } from '../platform/own-connection.ts'
+import { type StoredTerm, TermStore } from '../store/term-store.ts'
+import { ClockWatch } from './clock-watch.ts'
+import { Term, trustedMs } from './term.ts'
 
 const retryMs = 500
+/** How often the leader confirms its term, and how often the others look whether it does. */
+const confirmMs = 1000
+const lookMs = 500
+/**
+ * A leader that has not confirmed its term between so many looks in a row is lost. Together they take longer than the term is
+ * trusted by the process that holds it. Looks, not seconds: while the database is away, or this process stands still, nobody looks.
+ */
+const looksUntilLost = (trustedMs + 1000) / lookMs + 1
+
+export interface LeaderOptions {
+  readonly connectionString: string
+  /** Of what is led. */
+  readonly name: string
+  readonly log: Logger
+  /** Called when this process becomes the leader. */
+  readonly lead: (term: Term) => void
+  /** Called when the database has just confirmed the term. */
+  readonly confirmed: () => void
+  /** Called when this process leads no longer. */
+  readonly yield: () => Promise<void>
+  /** Epoch milliseconds. */
+  readonly now?: () => number
+}
 
 /**
- * Elects one leader among processes: whoever holds a Postgres session advisory lock. The lock is gone with its session, so
- * another takes over within a second of the leader's death.
+ * Elects one leader among processes. Who leads holds a term, a row in the database, and confirms it every second; where it has not
+ * for six seconds, another begins the next term. Between two confirmations the leader trusts its term for five: so one that hangs,
+ * or is cut off, has stopped to lead before another begins. No clock of a machine counts, and no session: a restart of Postgres
+ * changes nothing.
  *
  * Its states: stopped -> start() -> standing by <-> leading -> stop() -> stopped.
  */
 export class Leader {
-  readonly #options: {
-    connectionString: string
-    lockKey: number
-    log: Logger
-    lead: (run: string) => void
-    yield: () => Promise<void>
-  }
-  #session: pg.Client | undefined
-  #connected = false
+  readonly #options: LeaderOptions
+  readonly #clock: ClockWatch
+  #term: Term | undefined
+  #seen: { readonly term: StoredTerm; readonly looks: number } | undefined
+  #reachedMs = Number.NEGATIVE_INFINITY
   #stopping = new AbortController()
   #running: Promise<void> | undefined
 
-  constructor(options: {
-    connectionString: string
-    lockKey: number
-    log: Logger
-    /** Called when this process becomes the leader, with a name for its term: a later term's name is greater. */
-    lead: (run: string) => void
-    /** Called when it is no longer. */
-    yield: () => Promise<void>
-  }) {
+  constructor(options: LeaderOptions) {
     this.#options = options
+    this.#clock = new ClockWatch(options.now)
   }
 
   get leading(): boolean {
-    return this.#session !== undefined
+    return this.#term?.holds === true
   }
 
   /** Rejects where this process neither leads nor stands by. */
   async check(): Promise<void> {
-    if (!this.#connected) throw new Error('not connected')
+    if (performance.now() - this.#reachedMs > trustedMs) throw new Error('not connected')
   }
 
   start(): void {
@@ -62,53 +80,83 @@ export class Leader {
         await this.#stand(signal)
       } catch (error) {
         if (!signal.aborted) this.#options.log.warn({ err: error }, 'lost the connection that holds or awaits the lead')
-      }
-      await sleep(retryMs, undefined, { signal }).catch(() => {})
-    }
-  }
-
-  /** Stands by until the lock is free, then leads until the session ends or the leader is stopped. */
-  async #stand(signal: AbortSignal): Promise<void> {
-    const { connectionString, lockKey } = this.#options
-    const done = new AbortController()
-    const session = new pg.Client({ connectionString, keepAlive: true, connectionTimeoutMillis: 10_000 })
-    const ended = new Promise<void>((resolve) => {
-      session.on('end', resolve)
-      session.on('error', () => resolve())
-      signal.addEventListener('abort', () => resolve(), { once: true, signal: done.signal })
-    })
-    try {
-      await session.connect()
-      this.#connected = true
-      while (!signal.aborted && !(await tryLock(session, lockKey))) {
         await sleep(retryMs, undefined, { signal }).catch(() => {})
       }
-      if (signal.aborted) return
-      const run = await nameOfTerm(session)
-      this.#session = session
-      this.#options.lead(run)
-      await ended
-    } finally {
-      done.abort()
-      this.#connected = false
-      if (this.#session) {
-        this.#session = undefined
-        await this.#options.yield()
+    }
+    await this.#stepDown()
+    this.#reachedMs = Number.NEGATIVE_INFINITY
+  }
+
+  /** Leads or stands by, over one connection. Rejects where that is lost: a term outlasts it. */
+  async #stand(signal: AbortSignal): Promise<void> {
+    const connection = new OwnConnection(this.#options.connectionString, 'finstage leader')
+    await connection.open()
+    try {
+      const store = new TermStore(connection.client, this.#options.name)
+      this.#seen = undefined
+      while (!signal.aborted) {
+        const askedMs = performance.now()
+        if (this.#term) await this.#confirm(store, this.#term, askedMs)
+        else await this.#look(store, askedMs)
+        this.#reachedMs = performance.now()
+        const pauseMs = this.#term ? askedMs + confirmMs - this.#reachedMs : lookMs
+        await sleep(Math.max(0, pauseMs), undefined, { signal }).catch(() => {})
       }
-      await session.end().catch(() => {})
+      await this.#release(store)
+    } finally {
+      await connection.close()
     }
   }
-}
 
-async function tryLock(session: pg.Client, key: number): Promise<boolean> {
-  const { rows } = await session.query<{ locked: boolean }>('SELECT pg_try_advisory_lock($1) AS locked', [key])
-  return rows[0]?.locked ?? false
-}
+  async #look(store: TermStore, askedMs: number): Promise<void> {
+    const newest = await store.newest()
+    if (newest?.isHeld && !this.#isLost(newest)) return
+    const term = await store.take(`${hostname()} ${process.pid}`, newest)
+    this.#seen = undefined
+    if (term === null) return
+    if (newest?.isHeld) this.#options.log.warn({ term: newest.term }, 'the leader gives no more signs of life')
+    // What happened to the clock before does not concern this term.
+    this.#clock.wasPutBack()
+    this.#term = new Term(term.padStart(15, '0'), askedMs)
+    try {
+      this.#options.lead(this.#term)
+    } catch (error) {
+      await this.#release(store)
+      throw error
+    }
+  }
 
-/** By the database's clock, which all who stand by share. */
-async function nameOfTerm(session: pg.Client): Promise<string> {
-  const { rows } = await session.query<{ ms: string }>(
-    "SELECT lpad(floor(extract(epoch FROM clock_timestamp()) * 1000)::text, 15, '0') AS ms",
-  )
-  return rows[0]?.ms ?? ''
+  #isLost(term: StoredTerm): boolean {
+    const isSame = this.#seen?.term.term === term.term && this.#seen.term.beat === term.beat
+    this.#seen = { term, looks: isSame && this.#seen ? this.#seen.looks + 1 : 1 }
+    return this.#seen.looks >= looksUntilLost
+  }
+
+  async #confirm(store: TermStore, term: Term, askedMs: number): Promise<void> {
+    const { log, confirmed } = this.#options
+    if (!(await store.confirm(term.run))) {
+      log.warn({ run: term.run }, 'another process leads: this one stood still, or was cut off')
+      await this.#stepDown()
+    } else if (this.#clock.wasPutBack()) {
+      log.warn({ run: term.run }, 'the clock was put back: what is seen from now on seems older, so a new term begins')
+      await this.#release(store)
+    } else {
+      term.confirm(askedMs)
+      confirmed()
+    }
+  }
+
+  /** Leads no longer, and lets another begin at once. */
+  async #release(store: TermStore): Promise<void> {
+    const term = this.#term
+    if (!term) return
+    await this.#stepDown()
+    await store.release(term.run)
+  }
+
+  async #stepDown(): Promise<void> {
+    if (!this.#term) return
+    this.#term = undefined
+    await this.#options.yield()
+  }
 }

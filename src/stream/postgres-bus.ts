@@ -1,7 +1,8 @@
 import { randomUUID } from 'node:crypto'
 import { setTimeout as sleep } from 'node:timers/promises'
-import pg from 'pg'
+import type pg from 'pg'
 import type { Logger } from '../platform/logger.ts'
+import { OwnConnection } from '../platform/own-connection.ts'
 import type { Bus, Topic, Topics } from './bus.ts'
 import { LocalBus } from './local-bus.ts'
 
@@ -10,6 +11,17 @@ const channel = 'finstage'
 const maxPayloadBytes = 7900
 const maxEnvelopeBytes = maxPayloadBytes - 20
 const reconnectDelayMs = 250
+/** How long Postgres may take to pass on what is published. */
+const notifyTimeoutMs = 5000
+/**
+ * Where nothing was heard between two looks, a ping goes out that everybody hears; after five looks in silence the connection is given
+ * up. Looks, not seconds: while this process stands still, nobody looks.
+ */
+const lookMs = 1000
+const looksUntilPing = 2
+const looksUntilDeaf = 5
+/** A payload without messages. */
+const ping = '[0]'
 const priceSlot = 'price '
 
 /** node, topic, message */
@@ -19,7 +31,8 @@ type Envelope = [string, Topic, Topics[Topic]]
  * A bus over LISTEN/NOTIFY. Listeners of the publishing process are told at once; the others when Postgres has passed it on.
  * What is published while a NOTIFY is under way goes out together in the next, several messages to a payload. Where one could
  * not go out, the newest price of each symbol does as soon as that can, since it may be the last for long; if it told of jobs,
- * the others are told that they have missed something.
+ * the others are told that they have missed something. A network that swallows what it should carry is noticed within six seconds by
+ * the silence, which a ping breaks every two seconds where nobody has anything to say.
  *
  * Its states: stopped -> start() -> connected <-> reconnecting -> stop() -> stopped.
  */
@@ -29,7 +42,10 @@ export class PostgresBus implements Bus {
   readonly #connectionString: string
   readonly #pool: pg.Pool
   readonly #log: Logger
-  #listener: pg.Client | undefined
+  #listener: OwnConnection | undefined
+  /** How often was looked since something was heard. */
+  #looks = 0
+  #watch: NodeJS.Timeout | undefined
   #started: Promise<unknown> | undefined
   #stopping = new AbortController()
   #waiting = new Map<string, string>()
@@ -73,17 +89,20 @@ export class PostgresBus implements Bus {
   async start(): Promise<void> {
     this.#started ??= this.#listen()
     await this.#started
+    this.#watch ??= setInterval(() => this.#look(), lookMs)
   }
 
   async stop(): Promise<void> {
     this.#stopping.abort()
+    clearInterval(this.#watch)
+    this.#watch = undefined
     await this.#started?.catch(() => {})
     await this.#sending
     this.#started = undefined
     this.#stopping = new AbortController()
     const listener = this.#listener
     this.#listener = undefined
-    await listener?.end().catch(() => {})
+    await listener?.close()
   }
 
   /** Where a message waits: a price takes the place of an older one of its symbol, everything else a place of its own. */
@@ -104,11 +123,13 @@ export class PostgresBus implements Bus {
       this.#waiting = new Map()
       this.#tellsOfJobs = false
       try {
-        await this.#pool.query({
+        const notify = {
           name: 'notify',
           text: 'SELECT pg_notify($1, payload) FROM unnest($2::text[]) AS payload',
           values: [channel, payloads],
-        })
+          query_timeout: notifyTimeoutMs,
+        }
+        await this.#pool.query(notify)
       } catch (error) {
         this.#log.warn({ err: error }, 'messages to other processes could not go out')
         if (!this.#started || signal.aborted) continue
@@ -124,18 +145,36 @@ export class PostgresBus implements Bus {
 
   async #listen(): Promise<void> {
     const { signal } = this.#stopping
-    const connectionString = this.#connectionString
-    const client = new pg.Client({ connectionString, keepAlive: true, connectionTimeoutMillis: 10_000 })
-    client.on('error', () => {})
-    client.on('notification', ({ payload }) => this.#receive(payload ?? '[]'))
-    client.on('end', () => {
-      if (this.#listener === client) void this.#reconnect()
+    const connection = new OwnConnection(this.#connectionString, 'finstage bus')
+    const { client } = connection
+    client.on('notification', ({ payload }) => {
+      this.#looks = 0
+      this.#receive(payload ?? '[]')
     })
-    await client.connect()
-    await client.query(`LISTEN ${channel}`)
+    client.on('end', () => {
+      if (this.#listener === connection) void this.#reconnect()
+    })
+    await connection.open()
+    try {
+      await client.query(`LISTEN ${channel}`)
+    } catch (error) {
+      connection.cut()
+      throw error
+    }
+    this.#looks = 0
     // Stopped while it was connecting: nobody else would end it.
-    if (signal.aborted) await client.end()
-    else this.#listener = client
+    if (signal.aborted) await connection.close()
+    else this.#listener = connection
+  }
+
+  #look(): void {
+    const listener = this.#listener
+    if (!listener) return
+    this.#looks += 1
+    if (this.#looks === looksUntilPing) listener.client.query(`NOTIFY ${channel}, '${ping}'`).catch(() => {})
+    if (this.#looks < looksUntilDeaf) return
+    this.#log.warn('nothing is heard over the bus: its connection is given up')
+    listener.cut()
   }
 
   async #reconnect(): Promise<void> {

@@ -1,4 +1,4 @@
-import type { PriceCursor, PriceUpdate, PriceUpdateKind } from '../domain/price-update.ts'
+import { type PriceCursor, type PriceUpdate, type PriceUpdateKind, unheard } from '../domain/price-update.ts'
 import type { PriceHistory } from './price-history.ts'
 
 /** For how long a reader may be ahead of this process: another one may have told it of prices that are still on their way here. */
@@ -99,7 +99,7 @@ export class Seat {
     if (!this.#sink) return
     let { kind } = update
     if (update.run !== this.#run) {
-      kind = 'SNAPSHOT'
+      if (!this.#goesOn(update)) kind = 'SNAPSHOT'
       this.#run = update.run
       this.#replay = undefined
     } else if (update.seq <= this.#seq) {
@@ -145,6 +145,11 @@ export class Seat {
     this.#window = undefined
     this.#owed = undefined
     this.#sink = undefined
+  }
+
+  /** Whether it says that the feed is not heard, of the price that the reader has or is to have. */
+  #goesOn({ kind, run, seq }: PriceUpdate): boolean {
+    return kind === 'STATUS' && this.#run !== undefined && run === unheard(this.#run) && seq > this.#seq
   }
 
   #owe(kind: PriceUpdateKind): void {

@@ -1,13 +1,17 @@
 import assert from 'node:assert/strict'
 import { after, before, type TestContext, test } from 'node:test'
+import { setTimeout as sleep } from 'node:timers/promises'
 import pg from 'pg'
+import { TermStore } from '../../src/store/term-store.ts'
 import { Leader } from '../../src/stream/leader.ts'
+import type { Term } from '../../src/stream/term.ts'
 import { eventually, inTime } from '../support/client.ts'
 import { createTestDatabase, type TestDatabase } from '../support/database.ts'
 import { silentLog } from '../support/log.ts'
+import { startDatabaseProxy } from '../support/proxy.ts'
 
 let database: TestDatabase
-let lastKey = 1_000_000_000_000
+let lastName = 0
 
 before(async () => {
   database = await createTestDatabase()
@@ -17,89 +21,99 @@ after(async () => {
   await database?.[Symbol.asyncDispose]()
 })
 
-/** Leaders that compete for one lock, and what they did. */
-function compete(t: TestContext, names: readonly string[], yieldOf: (name: string) => Promise<void> = async () => {}) {
-  lastKey += 1
-  const lockKey = lastKey
-  const leading = new Set<string>()
-  let failures = 0
+interface Competition {
+  readonly yieldOf?: (name: string) => Promise<void>
+  /** How a leader reaches the database, where that is not the plain way. */
+  readonly urlOf?: (name: string) => string
+  readonly now?: () => number
+}
+
+/** Leaders that compete for one leadership, and what they did. */
+function compete(t: TestContext, names: readonly string[], options: Competition = {}) {
+  lastName += 1
+  const leadership = `test ${lastName}`
+  /** Who leads by its own word, and in which term. */
+  const terms = new Map<string, Term>()
+  const warnings: string[] = []
   const log = Object.assign(Object.create(silentLog), {
-    warn: () => {
-      failures += 1
-    },
+    warn: (_details: unknown, message: string) => warnings.push(message),
   })
-  const terms: string[] = []
+  const led: string[] = []
+  const runs: string[] = []
   let most = 0
+  const count = (): void => {
+    most = Math.max(most, [...terms.values()].filter(({ holds }) => holds).length)
+  }
+  const counting = setInterval(count, 5)
   const leaders = new Map(
     names.map((name) => {
       const leader = new Leader({
-        connectionString: database.url,
-        lockKey,
+        connectionString: options.urlOf?.(name) ?? database.url,
+        name: leadership,
         log,
-        lead: () => {
-          assert.ok(!leading.has(name), 'a leader leads once at a time')
-          leading.add(name)
-          terms.push(name)
-          most = Math.max(most, leading.size)
+        ...(options.now ? { now: options.now } : {}),
+        lead: (term) => {
+          assert.ok(!terms.has(name), 'a leader leads once at a time')
+          terms.set(name, term)
+          led.push(name)
+          runs.push(term.run)
+          count()
         },
+        confirmed: count,
         yield: async () => {
-          await yieldOf(name)
-          leading.delete(name)
+          await options.yieldOf?.(name)
+          terms.delete(name)
         },
       })
       return [name, leader] as const
     }),
   )
-  t.after(() => Promise.all([...leaders.values()].map((leader) => leader.stop())))
+  t.after(async () => {
+    clearInterval(counting)
+    await Promise.all([...leaders.values()].map((leader) => leader.stop()))
+  })
   const leaderOf = (name: string): Leader => leaders.get(name) ?? assert.fail()
   return {
+    leadership,
     leaders,
     leaderOf,
-    /** In the order in which they led. */
     terms,
-    /** How many led at the same time, at most. */
+    /** In the order in which they led, and the names of their terms. */
+    led,
+    runs,
+    warnings,
+    /** How many trusted to lead at the same time, at most. */
     most: () => most,
-    /** How often a session could not be had, or was lost. */
-    failures: () => failures,
     start: () => {
       for (const leader of leaders.values()) leader.start()
     },
     /** Waits until somebody leads for the nth time. */
-    term: async (count: number): Promise<string> => {
-      await eventually(() => terms.length >= count && leading.size === 1, `term ${count}`)
-      assert.equal(terms.length, count)
-      return terms.at(-1) ?? assert.fail()
+    term: async (nth: number): Promise<string> => {
+      await eventually(() => led.length >= nth, `term ${nth}`)
+      assert.equal(led.length, nth)
+      return led.at(-1) ?? assert.fail()
     },
-    /** The backend that holds the lock. */
-    holder: async (): Promise<number> => {
-      const rows = await database.query<{ pid: number }>(
-        "SELECT pid FROM pg_locks WHERE locktype = 'advisory' AND granted AND (classid::bigint << 32) + objid::bigint = $1",
-        [lockKey],
-      )
-      assert.equal(rows.length, 1)
-      return rows[0]?.pid ?? assert.fail()
+    beat: async (): Promise<number> => {
+      const sql = 'SELECT beat::int FROM finstage.leader_terms WHERE name = $1'
+      return (await database.query<{ beat: number }>(sql, [leadership]))[0]?.beat ?? 0
     },
   }
 }
 
-/** Waits until each of so many sessions that stand by has asked for the lock `times` times more. */
-async function asked(sessions: number, times: number): Promise<void> {
-  const seen = new Map<number, Set<string>>()
-  await eventually(async () => {
-    const rows = await database.query<{ pid: number; at: string }>(
-      "SELECT pid, query_start::text AS at FROM pg_stat_activity WHERE datname = current_database() AND query LIKE '%pg_try_advisory_lock%' AND pid <> pg_backend_pid()",
-    )
-    for (const { pid, at } of rows) seen.set(pid, (seen.get(pid) ?? new Set()).add(at))
-    return [...seen.values()].filter((moments) => moments.size > times).length >= sessions
-  }, 'attempts to lead')
+/** Longer than another takes to begin the next term. */
+const takeOverMs = 8000
+
+/** The names of later terms are greater. */
+function assertRising(runs: readonly string[]): void {
+  for (const [i, run] of runs.entries()) assert.ok(i === 0 || run > (runs[i - 1] ?? ''), runs.join(' '))
 }
 
-test('of three leaders one leads, and the others stand by', async (t) => {
-  const { leaders, terms, start, term } = compete(t, ['a', 'b', 'c'])
+test('of three leaders one leads and goes on to, and the others stand by', async (t) => {
+  const { leaders, led, start, term } = compete(t, ['a', 'b', 'c'])
   start()
   const name = await term(1)
-  await asked(2, 3)
-  assert.deepEqual(terms, [name])
+  await sleep(takeOverMs)
+  assert.deepEqual(led, [name])
   assert.deepEqual(
     [...leaders].filter(([, leader]) => leader.leading).map(([leading]) => leading),
     [name],
@@ -107,70 +121,107 @@ test('of three leaders one leads, and the others stand by', async (t) => {
   for (const leader of leaders.values()) await leader.check()
 })
 
-test('whenever the session of the leader is killed one leads again within seconds, and never two at once', async (t) => {
-  const { terms, most, start, term, holder, leaders } = compete(t, ['a', 'b', 'c'])
+test('the death of every session changes nothing: the same leads on, in the same term', async (t) => {
+  const { led, terms, beat, start, term, leaders, warnings } = compete(t, ['a', 'b', 'c'])
   start()
-  let before = await term(1)
-  for (let round = 2; round <= 6; round++) {
-    const killedMs = Date.now()
-    await database.query('SELECT pg_terminate_backend($1)', [await holder()])
-    const now = await term(round)
-    assert.ok(Date.now() - killedMs < 5000, `${Date.now() - killedMs} ms`)
-    assert.notEqual(now, before)
-    before = now
+  const name = await term(1)
+  for (let round = 1; round <= 3; round++) {
+    await database.query(
+      "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() AND application_name = 'finstage leader'",
+    )
+    await eventually(() => warnings.length >= 3 * round, 'the loss of the sessions')
+    const before = await beat()
+    await eventually(async () => (await beat()) > before + 1, 'confirmations')
+    assert.equal(terms.get(name)?.holds, true)
   }
-  assert.equal(terms.length, 6)
-  assert.equal(most(), 1)
-  await eventually(async () => {
-    const connected = await Promise.allSettled([...leaders.values()].map((leader) => leader.check()))
-    return connected.every(({ status }) => status === 'fulfilled')
-  }, 'those whose sessions were killed stand by again')
+  for (const leader of leaders.values()) await leader.check()
+  assert.deepEqual(led, [name])
 })
 
-test('when all sessions are killed at once, one leads again', async (t) => {
-  const { most, start, term } = compete(t, ['a', 'b', 'c'])
-  start()
+test('one that is cut off without a word trusts its term no more before another leads, within 10 s, and steps down when it is back', async (t) => {
+  await using network = await startDatabaseProxy(database.url)
+  const urlOf = (name: string): string => (name === 'a' ? network.url : database.url)
+  const { leaderOf, led, runs, terms, most, warnings, term, beat } = compete(t, ['a', 'b'], { urlOf })
+  leaderOf('a').start()
   await term(1)
-  await asked(2, 1)
-  await database.query(
-    'SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()',
+  leaderOf('b').start()
+  const before = await beat()
+  await eventually(async () => (await beat()) > before + 2, 'confirmations')
+  network.freeze()
+  const frozenMs = performance.now()
+  await eventually(() => !leaderOf('a').leading, 'that it trusts its term no more')
+  assert.deepEqual(led, ['a'], 'and nobody leads yet')
+  await eventually(
+    () =>
+      leaderOf('a')
+        .check()
+        .then(
+          () => false,
+          () => true,
+        ),
+    'that its check fails',
   )
   await term(2)
+  assert.ok(performance.now() - frozenMs < 10_000, `${performance.now() - frozenMs} ms`)
+  assert.deepEqual([...terms.keys()], ['a', 'b'], 'it does not know yet that it was deposed')
+  network.thaw()
+  await eventually(() => !terms.has('a'), 'that it steps down')
+  assert.ok(warnings.some((warning) => warning.startsWith('another process leads')))
+  await sleep(takeOverMs)
+  assert.deepEqual(led, ['a', 'b'])
   assert.equal(most(), 1)
+  assertRising(runs)
 })
 
-test('when the leader stops another leads within seconds, until none is left', async (t) => {
-  const { leaderOf, most, start, term } = compete(t, ['a', 'b', 'c'])
+test('one that was cut off, and nobody else was there to lead, leads on in the same term', async (t) => {
+  await using network = await startDatabaseProxy(database.url)
+  const { leaderOf, led, term, beat } = compete(t, ['a'], { urlOf: () => network.url })
+  leaderOf('a').start()
+  await term(1)
+  network.freeze()
+  await eventually(() => !leaderOf('a').leading, 'that it trusts its term no more')
+  const before = await beat()
+  network.thaw()
+  await eventually(() => leaderOf('a').leading, 'that it leads again')
+  assert.ok((await beat()) > before)
+  await sleep(takeOverMs)
+  assert.deepEqual(led, ['a'])
+})
+
+test('when the leader stops another leads at once, until none is left', async (t) => {
+  const { leaderOf, most, runs, start, term } = compete(t, ['a', 'b', 'c'])
   start()
-  const led: string[] = []
+  const names: string[] = []
   for (const round of [1, 2, 3]) {
-    const startedMs = Date.now()
+    const startedMs = performance.now()
     const name = await term(round)
-    assert.ok(Date.now() - startedMs < 5000)
-    led.push(name)
+    assert.ok(performance.now() - startedMs < 4000, 'sooner than a leader is found lost')
+    names.push(name)
     await leaderOf(name).stop()
     assert.equal(leaderOf(name).leading, false)
     await assert.rejects(leaderOf(name).check())
   }
-  assert.deepEqual(led.sort(), ['a', 'b', 'c'])
+  assert.deepEqual(names.sort(), ['a', 'b', 'c'])
   assert.equal(most(), 1)
+  assertRising(runs)
 })
 
 test('a leader that stops has yielded before another leads', async (t) => {
   const yielding = Promise.withResolvers<void>()
   const yielded = Promise.withResolvers<void>()
-  const { leaderOf, terms, most, term } = compete(t, ['a', 'b'], async (name) => {
+  const yieldOf = async (name: string): Promise<void> => {
     if (name !== 'a') return
     yielding.resolve()
     await yielded.promise
-  })
+  }
+  const { leaderOf, led, most, term } = compete(t, ['a', 'b'], { yieldOf })
   leaderOf('a').start()
   await term(1)
   leaderOf('b').start()
   const stopped = leaderOf('a').stop()
   await inTime(yielding.promise, 'yield')
-  await asked(1, 3)
-  assert.deepEqual(terms, ['a'])
+  await sleep(2000)
+  assert.deepEqual(led, ['a'])
   yielded.resolve()
   await stopped
   assert.equal(await term(2), 'b')
@@ -178,23 +229,23 @@ test('a leader that stops has yielded before another leads', async (t) => {
 })
 
 test('a leader that fails to begin yields, and it is tried again', async (t) => {
-  lastKey += 1
   const calls: string[] = []
   const leader = new Leader({
     connectionString: database.url,
-    lockKey: lastKey,
+    name: 'fails to begin',
     log: silentLog,
     lead: () => {
       calls.push('lead')
       if (calls.length === 1) throw new Error('not today')
     },
+    confirmed: () => {},
     yield: async () => {
       calls.push('yield')
     },
   })
   t.after(() => leader.stop())
   leader.start()
-  await eventually(() => calls.length === 3, 'a second attempt')
+  await eventually(() => calls.length === 3, 'a second attempt', 4000)
   assert.deepEqual(calls, ['lead', 'yield', 'lead'])
   await leader.stop()
   assert.deepEqual(calls, ['lead', 'yield', 'lead', 'yield'])
@@ -208,18 +259,84 @@ test('while the database refuses connections nobody leads, and somebody does whe
     await admin.query(`ALTER DATABASE ${name} ALLOW_CONNECTIONS true`)
     await admin.end()
   })
-  const { terms, start, term, leaders, failures } = compete(t, ['a', 'b'])
+  const { led, start, term, leaders, warnings } = compete(t, ['a', 'b'])
   await admin.query(`ALTER DATABASE ${name} ALLOW_CONNECTIONS false`)
   start()
-  await eventually(() => failures() >= 4, 'attempts that fail')
+  await eventually(() => warnings.length >= 4, 'attempts that fail')
   for (const leader of leaders.values()) await assert.rejects(leader.check(), /not connected/)
-  assert.deepEqual(terms, [])
+  assert.deepEqual(led, [])
   await admin.query(`ALTER DATABASE ${name} ALLOW_CONNECTIONS true`)
   await term(1)
 })
 
+test('a leader whose clock is put back by hours begins a later term, within seconds, and leads on', async (t) => {
+  let offsetMs = 0
+  const { runs, term, start, leaderOf, warnings } = compete(t, ['a'], { now: () => Date.now() + offsetMs })
+  start()
+  await term(1)
+  offsetMs = 5 * 3_600_000
+  await sleep(2500)
+  assert.equal(runs.length, 1, 'a clock that is put forward changes nothing')
+  offsetMs = -3_600_000
+  await term(2)
+  assertRising(runs)
+  await sleep(2500)
+  assert.equal(leaderOf('a').leading, true)
+  assert.equal(runs.length, 2)
+  assert.deepEqual(warnings.length, 1)
+})
+
+test('a later term is greater than any before it, also where the clock of the database was ahead, and where it has lost them', async (t) => {
+  const { runs, leadership, leaderOf, term } = compete(t, ['a'])
+  leaderOf('a').start()
+  await term(1)
+  const aheadMs = Date.now() + 100 * 86_400_000
+  await database.query('UPDATE finstage.leader_terms SET term = $2 WHERE name = $1', [leadership, aheadMs])
+  await term(2)
+  assert.equal(Number(runs[1]), aheadMs + 1)
+  await leaderOf('a').stop()
+  await database.query('UPDATE finstage.leader_terms SET term = 7 WHERE name = $1', [leadership])
+  leaderOf('a').start()
+  await term(3)
+  assert.ok((runs[2] ?? '') > (runs[0] ?? ''))
+  await leaderOf('a').stop()
+  await database.query('DELETE FROM finstage.leader_terms WHERE name = $1', [leadership])
+  leaderOf('a').start()
+  await term(4)
+  assertRising([runs[0] ?? '', ...runs.slice(2)])
+})
+
+test('of those who take over at the same moment one does, and who looked before the leader confirmed its term does not', async () => {
+  const client = new pg.Client({ connectionString: database.url })
+  await client.connect()
+  try {
+    const store = new TermStore(client, 'compared and set')
+    assert.equal(await store.newest(), null)
+    const first = (await store.take('one', null)) ?? assert.fail()
+    assert.equal(await store.take('two', null), null)
+    const seen = await store.newest()
+    assert.equal(await store.confirm(first), true)
+    assert.equal(await store.take('two', seen), null)
+    const pool = new pg.Pool({ connectionString: database.url, max: 10 })
+    const now = await store.newest()
+    const takers = Array.from({ length: 10 }, (_, i) =>
+      new TermStore(pool as never, 'compared and set').take(`${i}`, now),
+    )
+    const taken = (await Promise.all(takers)).filter((term) => term !== null)
+    await pool.end()
+    assert.equal(taken.length, 1)
+    assert.ok(BigInt(taken[0] ?? 0) > BigInt(first))
+    assert.equal(await store.confirm(first), false)
+    await store.release(first)
+    assert.equal((await store.newest())?.isHeld, true, 'one that was deposed releases nothing')
+    assert.equal(await store.confirm(taken[0] ?? ''), true)
+  } finally {
+    await client.end()
+  }
+})
+
 test('start and stop may be called twice, stop before start, and a leader that was stopped can be started again', async (t) => {
-  const { leaderOf, terms, start, term } = compete(t, ['a'])
+  const { leaderOf, led, start, term } = compete(t, ['a'])
   await leaderOf('a').stop()
   start()
   start()
@@ -228,5 +345,5 @@ test('start and stop may be called twice, stop before start, and a leader that w
   await leaderOf('a').stop()
   start()
   await term(2)
-  assert.deepEqual(terms, ['a', 'a'])
+  assert.deepEqual(led, ['a', 'a'])
 })

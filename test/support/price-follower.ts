@@ -1,4 +1,4 @@
-import { decodeCursor } from '../../src/domain/price-update.ts'
+import { decodeCursor, unheard } from '../../src/domain/price-update.ts'
 import { PriceTrack, type SeenUpdate } from './price-track.ts'
 import { type Message, RawClient } from './raw-client.ts'
 
@@ -6,12 +6,13 @@ export interface FollowedUpdate extends SeenUpdate {
   readonly price: number
   readonly cursor: string
   readonly publishedAt: number
+  readonly stale: boolean
 }
 
 /** A subscription of prices with what a follower needs, and more. */
 export const followQuery = (more = ''): string =>
   `subscription ($s: [Symbol!]!, $after: [String!], $throttleMs: Int! = 0) {
-    priceUpdates(symbols: $s, after: $after, throttleMs: $throttleMs) { kind symbol price seq cursor publishedAt ${more} }
+    priceUpdates(symbols: $s, after: $after, throttleMs: $throttleMs) { kind symbol price seq cursor publishedAt stale ${more} }
   }`
 
 /** Some 7 KB an event: so what the system takes before anything waits in the server is soon reached. */
@@ -118,12 +119,18 @@ export class PriceFollower implements AsyncDisposable {
     if (message.id !== String(this.#id)) return
     this.#track.takeMessage(message)
     const { priceUpdates } = (message.payload as { data: { priceUpdates: FollowedUpdate } }).data
-    const { kind, symbol, price, seq, cursor, publishedAt } = priceUpdates
-    const update = { kind, symbol, price, seq, cursor, publishedAt }
+    const { kind, symbol, price, seq, cursor, publishedAt, stale } = priceUpdates
+    const update = { kind, symbol, price, seq, cursor, publishedAt, stale }
     const last = this.lastOf(symbol)
-    if (kind !== 'SNAPSHOT' && last && runOf(last) !== runOf(update)) this.#unannounced += 1
+    if (kind !== 'SNAPSHOT' && last && !goesOn(last, update)) this.#unannounced += 1
     this.updates.get(symbol)?.push(update)
   }
+}
+
+/** Within a run, or by the word of the server that the feed is silent. */
+function goesOn(last: FollowedUpdate, update: FollowedUpdate): boolean {
+  const [before, now] = [runOf(last), runOf(update)]
+  return now === before || (update.kind === 'STATUS' && update.stale && now === unheard(before))
 }
 
 /** Which a client can't tell: to it a cursor is opaque. */

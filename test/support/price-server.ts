@@ -5,6 +5,7 @@ import { Health } from '../../src/http/health.ts'
 import type { LiveLimits } from '../../src/http/live-limits.ts'
 import type { Ports } from '../../src/resolvers/context.ts'
 import { schema } from '../../src/schema/index.ts'
+import { FeedPulse } from '../../src/stream/feed-pulse.ts'
 import { PriceHub } from '../../src/stream/hub.ts'
 import { LocalBus } from '../../src/stream/local-bus.ts'
 import { eventually } from './client.ts'
@@ -46,7 +47,10 @@ export async function startPriceServer(
 ): Promise<PriceServer> {
   const bus = new LocalBus()
   const registry = new Registry()
-  const hub = new PriceHub({ bus, registry })
+  const pulse = new FeedPulse({ bus, registry })
+  pulse.start()
+  const confirming = setInterval(() => bus.publish('feedConfirmed', { run: '' }), 1000)
+  const hub = new PriceHub({ bus, pulse, registry })
   const seqs = new Map<string, number>()
   const withheld = new Set<string>()
   let term = 1
@@ -86,6 +90,8 @@ export async function startPriceServer(
     server.stopAccepting()
     await server.closeSockets()
     hub.stop()
+    pulse.stop()
+    clearInterval(confirming)
     await server.stop()
   }
   return {

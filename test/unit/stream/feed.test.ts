@@ -6,7 +6,7 @@ import type { LiveSink } from '../../../src/domain/live-feed.ts'
 import type { FeedUpdate } from '../../../src/domain/price-update.ts'
 import type { Listing, Quote } from '../../../src/domain/quote.ts'
 import type { PriceFailure, WatchAnnouncement } from '../../../src/stream/bus.ts'
-import { Feed } from '../../../src/stream/feed.ts'
+import { Feed, type Lead } from '../../../src/stream/feed.ts'
 import { LocalBus } from '../../../src/stream/local-bus.ts'
 import { silentLog } from '../../support/log.ts'
 
@@ -21,6 +21,8 @@ function listingOf(symbol: string, fields: Partial<Quote> | null): Listing {
   const instrument = { symbol, name: null, kind: 'EQUITY', exchange: null, currency: 'USD', priceDecimals: 2 } as const
   return { instrument: { ...instrument, marketState: quote.marketState }, quote: fields && quote }
 }
+
+const leadOf = (run: string): Lead => ({ run, holds: true })
 
 /** A feed on a bus and a mocked clock, over a source that is played by the test. */
 function open(t: TestContext) {
@@ -85,7 +87,7 @@ function open(t: TestContext) {
 
 test('updates are numbered by symbol, one by one from 1, and carry the run that was announced', (t) => {
   const { feed, announce, update, published, prices, runs } = open(t)
-  feed.lead('run 001')
+  feed.lead(leadOf('run 001'))
   announce('added', 'A B')
   update('A', { price: 1 })
   update('B', { price: 10 })
@@ -99,7 +101,7 @@ test('updates are numbered by symbol, one by one from 1, and carry the run that 
 
 test('a price of zero or below, which a future may have, is numbered as any other', (t) => {
   const { feed, announce, update, published } = open(t)
-  feed.lead('run 002')
+  feed.lead(leadOf('run 002'))
   announce('added', 'CL=F')
   for (const price of [1, 0, -37.63, 10]) update('CL=F', { price })
   assert.deepEqual(published(), ['TICK CL=F 1 1', 'TICK CL=F 2 0', 'TICK CL=F 3 -37.63', 'TICK CL=F 4 10'])
@@ -107,7 +109,7 @@ test('a price of zero or below, which a future may have, is numbered as any othe
 
 test('a price older than the last is never numbered, and leaves no gap; one of the same time is numbered', async (t) => {
   const { feed, announce, update, published, metric } = open(t)
-  feed.lead('run 003')
+  feed.lead(leadOf('run 003'))
   announce('added', 'A B')
   update('A', { price: 1, timeMs: 1000 })
   update('A', { price: 2, timeMs: 999 })
@@ -119,7 +121,7 @@ test('a price older than the last is never numbered, and leaves no gap; one of t
 
 test('a symbol of which the source has no price is not told', (t) => {
   const { feed, announce, update, published } = open(t)
-  feed.lead('run 004')
+  feed.lead(leadOf('run 004'))
   announce('added', 'A')
   update('A', null)
   assert.deepEqual(published(), [])
@@ -127,7 +129,7 @@ test('a symbol of which the source has no price is not told', (t) => {
 
 test('STATUS says that the market has changed its state; with a new price, volume or time it is a TICK', (t) => {
   const { feed, announce, update, published } = open(t)
-  feed.lead('run 005')
+  feed.lead(leadOf('run 005'))
   announce('added', 'A')
   update('A', { marketState: 'REGULAR', volume: 1 })
   update('A', { marketState: 'POST', volume: 1 })
@@ -147,7 +149,7 @@ test('STATUS says that the market has changed its state; with a new price, volum
 
 test('STATUS says once that the source has failed, with the last price as stale, and once that it is back', (t) => {
   const { feed, announce, update, fail, published, prices, failures } = open(t)
-  feed.lead('run 006')
+  feed.lead(leadOf('run 006'))
   announce('added', 'A')
   update('A', { price: 7 })
   fail('A', 'SOURCE_UNAVAILABLE')
@@ -163,7 +165,7 @@ test('STATUS says once that the source has failed, with the last price as stale,
 
 test('a source that is back with a new price tells it as a TICK that is not stale', (t) => {
   const { feed, announce, update, fail, published, prices } = open(t)
-  feed.lead('run 007')
+  feed.lead(leadOf('run 007'))
   announce('added', 'A')
   update('A', { price: 7 })
   fail('A', 'SOURCE_UNAVAILABLE')
@@ -176,7 +178,7 @@ test('a failure of a symbol without a price is passed on as it is', (t) => {
   const { feed, bus, announce, fail, published } = open(t)
   const failures: PriceFailure[] = []
   bus.subscribe('priceFailure', (failure) => failures.push(failure))
-  feed.lead('run 008')
+  feed.lead(leadOf('run 008'))
   announce('added', 'NOPE')
   fail('NOPE', 'SYMBOL_NOT_FOUND')
   assert.deepEqual(failures, [
@@ -187,7 +189,7 @@ test('a failure of a symbol without a price is passed on as it is', (t) => {
 
 test('a node that begins to watch is told how things stand, with the number they had', (t) => {
   const { feed, announce, update, fail, published, failures, prices, runs } = open(t)
-  feed.lead('run 009')
+  feed.lead(leadOf('run 009'))
   announce('added', 'A B NOPE')
   update('A', { price: 1 })
   update('A', { price: 2 })
@@ -204,7 +206,7 @@ test('a node that begins to watch is told how things stand, with the number they
 
 test('a feed that has heard nothing for a while tells again how things stand: somebody may have asked meanwhile', (t) => {
   const { feed, bus, announce, update, fail, published, failures } = open(t)
-  feed.lead('run 010')
+  feed.lead(leadOf('run 010'))
   announce('added', 'A B NOPE')
   update('A', { price: 1 })
   update('A', { price: 2 })
@@ -217,7 +219,7 @@ test('a feed that has heard nothing for a while tells again how things stand: so
 
 test('a failure is told to newcomers no more once the symbol has a price', (t) => {
   const { feed, announce, update, fail, published, failures } = open(t)
-  feed.lead('run 010')
+  feed.lead(leadOf('run 010'))
   announce('added', 'A')
   fail('A', 'SOURCE_UNAVAILABLE')
   update('A', { price: 1 })
@@ -230,7 +232,7 @@ test('a failure is told to newcomers no more once the symbol has a price', (t) =
 
 test('the source watches what all nodes together want, and is told of changes alone', async (t) => {
   const { feed, announce, watched, metric } = open(t)
-  feed.lead('run 011')
+  feed.lead(leadOf('run 011'))
   announce('added', 'A B', 'n1')
   announce('added', 'B C', 'n2')
   announce('held', 'A B', 'n1')
@@ -245,7 +247,7 @@ test('the source watches what all nodes together want, and is told of changes al
 
 test('what is not announced for 15 s is forgotten, what is announced every 5 s is not', (t) => {
   const { feed, announce, watched, pass } = open(t)
-  feed.lead('run 012')
+  feed.lead(leadOf('run 012'))
   announce('added', 'A', 'n1')
   announce('added', 'A B', 'n2')
   watched()
@@ -262,7 +264,7 @@ test('what is not announced for 15 s is forgotten, what is announced every 5 s i
 
 test('a symbol that is forgotten and then watched again starts from the prices of now', (t) => {
   const { feed, announce, update, published } = open(t)
-  feed.lead('run 013')
+  feed.lead(leadOf('run 013'))
   announce('added', 'A B')
   update('A', { price: 1, timeMs: 5000 })
   announce('dropped', 'A')
@@ -275,7 +277,7 @@ test('a symbol that is forgotten and then watched again starts from the prices o
 
 test('the numbers of a symbol never go back within a run: not though it was dropped or forgotten meanwhile', (t) => {
   const { feed, announce, update, pass, prices } = open(t)
-  feed.lead('run 014')
+  feed.lead(leadOf('run 014'))
   announce('added', 'A')
   for (const price of [1, 2, 3]) update('A', { price })
   announce('dropped', 'A')
@@ -295,7 +297,7 @@ test('a feed that has yielded stops its source, its timer and its listening; wha
   const { feed, bus, announce, update, fail, published, failures, watched, stops } = open(t)
   const started = t.mock.method(globalThis, 'setInterval')
   const cleared = t.mock.method(globalThis, 'clearInterval')
-  feed.lead('run 015')
+  feed.lead(leadOf('run 015'))
   announce('added', 'A')
   update('A', { price: 1 })
   published()
@@ -313,14 +315,14 @@ test('a feed that has yielded stops its source, its timer and its listening; wha
 
 test('each term of leading is a run of its own, which knows nothing of the one before', async (t) => {
   const { feed, announce, update, published, prices, runs, watched } = open(t)
-  feed.lead('run 016')
+  feed.lead(leadOf('run 016'))
   announce('added', 'A B')
   update('A', { price: 1, timeMs: 5000 })
   update('A', { price: 2, timeMs: 5000 })
   await feed.yield()
   published()
   watched()
-  feed.lead('run 017')
+  feed.lead(leadOf('run 017'))
   assert.equal(runs.length, 2)
   assert.notEqual(runs[0], runs[1])
   announce('held', 'A')
@@ -335,12 +337,53 @@ test('each term of leading is a run of its own, which knows nothing of the one b
 test('lead and yield may be called twice, and yield before lead', async (t) => {
   const { feed, runs, sinks, stops, announce, watched } = open(t)
   await feed.yield()
-  feed.lead('run 018')
-  feed.lead('run 019')
+  feed.lead(leadOf('run 018'))
+  feed.lead(leadOf('run 019'))
   assert.deepEqual([runs.length, sinks.length], [1, 1])
   announce('added', 'A')
   assert.deepEqual(watched(), ['A'])
   await feed.yield()
   await feed.yield()
   assert.equal(stops(), 1)
+})
+
+test('a price is put on the bus only while the term counts: what came while that was in doubt is told when it is confirmed', async (t) => {
+  const { feed, bus, announce, update, fail, published, failures, metric } = open(t)
+  const confirmed: string[] = []
+  bus.subscribe('feedConfirmed', ({ run }) => confirmed.push(run))
+  const lead = { run: 'run 020', holds: true }
+  feed.lead(lead)
+  announce('added', 'A B C')
+  update('A', { price: 1 })
+  update('B', { price: 1 })
+  published()
+  lead.holds = false
+  assert.equal(await metric('finstage_feed_leading'), 0)
+  update('A', { price: 2 })
+  update('A', { price: 3 })
+  fail('C', 'SOURCE_UNAVAILABLE')
+  announce('added', 'B', 'n2')
+  assert.deepEqual([...published(), ...failures(), ...confirmed], [])
+  lead.holds = true
+  feed.confirmed()
+  assert.deepEqual(published().toSorted(), ['TICK A 3 3', 'TICK B 1 1'])
+  assert.deepEqual(failures(), ['C SOURCE_UNAVAILABLE'])
+  assert.deepEqual(confirmed, ['run 020'])
+  assert.equal(await metric('finstage_feed_leading'), 1)
+  feed.confirmed()
+  assert.deepEqual([...published(), ...failures()], [], 'it is told once')
+  update('A', { price: 4 })
+  assert.deepEqual(published(), ['TICK A 4 4'])
+})
+
+test('what was withheld by a feed that leads no longer is told by nobody', async (t) => {
+  const { feed, announce, update, published } = open(t)
+  const lead = { run: 'run 021', holds: true }
+  feed.lead(lead)
+  announce('added', 'A')
+  lead.holds = false
+  update('A', { price: 1 })
+  await feed.yield()
+  feed.confirmed()
+  assert.deepEqual(published(), [])
 })

@@ -5,6 +5,7 @@ import { Registry } from 'prom-client'
 import { type ErrorCode, FinstageError } from '../../../src/domain/errors.ts'
 import type { FeedUpdate, PriceCursor, PriceUpdate } from '../../../src/domain/price-update.ts'
 import type { WatchAnnouncement } from '../../../src/stream/bus.ts'
+import { FeedPulse } from '../../../src/stream/feed-pulse.ts'
 import { PriceHub } from '../../../src/stream/hub.ts'
 import { LocalBus } from '../../../src/stream/local-bus.ts'
 import type { PriceOrder, PriceSubscription } from '../../../src/stream/price-subscription.ts'
@@ -16,14 +17,31 @@ function open(t: TestContext) {
   let nowMs = 1000
   const bus = new LocalBus()
   const registry = new Registry()
-  const hub = new PriceHub({ bus, registry, now: () => nowMs })
+  const pulse = new FeedPulse({ bus, registry })
+  pulse.start()
+  const hub = new PriceHub({ bus, pulse, registry, now: () => nowMs })
+  let leads = ''
+  const confirm = () => bus.publish('feedConfirmed', { run: leads })
+  const confirming = setInterval(confirm, 1000)
   const announcements: WatchAnnouncement[] = []
   bus.subscribe('watch', (announcement) => announcements.push(announcement))
   hub.start()
-  t.after(() => hub.stop())
+  t.after(() => {
+    hub.stop()
+    pulse.stop()
+    clearInterval(confirming)
+  })
   return {
     hub,
     bus,
+    pulse,
+    /** The leader gives no more signs of life. */
+    silence: () => clearInterval(confirming),
+    /** The leader of a run gives one. */
+    confirm: (run = leads) => {
+      leads = run
+      confirm()
+    },
     announcements,
     /** Announcements since the last look. */
     announced: () => announcements.splice(0).map(({ event, symbols }) => `${event} ${symbols.join(' ')}`),
@@ -400,8 +418,8 @@ test('what is watched is announced every 5 s, and at once to a feed that begins 
 })
 
 test('an announcement names its node, and no more than 200 symbols', async (t) => {
-  const { hub, bus, announcements } = open(t)
-  const other = new PriceHub({ bus, registry: new Registry() })
+  const { hub, bus, pulse, announcements } = open(t)
+  const other = new PriceHub({ bus, pulse, registry: new Registry() })
   const symbols = Array.from({ length: 450 }, (_, i) => `S${i}`)
   reading(hub.subscribe(order(symbols))).catch(() => {})
   other.subscribe(order(['A'])).catch(() => {})
@@ -447,8 +465,8 @@ test('stop does not leave those hanging who wait for a first price', async (t) =
 })
 
 test('stop before start and start twice do no harm, and a hub that was stopped can be started again', async (t) => {
-  const { bus, announced, pass, price } = open(t)
-  const hub = new PriceHub({ bus, registry: new Registry() })
+  const { bus, pulse, announced, pass, price } = open(t)
+  const hub = new PriceHub({ bus, pulse, registry: new Registry() })
   hub.stop()
   hub.start()
   hub.start()
@@ -463,4 +481,136 @@ test('stop before start and start twice do no harm, and a hub that was stopped c
   announced()
   pass(5000)
   assert.deepEqual(announced(), ['held A'])
+})
+
+/** What a stream tells next, with whether it is stale, and its cursor's run. */
+async function nextInFull(stream: Stream): Promise<string> {
+  const { value } = await stream.next()
+  return `${shown(value)} of ${value.run}, ${value.quote.price}${value.quote.stale ? ' stale' : ''}`
+}
+
+test('when the leader is silent for five seconds each price is told as stale, once, by a STATUS that goes on from it', async (t) => {
+  const { hub, price, pass, silence } = open(t)
+  const begun = reading(hub.subscribe(order(['A', 'B'])))
+  price('A', 6)
+  price('B', 2)
+  const stream = await begun
+  price('A', 7)
+  await next(stream, 3)
+  pass(20_000)
+  silence()
+  price('A', 8)
+  assert.equal(await nextInFull(stream), 'TICK A 8 of r, 8')
+  const told = nextInFull(stream)
+  pass(4400)
+  assert.equal(await stateOf(told), 'pending')
+  pass(1100)
+  assert.equal(await told, 'STATUS A 9 of r!, 8 stale')
+  assert.equal(await nextInFull(stream), 'STATUS B 3 of r!, 2 stale')
+  const more = stream.next()
+  pass(20_000)
+  assert.equal(await stateOf(more), 'pending')
+})
+
+test('a leader that is heard again is asked how things stand, and each price that it tells is a SNAPSHOT that is not stale', async (t) => {
+  const { hub, price, pass, silence, confirm, announced } = open(t)
+  const begun = reading(hub.subscribe(order(['A', 'B', 'C'])))
+  for (const symbol of ['A', 'B', 'C']) price(symbol, 5)
+  const stream = await begun
+  await next(stream, 3)
+  silence()
+  pass(5500)
+  await next(stream, 3)
+  announced()
+  confirm()
+  assert.deepEqual(announced(), ['added A B C'])
+  price('A', 4)
+  price('A', 5)
+  price('A', 5)
+  price('B', 8)
+  price('A', 6)
+  assert.equal(await nextInFull(stream), 'SNAPSHOT A 5 of r, 5', 'the price that it was before')
+  assert.equal(await nextInFull(stream), 'SNAPSHOT B 8 of r, 8', 'prices that were missed')
+  assert.equal(await nextInFull(stream), 'TICK A 6 of r, 6')
+  price('C', 1, { run: 's' })
+  assert.equal(await nextInFull(stream), 'SNAPSHOT C 1 of s, 1', 'another leader')
+})
+
+test('who comes while the leader is silent is told so, and who was told so and comes back is told how things stand', async (t) => {
+  const { hub, price, pass, silence, confirm } = open(t)
+  const begun = reading(hub.subscribe(order(['A'])))
+  for (const seq of [1, 2, 3]) price('A', seq)
+  await begun
+  silence()
+  pass(5500)
+  const late = await reading(hub.subscribe(order(['A'])))
+  assert.equal(await nextInFull(late), 'SNAPSHOT A 4 of r!, 3 stale')
+  const back = await reading(hub.subscribe(order(['A'], [{ symbol: 'A', run: 'r', seq: 3 }])))
+  assert.equal(await nextInFull(back), 'SNAPSHOT A 4 of r!, 3 stale')
+  const knows = await reading(hub.subscribe(order(['A'], [{ symbol: 'A', run: 'r!', seq: 4 }])))
+  confirm()
+  price('A', 3)
+  for (const stream of [late, back, knows]) assert.equal(await nextInFull(stream), 'SNAPSHOT A 3 of r, 3')
+  const since = await reading(hub.subscribe(order(['A'], [{ symbol: 'A', run: 'r!', seq: 4 }])))
+  assert.equal(await nextInFull(since), 'SNAPSHOT A 3 of r, 3')
+})
+
+test('a leader that is heard again and was not asked, or did not answer, is asked again every five seconds', async (t) => {
+  const { hub, price, pass, silence, confirm, announced } = open(t)
+  const begun = reading(hub.subscribe(order(['A', 'B'])))
+  for (const symbol of ['A', 'B']) price(symbol, 5)
+  await begun
+  silence()
+  pass(10_500)
+  announced()
+  confirm()
+  price('B', 5)
+  announced()
+  pass(4500)
+  assert.deepEqual(announced(), ['held A B', 'added A'])
+})
+
+test('a price that is stale already is not told so again', async (t) => {
+  const { hub, bus, pass, silence } = open(t)
+  const begun = reading(hub.subscribe(order(['A'])))
+  const { quote, ...update } = feedUpdateOf('A', 1)
+  bus.publish('price', { ...update, quote: { ...quote, stale: true } })
+  const stream = await begun
+  assert.equal(await nextInFull(stream), 'SNAPSHOT A 1 of r, 1 stale')
+  const more = stream.next()
+  silence()
+  pass(20_000)
+  assert.equal(await stateOf(more), 'pending')
+})
+
+test('a reader that is ahead of this process is told of the silence by a SNAPSHOT: its numbers do not go back', async (t) => {
+  const { hub, price, pass, silence } = open(t)
+  const begun = reading(hub.subscribe(order(['A'])))
+  price('A', 5)
+  await begun
+  const ahead = await reading(hub.subscribe(order(['A'], [{ symbol: 'A', run: 'r', seq: 9 }])))
+  silence()
+  pass(5500)
+  assert.equal(await nextInFull(ahead), 'SNAPSHOT A 6 of r!, 5 stale')
+})
+
+test('what comes of an earlier term is told to nobody once a later one was heard of, also of symbols that the later one has not told', async (t) => {
+  const { hub, bus, price, fail, confirm } = open(t)
+  const begun = reading(hub.subscribe(order(['A'])))
+  const waiting = reading(hub.subscribe(order(['B'])))
+  price('A', 1)
+  const stream = await begun
+  await next(stream)
+  confirm('s')
+  price('A', 2)
+  price('B', 1)
+  fail('B', 'SOURCE_UNAVAILABLE')
+  bus.publish('feedConfirmed', { run: 'r' })
+  bus.publish('feedStarted', { run: 'r' })
+  price('A', 3)
+  assert.equal(await stateOf(waiting), 'pending')
+  price('A', 1, { run: 's' })
+  price('B', 7, { run: 's' })
+  assert.equal(await nextInFull(stream), 'SNAPSHOT A 1 of s, 1')
+  assert.equal(await nextInFull(await waiting), 'SNAPSHOT B 7 of s, 7')
 })

@@ -1,0 +1,23 @@
+/** Smaller steps are those of a clock that is kept right. */
+const stepMs = 1000
+
+/** Notices when the time of this machine is put back. */
+export class ClockWatch {
+  readonly #now: () => number
+  readonly #steadyMs: () => number
+  #last: { readonly now: number; readonly steadyMs: number }
+
+  /** `now`: epoch milliseconds. `steadyMs`: of a clock that nobody sets. */
+  constructor(now: () => number = Date.now, steadyMs: () => number = () => performance.now()) {
+    this.#now = now
+    this.#steadyMs = steadyMs
+    this.#last = { now: now(), steadyMs: steadyMs() }
+  }
+
+  /** Whether it was put back since the last look. */
+  wasPutBack(): boolean {
+    const last = this.#last
+    this.#last = { now: this.#now(), steadyMs: this.#steadyMs() }
+    return this.#last.steadyMs - last.steadyMs - (this.#last.now - last.now) > stepMs
+  }
+}
