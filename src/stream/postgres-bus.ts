@@ -89,7 +89,8 @@ export class PostgresBus implements Bus {
   async start(): Promise<void> {
     this.#started ??= this.#listen()
     await this.#started
-    this.#watch ??= setInterval(() => this.#look(), lookMs)
+    // Not all at the same time, or all would ping where one is enough.
+    this.#watch ??= setInterval(() => this.#look(), lookMs * (0.9 + 0.2 * Math.random()))
   }
 
   async stop(): Promise<void> {

@@ -238,7 +238,7 @@ for (const [name, subject] of Object.entries({ LocalBus: local, PostgresBus: pos
 /** The backends in which a bus listens. */
 async function listeners(): Promise<number[]> {
   const rows = await database.query<{ pid: number }>(
-    "SELECT pid FROM pg_stat_activity WHERE datname = current_database() AND query LIKE 'LISTEN%' ORDER BY pid",
+    "SELECT pid FROM pg_stat_activity WHERE datname = current_database() AND application_name = 'finstage bus' ORDER BY pid",
   )
   return rows.map(({ pid }) => pid)
 }

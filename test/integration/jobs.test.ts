@@ -281,4 +281,4 @@ test('who follows a job is told its end although the bus was cut meanwhile', asy
 })
 
 const endListeners = `SELECT pg_terminate_backend(pid) FROM pg_stat_activity
-  WHERE datname = current_database() AND query = 'LISTEN finstage'`
+  WHERE datname = current_database() AND application_name = 'finstage bus'`

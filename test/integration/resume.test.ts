@@ -74,7 +74,7 @@ function toldSince(witness: PriceFollower, follower: PriceFollower, mark: Mark):
 
 /** Returns what breaks the connections over which servers hear others, of those that start from now on: they come back by themselves. */
 async function deafener(database: TestDatabase): Promise<() => Promise<unknown>> {
-  const listening = "FROM pg_stat_activity WHERE datname = current_database() AND query LIKE 'LISTEN finstage%'"
+  const listening = "FROM pg_stat_activity WHERE datname = current_database() AND application_name = 'finstage bus'"
   const before = await database.query<{ pid: number }>(`SELECT pid ${listening}`)
   const pids = before.map(({ pid }) => pid)
   return () => database.query(`SELECT pg_terminate_backend(pid, 5000) ${listening} AND pid <> ALL($1)`, [pids])
