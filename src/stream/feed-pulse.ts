@@ -2,9 +2,12 @@ import type { Registry } from 'prom-client'
 import { gaugeOf } from '../platform/metrics.ts'
 import type { Bus } from './bus.ts'
 
-/** Without a word for so many looks the leader is silent. Looks, not seconds: while this process stands still, nobody looks. */
+/**
+ * Without a word between so many looks in a row, five seconds, the leader is silent. Looks, not seconds: while this process stands
+ * still, nobody looks.
+ */
 const lookMs = 500
-const looksUntilSilent = 10
+const looksUntilSilent = 11
 
 export interface PulseListener {
   /** Nothing was heard of the leader for five seconds. */
@@ -65,8 +68,8 @@ export class FeedPulse {
     if (this.#stops.length > 0) return
     const timer = setInterval(() => this.#look(), lookMs)
     this.#stops = [
-      this.#bus.subscribe('feedStarted', ({ run }) => this.#hear(run)),
-      this.#bus.subscribe('feedConfirmed', ({ run }) => this.#hear(run)),
+      this.#bus.subscribe('feedStarted', ({ run }) => this.hear(run)),
+      this.#bus.subscribe('feedConfirmed', ({ run }) => this.hear(run)),
       () => clearInterval(timer),
     ]
   }
@@ -76,7 +79,8 @@ export class FeedPulse {
     this.#stops = []
   }
 
-  #hear(run: string): void {
+  /** A sign of life of the leader of a run. */
+  hear(run: string): void {
     if (run < this.#run) return
     this.#run = run
     this.#heardMs = performance.now()

@@ -259,9 +259,11 @@ export class PriceHub {
   #receive({ kind, run, seq, quote }: FeedUpdate): void {
     const watched = this.#watched.get(quote.symbol)
     if (!watched) return
-    const last = watched.history.newest
     // A leader that was deposed may speak for a moment yet.
-    if (run < this.#pulse.run || (last && !isNews(run, seq, last))) return
+    if (run < this.#pulse.run) return
+    if (this.#pulse.isSilent) this.#pulse.hear(run)
+    const last = watched.history.newest
+    if (last && !isNews(run, seq, last)) return
     // A mere status that follows a price which was lost on the way tells of that price too.
     const isStatus = kind === 'STATUS' && last?.run === run && seq === last.seq + 1
     this.#spread(watched, { kind: isStatus ? 'STATUS' : 'TICK', run, seq, publishedAtMs: this.#now(), quote })

@@ -502,9 +502,9 @@ test('when the leader is silent for five seconds each price is told as stale, on
   price('A', 8)
   assert.equal(await nextInFull(stream), 'TICK A 8 of r, 8')
   const told = nextInFull(stream)
-  pass(4400)
+  pass(4900)
   assert.equal(await stateOf(told), 'pending')
-  pass(1100)
+  pass(600)
   assert.equal(await told, 'STATUS A 9 of r!, 8 stale')
   assert.equal(await nextInFull(stream), 'STATUS B 3 of r!, 2 stale')
   const more = stream.next()
@@ -553,6 +553,20 @@ test('who comes while the leader is silent is told so, and who was told so and c
   for (const stream of [late, back, knows]) assert.equal(await nextInFull(stream), 'SNAPSHOT A 3 of r, 3')
   const since = await reading(hub.subscribe(order(['A'], [{ symbol: 'A', run: 'r!', seq: 4 }])))
   assert.equal(await nextInFull(since), 'SNAPSHOT A 3 of r, 3')
+})
+
+test('a price that comes after all is a sign of life for five seconds, no longer', async (t) => {
+  const { hub, price, pass, silence } = open(t)
+  const begun = reading(hub.subscribe(order(['A', 'B'])))
+  for (const symbol of ['A', 'B']) price(symbol, 5)
+  const stream = await begun
+  silence()
+  pass(5500)
+  price('A', 6)
+  pass(5500)
+  await next(stream, 4)
+  assert.equal(await nextInFull(stream), 'SNAPSHOT A 6 of r, 6')
+  assert.equal(await nextInFull(stream), 'STATUS A 7 of r!, 6 stale')
 })
 
 test('a leader that is heard again and was not asked, or did not answer, is asked again every five seconds', async (t) => {
