@@ -41,8 +41,7 @@ export function simulatedFeed({ sink, ticksPerSecond, now, find, listing }: Simu
   function round(): void {
     if (stopped) return
     const nowMs = Math.floor(now())
-    // Where the clock was put back, ticks go on at once by the new time.
-    const fromMs = lastRoundMs > nowMs + catchUpMs ? nowMs : Math.max(lastRoundMs, nowMs - catchUpMs)
+    const fromMs = Math.max(lastRoundMs, nowMs - catchUpMs)
     // Set first: a sink may call watch(), which leads back here.
     lastRoundMs = nowMs
     let first = 0

@@ -268,7 +268,7 @@ test('when Postgres stands still for longer than any term is trusted there is on
   await stale(follower, mark)
   await sleep(7000)
   resume()
-  await eventually(() => newest(follower).every(({ stale }) => !stale), 'live prices')
+  await eventually(() => newest(follower).every(({ stale }) => !stale), 'live prices', 30_000)
   await ticks(follower, 30)
   assert.equal(onlyRun(follower), run, 'the same leads on')
   assert.deepEqual(follower.faults, none)

@@ -7,12 +7,13 @@ export interface FollowedUpdate extends SeenUpdate {
   readonly cursor: string
   readonly publishedAt: number
   readonly stale: boolean
+  readonly time: string
 }
 
 /** A subscription of prices with what a follower needs, and more. */
 export const followQuery = (more = ''): string =>
   `subscription ($s: [Symbol!]!, $after: [String!], $throttleMs: Int! = 0) {
-    priceUpdates(symbols: $s, after: $after, throttleMs: $throttleMs) { kind symbol price seq cursor publishedAt stale ${more} }
+    priceUpdates(symbols: $s, after: $after, throttleMs: $throttleMs) { kind symbol price seq cursor publishedAt stale time ${more} }
   }`
 
 /** Some 7 KB an event: so what the system takes before anything waits in the server is soon reached. */
@@ -119,8 +120,8 @@ export class PriceFollower implements AsyncDisposable {
     if (message.id !== String(this.#id)) return
     this.#track.takeMessage(message)
     const { priceUpdates } = (message.payload as { data: { priceUpdates: FollowedUpdate } }).data
-    const { kind, symbol, price, seq, cursor, publishedAt, stale } = priceUpdates
-    const update = { kind, symbol, price, seq, cursor, publishedAt, stale }
+    const { kind, symbol, price, seq, cursor, publishedAt, stale, time } = priceUpdates
+    const update = { kind, symbol, price, seq, cursor, publishedAt, stale, time }
     const last = this.lastOf(symbol)
     if (kind !== 'SNAPSHOT' && last && !goesOn(last, update)) this.#unannounced += 1
     this.updates.get(symbol)?.push(update)

@@ -264,3 +264,21 @@ test('while nothing is watched, and after stop, no timer runs', async (t) => {
   feed.watch(new Set(['MSFT']))
   assert.equal(started.mock.callCount(), 2)
 })
+
+for (const [how, hours] of [
+  ['back', -5],
+  ['forward', 5],
+] as const) {
+  test(`ticks go on at once, at the same pace and by the new time, when the clock is put ${how} by hours`, async (t) => {
+    const { watch, seen, pass, hang } = stage(t, 10)
+    await watch('AAPL', 'MSFT')
+    pass(2000)
+    hang(hours * 3_600_000)
+    seen.length = 0
+    pass(2000)
+    for (const symbol of ['AAPL', 'MSFT']) assert.equal(count(seen, symbol), 20)
+    for (const { timeMs, arrivedMs } of seen) {
+      assert.ok(arrivedMs - timeMs >= 0 && arrivedMs - timeMs <= 5, `${arrivedMs - timeMs} ms late`)
+    }
+  })
+}

@@ -1,0 +1,65 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { eventually, metric } from '../support/client.ts'
+import { createTestDatabase } from '../support/database.ts'
+import { createFakeClock, fakeTimeLibrary } from '../support/fake-clock.ts'
+import { PriceFollower, runOf } from '../support/price-follower.ts'
+import { startProcess } from '../support/process.ts'
+
+const library = fakeTimeLibrary()
+const skip = library === null && 'libfaketime is not installed: Debian has it in the package faketime'
+
+const symbols = ['AAPL', 'MSFT', 'BTC-USD']
+const none = { unannounced: 0, repeated: 0, outOfOrder: 0 }
+
+test('prices of a process whose clock is put forward and back by hours, and of one beside it, go on within seconds, none comes twice, and a later run is never taken for an earlier one', {
+  skip,
+}, async () => {
+  await using database = await createTestDatabase()
+  using clock = createFakeClock(library ?? '')
+  const settings = { DATABASE_URL: database.url, MARKET_SOURCE: 'simulated', SIMULATED_TICKS_PER_SECOND: '10' }
+  await using leader = await startProcess(['all'], { ...settings, ...clock.environment })
+  await eventually(async () => (await metric(leader.metrics, 'finstage_feed_leading')) === 1, 'the lead')
+  await using api = await startProcess(['api'], settings)
+  await using there = new PriceFollower(symbols)
+  await using elsewhere = new PriceFollower(symbols)
+  await there.connect(leader.api)
+  await elsewhere.connect(api.api)
+  const all = [there, elsewhere]
+  const runs: string[] = []
+  for (const offsetHours of [0, 3, -4, -2, -30]) {
+    clock.set(offsetHours * 3600)
+    const shown = (): boolean =>
+      all.every((follower) =>
+        symbols.every((symbol) => {
+          const time = Date.parse(follower.lastOf(symbol)?.time ?? '')
+          return Math.abs(time - offsetHours * 3_600_000 - Date.now()) < 30_000
+        }),
+      )
+    await eventually(shown, `prices of the time ${offsetHours} h from now`)
+    const marks = all.map((follower) => follower.mark())
+    const gone = (): boolean =>
+      all.every((follower, i) =>
+        symbols.every((symbol) => {
+          const before = marks[i]?.get(symbol) ?? 0
+          return (follower.updates.get(symbol)?.length ?? 0) >= before + 30
+        }),
+      )
+    await eventually(gone, 'more of them')
+    const now = new Set(
+      all.flatMap((follower) =>
+        symbols.map((symbol) => follower.lastOf(symbol)).map((update) => update && runOf(update)),
+      ),
+    )
+    assert.equal(now.size, 1)
+    runs.push([...now][0] ?? assert.fail())
+  }
+  const [first = '', second = '', third = '', fourth = '', fifth = ''] = runs
+  assert.equal(first, second, 'a clock that is put forward changes nothing')
+  assert.equal(third, fourth)
+  assert.ok(second < third && fourth < fifth, runs.join(' '))
+  for (const { faults, snapshots } of all) {
+    assert.deepEqual(faults, none)
+    assert.deepEqual(snapshots, [3, 3, 3])
+  }
+})
