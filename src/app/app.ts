@@ -180,7 +180,8 @@ export class App {
     // One for all roles of the process: they share what it remembers.
     const market = new MarketService({ source, store: new CandleStore(pool), registry, quarantine, now, steadyMs })
     const tasks = this.#tasks(pool, source, market)
-    const jobs = new JobService({ store: new JobStore(pool), bus, tasks })
+    const waiting = { ofOwner: config.MAX_WAITING_JOBS_PER_OWNER, ofAll: config.MAX_WAITING_JOBS }
+    const jobs = new JobService({ store: new JobStore(pool, waiting), bus, tasks })
     return { pool, connectionString, bus, pulse, source, quarantine, market, tasks, jobs, registry, health }
   }
 
@@ -287,6 +288,10 @@ export class App {
         limits: {
           symbolsPerSubscription: config.MAX_SYMBOLS_PER_SUBSCRIPTION,
           upstreamCallsPerOperation: config.MAX_UPSTREAM_CALLS_PER_OPERATION,
+        },
+        jobLimits: {
+          enqueuesPerOperation: config.MAX_ENQUEUES_PER_OPERATION,
+          runAtWithinDays: config.RUN_AT_WITHIN_DAYS,
         },
       },
       limits: {

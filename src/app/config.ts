@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { usualWaitingLimits } from '../domain/job.ts'
 import { parseSymbol } from '../domain/symbol.ts'
 import { ConfigurationError, parseEnvironment } from '../platform/environment.ts'
 import { logLevels } from '../platform/logger.ts'
@@ -89,6 +90,10 @@ const shape = {
     'a whole number of days from 1 to 36500 is wanted',
     7,
   ),
+  MAX_WAITING_JOBS_PER_OWNER: wholeNumber(1, 10_000_000, usualWaitingLimits.ofOwner),
+  MAX_WAITING_JOBS: wholeNumber(1, 10_000_000, usualWaitingLimits.ofAll),
+  MAX_ENQUEUES_PER_OPERATION: wholeNumber(1, 200, 20),
+  RUN_AT_WITHIN_DAYS: wholeNumber(1, 3650, 30),
   MAX_CONNECTIONS: wholeNumber(1, 1_000_000, 50_000),
   MAX_CONNECTIONS_PER_ADDRESS: wholeNumber(1, 1_000_000, 1000),
   MAX_SUBSCRIPTIONS_PER_CONNECTION: wholeNumber(1, 10_000, 100),

@@ -83,6 +83,14 @@ export const changeOf = (job: Job): JobChange => ({
   changedAtMs: job.changedAtMs,
 })
 
+/** How many jobs may wait at once: also those that are due later, or to be tried again. */
+export interface WaitingLimits {
+  readonly ofOwner: number
+  readonly ofAll: number
+}
+
+export const usualWaitingLimits: WaitingLimits = { ofOwner: 20_000, ofAll: 100_000 }
+
 /** An order for a job. */
 export interface EnqueueRequest {
   readonly kind: JobKind

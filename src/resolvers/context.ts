@@ -72,6 +72,7 @@ export interface Ports {
     follow(filter: SignalFilter): Promise<AsyncIterableIterator<StoredSignal | FinstageError>>
   }
   readonly limits: { readonly symbolsPerSubscription: number; readonly upstreamCallsPerOperation: number }
+  readonly jobLimits: { readonly enqueuesPerOperation: number; readonly runAtWithinDays: number }
 }
 
 /**
@@ -156,6 +157,8 @@ export interface Context extends Ports {
   loaders: Loaders
   /** How many candles and points it has been answered with: see `answerRows`. */
   rowCount: number
+  /** How many jobs it has asked to queue. */
+  enqueueCount: number
   /** Forgets what was loaded and counted, when a subscription's next event is worked on. */
   renewLoaders(): void
   /** A transport that can send the updates of a price subscription better than one by one takes it here. */
@@ -168,6 +171,7 @@ export function createContext(ports: Ports): Context {
     viewer: { id: anonymousOwner },
     loaders: new Loaders(ports),
     rowCount: 0,
+    enqueueCount: 0,
     renewLoaders() {
       this.loaders = new Loaders(ports)
       this.rowCount = 0

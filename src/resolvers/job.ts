@@ -1,7 +1,7 @@
 import type { AnalysisResult, SymbolFailure } from '../domain/analysis.ts'
 import type { BacktestResult } from '../domain/backtest.ts'
 import type { DailyReport } from '../domain/daily-report.ts'
-import { badInput, FinstageError } from '../domain/errors.ts'
+import { badInput, FinstageError, limitExceeded } from '../domain/errors.ts'
 import type { Interval } from '../domain/interval.ts'
 import type { Job, JobActionOutcome, JobKind, JobPriority, JobState } from '../domain/job.ts'
 import { bounded, boundedFilter, boundedList } from './bounds.ts'
@@ -14,6 +14,7 @@ const maxSymbols = 500
 const mostAttempts = 25
 /** Jobs that are held for over four hours graphile-worker takes for lost. */
 const longestTimeoutSeconds = 3 * 3600
+const dayMs = 86_400_000
 const noSuchJob = 'There is no such job'
 /** Without control characters, of which Postgres stores not all. */
 const keyPattern = /^\P{Cc}{1,200}$/u
@@ -47,6 +48,14 @@ export type EnqueueResult =
       readonly message: string
       readonly field: string | null
     }
+  | LimitExceededResult
+
+interface LimitExceededResult {
+  readonly type: 'LimitExceeded'
+  readonly code: 'LIMIT_EXCEEDED'
+  readonly message: string
+  readonly retryAfterSeconds: number | null
+}
 
 export const enqueueAnalysis = (
   _root: unknown,
@@ -55,7 +64,7 @@ export const enqueueAnalysis = (
 ): Promise<EnqueueResult> =>
   enqueue('ANALYSIS', input, context, () => ({
     input: { symbols: boundedList(input.symbols, maxSymbols, 'symbols'), interval: input.interval },
-    runAtMs: input.runAt ?? null,
+    runAtMs: checkedRunAt(input.runAt ?? null, context),
   }))
 
 export const enqueueBackfill = (
@@ -71,14 +80,23 @@ export const enqueueBackfill = (
     return { input: { symbols, interval, fromMs: from, toMs: to }, runAtMs: null }
   })
 
-/** What the client can mend comes back as InvalidInput; everything else is thrown. */
+/** A time that has passed means at once. Throws BAD_USER_INPUT for one that is too far ahead. */
+function checkedRunAt(runAt: number | null, { jobLimits: { runAtWithinDays } }: Context): number | null {
+  if (runAt === null || runAt <= Date.now() + runAtWithinDays * dayMs) return runAt
+  throw badInput(`runAt may be at most ${runAtWithinDays} days ahead`, 'runAt')
+}
+
+/** What the client can mend comes back as InvalidInput or LimitExceeded; everything else is thrown. */
 export async function enqueue(
   kind: JobKind,
   { priority, maxAttempts, timeoutSeconds, idempotencyKey }: EnqueueInput,
-  { jobs, viewer }: Context,
+  context: Context,
   describe: () => { input: unknown; runAtMs: number | null },
 ): Promise<EnqueueResult> {
+  const { jobs, viewer } = context
   try {
+    const tooMany = countEnqueue(context)
+    if (tooMany) throw badInput(tooMany, 'input')
     const { job, deduplicated } = await jobs.enqueue({
       ...{ kind, priority, owner: viewer.id },
       maxAttempts: bounded(maxAttempts, 1, mostAttempts, 'maxAttempts'),
@@ -88,21 +106,46 @@ export async function enqueue(
     })
     return { type: 'EnqueuePayload', job, deduplicated }
   } catch (error) {
-    if (!(error instanceof FinstageError) || error.code !== 'BAD_USER_INPUT') throw error
-    return { type: 'InvalidInput', code: error.code, message: error.message, field: error.details.field ?? null }
+    if (!(error instanceof FinstageError)) throw error
+    const { code, message, details } = error
+    if (code === 'BAD_USER_INPUT') return { type: 'InvalidInput', code, message, field: details.field ?? null }
+    return limitExceededResult(error)
   }
+}
+
+/** Why the operation may not queue one more job; null: it may. */
+function countEnqueue(context: Context): string | null {
+  const { enqueuesPerOperation: most } = context.jobLimits
+  context.enqueueCount += 1
+  return context.enqueueCount > most ? `An operation queues at most ${most} jobs: queue fewer at once` : null
+}
+
+/** Throws any other error. */
+function limitExceededResult(error: unknown): LimitExceededResult {
+  if (!(error instanceof FinstageError) || error.code !== 'LIMIT_EXCEEDED') throw error
+  const { code, message, details } = error
+  return { type: 'LimitExceeded', code, message, retryAfterSeconds: details.retryAfterSeconds ?? null }
 }
 
 export type JobActionResult =
   | { readonly type: 'JobActionPayload'; readonly job: Job }
   | { readonly type: 'NotFound'; readonly code: 'NOT_FOUND'; readonly message: string }
   | { readonly type: 'WrongState'; readonly code: 'WRONG_STATE'; readonly message: string; readonly state: JobState }
+  | LimitExceededResult
 
 export const cancelJob = (_root: unknown, { id }: { id: JobId }, context: Context): Promise<JobActionResult> =>
   act(id, (id) => context.jobs.cancel(id, context.viewer.id), 'Only a job that has not ended can be cancelled')
 
-export const retryJob = (_root: unknown, { id }: { id: JobId }, context: Context): Promise<JobActionResult> =>
-  act(id, (id) => context.jobs.retry(id, context.viewer.id), 'Only a failed or cancelled job can be queued again')
+export const retryJob = async (_root: unknown, { id }: { id: JobId }, context: Context): Promise<JobActionResult> => {
+  const { jobs, viewer } = context
+  try {
+    const tooMany = countEnqueue(context)
+    if (tooMany) throw limitExceeded(tooMany, 0)
+    return await act(id, (id) => jobs.retry(id, viewer.id), 'Only a failed or cancelled job can be queued again')
+  } catch (error) {
+    return limitExceededResult(error)
+  }
+}
 
 async function act(
   { typename, id }: JobId,

@@ -28,3 +28,15 @@ export const InvalidInput = builder
       field: t.exposeString('field', { nullable: true, description: 'The input field that was wrong' }),
     }),
   })
+
+export const LimitExceeded = builder
+  .objectRef<{ code: Code; message: string; retryAfterSeconds: number | null }>('LimitExceeded')
+  .implement({
+    interfaces: [ErrorInterface],
+    fields: (t) => ({
+      retryAfterSeconds: t.exposeInt('retryAfterSeconds', {
+        nullable: true,
+        description: 'When the same may succeed; 0: no time has to pass, but the client has to ask for less',
+      }),
+    }),
+  })

@@ -6,6 +6,7 @@ import {
   type AnalysisJobResult,
   type BackfillJobResult,
   cancelJob,
+  type EnqueueResult as EnqueueResultShape,
   enqueueAnalysis,
   enqueueBackfill,
   job,
@@ -21,7 +22,7 @@ import { BacktestResult } from './backtest.ts'
 import { builder } from './builder.ts'
 import { Interval } from './candle.ts'
 import { DailyReport } from './daily-report.ts'
-import { ErrorCode, ErrorInterface, InvalidInput, NotFound } from './error.ts'
+import { ErrorCode, ErrorInterface, InvalidInput, LimitExceeded, NotFound } from './error.ts'
 import { SignalKind } from './signal.ts'
 
 const attemptTimeout = 'How long one attempt may take: 1 to 10,800'
@@ -115,8 +116,8 @@ const EnqueuePayload = builder.objectRef<{ job: JobShape; deduplicated: boolean 
 })
 
 const EnqueueResult = builder.unionType('EnqueueResult', {
-  types: [EnqueuePayload, InvalidInput],
-  resolveType: (result) => (result as unknown as { type: 'EnqueuePayload' | 'InvalidInput' }).type,
+  types: [EnqueuePayload, InvalidInput, LimitExceeded],
+  resolveType: (result) => (result as unknown as EnqueueResultShape).type,
 })
 
 const JobActionPayload = builder
@@ -131,7 +132,7 @@ const WrongState = builder.objectRef<Extract<ActionResult, { type: 'WrongState' 
 })
 
 const JobActionResult = builder.unionType('JobActionResult', {
-  types: [JobActionPayload, NotFound, WrongState],
+  types: [JobActionPayload, NotFound, WrongState, LimitExceeded],
   resolveType: (result) => (result as unknown as ActionResult).type,
 })
 

@@ -45,7 +45,7 @@ const losses = `jobs.losses + (${isLost})::int`
 const now = 'clock_timestamp()'
 const retryAt = `${now} + asked.retry_in * interval '1 second'`
 const carrierAt = (runAt: string): string =>
-  dispatch({ id: 'jobs.id', kind: 'jobs.kind', priority: 'jobs.priority', runAt })
+  dispatch({ id: 'jobs.id', kind: 'jobs.kind', owner: 'jobs.owner', priority: 'jobs.priority', runAt })
 
 const newAttempt = { attempt: 'jobs.attempt + 1', losses, progress: '0', failure: 'NULL::jsonb', started_at: now }
 

@@ -22,7 +22,11 @@ const priorityCase = (column: string): string =>
  */
 const maxPickups = 32_000
 
-/** SQL that gives a job to graphile-worker and gives the id of what carries it. The arguments are SQL too. */
-export const dispatch = (job: { id: string; kind: string; priority: string; runAt: string }): string =>
+/**
+ * SQL that gives a job to graphile-worker and gives the id of what carries it. The arguments are SQL too. The owner stands in the
+ * flags: JobRoom counts by them.
+ */
+export const dispatch = (job: { id: string; kind: string; owner: string; priority: string; runAt: string }): string =>
   `(SELECT carrier.id FROM graphile_worker.add_job(${job.kind}, json_build_object('jobId', ${job.id}),
-     run_at => ${job.runAt}, max_attempts => ${maxPickups}, priority => ${priorityCase(job.priority)}) AS carrier)`
+     run_at => ${job.runAt}, max_attempts => ${maxPickups}, priority => ${priorityCase(job.priority)},
+     flags => ARRAY[${job.owner}]) AS carrier)`

@@ -1,23 +1,19 @@
 import type pg from 'pg'
-import { badInput } from '../domain/errors.ts'
-import type { Job, JobChange, JobFailure, JobKind, JobPriority, JobState } from '../domain/job.ts'
+import { FinstageError } from '../domain/errors.ts'
+import {
+  type Job,
+  type JobChange,
+  type JobFailure,
+  type JobKind,
+  type JobState,
+  usualWaitingLimits,
+} from '../domain/job.ts'
+import { transitions } from '../domain/job-state.ts'
 import { transaction } from '../platform/pool.ts'
 import { changeJobs } from './job-changes.ts'
-import { historyEntry, jobColumns } from './job-columns.ts'
-import { dispatch } from './job-dispatch.ts'
+import { jobColumns } from './job-columns.ts'
+import { type Enqueued, JobIntake, type NewJob } from './job-intake.ts'
 import { isUuid } from './uuid.ts'
-
-export interface NewJob {
-  readonly kind: JobKind
-  readonly owner: string
-  readonly priority: JobPriority
-  readonly maxAttempts: number
-  readonly timeoutSeconds: number
-  readonly input: unknown
-  /** null: at once. */
-  readonly runAtMs: number | null
-  readonly idempotencyKey: string | null
-}
 
 export interface JobFilter {
   readonly states: readonly JobState[] | null
@@ -35,43 +31,25 @@ export interface JobHistory {
 
 const columns = jobColumns('jobs')
 
-/** The row and what carries it, both or neither. It is due now at the earliest: a time that has passed is no place before others. */
-const insert = {
-  name: 'job insert',
-  text: `
-    WITH given AS (
-      SELECT gen_random_uuid() AS id, $1::text AS kind, $3::text AS priority, now() AS queued_at,
-        greatest(to_timestamp($8::float8 / 1000), now()) AS run_at, 'QUEUED' AS state, 0::float8 AS progress, 0 AS attempt,
-        NULL::timestamptz AS started_at, NULL::timestamptz AS finished_at, NULL::jsonb AS failure
-    )
-    INSERT INTO finstage.jobs AS jobs (id, kind, owner, priority, state, max_attempts, timeout_seconds, input,
-      idempotency_key, queued_at, run_at, changed_at, history, queue_job_id)
-    SELECT id, kind, $2, priority, state, $4, $5, $6, $7, queued_at, run_at, queued_at,
-      jsonb_build_array(${historyEntry('given', '0', 'given.queued_at')}),
-      ${dispatch({ id: 'given.id', kind: 'given.kind', priority: 'given.priority', runAt: 'given.run_at' })}
-    FROM given RETURNING ${columns}`,
-}
+const mayBeRequeued = (state: JobState): boolean => (transitions.requeue.from as readonly JobState[]).includes(state)
 
 /** The jobs as their owners see them. What workers do to them is in job-run-store.ts. */
 export class JobStore {
   readonly #pool: pg.Pool
 
-  constructor(pool: pg.Pool) {
+  readonly #intake: JobIntake
+
+  constructor(pool: pg.Pool, limits = usualWaitingLimits) {
     this.#pool = pool
+    this.#intake = new JobIntake(pool, limits)
   }
 
   /**
-   * Stores a job and queues it, both or neither. The same idempotency key of the same owner gives the same job for 24 hours;
-   * throws BAD_USER_INPUT where its input differs.
+   * Stores a job and queues it, both or neither. The same idempotency key of the same owner gives the same job for 24 hours, also
+   * where no more may wait; throws BAD_USER_INPUT where its input differs. Throws LIMIT_EXCEEDED where too many jobs wait.
    */
-  async enqueue(job: NewJob): Promise<{ job: Job; deduplicated: boolean }> {
-    const key = job.idempotencyKey
-    if (key === null) return { job: await insertJob(this.#pool, job), deduplicated: false }
-    return transaction(this.#pool, async (client) => {
-      const known = await findByKey(client, job, key)
-      if (known) return { job: known, deduplicated: true }
-      return { job: await insertJob(client, job), deduplicated: false }
-    })
+  enqueue(job: NewJob): Promise<Enqueued> {
+    return this.#intake.enqueue(job)
   }
 
   async find(id: string): Promise<Job | null> {
@@ -140,11 +118,17 @@ export class JobStore {
     })
   }
 
-  /** QUEUED once more, with all its attempts. null where the owner has no such job, or it is neither FAILED nor CANCELLED. */
+  /**
+   * QUEUED once more, with all its attempts. null where the owner has no such job, or it is neither FAILED nor CANCELLED. Throws
+   * LIMIT_EXCEEDED where too many jobs wait.
+   */
   async requeue(id: string, owner: string): Promise<Job | null> {
     if (!isUuid(id)) return null
-    const [job = null] = await changeJobs(this.#pool, 'requeue', [{ id, owner }])
-    return job
+    const outcome = await this.#intake.requeue(id, owner)
+    if (!(outcome instanceof FinstageError)) return outcome
+    const job = await this.find(id)
+    if (job?.owner === owner && mayBeRequeued(job.state)) throw outcome
+    return null
   }
 
   /** Deletes jobs that ended before a time, with their results; gives how many. */
@@ -155,33 +139,6 @@ export class JobStore {
     )
     return rowCount ?? 0
   }
-}
-
-async function insertJob(client: Pick<pg.Pool, 'query'>, job: NewJob): Promise<Job> {
-  const { rows } = await client.query<Job>({
-    ...insert,
-    values: [
-      ...[job.kind, job.owner, job.priority, job.maxAttempts, job.timeoutSeconds],
-      ...[JSON.stringify(job.input), job.idempotencyKey, job.runAtMs],
-    ],
-  })
-  return one(rows)
-}
-
-async function findByKey(client: pg.PoolClient, job: NewJob, key: string): Promise<Job | null> {
-  // Two requests with the same key wait for each other here, until the first has committed.
-  await client.query('SELECT pg_advisory_xact_lock(hashtextextended($1, 0))', [`${job.owner} ${key}`])
-  const { rows } = await client.query<Job & { same: boolean }>(
-    `SELECT ${columns}, input = $3::jsonb AND kind = $4 AND priority = $5 AND max_attempts = $6 AND timeout_seconds = $7 AS same
-     FROM finstage.jobs WHERE owner = $1 AND idempotency_key = $2 AND queued_at > now() - interval '24 hours'
-     ORDER BY jobs.position DESC LIMIT 1`,
-    [job.owner, key, JSON.stringify(job.input), job.kind, job.priority, job.maxAttempts, job.timeoutSeconds],
-  )
-  const known = rows[0]
-  if (known && !known.same) {
-    throw badInput('This idempotency key was used for a job with another input in the last 24 hours', 'idempotencyKey')
-  }
-  return known ?? null
 }
 
 type HistoryRow = Job & { history: Omit<JobChange, 'id' | 'owner'>[] }

@@ -16,7 +16,14 @@ test('five processes that migrate an empty database at once leave one complete l
   const files = await database.query<{ file: string }>('SELECT file FROM finstage.migrations ORDER BY file')
   assert.deepEqual(
     files.map((row) => row.file),
-    ['000001_candles.sql', '000002_jobs.sql', '000003_candle_series.sql', '000004_queue.sql', '000005_analysis.sql'],
+    [
+      '000001_candles.sql',
+      '000002_jobs.sql',
+      '000003_candle_series.sql',
+      '000004_queue.sql',
+      '000005_analysis.sql',
+      '000006_job_room.sql',
+    ],
   )
   assert.deepEqual(await database.query('SELECT count(*)::int AS jobs FROM finstage.jobs'), [{ jobs: 0 }])
 })
