@@ -14,6 +14,10 @@ import { WorkerWatch } from './worker-watch.ts'
 
 /** How many jobs a worker process runs at once. */
 export const jobConcurrency = 16
+/** How many jobs of lost workers it runs beyond these: as many as three workers held. */
+const maxRescued = 3 * jobConcurrency
+/** How long a pool that was opened for such jobs looks for them. */
+const rescueMs = 1000
 /** How long running jobs may go on after stop() before they are handed back. */
 const graceMs = 5000
 const reopenMs = 500
@@ -45,11 +49,12 @@ export class JobRunner {
   readonly #workers: WorkerStore
   readonly #metrics: JobMetrics
   readonly #watch: WorkerWatch
-  /** The newest last; the others are broken, and only finish what they run. */
+  /** Only the current one takes jobs for good: the others are broken or were opened for lost jobs, and only finish what they run. */
   readonly #pools = new Set<WorkerPool>()
   readonly #stopping = new AbortController()
   readonly #suspects = { isRunning: false }
   #current: WorkerPool | undefined
+  #rescuing: Promise<void> | undefined
   #started: Promise<void> | undefined
   #stopped: Promise<void> | undefined
   #unsubscribe: (() => void) | undefined
@@ -64,7 +69,10 @@ export class JobRunner {
     this.#watch = new WorkerWatch({
       ...{ bus, log, taskNames, agingSeconds, store: this.#workers, metrics: this.#metrics },
       pools: () => [...this.#pools],
-      onLook: () => this.#supersede(),
+      onLook: async () => {
+        await this.#supersede()
+        await this.#rescue()
+      },
     })
   }
 
@@ -112,33 +120,42 @@ export class JobRunner {
   }
 
   async #open(): Promise<void> {
+    const { log } = this.#options
+    const opened: WorkerPool = await this.#openPool(jobConcurrency, false, (error) => {
+      log.error({ err: error }, 'the workers have failed, and are replaced')
+      void this.#replace(opened)
+    })
+    if (await this.#add(opened)) this.#current = opened
+  }
+
+  /** false: the runner has been stopped meanwhile, and with it the pool. */
+  async #add(opened: WorkerPool): Promise<boolean> {
+    if (!this.#stopping.signal.aborted) {
+      this.#pools.add(opened)
+      return true
+    }
+    // stop() did not know of it yet.
+    const stopped = opened.stop()
+    opened.handBack()
+    await stopped
+    await this.#workers.release(opened.id)
+    return false
+  }
+
+  #openPool(concurrency: number, onlyLost: boolean, onBroken: (error: unknown) => void): Promise<WorkerPool> {
     const { pool, tasks, schedules, bus, log, random = Math.random } = this.#options
-    const opened: WorkerPool = await WorkerPool.open({
-      ...{ pool, tasks, schedules, log, concurrency: jobConcurrency },
+    return WorkerPool.open({
+      ...{ pool, tasks, schedules, log, concurrency, onlyLost, onBroken },
       services: { bus, log, random, store: this.#runs, metrics: this.#metrics, suspects: this.#suspects },
       onOpen: (id) => this.#workers.beat([id]),
-      onBroken: (error) => {
-        log.error({ err: error }, 'the workers have failed, and are replaced')
-        void this.#replace(opened)
-      },
     })
-    if (this.#stopping.signal.aborted) {
-      // stop() did not know of it yet.
-      const stopped = opened.stop()
-      opened.handBack()
-      await stopped
-      await this.#workers.release(opened.id)
-      return
-    }
-    this.#pools.add(opened)
-    this.#current = opened
   }
 
   async #replace(broken: WorkerPool): Promise<void> {
     const { signal } = this.#stopping
     const { log } = this.#options
     this.#current = undefined
-    const finished = broken.stop().catch(() => {})
+    const finished = this.#finish(broken)
     while (!this.#current && !signal.aborted) {
       try {
         await this.#open()
@@ -148,12 +165,48 @@ export class JobRunner {
       }
     }
     await finished
-    if (signal.aborted) return
-    this.#pools.delete(broken)
-    await this.#workers.release(broken.id).catch((error: unknown) => {
+  }
+
+  /** Lets a pool take no more, and drops it when all that it runs has ended. */
+  async #finish(pool: WorkerPool): Promise<void> {
+    await pool.stop().catch(() => {})
+    if (this.#stopping.signal.aborted) return
+    this.#pools.delete(pool)
+    await this.#workers.release(pool.id).catch((error: unknown) => {
       // The watch will find it lost.
-      log.warn({ err: error }, 'the jobs of broken workers could not be let go of yet')
+      this.#options.log.warn({ err: error }, 'the jobs of a pool that has ended could not be let go of yet')
     })
+  }
+
+  /**
+   * What lost workers held is run within seconds, also where all places are taken by jobs that run for long: for those that find
+   * none a pool is opened beside the current one. It takes nothing else, and goes with them.
+   */
+  async #rescue(): Promise<void> {
+    const current = this.#current
+    if (!current || this.#rescuing) return
+    const { tasks, schedules, log } = this.#options
+    const lost = await this.#workers.lostJobs([...tasks.map(({ kind }) => kind), ...schedules.map(({ name }) => name)])
+    const rescued = [...this.#pools].reduce((sum, pool) => sum + (pool === current ? 0 : pool.carriers.length), 0)
+    const places = Math.min(lost - current.freePlaces, maxRescued - rescued)
+    if (places <= 0) return
+    log.warn({ jobs: places }, 'jobs of lost workers are run beyond the places that there are')
+    this.#rescuing = this.#openRescue(places)
+      .catch((error: unknown) => log.warn({ err: error }, 'the jobs of lost workers could not be taken yet'))
+      .finally(() => {
+        this.#rescuing = undefined
+      })
+  }
+
+  /** Resolves when the pool has looked for jobs. */
+  async #openRescue(places: number): Promise<void> {
+    const { signal } = this.#stopping
+    const rescue: WorkerPool = await this.#openPool(places, true, (error) => {
+      this.#options.log.warn({ err: error }, 'the workers of lost jobs have failed')
+    })
+    if (!(await this.#add(rescue))) return
+    await sleep(rescueMs, undefined, { signal }).catch(() => {})
+    void this.#finish(rescue)
   }
 
   /** A job that was cancelled, or that another worker has, is told at once where the bus tells of it. */

@@ -1,5 +1,6 @@
 import type pg from 'pg'
 import { Batcher } from '../platform/batcher.ts'
+import { waitingNumbers } from '../store/job-dispatch.ts'
 
 interface Statement {
   readonly name?: string
@@ -7,30 +8,42 @@ interface Statement {
   readonly values: readonly unknown[]
 }
 
-interface TakenJob {
-  readonly priority: number
-  readonly run_at: Date
-}
-
 const maxAtOnce = 100
-/** How graphile-worker names the statement with which one of its workers takes one job, and where that says so. */
+/** Of so many places that are filled, one gets the job that has waited longest. */
+const oldestEvery = 4
+/** So many more are looked at for it than are taken: other workers may be about to take some. */
+const spareCandidates = 16
+/** How graphile-worker names the statement with which one of its workers takes one job, and its parts. */
 const takesOne = /^get_job\//
-const oneRow = /^( *)limit 1$/m
+const shape = /^with j as \(\n\s*(?<select>select[\s\S]*?)\n\)(?<rest>,\nq as \([\s\S]*)$/
+const first = /^ *order by priority asc, run_at asc\s+limit 1$/m
+const table = /^ *from (?<jobs>\S+) as jobs$/m
+
+export interface TakeOptions {
+  /** Takes only what lost workers held. */
+  readonly onlyLost?: boolean
+}
 
 /**
  * A pool for graphile-worker in which those of its workers that look for a job at the same time do so with one statement. Only
  * as many jobs are taken as there are workers with nothing to do: none waits in this process, where a more urgent one that
  * comes later could not go first, as it would in graphile-worker's own local queue.
+ *
+ * Every fourth place gets the job that has been due for longest, whatever its priority: so none waits for ever, however many
+ * urgent ones come.
  */
-export function takeTogether(pool: pg.Pool): pg.Pool {
-  const takers = new Batcher<Statement, { rows: TakenJob[] }>(async (asked) => {
+export function takeTogether(pool: pg.Pool, { onlyLost = false }: TakeOptions = {}): pg.Pool {
+  /** How many places were filled since one got the job that had waited longest. */
+  let sinceOldest = 0
+  const takers = new Batcher<Statement, { rows: unknown[] }>(async (asked) => {
     const [{ text, values } = { text: '', values: [] }] = asked
-    const { rows } = await pool.query<TakenJob>({
-      name: 'finstage get_jobs',
-      text: text.replace(oneRow, `$1limit $${values.length + 1}::int`),
-      values: [...values, asked.length],
+    const oldest = onlyLost ? 0 : Math.floor((sinceOldest + asked.length) / oldestEvery)
+    const { rows } = await pool.query({
+      name: onlyLost ? 'finstage get_lost_jobs' : 'finstage get_jobs',
+      text: takesMany(text, values.length, onlyLost ? 'and jobs.priority < 0' : ''),
+      values: [...values, asked.length, oldest],
     })
-    rows.sort((a, b) => a.priority - b.priority || a.run_at.getTime() - b.run_at.getTime())
+    sinceOldest = (sinceOldest + rows.length) % oldestEvery
     return asked.map((_, i) => ({ rows: rows.slice(i, i + 1) }))
   }, maxAtOnce)
 
@@ -39,7 +52,7 @@ export function takeTogether(pool: pg.Pool): pg.Pool {
     let client: Promise<pg.PoolClient> | undefined
     return Promise.resolve({
       async query(statement: Statement, values?: unknown[]) {
-        if (takesOne.test(statement.name ?? '') && oneRow.test(statement.text)) return takers.add(statement)
+        if (takesOne.test(statement.name ?? '') && isKnown(statement.text)) return takers.add(statement)
         client ??= pool.connect()
         return (await client).query(statement as pg.QueryConfig, values)
       },
@@ -58,4 +71,37 @@ export function takeTogether(pool: pg.Pool): pg.Pool {
       return typeof value === 'function' ? value.bind(target) : value
     },
   })
+}
+
+const isKnown = (text: string): boolean => {
+  const select = shape.exec(text)?.groups?.select ?? ''
+  return first.test(select) && table.test(select)
+}
+
+/**
+ * graphile-worker's statement, with two more parameters: how many jobs it takes, and how many of these for having waited longest.
+ * Its index is by priority, so each number that there is gives its first ones, and the oldest of those are taken.
+ */
+function takesMany(text: string, parameterCount: number, condition: string): string {
+  const { select = '', rest = '' } = shape.exec(text)?.groups ?? {}
+  const jobs = table.exec(select)?.groups?.jobs ?? ''
+  const [count, oldest] = [`$${parameterCount + 1}::int`, `$${parameterCount + 2}::int`]
+  const candidates = `
+    select candidate.id from unnest(array[${waitingNumbers.join()}]) as number cross join lateral (
+      select queued.id, queued.run_at from ${jobs} as queued
+      where queued.is_available = true and queued.priority = number and queued.run_at <= now() and queued.task_id = any($2::int[])
+      order by queued.run_at limit ${oldest} + ${spareCandidates}
+    ) as candidate order by candidate.run_at limit ${oldest} + ${spareCandidates}`
+  return `\
+with oldest as materialized (
+  ${select.replace(first, () => `and jobs.id = any(array(${candidates})) order by run_at asc limit ${oldest}`)}
+), urgent as materialized (
+  ${select.replace(
+    first,
+    () => `${condition} and jobs.id <> all(array(select id from oldest))
+    order by priority asc, run_at asc limit ${count} - (select count(*) from oldest)`,
+  )}
+), j as (
+  select * from oldest union all select * from urgent
+)${rest}`
 }

@@ -20,6 +20,8 @@ export interface WorkerPoolOptions {
   readonly log: Logger
   /** How many jobs it runs at once. */
   readonly concurrency: number
+  /** Takes only what lost workers held, and looks after no schedule. */
+  readonly onlyLost: boolean
   /** Called with its id before it takes its first job. */
   readonly onOpen: (id: string) => Promise<void>
   /** Called once, when it can't go on: what it runs goes on, but it takes no more. */
@@ -71,9 +73,13 @@ export class WorkerPool {
     return [...this.#running.values()].flatMap(({ run }) => run ?? [])
   }
 
+  get freePlaces(): number {
+    return this.#options.concurrency - this.#running.size
+  }
+
   /** How long it has had a free place without having been able to look for a job. */
   get idleForMs(): number {
-    return this.#running.size >= this.#options.concurrency ? 0 : performance.now() - this.#polledAtMs
+    return this.freePlaces <= 0 ? 0 : performance.now() - this.#polledAtMs
   }
 
   /** Tells a run that it no longer counts. */
@@ -97,7 +103,7 @@ export class WorkerPool {
   }
 
   async #open(): Promise<void> {
-    const { pool, log, tasks, schedules, concurrency, onOpen, onBroken } = this.#options
+    const { pool, log, tasks, schedules, concurrency, onlyLost, onOpen, onBroken } = this.#options
     const events = new EventEmitter() as WorkerEvents
     events.on('pool:create', ({ workerPool }) => {
       this.#id = workerPool.id
@@ -120,7 +126,7 @@ export class WorkerPool {
       return opened
     }
     const runner = await run({
-      pgPool: takeTogether(pool),
+      pgPool: takeTogether(pool, { onlyLost }),
       concurrency,
       pollInterval: pollIntervalMs,
       noHandleSignals: true,
@@ -132,7 +138,7 @@ export class WorkerPool {
         plugins: [{ name: 'finstage', version: '0.0.0', worker: { hooks: { startWorker } } }],
       },
       taskList: this.#taskList(tasks, schedules),
-      parsedCronItems: parseCrontab(schedules.map(crontabLine).join('\n')),
+      parsedCronItems: onlyLost ? [] : parseCrontab(schedules.map(crontabLine).join('\n')),
     })
     this.#runner = runner
     // It ends by itself only where something is wrong.

@@ -1,6 +1,7 @@
 import type pg from 'pg'
 import type { JobPriority } from '../domain/job.ts'
-import { priorityOfNumber } from './job-dispatch.ts'
+import { transaction } from '../platform/pool.ts'
+import { lostNumber, priorityDigit, priorityOfDigit } from './job-dispatch.ts'
 
 export interface WorkerBeat {
   readonly worker: string
@@ -47,10 +48,31 @@ export class WorkerStore {
     )
   }
 
-  /** Lets go of all that a worker holds and strikes it off. Its jobs may be taken by others at once. */
+  /** Lets go of all that a worker holds and strikes it off. Its jobs may be taken by others at once, before all that wait. */
   async release(worker: string): Promise<void> {
-    await this.#pool.query('SELECT graphile_worker.force_unlock_workers(ARRAY[$1::text])', [worker])
-    await this.#pool.query('DELETE FROM finstage.workers WHERE id = $1', [worker])
+    await transaction(this.#pool, async (client) => {
+      const { rows: held } = await client.query<{ ids: string[]; number: number }>(
+        `SELECT array_agg(id) AS ids, ${lostNumber('priority')} AS number FROM graphile_worker.jobs
+         WHERE locked_by = $1 GROUP BY number`,
+        [worker],
+      )
+      await client.query('SELECT graphile_worker.force_unlock_workers(ARRAY[$1::text])', [worker])
+      for (const { ids, number } of held) {
+        await client.query('SELECT graphile_worker.reschedule_jobs($1::bigint[], priority => $2::int)', [ids, number])
+      }
+      await client.query('DELETE FROM finstage.workers WHERE id = $1', [worker])
+    })
+  }
+
+  /** How many jobs of lost workers nobody has taken yet. */
+  async lostJobs(tasks: readonly string[]): Promise<number> {
+    const { rows } = await this.#pool.query<{ count: number }>(
+      `SELECT count(*)::int FROM graphile_worker._private_jobs AS jobs
+       JOIN graphile_worker._private_tasks AS tasks ON tasks.id = jobs.task_id
+       WHERE jobs.is_available = true AND jobs.priority < 0 AND jobs.run_at <= now() AND tasks.identifier = ANY($1)`,
+      [tasks],
+    )
+    return rows[0]?.count ?? 0
   }
 
   /** What a worker holds without knowing: the answer that told of it was lost, or its completion was. */
@@ -89,11 +111,11 @@ export class WorkerStore {
   /** What is due and not taken, by the priority it was queued with. */
   async waiting(tasks: readonly string[]): Promise<Waiting[]> {
     const { rows } = await this.#pool.query<{ digit: number; count: number; oldestSeconds: number }>(
-      `SELECT priority % 10 AS digit, count(*)::int AS count,
+      `SELECT ${priorityDigit('priority')} AS digit, count(*)::int AS count,
          extract(epoch FROM now() - min(run_at))::float8 AS "oldestSeconds"
        FROM graphile_worker.jobs WHERE task_identifier = ANY($1) AND locked_at IS NULL AND run_at <= now() GROUP BY digit`,
       [tasks],
     )
-    return rows.map(({ digit, ...rest }) => ({ priority: priorityOfNumber(digit), ...rest }))
+    return rows.map(({ digit, ...rest }) => ({ priority: priorityOfDigit(digit), ...rest }))
   }
 }

@@ -16,6 +16,8 @@ interface FullQueue extends AsyncDisposable {
   readonly queue: TestQueue
   /** Queues a job of this name. */
   add(name: string, priority: JobPriority): Promise<Job>
+  /** What is begun, once all places are taken. */
+  begun(): Promise<string[]>
   /** Gives one place up, and tells what is begun there. */
   next(): Promise<string>
   /** Makes a job look as if it had been due so long. */
@@ -49,6 +51,10 @@ async function fullQueue(options: { agingSeconds?: number; runs?: boolean } = {}
   return {
     queue,
     add,
+    async begun() {
+      await full()
+      return begun
+    },
     async next() {
       await full()
       const [count, next] = [begun.length, once(events, 'begun')]
@@ -93,15 +99,55 @@ test('a CRITICAL job that is queued behind 1,000 LOW ones is the next to begin',
   assert.equal(await full.next(), 'critical')
 })
 
-test('CRITICAL begins before HIGH, HIGH before NORMAL, NORMAL before LOW, whatever came first; within a class whatever came first', async () => {
+test('three of four places: CRITICAL begins before HIGH, HIGH before NORMAL, NORMAL before LOW, whatever came first; within a class whatever came first', async () => {
   await using full = await fullQueue()
   for (const i of [1, 2, 3]) {
     for (const priority of jobPriorities.toReversed()) await full.add(`${priority} ${i}`, priority)
   }
+  // Every fourth has come before all others that are left.
+  assert.deepEqual(await nextOf(full, 12), [
+    ...['CRITICAL 1', 'CRITICAL 2', 'CRITICAL 3', 'LOW 1'],
+    ...['HIGH 1', 'HIGH 2', 'HIGH 3', 'NORMAL 1'],
+    ...['NORMAL 2', 'NORMAL 3', 'LOW 2', 'LOW 3'],
+  ])
+})
+
+test('every fourth place gets the job that has been due for longest, whatever its priority, though CRITICAL ones come without end', async () => {
+  await using full = await fullQueue({ agingSeconds: 86_400 })
+  const { id } = await full.queue.enqueue({ input: { name: 'scheduled' }, runAtMs: Date.now() + 3_600_000 })
+  for (const [i, priority] of (['LOW', 'HIGH', 'LOW'] as const).entries()) await full.add(`old ${i}`, priority)
+  const begun: string[] = []
+  for (let round = 1; round <= 16; round++) {
+    await full.add('critical', 'CRITICAL')
+    await full.add('critical', 'CRITICAL')
+    if (round === 6) {
+      // It was queued before all others, and is due since just after the second.
+      await full.queue.pool.query(
+        `UPDATE graphile_worker._private_jobs SET run_at = (
+           SELECT run_at + interval '1 microsecond' FROM graphile_worker.jobs WHERE priority = 12
+         ) WHERE payload ->> 'jobId' = $1`,
+        [id],
+      )
+    }
+    begun.push(await full.next())
+  }
+  const critical = ['critical', 'critical', 'critical']
   assert.deepEqual(
-    await nextOf(full, 12),
-    jobPriorities.flatMap((priority) => [1, 2, 3].map((i) => `${priority} ${i}`)),
+    begun,
+    ['old 0', 'old 1', 'scheduled', 'old 2'].flatMap((oldest) => [...critical, oldest]),
   )
+})
+
+test('of places that are free at the same time every fourth gets what has been due for longest', async () => {
+  await using full = await fullQueue({ agingSeconds: 86_400, runs: false })
+  await full.queue.pool.query('DELETE FROM graphile_worker._private_jobs')
+  for (let i = 0; i < 8; i++) await full.add(`low ${i}`, 'LOW')
+  for (let i = 0; i < 40; i++) await full.add('critical', 'CRITICAL')
+  await full.queue.runner.start()
+  assert.deepEqual((await full.begun()).toSorted(), [
+    ...Array.from({ length: 12 }, () => 'critical'),
+    ...['low 0', 'low 1', 'low 2', 'low 3'],
+  ])
 })
 
 test('a time that has passed gives a job no place before those that came first', async () => {
@@ -161,12 +207,12 @@ test('a LOW job is not starved by HIGH ones that come without end', async () => 
   for (let round = 0; round < 6; round++) {
     await full.add('high', 'HIGH')
     await full.add('high', 'HIGH')
-    await full.age(id, agingSeconds / 2)
+    await full.age(id, 0.7 * agingSeconds)
     await full.queue.workers.rise(['ANALYSIS'], agingSeconds)
     begun.push(await full.next())
   }
-  // After four rounds it has waited for two classes, and is before all that are fresh.
-  assert.deepEqual(begun, ['high', 'high', 'high', 'low', 'high', 'high'])
+  // After three rounds it has waited for two classes, and is before all that are fresh.
+  assert.deepEqual(begun, ['high', 'high', 'low', 'high', 'high', 'high'])
 })
 
 test('the runner lets waiting jobs rise by itself', async () => {
