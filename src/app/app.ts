@@ -249,7 +249,7 @@ export class App {
       ...{ pool, bus, log, registry, tasks },
       schedules: [
         pruneCandles({ candles: new CandleStore(pool), signals, retentionDays: config.CANDLE_RETENTION_DAYS, now }),
-        pruneJobs({ jobs: new JobStore(pool), analyses, retentionDays: config.JOB_RETENTION_DAYS, now }),
+        pruneJobs({ jobs: new JobStore(pool), analyses, bus, retentionDays: config.JOB_RETENTION_DAYS }),
         dailyReports({ jobs }),
         followSignals({
           ...{ market, now, slots: this.#slots(seriesAtOnce) },

@@ -12,9 +12,10 @@ import type { JobState } from './job.ts'
  *       |              RETRYING --begin--> RUNNING
  *       |
  *       +--requeue-- FAILED, CANCELLED <--cancel-- QUEUED, RUNNING, RETRYING
+ *                    FAILED <--expire-- QUEUED, RUNNING, RETRYING
  *
  * begin: a worker starts an attempt; of a RUNNING job, because the worker that ran it was lost. handBack: its worker stops.
- * progress changes no state.
+ * progress changes no state. expire: no worker has taken it for days; of a RUNNING job, since the worker that ran it was lost.
  *
  * With a job that was lost twice begins a suspicion that it kills its workers. From then on it is begun by beginAlone, while its
  * worker runs no other suspect, or put off by postpone, to QUEUED. giveUp: it was lost too often.
@@ -30,6 +31,7 @@ export const transitions = {
   giveUp: { from: ['RUNNING'], to: 'FAILED' },
   handBack: { from: ['RUNNING'], to: 'QUEUED' },
   cancel: { from: ['QUEUED', 'RUNNING', 'RETRYING'], to: 'CANCELLED' },
+  expire: { from: ['QUEUED', 'RUNNING', 'RETRYING'], to: 'FAILED' },
   requeue: { from: ['FAILED', 'CANCELLED'], to: 'QUEUED' },
 } as const satisfies Record<string, { readonly from: readonly JobState[]; readonly to: JobState }>
 

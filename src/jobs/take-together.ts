@@ -52,7 +52,10 @@ export function takeTogether(pool: pg.Pool, { onlyLost = false }: TakeOptions = 
     let client: Promise<pg.PoolClient> | undefined
     return Promise.resolve({
       async query(statement: Statement, values?: unknown[]) {
-        if (takesOne.test(statement.name ?? '') && isKnown(statement.text)) return takers.add(statement)
+        if (takesOne.test(statement.name ?? '')) {
+          if (isKnown(statement.text)) return takers.add(statement)
+          if (onlyLost) return { rows: [] }
+        }
         client ??= pool.connect()
         return (await client).query(statement as pg.QueryConfig, values)
       },

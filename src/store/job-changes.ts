@@ -49,6 +49,10 @@ const carrierAt = (runAt: string): string =>
 
 const newAttempt = { attempt: 'jobs.attempt + 1', losses, progress: '0', failure: 'NULL::jsonb', started_at: now }
 
+const endedFromOutside = {
+  set: { failure: `asked.failure || jsonb_build_object('attempt', jobs.attempt)`, finished_at: now },
+}
+
 const effects: Readonly<Record<JobEvent, Effect>> = {
   begin: { unless: `${losses} >= ${suspectLosses}`, set: newAttempt },
   beginAlone: { unless: `${losses} >= ${maxLosses}`, set: newAttempt },
@@ -76,9 +80,8 @@ const effects: Readonly<Record<JobEvent, Effect>> = {
     },
   },
   handBack: { set: { queue_job_id: carrierAt('jobs.run_at') } },
-  cancel: {
-    set: { failure: `asked.failure || jsonb_build_object('attempt', jobs.attempt)`, finished_at: now },
-  },
+  cancel: endedFromOutside,
+  expire: endedFromOutside,
   requeue: {
     set: {
       attempt: '0',

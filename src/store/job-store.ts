@@ -31,6 +31,8 @@ export interface JobHistory {
 
 const columns = jobColumns('jobs')
 
+const maxExpiredAtOnce = 500
+
 const mayBeRequeued = (state: JobState): boolean => (transitions.requeue.from as readonly JobState[]).includes(state)
 
 /** The jobs as their owners see them. What workers do to them is in job-run-store.ts. */
@@ -109,11 +111,7 @@ export class JobStore {
       const failure = { code: 'CANCELLED', message: 'The job was cancelled', attempt: 0 } satisfies JobFailure
       const [job = null] = await changeJobs(client, 'cancel', [{ id, owner, failure }])
       if (!job) return null
-      // Passes over the carrier of a job that runs: its worker lets go of it.
-      await client.query(
-        'SELECT graphile_worker.complete_jobs(ARRAY[queue_job_id]) FROM finstage.jobs WHERE id = $1 AND queue_job_id IS NOT NULL',
-        [id],
-      )
+      await dropCarriers(client, [id])
       return job
     })
   }
@@ -131,14 +129,50 @@ export class JobStore {
     return null
   }
 
-  /** Deletes jobs that ended before a time, with their results; gives how many. */
-  async prune(beforeMs: number): Promise<number> {
+  /** FAILED, and no longer queued: what has been due for so many days without a worker that runs it. Gives how many. */
+  async expire(days: number): Promise<number> {
+    const message = `No worker has taken the job within ${days} days from when it was due`
+    const failure = { code: 'TIMEOUT', message, attempt: 0 } satisfies JobFailure
+    for (let expired = 0; ; ) {
+      const { rows: overdue } = await this.#pool.query<{ id: string; carrier: string; attempt: number }>(
+        `SELECT id, queue_job_id::text AS carrier, attempt FROM finstage.jobs
+         WHERE state IN ('QUEUED', 'RUNNING', 'RETRYING') AND greatest(run_at, started_at) < now() - $1 * interval '1 day'
+           AND NOT EXISTS (SELECT FROM graphile_worker.jobs AS carrier WHERE carrier.id = queue_job_id AND locked_at IS NOT NULL)
+         LIMIT $2`,
+        [days, maxExpiredAtOnce],
+      )
+      const changed = await transaction(this.#pool, async (client) => {
+        const jobs = await changeJobs(
+          client,
+          'expire',
+          overdue.map((job) => ({ ...job, failure })),
+        )
+        const ids = jobs.flatMap((job) => job?.id ?? [])
+        await dropCarriers(client, ids)
+        return ids.length
+      })
+      expired += changed
+      // Where nothing was changed, others have taken them meanwhile.
+      if (changed === 0) return expired
+    }
+  }
+
+  /** Deletes jobs that ended so many days ago, with their results; gives how many. */
+  async prune(days: number): Promise<number> {
     const { rowCount } = await this.#pool.query(
-      'DELETE FROM finstage.jobs WHERE finished_at < to_timestamp($1::float8 / 1000)',
-      [beforeMs],
+      `DELETE FROM finstage.jobs WHERE finished_at < now() - $1 * interval '1 day'`,
+      [days],
     )
     return rowCount ?? 0
   }
+}
+
+/** Of jobs that were queued. Passes over the carrier of a job that runs: its worker lets go of it. */
+async function dropCarriers(client: pg.PoolClient, ids: readonly string[]): Promise<void> {
+  await client.query(
+    'SELECT graphile_worker.complete_jobs(array_agg(queue_job_id)) FROM finstage.jobs WHERE id = ANY($1::uuid[])',
+    [ids],
+  )
 }
 
 type HistoryRow = Job & { history: Omit<JobChange, 'id' | 'owner'>[] }

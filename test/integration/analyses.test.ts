@@ -222,7 +222,7 @@ test('the latest analysis outlives its job, while older ones go with theirs and 
     "UPDATE finstage.jobs SET finished_at = finished_at - interval '31 days' WHERE finished_at IS NOT NULL AND id <> $1",
     [id],
   )
-  await pruneJobs({ jobs: worker.store, analyses, retentionDays: 30, now: Date.now }).run(
+  await pruneJobs({ jobs: worker.store, analyses, bus: worker.bus, retentionDays: 30 }).run(
     Date.now(),
     silentLog,
     new AbortController().signal,
@@ -235,7 +235,7 @@ test('the latest analysis outlives its job, while older ones go with theirs and 
   const [foreign] = await storeOf('SIMULATED').newest([{ symbol: 'VOD.L', interval: 'DAY_1' }])
   assert.equal(foreign?.price, 9)
   await analyse(findingsOf('VOD.L', { price: 6 }))
-  await pruneJobs({ jobs: worker.store, analyses, retentionDays: 30, now: Date.now }).run(
+  await pruneJobs({ jobs: worker.store, analyses, bus: worker.bus, retentionDays: 30 }).run(
     Date.now(),
     silentLog,
     new AbortController().signal,

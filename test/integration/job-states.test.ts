@@ -49,6 +49,7 @@ const asked: Readonly<Record<JobEvent, Partial<JobChangeRequest>>> = {
   fail: { failure },
   giveUp: { failure: { ...failure, code: 'INTERNAL', attempt: 0 } },
   cancel: { failure: { code: 'CANCELLED', message: 'cancelled', attempt: 0 } },
+  expire: { failure: { code: 'TIMEOUT', message: 'nobody came', attempt: 0 } },
 }
 
 async function change(event: JobEvent, id: string, request: Partial<JobChangeRequest> = {}) {
@@ -126,6 +127,8 @@ function effect(event: JobEvent, was: Row, is: Row): Partial<Row> {
       return { queue_job_id }
     case 'cancel':
       return { failure: { code: 'CANCELLED', message: 'cancelled', attempt: was.attempt }, finished_at }
+    case 'expire':
+      return { failure: { code: 'TIMEOUT', message: 'nobody came', attempt: was.attempt }, finished_at }
     case 'requeue': {
       const none = { attempt: 0, failures: 0, losses: 0, progress: 0, failure: null, finished_at: null }
       return { ...none, run_at, queue_job_id }
@@ -141,7 +144,7 @@ const timesOf: Partial<Record<JobEvent, readonly string[]>> = {
     fail: ['finished_at'],
     giveUp: ['finished_at'],
   },
-  ...{ cancel: ['finished_at'], requeue: ['run_at'] },
+  ...{ cancel: ['finished_at'], expire: ['finished_at'], requeue: ['run_at'] },
 }
 const sendsAnew = new Set<JobEvent>(['postpone', 'retry', 'handBack', 'requeue'])
 

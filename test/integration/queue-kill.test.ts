@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { suite, test } from 'node:test'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { jobConcurrency } from '../../src/jobs/runner.ts'
 import { TestQueue, until, within } from '../support/queue-processes.ts'
 
@@ -65,6 +66,65 @@ suite('workers that are killed', { concurrency: 4 }, () => {
       }
       assert.equal(await worker.metric('finstage_workers_lost_total'), 1)
     }
+  })
+
+  test('the jobs of a worker that is killed run again within 10 s though all places of the only other one are taken by jobs that run for minutes; the places beyond go with them', async () => {
+    await using queue = await TestQueue.open()
+    const doomed = await queue.startWorker()
+    const long = Array.from({ length: jobConcurrency }, () => ({ act: 'wait', ms: 600_000, attempts: 1 }) as const)
+    const lost = await queue.enqueueAll(long, { priority: 'LOW' })
+    for (const id of lost) await queue.begun(id)
+    const survivor = await queue.startWorker()
+    const busy = await queue.enqueueAll(long)
+    for (const id of busy) assert.equal((await queue.begun(id)).pid, survivor.pid)
+    // What only waits stays behind them.
+    const waiting = await queue.enqueue({ act: 'wait', ms: 0 }, { priority: 'CRITICAL' })
+    doomed.kill('SIGKILL')
+    const killedAtMs = Date.now()
+    for (const id of lost) {
+      const { atMs, pid } = await queue.begun(id, 2)
+      assert.equal(pid, survivor.pid)
+      assert.ok(atMs - killedAtMs < lostWithinMs, `${atMs - killedAtMs} ms`)
+    }
+    for (const id of lost) await until(async () => (await queue.job(id)).state === 'SUCCEEDED', 'they succeed')
+    assert.equal((await queue.job(waiting)).state, 'QUEUED')
+    for (const id of busy) assert.equal((await queue.job(id)).state, 'RUNNING')
+    assert.equal(await survivor.check(), 'ok')
+    // The places beyond are gone: one that is given up is the only one that is filled.
+    const [one = '', ...others] = busy
+    const second = await queue.enqueue({ act: 'wait', ms: 600_000 }, { priority: 'CRITICAL' })
+    assert.equal(await queue.cancel(one), 'CANCELLED')
+    await queue.begun(waiting)
+    await queue.begun(second)
+    const third = await queue.enqueue({ act: 'wait', ms: 0 }, { priority: 'CRITICAL' })
+    await sleep(2500)
+    assert.equal((await queue.job(third)).state, 'QUEUED')
+    for (const id of [...others, second]) assert.equal(await queue.cancel(id), 'CANCELLED')
+    for (const { id, losses } of await queue.settled()) assert.equal(losses, lost.includes(id) ? 1 : 0)
+  })
+
+  test('the jobs of two workers that are killed at the same time run again within 10 s at the one that is left, whose places are full', async () => {
+    await using queue = await TestQueue.open()
+    const long = Array.from({ length: jobConcurrency }, () => ({ act: 'wait', ms: 600_000, attempts: 1 }) as const)
+    const lost: string[] = []
+    const doomed = []
+    for (let i = 0; i < 2; i++) {
+      doomed.push(await queue.startWorker())
+      const ids = await queue.enqueueAll(long)
+      for (const id of ids) await queue.begun(id)
+      lost.push(...ids)
+    }
+    await queue.startWorker()
+    const busy = await queue.enqueueAll(long)
+    for (const id of busy) await queue.begun(id)
+    for (const worker of doomed) worker.kill('SIGKILL')
+    const killedAtMs = Date.now()
+    for (const id of lost) {
+      const { atMs } = await queue.begun(id, 2)
+      assert.ok(atMs - killedAtMs < lostWithinMs, `${atMs - killedAtMs} ms`)
+    }
+    for (const id of busy) assert.equal(await queue.cancel(id), 'CANCELLED')
+    await queue.settled()
   })
 
   for (const isAlone of [true, false]) {

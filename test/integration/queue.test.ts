@@ -6,6 +6,7 @@ import { changeOf, type EnqueueRequest, type Job, type JobPriority, jobPrioritie
 import { pruneJobs } from '../../src/jobs/prune-jobs.ts'
 import { jobConcurrency } from '../../src/jobs/runner.ts'
 import { AnalysisStore } from '../../src/store/analysis-store.ts'
+import { changeJobs } from '../../src/store/job-changes.ts'
 import { SignalStore } from '../../src/store/signal-store.ts'
 import { eventually, inTime } from '../support/client.ts'
 import { silentLog } from '../support/log.ts'
@@ -476,7 +477,7 @@ test('jobs that ended before the days that they are kept are deleted with all th
   )
   const source = 'YAHOO'
   const analyses = new AnalysisStore({ pool, source, signals: new SignalStore({ pool, source }) })
-  const schedule = pruneJobs({ jobs: store, analyses, retentionDays: 30, now: Date.now })
+  const schedule = pruneJobs({ jobs: store, analyses, bus: queue.bus, retentionDays: 30 })
   await schedule.run(Date.now(), silentLog, new AbortController().signal)
   assert.equal(await store.find(old.id), null)
   for (const table of ['job_parts', 'symbol_analyses']) {
@@ -486,6 +487,85 @@ test('jobs that ended before the days that they are kept are deleted with all th
   for (const { id } of [fresh, running, waiting]) assert.ok(await store.find(id))
   assert.equal((await runStore.parts(running.id)).size, 1)
   for (const { id } of [running, waiting]) await queue.jobs.cancel(id, owner)
+})
+
+test('a job that no worker has taken for the days that jobs are kept is FAILED with TIMEOUT and leaves the queue, its follower is told, and later it is deleted; younger ones and those that run stay', async () => {
+  await using idle = await startQueue({ tasks: [scripted], runs: false })
+  const { store, pool, bus } = idle
+  const analyses = new AnalysisStore({ pool, source: 'YAHOO', signals: new SignalStore({ pool, source: 'YAHOO' }) })
+  const prune = (): Promise<void> =>
+    pruneJobs({ jobs: store, analyses, bus, retentionDays: 30 }).run(
+      Date.now(),
+      silentLog,
+      new AbortController().signal,
+    )
+  const names = ['waits', 'retries', 'was lost', 'runs', 'due later', 'young'] as const
+  const jobs = new Map<string, Job>()
+  for (const name of names) jobs.set(name, await idle.enqueue())
+  const idOf = (name: (typeof names)[number]): string => jobs.get(name)?.id ?? ''
+  for (const name of ['retries', 'was lost', 'runs'] as const) {
+    await changeJobs(pool, 'begin', [{ id: idOf(name) }])
+  }
+  const failure = { code: 'TIMEOUT', message: 'late', attempt: 1 } as const
+  await changeJobs(pool, 'retry', [{ id: idOf('retries'), failure, retryInSeconds: 0 }])
+  const old = names.slice(0, 4).map(idOf)
+  await pool.query(
+    `UPDATE finstage.jobs SET queued_at = queued_at - interval '31 days', run_at = run_at - interval '31 days',
+       started_at = started_at - interval '31 days' WHERE id = ANY($1)`,
+    [old],
+  )
+  // It was queued long ago, and is due only now.
+  await pool.query(`UPDATE finstage.jobs SET queued_at = queued_at - interval '60 days' WHERE id = $1`, [
+    idOf('due later'),
+  ])
+  await pool.query(
+    `UPDATE graphile_worker._private_jobs SET locked_at = now(), locked_by = 'somebody' WHERE payload ->> 'jobId' = $1`,
+    [idOf('runs')],
+  )
+  const followed = idle.followed(idOf('waits'))
+  await prune()
+  const ends = await Promise.all(names.map((name) => idle.job(idOf(name))))
+  assert.deepEqual(
+    ends.map(({ state, failure, attempt }) => [state, failure?.code, failure?.attempt, attempt]),
+    [
+      ...[
+        ['FAILED', 'TIMEOUT', 0, 0],
+        ['FAILED', 'TIMEOUT', 1, 1],
+        ['FAILED', 'TIMEOUT', 1, 1],
+      ],
+      ...[
+        ['RUNNING', undefined, undefined, 1],
+        ['QUEUED', undefined, undefined, 0],
+        ['QUEUED', undefined, undefined, 0],
+      ],
+    ],
+  )
+  assert.match(ends[0]?.failure?.message ?? '', /No worker has taken the job within 30 days/)
+  assert.deepEqual(
+    (await followed).map(({ state }) => state),
+    ['QUEUED', 'FAILED'],
+  )
+  const carried = await idle.database.query<{ id: string }>(
+    'SELECT jobs.id FROM finstage.jobs JOIN graphile_worker.jobs AS carrier ON carrier.id = queue_job_id ORDER BY position',
+  )
+  assert.deepEqual(
+    carried.map(({ id }) => id),
+    names.slice(3).map(idOf),
+  )
+  // By its owner it may be queued again; else it is deleted like all that have ended.
+  assert.equal((await idle.jobs.retry(idOf('retries'), owner)).outcome, 'done')
+  await pool.query(
+    `UPDATE finstage.jobs SET finished_at = finished_at - interval '31 days' WHERE finished_at IS NOT NULL`,
+  )
+  await prune()
+  assert.deepEqual(await Promise.all(names.map(async (name) => (await store.find(idOf(name)))?.state)), [
+    undefined,
+    'QUEUED',
+    undefined,
+    'RUNNING',
+    'QUEUED',
+    'QUEUED',
+  ])
 })
 
 async function makeDue(id: string): Promise<void> {

@@ -12,7 +12,7 @@ function goes(event: JobEvent, state: JobState): JobState | null {
 }
 
 test('of all events in all states just these may happen, and lead to these', () => {
-  assert.equal(events.length * jobStates.length, 66)
+  assert.equal(events.length * jobStates.length, 72)
   const arrows = events.flatMap((event) =>
     jobStates.flatMap((state) => (goes(event, state) ? `${state} ${event} ${goes(event, state)}` : [])),
   )
@@ -22,14 +22,17 @@ test('of all events in all states just these may happen, and lead to these', () 
     'QUEUED begin RUNNING',
     'QUEUED beginAlone RUNNING',
     'QUEUED cancel CANCELLED',
+    'QUEUED expire FAILED',
     'QUEUED postpone QUEUED',
     'RETRYING begin RUNNING',
     'RETRYING beginAlone RUNNING',
     'RETRYING cancel CANCELLED',
+    'RETRYING expire FAILED',
     'RETRYING postpone QUEUED',
     'RUNNING begin RUNNING',
     'RUNNING beginAlone RUNNING',
     'RUNNING cancel CANCELLED',
+    'RUNNING expire FAILED',
     'RUNNING fail FAILED',
     'RUNNING giveUp FAILED',
     'RUNNING handBack QUEUED',

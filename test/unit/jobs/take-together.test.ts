@@ -9,15 +9,27 @@ interface Asked {
   readonly values: readonly unknown[]
 }
 
+/** In the words of graphile-worker 0.18, with the places that matter. */
 const takeOne = {
   name: 'get_job/graphile_worker',
-  text: 'with j as (\n  select id\n    limit 1\n    for update\n)',
+  text: `with j as (
+  select jobs.job_queue_id, jobs.priority, jobs.run_at, jobs.id
+    from "graphile_worker"._private_jobs as jobs
+    where jobs.is_available = true
+    order by priority asc, run_at asc
+    limit 1
+    for update
+    skip locked
+),
+q as (
+  update queues
+)
+  update jobs from j returning *`,
   values: ['me', [7]],
 }
-const day = (number: number): Date => new Date(Date.UTC(2026, 0, number))
 
 /** A pool that has so many jobs to give, and writes down what it was asked. */
-function subject({ jobs, fails = false }: { jobs: { id: string; priority: number; run_at: Date }[]; fails?: boolean }) {
+function subject({ jobs, fails = false }: { jobs: object[]; fails?: boolean }) {
   const asked: Asked[] = []
   let connections = 0
   const pool = {
@@ -25,7 +37,7 @@ function subject({ jobs, fails = false }: { jobs: { id: string; priority: number
       asked.push({ by: 'pool', text, values })
       await new Promise(setImmediate)
       if (fails) throw new Error('away')
-      return { rows: jobs.splice(0, Number(values.at(-1))) }
+      return { rows: jobs.splice(0, Number(values.at(-2))) }
     },
     async connect() {
       connections += 1
@@ -39,32 +51,52 @@ function subject({ jobs, fails = false }: { jobs: { id: string; priority: number
   }
   const together = takeTogether(pool as unknown as pg.Pool)
   /** As graphile-worker does it. */
-  const ask = async (statement: object): Promise<unknown[]> => {
-    const client = await together.connect()
-    try {
-      return (await client.query(statement as pg.QueryConfig)).rows
-    } finally {
-      client.release()
+  const asking =
+    (from: pg.Pool) =>
+    async (statement: object): Promise<unknown[]> => {
+      const client = await from.connect()
+      try {
+        return (await client.query(statement as pg.QueryConfig)).rows
+      } finally {
+        client.release()
+      }
     }
-  }
-  return { asked, together, ask, connections: () => connections }
+  const lost = takeTogether(pool as unknown as pg.Pool, { onlyLost: true })
+  return { asked, together, ask: asking(together), askLost: asking(lost), connections: () => connections }
 }
 
 test('workers that look for a job at the same time take as many as they are with one statement, each one of them', async () => {
-  const jobs = [
-    { id: 'late', priority: 21, run_at: day(2) },
-    { id: 'early', priority: 21, run_at: day(1) },
-    { id: 'urgent', priority: 3, run_at: day(3) },
-  ]
+  const jobs = ['a', 'b', 'c'].map((id) => ({ id }))
   const { ask, asked } = subject({ jobs })
   const taken = await Promise.all(Array.from({ length: 4 }, () => ask(takeOne)))
-  assert.deepEqual(
-    taken.map((rows) => rows.map((row) => (row as { id: string }).id)),
-    [['urgent'], ['early'], ['late'], []],
-  )
-  assert.deepEqual(asked, [
-    { by: 'pool', text: takeOne.text.replace('limit 1', 'limit $3::int'), values: ['me', [7], 4] },
-  ])
+  assert.deepEqual(taken, [[{ id: 'a' }], [{ id: 'b' }], [{ id: 'c' }], []])
+  const [{ by, text, values } = assert.fail(), ...others] = asked
+  assert.deepEqual([by, values, others], ['pool', ['me', [7], 4, 1], []])
+  assert.match(text, /limit \$3::int/)
+})
+
+test('of the places that were filled, one by one or together, every fourth is asked for the oldest job', async () => {
+  const jobs = Array.from({ length: 100 }, (_, id) => ({ id }))
+  const { ask, asked } = subject({ jobs })
+  const oldest: unknown[] = []
+  for (const count of [1, 1, 1, 1, 3, 1, 16, 5, 5]) {
+    await Promise.all(Array.from({ length: count }, () => ask(takeOne)))
+    oldest.push(asked.at(-1)?.values.at(-1))
+  }
+  assert.deepEqual(oldest, [0, 0, 0, 1, 0, 1, 4, 1, 1])
+})
+
+test('places that stay empty do not count', async () => {
+  const { ask, asked } = subject({ jobs: [] })
+  for (let i = 0; i < 9; i++) await ask(takeOne)
+  assert.ok(asked.every(({ values }) => values.at(-1) === 0))
+})
+
+test('what takes only the jobs of lost workers takes no others, and none for having waited', async () => {
+  const { asked, askLost } = subject({ jobs: [] })
+  await Promise.all(Array.from({ length: 8 }, () => askLost(takeOne)))
+  assert.deepEqual(asked[0]?.values, ['me', [7], 8, 0])
+  assert.match(asked[0]?.text ?? '', /jobs\.priority < 0/)
 })
 
 test('where the statement fails, each of them is told', async () => {
