@@ -31,7 +31,7 @@ test('five processes that migrate an empty database at once leave one complete l
 test('jobs that were queued before there were carriers are carried on, with all the attempts that they had left', async () => {
   await using database = await createTestDatabase()
   await database.query('DELETE FROM finstage.migrations WHERE file > $1', ['000004'])
-  await database.query('DROP TABLE finstage.job_parts, finstage.workers')
+  await database.query('DROP TABLE finstage.job_parts, finstage.workers, finstage.job_room')
   await database.query(
     `ALTER TABLE finstage.jobs DROP queue_job_id, DROP failures, DROP losses, DROP history, DROP changed_at;
      DROP TABLE finstage.signals;
@@ -59,12 +59,12 @@ test('jobs that were queued before there were carriers are carried on, with all 
   }
   assert.deepEqual(
     await database.query(
-      `SELECT jobs.priority, failures, queued.priority AS number, is_available FROM finstage.jobs
+      `SELECT jobs.priority, failures, queued.priority AS number, is_available, flags FROM finstage.jobs
        JOIN graphile_worker._private_jobs AS queued ON queued.id = queue_job_id ORDER BY position`,
     ),
     [
-      { priority: 'HIGH', failures: 1, number: 12, is_available: true },
-      { priority: 'LOW', failures: 1, number: 30, is_available: true },
+      { priority: 'HIGH', failures: 1, number: 12, is_available: true, flags: { ada: true } },
+      { priority: 'LOW', failures: 1, number: 30, is_available: true, flags: { ada: true } },
     ],
   )
 })
