@@ -143,7 +143,10 @@ const EnqueueAnalysisInput = builder.inputType('EnqueueAnalysisInput', {
     priority: t.field({ type: JobPriority, required: true, defaultValue: 'NORMAL' }),
     maxAttempts: t.int({ required: true, defaultValue: 3, description: '1 to 25' }),
     timeoutSeconds: t.int({ required: true, defaultValue: 300, description: attemptTimeout }),
-    runAt: t.field({ type: 'DateTime', description: 'Not before; null: at once. At most 30 days ahead, unless the server is set otherwise' }),
+    runAt: t.field({
+      type: 'DateTime',
+      description: 'Not before; null: at once. At most 30 days ahead, unless the server is set otherwise',
+    }),
     idempotencyKey: t.string({ description: idempotency }),
   }),
 })
