@@ -38,10 +38,11 @@ export function takeTogether(pool: pg.Pool, { onlyLost = false }: TakeOptions = 
   const takers = new Batcher<Statement, { rows: unknown[] }>(async (asked) => {
     const [{ text, values } = { text: '', values: [] }] = asked
     const oldest = onlyLost ? 0 : Math.floor((sinceOldest + asked.length) / oldestEvery)
+    // How many are taken stands in the text, so that Postgres plans for it, and plans once.
     const { rows } = await pool.query({
-      name: onlyLost ? 'finstage get_lost_jobs' : 'finstage get_jobs',
-      text: takesMany(text, values.length, onlyLost ? 'and jobs.priority < 0' : ''),
-      values: [...values, asked.length, oldest],
+      name: `finstage get_jobs ${asked.length} ${oldest}${onlyLost ? ' lost' : ''}`,
+      text: takesMany(text, asked.length, oldest, onlyLost ? 'and jobs.priority < 0' : ''),
+      values: [...values],
     })
     sinceOldest = (sinceOldest + rows.length) % oldestEvery
     return asked.map((_, i) => ({ rows: rows.slice(i, i + 1) }))
@@ -82,28 +83,28 @@ const isKnown = (text: string): boolean => {
 }
 
 /**
- * graphile-worker's statement, with two more parameters: how many jobs it takes, and how many of these for having waited longest.
- * Its index is by priority, so each number that there is gives its first ones, and the oldest of those are taken.
+ * graphile-worker's statement for so many jobs, and some of them for having waited longest. Its index is by priority, so each number
+ * that there is gives its first ones, and the oldest of those are taken.
  */
-function takesMany(text: string, parameterCount: number, condition: string): string {
+function takesMany(text: string, count: number, oldest: number, condition: string): string {
   const { select = '', rest = '' } = shape.exec(text)?.groups ?? {}
+  const by = (order: string): string => select.replace(first, () => order)
+  const mostUrgent = 'order by priority asc, run_at asc limit'
+  if (oldest === 0) return `with j as (\n${by(`${condition} ${mostUrgent} ${count}`)}\n)${rest}`
   const jobs = table.exec(select)?.groups?.jobs ?? ''
-  const [count, oldest] = [`$${parameterCount + 1}::int`, `$${parameterCount + 2}::int`]
   const candidates = `
     select candidate.id from unnest(array[${waitingNumbers.join()}]) as number cross join lateral (
       select queued.id, queued.run_at from ${jobs} as queued
       where queued.is_available = true and queued.priority = number and queued.run_at <= now() and queued.task_id = any($2::int[])
-      order by queued.run_at limit ${oldest} + ${spareCandidates}
-    ) as candidate order by candidate.run_at limit ${oldest} + ${spareCandidates}`
+      order by queued.run_at limit ${oldest + spareCandidates}
+    ) as candidate order by candidate.run_at limit ${oldest + spareCandidates}`
   return `\
 with oldest as materialized (
-  ${select.replace(first, () => `and jobs.id = any(array(${candidates})) order by run_at asc limit ${oldest}`)}
+  ${by(`and jobs.id = any(array(${candidates})) order by run_at asc limit ${oldest}`)}
 ), urgent as materialized (
-  ${select.replace(
-    first,
-    () => `${condition} and jobs.id <> all(array(select id from oldest))
-    order by priority asc, run_at asc limit ${count} - (select count(*) from oldest)`,
-  )}
+  select * from (
+    ${by(`and jobs.id <> all(array(select id from oldest)) ${mostUrgent} ${count} - (select count(*) from oldest)`)}
+  ) as urgent limit ${count}
 ), j as (
   select * from oldest union all select * from urgent
 )${rest}`
