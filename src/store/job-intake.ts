@@ -92,7 +92,8 @@ export class JobIntake {
   async requeue(id: string, owner: string): Promise<Job | FinstageError | null> {
     const first = await this.#requeueWithRoom(id, owner)
     if (first !== 'full') return first
-    const full = await this.#room.recount([owner])
+    const { hasRoom, full } = await this.#room.recount([owner])
+    if (!hasRoom) return full
     const second = await this.#requeueWithRoom(id, owner)
     return second === 'full' ? full : second
   }
@@ -102,8 +103,8 @@ export class JobIntake {
     const first = await this.#enqueueWithRoom(jobs)
     const left = jobs.filter((_, i) => first[i] === null)
     if (left.length === 0) return first as Answer[]
-    const full = await this.#room.recount(left.map(({ owner }) => owner))
-    const second = (await this.#enqueueWithRoom(left)).values()
+    const { hasRoom, full } = await this.#room.recount(left.map(({ owner }) => owner))
+    const second = (hasRoom ? await this.#enqueueWithRoom(left) : []).values()
     return first.map((answer) => answer ?? second.next().value ?? full)
   }
 

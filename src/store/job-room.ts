@@ -17,6 +17,16 @@ export const lockedRoom = (owners: string, ofOwner: string, ofAll: string): stri
   WHERE owner = ANY(${owners}) AND most = ${ofOwner} OR owner = '${everybody}' AND most = ${ofAll}
   ORDER BY owner DESC FOR UPDATE`
 
+/** The parameters of what is asked about several owners, as a table. */
+const asked = 'unnest($1::text[], $2::int[]) AS asked(owner, most)'
+const isDue = 'job_room.most <> asked.most OR job_room.room <= 0 AND job_room.recount_at <= clock_timestamp()'
+
+interface RoomRow {
+  readonly owner: string
+  readonly room: number
+  readonly isDue: boolean
+}
+
 /**
  * The bound on waiting jobs, exact however many processes queue jobs at once, and without counting at each. A row says how many
  * more may come; whoever queues jobs takes them off in the same transaction, and only where nothing is left are the waiting jobs
@@ -47,12 +57,35 @@ export class JobRoom {
     return rowCount === 2
   }
 
-  /** Counts what waits where no room is left and counting is due. Gives the error for those of whose owners there still is none. */
-  async recount(owners: readonly string[]): Promise<FinstageError> {
+  /** Counts what waits where no room is left and counting is due. Tells whether there is room for any of these owners, or the error. */
+  async recount(owners: readonly string[]): Promise<{ readonly hasRoom: boolean; readonly full: FinstageError }> {
     const { ofOwner, ofAll } = this.limits
     const names = [...new Set([...owners, everybody])]
     const most = names.map((name) => (name === everybody ? ofAll : ofOwner))
-    const asked = 'unnest($1::text[], $2::int[]) AS asked(owner, most)'
+    if ((await this.#read(names, most)).some(({ isDue }) => isDue)) await this.#count(names, most)
+    const rows = await this.#read(names, most)
+    const isFull = rows.some(({ owner, room }) => owner === everybody && room <= 0)
+    const full = isFull
+      ? limitExceeded(`At most ${ofAll} jobs may wait at once in the whole queue: let some begin`, retryAfterSeconds)
+      : limitExceeded(
+          `At most ${ofOwner} jobs of yours may wait at once: cancel some, or let them begin`,
+          retryAfterSeconds,
+        )
+    return { hasRoom: !isFull && rows.some(({ owner, room }) => owner !== everybody && room > 0), full }
+  }
+
+  /** A look that locks nothing: most of those who are refused come when counting is not due yet. */
+  async #read(names: readonly string[], most: readonly number[]): Promise<RoomRow[]> {
+    const { rows } = await this.#pool.query<RoomRow>({
+      name: 'job room read',
+      text: `SELECT asked.owner, coalesce(room, 0) AS room, (${isDue}) IS NOT FALSE AS "isDue"
+        FROM ${asked} LEFT JOIN finstage.job_room ON job_room.owner = asked.owner`,
+      values: [names, most],
+    })
+    return rows
+  }
+
+  #count(names: readonly string[], most: readonly number[]): Promise<void> {
     return transaction(this.#pool, async (client) => {
       await client.query(
         `INSERT INTO finstage.job_room (owner, most, room) SELECT owner, most, 0 FROM ${asked}
@@ -61,8 +94,7 @@ export class JobRoom {
       )
       const { rows: due } = await client.query<{ owner: string; most: number }>(
         `SELECT job_room.owner, asked.most FROM finstage.job_room JOIN ${asked} ON asked.owner = job_room.owner
-         WHERE job_room.most <> asked.most OR job_room.room <= 0 AND job_room.recount_at <= clock_timestamp()
-         ORDER BY job_room.owner DESC FOR UPDATE OF job_room`,
+         WHERE ${isDue} ORDER BY job_room.owner DESC FOR UPDATE OF job_room`,
         [names, most],
       )
       // A statement of its own: one that had to wait for the lock would not see what was queued meanwhile.
@@ -78,15 +110,6 @@ export class JobRoom {
          FROM counted WHERE counted.owner = job_room.owner`,
         [due.map(({ owner }) => owner), due.map((row) => row.most), jobKinds],
       )
-      const { rows } = await client.query<{ room: number }>('SELECT room FROM finstage.job_room WHERE owner = $1', [
-        everybody,
-      ])
-      return (rows[0]?.room ?? 0) > 0
-        ? limitExceeded(
-            `At most ${ofOwner} jobs of yours may wait at once: cancel some, or let them begin`,
-            retryAfterSeconds,
-          )
-        : limitExceeded(`At most ${ofAll} jobs may wait at once in the whole queue: let some begin`, retryAfterSeconds)
     })
   }
 }

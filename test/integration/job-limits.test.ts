@@ -263,6 +263,8 @@ test('what runs does not wait: room is there again once a worker has taken jobs;
   for (const { id } of await store.list('ada', { states: null, kinds: null, before: null, limit: 9 })) {
     await eventually(async () => (await queue.job(id)).state === 'RUNNING', 'the beginning')
   }
+  const later = { ...order, runAtMs: Date.now() + dayMs }
+  await eventually(async () => (await store.enqueue(later).catch(() => null)) !== null, 'room beside those that run')
   hold.resolve()
   await eventually(async () => (await queue.job(job.id)).state === 'RETRYING', 'a failed attempt')
   await queue.runner.stop()
