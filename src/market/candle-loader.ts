@@ -51,6 +51,8 @@ interface Wish {
   readonly isOpen: boolean
   readonly wholeFrom: number
   readonly asker: Asker | undefined
+  /** When that was, by the clock that nobody sets. */
+  readonly askedSteadyMs: number
 }
 
 export interface CandleLoaderOptions {
@@ -147,7 +149,14 @@ export class CandleLoader {
   ): Promise<{ state: SeriesState | null; failure: FinstageError | null }> {
     const { store, counted } = this.#options
     if (span.from >= span.to) return { state: null, failure: null }
-    const wish: Wish = { series, span, isOpen: span.to >= this.present(series.interval), wholeFrom, asker }
+    const wish: Wish = {
+      series,
+      span,
+      isOpen: span.to >= this.present(series.interval),
+      wholeFrom,
+      asker,
+      askedSteadyMs: this.#steadyMs(),
+    }
     const state = await store.state(series, span)
     const missing = this.#missing(wish, state)
     if (!this.#isDue(state) && missing.length === 0) {
@@ -204,13 +213,13 @@ export class CandleLoader {
   }
 
   /** What is neither stored for good nor was fetched within its lifetime. Throws where it is out of the source's reach. */
-  #missing({ series, span, wholeFrom }: Wish, state: SeriesState | null): Span[] {
+  #missing({ series, span, wholeFrom, askedSteadyMs }: Wish, state: SeriesState | null): Span[] {
     const gaps = state?.gaps ?? [span]
     const unreachable = this.#unreachable(series, gaps)
     const whole = Math.max(span.from, ...unreachable.map(({ to }) => to))
     if (whole > wholeFrom + edgeSeconds) throw this.outOfReach(series.interval)
     const reachable = gaps.map(({ from, to }) => ({ from: Math.max(from, whole), to })).filter(isSome)
-    const last = this.#openEnds.fresh(series, state)
+    const last = this.#openEnds.fresh(series, state, askedSteadyMs)
     if (!last) return reachable
     const parts = reachable.flatMap((gap) => [
       { from: gap.from, to: Math.min(gap.to, last.from) },
@@ -258,7 +267,7 @@ export class CandleLoader {
       if (failure) throw failure
       return
     }
-    const wish: Wish = { series: days, span, isOpen: true, wholeFrom: from, asker }
+    const wish: Wish = { series: days, span, isOpen: true, wholeFrom: from, asker, askedSteadyMs: this.#steadyMs() }
     const known = await this.#options.store.state(days, span)
     for (const gap of this.#missing(wish, known)) await this.#fetch(wish, gap, known)
   }

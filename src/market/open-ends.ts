@@ -34,11 +34,15 @@ export class OpenEnds {
     this.#steadyMs = steadyMs
   }
 
-  /** undefined: there is none that is young enough, or something of the series was taken back since. */
-  fresh(series: Series, state: SeriesState | null): OpenEnd | undefined {
+  /**
+   * undefined: there is none that is young enough, or something of the series was taken back since. What was fetched since
+   * `askedSteadyMs`, by the clock that nobody sets, is fresh for whoever asked then, however long the source took.
+   */
+  fresh(series: Series, state: SeriesState | null, askedSteadyMs: number): OpenEnd | undefined {
     const end = this.#ends.get(seriesName(series))
-    const isFresh = end && end.generation === state?.generation && this.#isYoung(series, end, this.#steadyMs())
-    return isFresh ? end : undefined
+    const isKnown = end && end.generation === state?.generation
+    if (!isKnown) return undefined
+    return end.startedMs >= askedSteadyMs || this.#isYoung(series, end, this.#steadyMs()) ? end : undefined
   }
 
   /** Together with what was fetched beside it lately: two who ask for other ends must not make each other forget. */

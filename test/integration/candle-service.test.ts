@@ -494,3 +494,10 @@ test('a series says by which clock its sessions open and close, whatever its int
     assert.deepEqual([clock(opens), clock(closes)], ['09:30:00', '16:00:00'], interval)
   }
 })
+
+test('a source that takes longer than its newest candles live is asked once by who asks once, and the answer is no stale one', async () => {
+  const set = setting('2025-03-12T15:00:00Z')
+  set.slow = 60
+  const { stale, nodes } = await ask(set, requestOf(newSymbol(), { interval: 'MINUTE_1' }))
+  assert.deepEqual([set.calls.length, stale, nodes.length], [1, false, 20])
+})
