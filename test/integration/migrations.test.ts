@@ -23,6 +23,7 @@ test('five processes that migrate an empty database at once leave one complete l
       '000004_queue.sql',
       '000005_analysis.sql',
       '000006_job_room.sql',
+      '000007_leader_terms.sql',
     ],
   )
   assert.deepEqual(await database.query('SELECT count(*)::int AS jobs FROM finstage.jobs'), [{ jobs: 0 }])
@@ -31,7 +32,7 @@ test('five processes that migrate an empty database at once leave one complete l
 test('jobs that were queued before there were carriers are carried on, with all the attempts that they had left', async () => {
   await using database = await createTestDatabase()
   await database.query('DELETE FROM finstage.migrations WHERE file > $1', ['000004'])
-  await database.query('DROP TABLE finstage.job_parts, finstage.workers, finstage.job_room')
+  await database.query('DROP TABLE finstage.job_parts, finstage.workers, finstage.job_room, finstage.leader_terms')
   await database.query(
     `ALTER TABLE finstage.jobs DROP queue_job_id, DROP failures, DROP losses, DROP history, DROP changed_at;
      DROP TABLE finstage.signals;
