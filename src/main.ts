@@ -1,5 +1,5 @@
 import { App } from './app/app.ts'
-import { parseConfig } from './app/config.ts'
+import { isReachable, parseConfig } from './app/config.ts'
 import { help } from './app/help.ts'
 import { isRole, type Role, roles } from './app/role.ts'
 import { welcome } from './app/welcome.ts'
@@ -27,6 +27,9 @@ async function main(args: readonly string[]): Promise<void> {
     throw new ConfigurationError(`${role} shares its database with other processes: set DATABASE_URL to name it`)
   }
   const log = createLogger(config.LOG_LEVEL)
+  if (isReachable(config)) {
+    log.warn({ host: config.HOST }, 'AUTH=open: there are no keys, whoever reaches this server may do everything')
+  }
 
   const stop = async (exitCode: number): Promise<void> => {
     const deadline = setTimeout(() => {

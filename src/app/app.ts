@@ -295,12 +295,18 @@ export class App {
         },
       },
       limits: {
+        maxTcpConnections: config.MAX_TCP_CONNECTIONS,
         maxConnections: config.MAX_CONNECTIONS,
         maxConnectionsPerAddress: config.MAX_CONNECTIONS_PER_ADDRESS,
         maxSubscriptions: config.MAX_SUBSCRIPTIONS_PER_CONNECTION,
         maxMessageBytes: config.MAX_MESSAGE_BYTES,
         initTimeoutSeconds: config.CONNECTION_INIT_SECONDS,
         pingSeconds: config.PING_SECONDS,
+      },
+      access: {
+        allowedHosts: config.ALLOWED_HOSTS ?? [],
+        allowedOrigins: config.ALLOWED_ORIGINS,
+        trustedProxies: config.TRUST_PROXY ?? [],
       },
     })
     this.#stops.push(() => server.stop())
@@ -313,13 +319,19 @@ export class App {
     hub.start()
     signalFeed.start()
     await listening(() => server.start(), config.HOST, 'PORT', config.PORT)
-    this.#stops.push(() => server.stopAccepting())
+    this.#stops.push(() => server.stopAccepting({ drainMs: config.DRAIN_SECONDS * 1000 }))
     return server.origin
   }
 
   async #metrics({ registry, health }: Base): Promise<string> {
     const { config } = this.#options
-    const server = createMetricsServer({ host: config.HOST, port: config.METRICS_PORT, registry, health })
+    const server = createMetricsServer({
+      host: config.HOST,
+      port: config.METRICS_PORT,
+      allowedHosts: config.ALLOWED_HOSTS ?? [],
+      registry,
+      health,
+    })
     // Below the bus in the pile: metrics are to be had until nearly everything has stopped.
     this.#stops.unshift(() => server.stop())
     await listening(() => server.start(), config.HOST, 'METRICS_PORT', config.METRICS_PORT)

@@ -1,8 +1,11 @@
+import { isIP } from 'node:net'
 import { z } from 'zod'
 import { usualWaitingLimits } from '../domain/job.ts'
 import { parseSymbol } from '../domain/symbol.ts'
+import { networksOf } from '../http/access/client-address.ts'
 import { ConfigurationError, parseEnvironment } from '../platform/environment.ts'
 import { logLevels } from '../platform/logger.ts'
+import { isLoopback } from '../platform/loopback.ts'
 
 const port = (fallback: number) =>
   z
@@ -55,10 +58,44 @@ function symbolsOf(text: string, context: z.RefinementCtx): readonly string[] {
   return z.NEVER
 }
 
+/** Several of a kind with commas between them. `read` throws where one is none. */
+const listOf = (read: (text: string) => string, message: string) =>
+  z.string().transform((text, context): readonly string[] => {
+    try {
+      return [...new Set(text.split(',').map((part) => read(part.trim())))]
+    } catch {
+      context.addIssue({ code: 'custom', message })
+      return z.NEVER
+    }
+  })
+
+function originOf(text: string): string {
+  const { origin, protocol, href } = new URL(text)
+  if (!/^https?:$/.test(protocol) || (href !== origin && href !== `${origin}/`)) throw new Error('no origin')
+  return origin
+}
+
+function hostOf(text: string): string {
+  if (isIP(text) === 0 && !/^[a-z0-9_-]+(\.[a-z0-9_-]+)*$/i.test(text)) throw new Error('no host')
+  return text.toLowerCase()
+}
+
+function networkOf(text: string): string {
+  networksOf([text])
+  return text
+}
+
 const shape = {
   PORT: port(4000),
   HOST: z.string().default('127.0.0.1'),
   METRICS_PORT: port(8001),
+  AUTH: z.enum(['open'], { error: 'open is wanted' }).optional(),
+  ALLOWED_ORIGINS: listOf(
+    originOf,
+    'origins of websites, as in https://app.example,http://localhost:5173, are wanted',
+  ).optional(),
+  ALLOWED_HOSTS: listOf(hostOf, 'host names without ports, as in finstage.example,10.0.0.7, are wanted').optional(),
+  TRUST_PROXY: listOf(networkOf, 'addresses or networks of proxies, as in 127.0.0.1,10.0.0.0/8, are wanted').optional(),
   // No URL parser takes all that Postgres' clients do: postgresql://user@/database?host=/var/run/postgresql
   DATABASE_URL: z
     .string()
@@ -94,6 +131,7 @@ const shape = {
   MAX_WAITING_JOBS: wholeNumber(1, 10_000_000, usualWaitingLimits.ofAll),
   MAX_ENQUEUES_PER_OPERATION: wholeNumber(1, 200, 20),
   RUN_AT_WITHIN_DAYS: wholeNumber(1, 3650, 30),
+  MAX_TCP_CONNECTIONS: wholeNumber(1, 1_000_000, 55_000),
   MAX_CONNECTIONS: wholeNumber(1, 1_000_000, 50_000),
   MAX_CONNECTIONS_PER_ADDRESS: wholeNumber(1, 1_000_000, 1000),
   MAX_SUBSCRIPTIONS_PER_CONNECTION: wholeNumber(1, 10_000, 100),
@@ -102,6 +140,7 @@ const shape = {
   MAX_MESSAGE_BYTES: wholeNumber(1024, 1_048_576, 65_536),
   CONNECTION_INIT_SECONDS: wholeNumber(1, 300, 10),
   PING_SECONDS: wholeNumber(1, 300, 12),
+  DRAIN_SECONDS: number((value) => value >= 0 && value <= 5, 'a number of seconds from 0 to 5 is wanted', 1),
   WATCH_LIST: z.string().transform(symbolsOf).optional(),
   LOG_LEVEL: oneOf(logLevels, 'info'),
 }
@@ -114,5 +153,14 @@ export function parseConfig(environment: Readonly<Record<string, string | undefi
   if (config.PORT !== 0 && config.PORT === config.METRICS_PORT) {
     throw new ConfigurationError(`METRICS_PORT=${config.METRICS_PORT} is wrong: it is the same as PORT`)
   }
+  if (isReachable(config) && config.AUTH !== 'open') {
+    throw new ConfigurationError(
+      `HOST=${config.HOST} is refused: there are no keys yet, so whoever reaches it could do everything. ` +
+        'AUTH=open lets them, if that is what you want',
+    )
+  }
   return config
 }
+
+/** Whether other machines may reach the server. */
+export const isReachable = ({ HOST }: Pick<Config, 'HOST'>): boolean => !isLoopback(HOST.toLowerCase())

@@ -14,6 +14,11 @@ settings, from the environment (an empty value counts as unset)
   PORT                              port of the API (4000)
   HOST                              address that the servers listen on (127.0.0.1)
   METRICS_PORT                      port of the metrics (8001)
+  AUTH                              open: needed where HOST lets others in, who may then do everything, as there are no keys yet
+  ALLOWED_ORIGINS                   websites whose pages may use the API, as in https://app.example (unset: its own, and those of
+                                    this machine where HOST is loopback)
+  ALLOWED_HOSTS                     names that the servers go by beside HOST and those of loopback, as in finstage.example
+  TRUST_PROXY                       addresses of proxies whose X-Forwarded-For is believed, as in 127.0.0.1,10.0.0.0/8
   DATABASE_URL                      postgresql://user:password@host:5432/database (unset: a Postgres of our own, in DATA_DIR)
   DATA_DIR                          where our own Postgres keeps its data (./.data)
   MARKET_SOURCE                     yahoo | simulated (yahoo)
@@ -30,14 +35,16 @@ settings, from the environment (an empty value counts as unset)
   MAX_ENQUEUES_PER_OPERATION        jobs that one operation queues (20)
   RUN_AT_WITHIN_DAYS                how far ahead runAt may be (30)
   WATCH_LIST                        symbols of the daily report beside ^GSPC, ^IXIC and ^DJI, as in AAPL,BTC-USD (none)
+  MAX_TCP_CONNECTIONS               connections of any kind to the API's port, in all (55000)
   MAX_CONNECTIONS                   WebSockets and streams over SSE open at once, in all (50000)
-  MAX_CONNECTIONS_PER_ADDRESS       the same from one address; those of this machine do not count (1000)
+  MAX_CONNECTIONS_PER_ADDRESS       the same from one address; without TRUST_PROXY this machine's do not count (1000)
   MAX_SUBSCRIPTIONS_PER_CONNECTION  subscriptions open at once on one WebSocket (100)
   MAX_SYMBOLS_PER_SUBSCRIPTION      symbols of one price subscription, up to 200 (200)
   MAX_UPSTREAM_CALLS_PER_OPERATION  calls of the source that one operation, or one event of a subscription, may cause (120)
   MAX_MESSAGE_BYTES                 size of one message that a WebSocket takes in (65536)
   CONNECTION_INIT_SECONDS           how long a client may take for its connection_init (10)
   PING_SECONDS                      how often a client is asked whether it is there, and how long it has to answer (12)
+  DRAIN_SECONDS                     how long a server that stops still serves while it sends its clients elsewhere, up to 5 (1)
   LOG_LEVEL                         trace | debug | info | warn | error | fatal | silent (info)
 
 npm run demo starts everything on the simulated market.

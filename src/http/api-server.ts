@@ -3,6 +3,8 @@ import type { GraphQLSchema } from 'graphql'
 import type { Registry } from 'prom-client'
 import type { Logger } from '../platform/logger.ts'
 import type { Ports } from '../resolvers/context.ts'
+import { ClientAddresses } from './access/client-address.ts'
+import { type AccessSettings, FrontDoor } from './access/front-door.ts'
 import { EventStreams } from './event-streams.ts'
 import { GraphiQLPage } from './graphiql.ts'
 import { createGraphQL, graphqlPath } from './graphql.ts'
@@ -27,29 +29,38 @@ export class ApiServer {
     log: Logger
     registry: Registry
     limits: LiveLimits
+    access: AccessSettings & {
+      /** Addresses and networks of proxies that tell whom they ask for. */
+      readonly trustedProxies: readonly string[]
+    }
   }) {
-    const { host, port, schema, ports, health, log, registry, limits } = options
-    const connections = new LiveConnections(limits)
+    const { host, port, schema, ports, health, log, registry, limits, access } = options
+    const frontDoor = new FrontDoor({ ...access, host, registry })
+    const addresses = new ClientAddresses(access.trustedProxies)
+    const connections = new LiveConnections(limits, { countsLoopback: addresses.hasProxies })
     const metrics = new LiveMetrics({
       registry,
       connections: () => connections.count,
       unsentBytes: () => this.#webSockets.unsentBytes + eventStreams.unsentBytes,
       executions: () => this.#webSockets.executions,
     })
-    const eventStreams = new EventStreams({ connections, metrics })
+    const eventStreams = new EventStreams({ connections, addresses, metrics })
     const graphql = createGraphQL({ schema, ports, log, registry, plugins: [eventStreams.plugin()] })
     const page = new GraphiQLPage()
     this.#listener = new Listener({
       host,
       port,
+      maxConnections: limits.maxTcpConnections,
+      onRefused: () => metrics.refused('tcp_connections'),
       serve(request, response) {
+        if (!frontDoor.admits(request, response)) return
         const path = pathOf(request)
         if (path === graphqlPath) {
           if (GraphiQLPage.isWanted(request)) void page.serve(request, response)
-          else servePost(graphql, request, response)
+          else if (frontDoor.admitsOperation(request, response)) servePost(graphql, request, response)
         } else if (path === '/') {
           response.writeHead(302, { location: graphqlPath }).end()
-        } else if (!health.serve(request, response)) {
+        } else if (!health.serve(request, response, { tellsReasons: false })) {
           response
             .writeHead(404, { 'content-type': 'text/plain' })
             .end(`Nothing is here. GraphQL is at ${graphqlPath}\n`)
@@ -57,7 +68,7 @@ export class ApiServer {
       },
     })
     this.#webSockets = new WebSocketTransport({
-      ...{ graphql, log, limits, connections, metrics },
+      ...{ graphql, log, limits, connections, frontDoor, addresses, metrics },
       server: this.#listener.server,
     })
   }
@@ -70,8 +81,9 @@ export class ApiServer {
     return this.#listener.start()
   }
 
-  stopAccepting(): void {
-    this.#listener.stopAccepting()
+  /** Ends connections with their next answers for as long, and then takes no more. */
+  stopAccepting(options: { drainMs: number }): Promise<void> {
+    return this.#listener.stopAccepting(options)
   }
 
   /** Closes every WebSocket with 1001. */

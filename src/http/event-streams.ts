@@ -2,6 +2,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http'
 import { finished } from 'node:stream'
 import { type ExecutionResult, GraphQLError } from 'graphql'
 import type { Plugin } from 'graphql-yoga'
+import type { ClientAddresses } from './access/client-address.ts'
 import { ClientOperation } from './client-operation.ts'
 import type { FullLimit, LiveConnections } from './live-limits.ts'
 import type { LiveMetrics } from './live-metrics.ts'
@@ -26,6 +27,7 @@ type Subscribed = AsyncIterable<ExecutionResult> | ExecutionResult
 
 export interface EventStreamsOptions {
   readonly connections: LiveConnections
+  readonly addresses: ClientAddresses
   readonly metrics: LiveMetrics
 }
 
@@ -35,13 +37,15 @@ export interface EventStreamsOptions {
  */
 export class EventStreams {
   readonly #connections: LiveConnections
+  readonly #addresses: ClientAddresses
   readonly #metrics: LiveMetrics
   readonly #open = new Set<Reader>()
   readonly #standing = new StandingReaders()
   #timer: NodeJS.Timeout | undefined
 
-  constructor({ connections, metrics }: EventStreamsOptions) {
+  constructor({ connections, addresses, metrics }: EventStreamsOptions) {
     this.#connections = connections
+    this.#addresses = addresses
     this.#metrics = metrics
   }
 
@@ -64,11 +68,15 @@ export class EventStreams {
   }
 
   async #subscribe(
-    { socket }: IncomingMessage,
+    request: IncomingMessage,
     response: ServerResponse,
     subscribe: () => Promise<Subscribed>,
   ): Promise<Subscribed> {
-    const full = this.#connections.full(socket.remoteAddress)
+    const { socket } = request
+    // nginx would gather events until they fill a buffer.
+    response.setHeader('x-accel-buffering', 'no')
+    const address = this.#addresses.of(request)
+    const full = this.#connections.full(address)
     if (full) {
       this.#metrics.refused(full)
       return { errors: [refusal(full)] }
@@ -81,7 +89,7 @@ export class EventStreams {
         socket.destroy()
       },
     }
-    const giveBack = this.#connections.take(socket.remoteAddress)
+    const giveBack = this.#connections.take(address)
     this.#open.add(reader)
     this.#timer ??= setInterval(() => this.#look(), 1000).unref()
     // Also where it has closed by now.

@@ -13,6 +13,20 @@ const compress: Record<Encoding, (html: Buffer) => Promise<Buffer>> = {
   identity: async (html) => html,
 }
 
+/**
+ * The page may be framed by nobody, since a click in it can run what stands in its address. It loads nothing from elsewhere and
+ * speaks with its own server alone, whatever it is made to show.
+ */
+const protections = {
+  'content-security-policy':
+    "default-src 'none'; script-src 'unsafe-inline' 'unsafe-eval' blob:; style-src 'unsafe-inline'; img-src 'self' data: blob:; " +
+    "font-src data:; worker-src blob: data:; connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
+  'x-frame-options': 'DENY',
+  'x-content-type-options': 'nosniff',
+  'referrer-policy': 'no-referrer',
+  'cross-origin-opener-policy': 'same-origin',
+}
+
 /** GraphiQL in one page that needs no other host. Compressed once, when it is first asked for. */
 export class GraphiQLPage {
   readonly #html = Buffer.from(
@@ -32,7 +46,7 @@ export class GraphiQLPage {
   async serve(request: IncomingMessage, response: ServerResponse): Promise<void> {
     const encoding = bestEncoding(String(request.headers['accept-encoding'] ?? ''))
     const etag = `"${this.#version}-${encoding}"`
-    const headers = { etag, 'cache-control': 'no-cache', vary: 'accept, accept-encoding' }
+    const headers = { ...protections, etag, 'cache-control': 'no-cache', vary: 'accept, accept-encoding' }
     if (request.headers['if-none-match'] === etag) {
       response.writeHead(304, headers).end()
       return

@@ -66,12 +66,14 @@ export function createGraphQL({ schema, ports, log, registry, plugins = [] }: Gr
     graphiql: false,
     landingPage: false,
     multipart: false,
+    // access/front-door.ts answers for other origins, on every way.
+    cors: false,
     maxRequestBodySize: maxBodyBytes,
     logging: false,
     maskedErrors: { errorMessage: '', maskError: mask },
     // Syntax errors are not kept: one that is thrown again out of the cache would be counted nowhere.
     parserAndValidationCache: { documentCache: documents, errorCache: { get: () => undefined, set() {} } },
-    plugins: [metrics.plugin(), errorCodes(), documents.plugin(), ...limitPlugins(), ...plugins],
+    plugins: [metrics.plugin(), unreadableRequests(), errorCodes(), documents.plugin(), ...limitPlugins(), ...plugins],
   })
 
   const interpret = ({ document }: PreparedOperation, request: OperationRequest, contextValue: Context): MaybePromise =>
@@ -110,6 +112,23 @@ export function createGraphQL({ schema, ports, log, registry, plugins = [] }: Gr
 
   return { yoga, documents, compiled, execute, failed }
 }
+
+/** A request that can't be read is a mistake of its client, who is told in our words: those of JSON.parse show what was sent. */
+const unreadableRequests = (): Plugin => ({
+  onRequestParse({ requestParser, setRequestParser }) {
+    if (!requestParser) return
+    setRequestParser(async (request) => {
+      try {
+        return await requestParser(request)
+      } catch (error) {
+        if (error instanceof GraphQLError && error.extensions.originalError === undefined) throw error
+        const message =
+          request.method === 'GET' ? 'variables and extensions have to be JSON' : 'The body has to be JSON'
+        throw new GraphQLError(message, { extensions: { code: 'BAD_USER_INPUT', http: { status: 400 } } })
+      }
+    })
+  },
+})
 
 /** Errors of parsing and validation pass no masking: they get their code here. */
 const errorCodes = (): Plugin => ({

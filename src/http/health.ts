@@ -19,26 +19,33 @@ export class Health {
     this.#stopping = true
   }
 
-  /** Returns whether the request was one of these two. */
-  serve(request: IncomingMessage, response: ServerResponse): boolean {
+  /**
+   * Returns whether the request was one of these two. `tellsReasons`: of what is not ready also why, with addresses and messages
+   * that are not for everybody.
+   */
+  serve(request: IncomingMessage, response: ServerResponse, { tellsReasons }: { tellsReasons: boolean }): boolean {
     const path = request.url?.split('?')[0]
     if (path === '/healthz') {
       send(response, 200, { status: 'ok' })
       return true
     }
     if (path !== '/readyz') return false
-    void this.#readiness().then(({ ready, checks }) =>
-      send(response, ready ? 200 : 503, { status: ready ? 'ready' : 'not ready', checks }),
-    )
+    void this.#readiness().then(({ ready, checks }) => {
+      const told = tellsReasons
+        ? checks
+        : checks.map(([name, outcome]) => [name, outcome === 'ok' ? 'ok' : 'not ready'])
+      const status = ready ? 'ready' : 'not ready'
+      send(response, ready ? 200 : 503, { status, checks: Object.fromEntries(told) })
+    })
     return true
   }
 
-  async #readiness(): Promise<{ ready: boolean; checks: Record<string, string> }> {
+  async #readiness(): Promise<{ ready: boolean; checks: (readonly [name: string, outcome: string])[] }> {
     const checks = await Promise.all(
       [...this.#checks].map(async ([name, check]) => [name, await outcomeOf(check)] as const),
     )
     if (this.#stopping) checks.push(['process', 'stopping'])
-    return { ready: checks.every(([, outcome]) => outcome === 'ok'), checks: Object.fromEntries(checks) }
+    return { ready: checks.every(([, outcome]) => outcome === 'ok'), checks }
   }
 }
 

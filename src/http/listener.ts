@@ -1,22 +1,62 @@
 import { once } from 'node:events'
-import { createServer, type RequestListener, type Server } from 'node:http'
+import { createServer, type IncomingMessage, type RequestListener, type Server, ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
+import { setImmediate as nextTurn, setTimeout as sleep } from 'node:timers/promises'
 
+/** How long a client may take for the head of a request, from when it has connected, and for all of it. */
+const headersTimeoutMs = 5000
+const requestTimeoutMs = 10_000
+/** How often clients are looked at that take longer. */
+const checkIntervalMs = 1000
+/** An answer of which nothing leaves for so long is given up. Streams and WebSockets have rules of their own. */
+const standstillTimeoutMs = 60_000
 /** How long requests that were begun may go on after stop(). */
 const drainTimeoutMs = 5000
 /** How many connections may wait to be accepted: past Node's 511, those who come back all at once wait for TCP to try again. */
 const backlog = 4096
+/** Within so short a turn of the event loop hardly anybody has come to wait. */
+const shortTurnMs = 0.1
+const maxTurns = 200
 
-/** An HTTP server on one address. Its states: stopped -> start() -> listening -> stop() -> stopped. */
+export interface ListenerOptions {
+  readonly host: string
+  readonly port: number
+  readonly serve: RequestListener
+  /** Further connections are closed at once. */
+  readonly maxConnections: number
+  /** Called for each of these. */
+  readonly onRefused?: () => void
+}
+
+/**
+ * An HTTP server on one address. Its states: stopped -> start() -> listening -> stopAccepting() -> draining: serves as before, but
+ * ends each connection with its next answer -> closed: takes no more connections -> stop() -> stopped.
+ */
 export class Listener {
   readonly server: Server
   readonly #host: string
   readonly #port: number
+  #isDraining = false
+  #closed: Promise<void> | undefined
 
-  constructor(options: { host: string; port: number; serve: RequestListener }) {
-    this.server = createServer(options.serve)
-    this.#host = options.host
-    this.#port = options.port
+  constructor({ host, port, serve, maxConnections, onRefused }: ListenerOptions) {
+    const isDraining = (): boolean => this.#isDraining
+    class Answer extends ServerResponse<IncomingMessage> {
+      override writeHead(...args: unknown[]): this {
+        if (isDraining()) this.shouldKeepAlive = false
+        return (super.writeHead as (...args: unknown[]) => this).apply(this, args)
+      }
+    }
+    const timeouts = { headersTimeout: headersTimeoutMs, requestTimeout: requestTimeoutMs }
+    this.server = createServer(
+      { ServerResponse: Answer, connectionsCheckingInterval: checkIntervalMs, ...timeouts },
+      serve,
+    )
+    this.server.timeout = standstillTimeoutMs
+    this.server.maxConnections = maxConnections
+    if (onRefused) this.server.on('drop', onRefused)
+    this.#host = host
+    this.#port = port
   }
 
   /** Throws where the address is taken. */
@@ -33,16 +73,28 @@ export class Listener {
     return `http://${shown.includes(':') ? `[${shown}]` : shown}:${port}`
   }
 
-  /** Takes no more connections. */
-  stopAccepting(): void {
+  /** Drains for as long, then takes no more connections. Who has a connection is so told in an answer that it ends. */
+  stopAccepting({ drainMs }: { drainMs: number }): Promise<void> {
+    this.#closed ??= this.#drain(drainMs)
+    return this.#closed
+  }
+
+  async #drain(drainMs: number): Promise<void> {
     if (!this.server.listening) return
+    this.#isDraining = true
+    if (drainMs > 0) await sleep(drainMs)
+    // The system resets whoever waits to be accepted when that ends.
+    for (let turn = 0; turn < maxTurns; turn++) {
+      const startedMs = performance.now()
+      await nextTurn()
+      if (turn > 0 && performance.now() - startedMs < shortTurnMs) break
+    }
     this.server.close()
-    this.server.closeIdleConnections()
   }
 
   /** Waits for what is under way, a few seconds at most. */
   async stop(): Promise<void> {
-    this.stopAccepting()
+    await this.stopAccepting({ drainMs: 0 })
     const closed = new Promise<void>((resolve) => {
       const check = setInterval(() => {
         this.server.closeIdleConnections()

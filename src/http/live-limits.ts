@@ -1,8 +1,11 @@
 import { isIPv4, isIPv6 } from 'node:net'
+import { isLoopback } from '../platform/loopback.ts'
 
 /** Of what is open for long: WebSockets, and streams over SSE. */
 export interface LiveLimits {
-  /** WebSockets and streams open at once, in all and from one address; those of this machine count in all only. */
+  /** Connections of any kind to the API's port, requests among them. */
+  readonly maxTcpConnections: number
+  /** WebSockets and streams open at once, in all and from one address. */
   readonly maxConnections: number
   readonly maxConnectionsPerAddress: number
   /** Open at once on one WebSocket. */
@@ -20,11 +23,17 @@ export type FullLimit = 'connections' | 'connections_of_address'
 /** Counts the WebSockets and streams over SSE that are open, in all and by address. */
 export class LiveConnections {
   readonly #limits: Pick<LiveLimits, 'maxConnections' | 'maxConnectionsPerAddress'>
+  readonly #countsLoopback: boolean
   readonly #byAddress = new Map<string, number>()
   #count = 0
 
-  constructor(limits: Pick<LiveLimits, 'maxConnections' | 'maxConnectionsPerAddress'>) {
+  /** `countsLoopback`: addresses of this machine have the limit of any other too; else they count in all only. */
+  constructor(
+    limits: Pick<LiveLimits, 'maxConnections' | 'maxConnectionsPerAddress'>,
+    { countsLoopback }: { countsLoopback: boolean },
+  ) {
     this.#limits = limits
+    this.#countsLoopback = countsLoopback
   }
 
   get count(): number {
@@ -34,14 +43,14 @@ export class LiveConnections {
   /** Which limit one more of that address would break. */
   full(address: string | undefined): FullLimit | null {
     if (this.#count >= this.#limits.maxConnections) return 'connections'
-    const of = countedAs(address)
+    const of = this.#countedAs(address)
     const isFull = of !== null && (this.#byAddress.get(of) ?? 0) >= this.#limits.maxConnectionsPerAddress
     return isFull ? 'connections_of_address' : null
   }
 
   /** Returns what gives the place back. */
   take(address: string | undefined): () => void {
-    const of = countedAs(address)
+    const of = this.#countedAs(address)
     this.#add(of, 1)
     return () => this.#add(of, -1)
   }
@@ -53,14 +62,13 @@ export class LiveConnections {
     if (count > 0) this.#byAddress.set(of, count)
     else this.#byAddress.delete(of)
   }
-}
 
-/** null: those of this machine count in all only. */
-function countedAs(address: string | undefined): string | null {
-  return address === undefined || isLoopback(address) ? null : networkOf(address)
+  /** null: it counts in all only. */
+  #countedAs(address: string | undefined): string | null {
+    if (address === undefined || (!this.#countsLoopback && isLoopback(address))) return null
+    return networkOf(address)
+  }
 }
-
-const isLoopback = (address: string): boolean => address === '::1' || /^(::ffff:)?127\./.test(address)
 
 /** Whoever has an IPv6 address has the other 2^64 of its network too. */
 function networkOf(address: string): string {

@@ -15,6 +15,7 @@ export interface LiveMetricsOptions {
 
 /** Why a connection or a subscription was not taken on, or was ended. */
 export type Refusal =
+  | 'tcp_connections'
   | 'connections'
   | 'connections_of_address'
   | 'subscriptions'

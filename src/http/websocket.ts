@@ -3,6 +3,8 @@ import type { ExecutionResult, FormattedExecutionResult } from 'graphql'
 import { type Context, handleProtocols, makeServer } from 'graphql-ws'
 import { type WebSocket, WebSocketServer } from 'ws'
 import type { Logger } from '../platform/logger.ts'
+import type { ClientAddresses } from './access/client-address.ts'
+import { bodyOf, type FrontDoor, refusalHeaders } from './access/front-door.ts'
 import { type GraphQL, graphqlPath } from './graphql.ts'
 import type { LiveConnections, LiveLimits } from './live-limits.ts'
 import type { LiveMetrics } from './live-metrics.ts'
@@ -20,6 +22,8 @@ export interface WebSocketOptions {
   readonly log: Logger
   readonly limits: LiveLimits
   readonly connections: LiveConnections
+  readonly frontDoor: FrontDoor
+  readonly addresses: ClientAddresses
   readonly metrics: LiveMetrics
 }
 
@@ -31,6 +35,7 @@ export class WebSocketTransport {
   readonly #log: Logger
   readonly #sockets: WebSocketServer
   readonly #connections: LiveConnections
+  readonly #addresses: ClientAddresses
   readonly #metrics: LiveMetrics
   readonly #operations: WebSocketOperations
   readonly #schedule: WriteSchedule
@@ -41,8 +46,10 @@ export class WebSocketTransport {
   #bucketOfNext = 0
   #turn = 0
 
-  constructor({ server, graphql, log, limits, connections, metrics }: WebSocketOptions) {
+  constructor(options: WebSocketOptions) {
+    const { server, graphql, log, limits, connections, frontDoor, addresses, metrics } = options
     this.#log = log
+    this.#addresses = addresses
     this.#sockets = new WebSocketServer({
       server,
       path: graphqlPath,
@@ -52,6 +59,11 @@ export class WebSocketTransport {
       // 43 microseconds a message and 219 KB a connection: more than all the rest.
       perMessageDeflate: false,
       handleProtocols: (protocols) => handleProtocols(protocols),
+      verifyClient: ({ req }, done) => {
+        const refusal = frontDoor.refusalOfWebSocket(req)
+        if (refusal) done(false, refusal.status, bodyOf(refusal), refusalHeaders)
+        else done(true)
+      },
     })
     // The HTTP server reports its own errors, which ws passes on.
     this.#sockets.on('error', () => {})
@@ -88,15 +100,15 @@ export class WebSocketTransport {
   }
 
   #opened(socket: WebSocket, request: IncomingMessage): void {
-    const { remoteAddress } = request.socket
-    const full = this.#connections.full(remoteAddress)
+    const address = this.#addresses.of(request)
+    const full = this.#connections.full(address)
     if (full) {
       this.#metrics.refused(full)
       socket.on('error', () => {})
       socket.close(closeCodes.tryAgainLater, 'Too many connections')
       return
     }
-    const giveBack = this.#connections.take(remoteAddress)
+    const giveBack = this.#connections.take(address)
     const connection = new WebSocketConnection({
       ...{ webSocket: socket, socket: request.socket },
       ...{ schedule: this.#schedule, metrics: this.#metrics, log: this.#log },

@@ -2,7 +2,7 @@ import { type ChildProcess, spawn } from 'node:child_process'
 import { createHash } from 'node:crypto'
 import { once } from 'node:events'
 import { existsSync, readFileSync } from 'node:fs'
-import { chmod, chown, lstat, mkdir, open, rename, rm } from 'node:fs/promises'
+import { chmod, chown, constants, type FileHandle, lstat, mkdir, open, rename, rm } from 'node:fs/promises'
 import { join, resolve } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import pg from 'pg'
@@ -116,7 +116,7 @@ export class EmbeddedPostgres {
   }
 
   async #launch(binaries: PostgresBinaries, account: Account | null): Promise<void> {
-    const log = await open(`${this.#data}.log`, 'w')
+    const log = await openLog(`${this.#data}.log`)
     const settings = ['listen_addresses=', `unix_socket_directories=${this.#socketDirectory}`, 'max_connections=200']
     const options = settings.flatMap((setting) => ['-c', setting])
     const server = this.#spawn(binaries.postgres, options, this.#data, account, log.fd)
@@ -187,6 +187,26 @@ export class EmbeddedPostgres {
       env: { PATH: process.env.PATH ?? '', TZ: 'UTC', LC_ALL: 'C' },
     })
   }
+}
+
+/**
+ * Empties it. Whoever may write in the directory, Postgres' own user among them, must not be able to have us empty another file:
+ * so it is neither a link nor anything else but a file of one name.
+ */
+async function openLog(path: string): Promise<FileHandle> {
+  const { O_WRONLY, O_CREAT, O_NOFOLLOW, O_NONBLOCK } = constants
+  const refused = (cause?: unknown): Error =>
+    new Error(`${path} has to be a plain file, not a link or anything else: remove it`, { cause })
+  const log = await open(path, O_WRONLY | O_CREAT | O_NOFOLLOW | O_NONBLOCK).catch((error: NodeJS.ErrnoException) => {
+    throw ['ELOOP', 'EISDIR', 'ENXIO'].includes(error.code ?? '') ? refused(error) : error
+  })
+  const found = await log.stat()
+  if (found.isFile() && found.nlink === 1) {
+    await log.truncate()
+    return log
+  }
+  await log.close()
+  throw refused()
 }
 
 async function ended(child: ChildProcess): Promise<[number | null]> {

@@ -40,6 +40,12 @@ interface Answered {
 
 const json = { 'content-type': 'application/json' }
 
+function lengthComesFirst(rawHeaders: readonly string[]): boolean {
+  const names = rawHeaders.map((name) => name.toLowerCase())
+  const length = names.indexOf('content-length')
+  return length >= 0 && length < names.indexOf('content-type')
+}
+
 /** A list of buffers goes out in as many chunks. */
 async function send(path: string, { method = 'POST', headers = json, body = '' }: Sent): Promise<Answered> {
   const bodyHeaders =
@@ -59,7 +65,7 @@ async function send(path: string, { method = 'POST', headers = json, body = '' }
       body: Buffer.concat(chunks).toString(),
     },
     // Yoga has the type before the length.
-    tookShortWay: response.rawHeaders[0] === 'content-length',
+    tookShortWay: lengthComesFirst(response.rawHeaders),
   }
 }
 
@@ -185,15 +191,14 @@ for (const [what, sent] of [
   ],
   ['no content type', { ...operation(quote), headers: {} }],
   ['two content types', { ...operation(quote), headers: { 'content-type': 'application/json;x, text/plain' } }],
-  [
-    'a preflight that is none',
-    { ...operation(quote), headers: { ...json, origin: 'https://a.b', 'access-control-request-headers': 'x' } },
-  ],
   ['GET', { method: 'GET', headers: {} }],
   ['HEAD', { method: 'HEAD', headers: {} }],
   ['PUT', { ...operation(quote), method: 'PUT' }],
   ['DELETE', { method: 'DELETE', headers: {} }],
-  ['OPTIONS', { method: 'OPTIONS', headers: { origin: 'https://a.b', 'access-control-request-method': 'POST' } }],
+  [
+    'OPTIONS',
+    { method: 'OPTIONS', headers: { origin: 'http://localhost:5173', 'access-control-request-method': 'POST' } },
+  ],
 ] as readonly [string, Sent][]) {
   test(`${what}: Yoga answers, as it would without the short way`, async () => {
     const known = [
@@ -236,7 +241,7 @@ test('what a client accepts is weighed as Yoga weighs it, and so is where it com
     .tuple(fc.constantFrom(...types, ...types, ...oddTypes), fc.constantFrom(...parameters))
     .map((p) => p.join(''))
   const accepts = fc.array(part, { minLength: 1, maxLength: 4 }).map((parts) => parts.join(', '))
-  const origins = fc.constantFrom(undefined, 'https://example.com', 'null', '')
+  const origins = fc.constantFrom(undefined, undefined, 'http://localhost:5173', 'https://example.com', 'null', '')
   let shortWays = 0
   await fc.assert(
     fc.asyncProperty(accepts, origins, fc.boolean(), async (accept, origin, isBroken) => {
@@ -308,7 +313,7 @@ for (const [way, path] of [
 }
 
 const raw = (body: string, headers = ''): string =>
-  `POST /graphql HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\ncontent-length: ${body.length}\r\n${headers}\r\n${body}`
+  `POST /graphql HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\ncontent-length: ${body.length}\r\n${headers}\r\n${body}`
 
 /** What comes over a connection of its own, up to so many answers, or to its end. */
 async function talk(

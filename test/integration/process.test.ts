@@ -187,7 +187,7 @@ test('while the database is away readyz names it, and all is ready again when it
     MARKET_SOURCE: 'simulated',
   })
   const ready = async () => {
-    const response = await fetch(`${server.api}/readyz`)
+    const response = await fetch(`${server.metrics}/readyz`)
     const { checks } = (await response.json()) as { checks: Record<string, string> }
     return { status: response.status, checks }
   }
@@ -197,6 +197,12 @@ test('while the database is away readyz names it, and all is ready again when it
   assert.equal(during.status, 503)
   assert.notEqual(during.checks.database, 'ok')
   assert.equal(during.checks.bus, 'not connected')
+  const toEverybody = await fetch(`${server.api}/readyz`)
+  assert.deepEqual(
+    [toEverybody.status, await toEverybody.json()],
+    [503, { status: 'not ready', checks: { database: 'not ready', bus: 'not ready' } }],
+    "the API's port tells no reasons",
+  )
   assert.equal((await fetch(`${server.api}/healthz`)).status, 200)
   await postgres.start()
   await eventually(async () => (await ready()).status === 200, 'ready again')
@@ -238,7 +244,12 @@ test('a wrong or misspelt setting, an unknown role and a port that is taken stop
     [['api'], { DATABASE_URL: database.url, PORT: port }, new RegExp(`port ${port} is in use: set PORT`)],
     [['api'], { DATABASE_URL: 'postgresql://nobody@127.0.0.1:1/none' }, /DATABASE_URL .*ECONNREFUSED/],
     [['all'], { DATA_DIR: '/dev/null' }, /DATA_DIR=\/dev\/null: /],
-    [['api'], { DATABASE_URL: database.url, HOST: '203.0.113.1' }, /HOST=203\.0\.113\.1 .*can't be listened on/],
+    [['api'], { DATABASE_URL: database.url, HOST: '0.0.0.0' }, /HOST=0\.0\.0\.0 is refused: .*AUTH=open/],
+    [
+      ['api'],
+      { DATABASE_URL: database.url, HOST: '203.0.113.1', AUTH: 'open' },
+      /HOST=203\.0\.113\.1 .*can't be listened on/,
+    ],
   ]
   for (const [args, environment, sentence] of cases) {
     const { exited, stderr } = runProcess(args, environment)

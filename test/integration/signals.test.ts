@@ -452,7 +452,7 @@ test('what was stored while the bus was cut is told of afterwards, once and in o
     await database.query(`ALTER ROLE ${role} NOLOGIN`)
     await database.query('SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = $1', [role])
     const bus = async () =>
-      ((await (await fetch(`${app.api}/readyz`)).json()) as { checks: { bus: string } }).checks.bus
+      ((await (await fetch(`${app.metrics}/readyz`)).json()) as { checks: { bus: string } }).checks.bus
     await eventually(async () => (await bus()) === 'not connected', 'the bus is cut')
     let isTold = false
     const next = events.next().finally(() => {

@@ -19,7 +19,7 @@ export async function startApp(
   role: Role = 'all',
   options: { now?: () => number } = {},
 ): Promise<TestApp> {
-  const config = parseConfig({ PORT: '0', METRICS_PORT: '0', ...environment })
+  const config = parseConfig({ PORT: '0', METRICS_PORT: '0', DRAIN_SECONDS: '0', ...environment })
   let fatal: unknown
   const app = new App({
     config,

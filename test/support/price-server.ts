@@ -13,6 +13,7 @@ import { silentLog } from './log.ts'
 import { feedUpdateOf } from './prices.ts'
 
 const generous: LiveLimits = {
+  maxTcpConnections: 2000,
   maxConnections: 1000,
   maxConnectionsPerAddress: 1000,
   maxSubscriptions: 100,
@@ -43,7 +44,7 @@ export interface PriceServer extends AsyncDisposable {
 
 /** The API as it is, with a feed that the test plays and whatever else it needs of the ports. No database. */
 export async function startPriceServer(
-  options: { limits?: Partial<LiveLimits>; ports?: Partial<Ports>; host?: string } = {},
+  options: { limits?: Partial<LiveLimits>; ports?: Partial<Ports>; host?: string; trustedProxies?: string[] } = {},
 ): Promise<PriceServer> {
   const bus = new LocalBus()
   const registry = new Registry()
@@ -77,6 +78,7 @@ export async function startPriceServer(
       ...options.ports,
     } as Ports,
     limits: { ...generous, ...options.limits },
+    access: { allowedHosts: [], allowedOrigins: undefined, trustedProxies: options.trustedProxies ?? [] },
   })
   hub.start()
   await server.start()
@@ -87,7 +89,7 @@ export async function startPriceServer(
     return fits.reduce((sum, { value }) => sum + value, 0)
   }
   const stop = async (): Promise<void> => {
-    server.stopAccepting()
+    await server.stopAccepting({ drainMs: 0 })
     await server.closeSockets()
     hub.stop()
     pulse.stop()

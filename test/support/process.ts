@@ -19,7 +19,7 @@ export interface ServerProcess extends AsyncDisposable {
 
 /** Runs src/main.ts as npm start does, and resolves when it has started. Rejects with what it wrote where it ends before. */
 export async function startProcess(args: string[], environment: Record<string, string>): Promise<ServerProcess> {
-  const run = runProcess(args, { PORT: '0', METRICS_PORT: '0', ...environment })
+  const run = runProcess(args, { PORT: '0', METRICS_PORT: '0', DRAIN_SECONDS: '0', ...environment })
   const started = new Promise<{ api: string | null; metrics: string }>((resolve) => {
     const lines = createInterface({ input: run.child.stderr as NodeJS.ReadableStream })
     lines.on('line', (line) => {

@@ -19,6 +19,10 @@ test('nothing has to be set: what is not has its default', () => {
     PORT: 4000,
     HOST: '127.0.0.1',
     METRICS_PORT: 8001,
+    AUTH: undefined,
+    ALLOWED_ORIGINS: undefined,
+    ALLOWED_HOSTS: undefined,
+    TRUST_PROXY: undefined,
     DATABASE_URL: undefined,
     DATA_DIR: './.data',
     MARKET_SOURCE: 'yahoo',
@@ -34,6 +38,7 @@ test('nothing has to be set: what is not has its default', () => {
     MAX_WAITING_JOBS: 100_000,
     MAX_ENQUEUES_PER_OPERATION: 20,
     RUN_AT_WITHIN_DAYS: 30,
+    MAX_TCP_CONNECTIONS: 55_000,
     MAX_CONNECTIONS: 50_000,
     MAX_CONNECTIONS_PER_ADDRESS: 1_000,
     MAX_SUBSCRIPTIONS_PER_CONNECTION: 100,
@@ -42,6 +47,7 @@ test('nothing has to be set: what is not has its default', () => {
     MAX_MESSAGE_BYTES: 65_536,
     CONNECTION_INIT_SECONDS: 10,
     PING_SECONDS: 12,
+    DRAIN_SECONDS: 1,
     WATCH_LIST: undefined,
     LOG_LEVEL: 'info',
   } satisfies Config)
@@ -64,6 +70,18 @@ for (const [name, text, value] of [
   ['PORT', '65535', 65_535],
   ['METRICS_PORT', '0', 0],
   ['HOST', '::1', '::1'],
+  ['HOST', '127.0.0.5', '127.0.0.5'],
+  ['AUTH', 'open', 'open'],
+  ['ALLOWED_ORIGINS', 'https://App.example', ['https://app.example']],
+  [
+    'ALLOWED_ORIGINS',
+    'https://app.example/, http://localhost:5173,https://app.example:443',
+    ['https://app.example', 'http://localhost:5173'],
+  ],
+  ['ALLOWED_HOSTS', 'Finstage.example, 10.0.0.7,fd00::7', ['finstage.example', '10.0.0.7', 'fd00::7']],
+  ['TRUST_PROXY', '127.0.0.1, 10.0.0.0/8,fd00::/8,::1', ['127.0.0.1', '10.0.0.0/8', 'fd00::/8', '::1']],
+  ['DRAIN_SECONDS', '0', 0],
+  ['DRAIN_SECONDS', '2.5', 2.5],
   ['DATABASE_URL', 'postgres://user:password@host:5432/database', 'postgres://user:password@host:5432/database'],
   ['DATABASE_URL', 'postgresql://user@/database?host=%2Ftmp', 'postgresql://user@/database?host=%2Ftmp'],
   ['MARKET_SOURCE', 'simulated', 'simulated'],
@@ -102,6 +120,24 @@ for (const [name, text] of [
   ['PORT', '80.5'],
   ['PORT', ' 80'],
   ['METRICS_PORT', '100000'],
+  ['AUTH', 'none'],
+  ['ALLOWED_ORIGINS', '*'],
+  ['ALLOWED_ORIGINS', 'null'],
+  ['ALLOWED_ORIGINS', 'app.example'],
+  ['ALLOWED_ORIGINS', 'https://app.example/page'],
+  ['ALLOWED_ORIGINS', 'ftp://app.example'],
+  ['ALLOWED_ORIGINS', 'https://app.example,'],
+  ['ALLOWED_HOSTS', 'finstage.example:4000'],
+  ['ALLOWED_HOSTS', 'https://finstage.example'],
+  ['ALLOWED_HOSTS', 'me@finstage.example'],
+  ['ALLOWED_HOSTS', '*'],
+  ['TRUST_PROXY', 'proxy.example'],
+  ['TRUST_PROXY', '10.0.0.0/33'],
+  ['TRUST_PROXY', '10.0.0.0/8/8'],
+  ['TRUST_PROXY', '10.0.0.0/'],
+  ['TRUST_PROXY', 'true'],
+  ['DRAIN_SECONDS', '6'],
+  ['DRAIN_SECONDS', '-1'],
   ['DATABASE_URL', 'localhost:5432/database'],
   ['DATABASE_URL', 'mysql://host/database'],
   ['DATABASE_URL', 'postgresql://'],
@@ -144,6 +180,13 @@ for (const [name, text] of [
     assert.ok(message.startsWith(`${name}=${JSON.stringify(text)} is wrong: `), message)
     assert.ok(!message.includes('\n'), message)
     assert.match(message, /wanted$|a port is a number from 0 to 65535/)
+  })
+}
+
+for (const host of ['0.0.0.0', '::', '192.0.2.1', 'finstage.example', '127.0.0.1.example']) {
+  test(`HOST=${host} lets others in, so it is refused where AUTH does not say that they may do everything`, () => {
+    assert.match(refusal({ HOST: host }), new RegExp(`^HOST=${host} is refused: .*AUTH=open`))
+    assert.equal(parseConfig({ HOST: host, AUTH: 'open' }).HOST, host)
   })
 }
 

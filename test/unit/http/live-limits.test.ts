@@ -2,8 +2,11 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { LiveConnections } from '../../../src/http/live-limits.ts'
 
-const limits = (maxConnections: number, maxConnectionsPerAddress: number): LiveConnections =>
-  new LiveConnections({ maxConnections, maxConnectionsPerAddress })
+const limits = (
+  maxConnections: number,
+  maxConnectionsPerAddress: number,
+  options = { countsLoopback: false },
+): LiveConnections => new LiveConnections({ maxConnections, maxConnectionsPerAddress }, options)
 
 test('as many connections as are allowed in all, and one more when one has gone', () => {
   const open = limits(2, 10)
@@ -36,6 +39,13 @@ for (const address of ['127.0.0.1', '127.9.9.9', '::1', '::ffff:127.0.0.1', unde
     assert.equal(open.full(address), 'connections')
   })
 }
+
+test('where clients come by proxies, those of this machine have the limit of any other', () => {
+  const open = limits(100, 1, { countsLoopback: true })
+  open.take('127.0.0.1')
+  assert.equal(open.full('127.0.0.1'), 'connections_of_address')
+  assert.equal(open.full('192.0.2.1'), null)
+})
 
 const same = [
   ['an IPv4 address, also where it comes by IPv6', '192.0.2.1', '::ffff:192.0.2.1'],

@@ -22,14 +22,13 @@ test('nothing hooks into a request of the pipeline but what the short way of JSO
     onExecutionResult: 0,
     // The check of parameters.
     onParams: 1,
-    // CORS for OPTIONS, the path of health checks, and paths that are not GraphQL's.
-    onRequest: 3,
-    // Five ways to read a request but for multipart, method, batches, size of the body.
-    onRequestParse: 7,
+    // The path of health checks, and paths that are not GraphQL's.
+    onRequest: 2,
+    // Five ways to read a request but for multipart, what can't be read, method, batches, size of the body.
+    onRequestParse: 8,
     // The choice of a media type.
     onResultProcess: 1,
-    // CORS.
-    onResponse: 1,
+    onResponse: 0,
     onEnveloped: 0,
     instrumentation: 0,
   })
