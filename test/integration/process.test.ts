@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
-import { execFile } from 'node:child_process'
+import { execFile, execFileSync } from 'node:child_process'
 import { once } from 'node:events'
-import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { existsSync, linkSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { createServer } from 'node:http'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -210,6 +210,30 @@ test('while the database is away readyz names it, and all is ready again when it
   assert.equal(await inTime(server.exited, 'the exit'), 0)
   await postgres.stop()
 })
+
+for (const [what, place] of [
+  ['a symbolic link to a file', (victim, log) => symlinkSync(victim, log)],
+  ['a symbolic link to nothing', (victim, log) => symlinkSync(`${victim}.new`, log)],
+  ['another name of a file', (victim, log) => linkSync(victim, log)],
+  ['a pipe', (_victim, log) => execFileSync('mkfifo', [log])],
+  ['a directory', (_victim, log) => mkdirSync(log)],
+] as readonly (readonly [string, (victim: string, log: string) => void])[]) {
+  test(`where postgres.log is ${what} the start is refused with a sentence, and nothing is written through it`, async () => {
+    const dataDirectory = mkdtempSync(join(directory, 'log-'))
+    const victim = join(dataDirectory, 'victim')
+    writeFileSync(victim, 'precious')
+    mkdirSync(join(dataDirectory, 'postgres'))
+    writeFileSync(join(dataDirectory, 'postgres', 'PG_VERSION'), '18\n')
+    const log = join(dataDirectory, 'postgres.log')
+    place(victim, log)
+    const postgres = new EmbeddedPostgres(dataDirectory, () => {})
+    await assert.rejects(inTime(postgres.start(), 'the refusal'), {
+      message: `${log} has to be a plain file, not a link or anything else: remove it`,
+    })
+    assert.equal(readFileSync(victim, 'utf8'), 'precious')
+    assert.equal(existsSync(`${victim}.new`), false)
+  })
+}
 
 test('api, worker, ingest and migrate refuse to start without DATABASE_URL', async () => {
   for (const role of ['api', 'worker', 'ingest', 'migrate']) {

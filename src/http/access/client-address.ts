@@ -23,13 +23,17 @@ export class ClientAddresses {
     // Each proxy adds whom it was asked by at the end, so what is left of one that is not trusted may be made up.
     const hops = String(headers['x-forwarded-for'] ?? '').split(',')
     while (isTrusted(proxies, address)) {
-      const hop = SocketAddress.parse(hops.pop()?.trim() ?? '')
+      const hop = hopOf(hops.pop()?.trim() ?? '')
       if (!hop) break
       address = hop.address
     }
     return address
   }
 }
+
+/** With or without a port; undefined: it is no address. In one spelling, whatever it comes in. */
+const hopOf = (text: string): SocketAddress | undefined =>
+  isIPv6(text) ? new SocketAddress({ address: text, family: 'ipv6' }) : SocketAddress.parse(text)
 
 const isTrusted = (proxies: BlockList, address: string): boolean =>
   proxies.check(address, isIPv6(address) ? 'ipv6' : 'ipv4')
