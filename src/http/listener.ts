@@ -14,9 +14,10 @@ const standstillTimeoutMs = 60_000
 const drainTimeoutMs = 5000
 /** How many connections may wait to be accepted: past Node's 511, those who come back all at once wait for TCP to try again. */
 const backlog = 4096
-/** Within so short a turn of the event loop hardly anybody has come to wait. */
+/** How long requests are held back while the server stops to take connections, at least and at most. */
+const holdMs = { least: 30, most: 300 }
+/** Within so short a turn of the event loop nobody has come to wait. */
 const shortTurnMs = 0.1
-const maxTurns = 200
 
 export interface ListenerOptions {
   readonly host: string
@@ -37,6 +38,7 @@ export class Listener {
   readonly #host: string
   readonly #port: number
   #isDraining = false
+  #held: (() => void)[] | undefined
   #closed: Promise<void> | undefined
 
   constructor({ host, port, serve, maxConnections, onRefused }: ListenerOptions) {
@@ -50,7 +52,10 @@ export class Listener {
     const timeouts = { headersTimeout: headersTimeoutMs, requestTimeout: requestTimeoutMs }
     this.server = createServer(
       { ServerResponse: Answer, connectionsCheckingInterval: checkIntervalMs, ...timeouts },
-      serve,
+      (request, response) => {
+        if (this.#held) this.#held.push(() => serve(request, response))
+        else serve(request, response)
+      },
     )
     this.server.timeout = standstillTimeoutMs
     this.server.maxConnections = maxConnections
@@ -82,14 +87,30 @@ export class Listener {
   async #drain(drainMs: number): Promise<void> {
     if (!this.server.listening) return
     this.#isDraining = true
-    if (drainMs > 0) await sleep(drainMs)
-    // The system resets whoever waits to be accepted when that ends.
-    for (let turn = 0; turn < maxTurns; turn++) {
-      const startedMs = performance.now()
-      await nextTurn()
-      if (turn > 0 && performance.now() - startedMs < shortTurnMs) break
+    if (drainMs > 0) {
+      await sleep(drainMs)
+      await this.#untilNobodyWaits()
     }
     this.server.close()
+    const held = this.#held ?? []
+    this.#held = undefined
+    for (const serve of held) serve()
+  }
+
+  /**
+   * The system resets those who wait to be accepted when a server ceases to. Under load somebody always does: so requests are held
+   * back, whose clients then do not come again, until a turn of the event loop had next to nothing to do but to accept.
+   */
+  async #untilNobodyWaits(): Promise<void> {
+    this.#held = []
+    const heldSinceMs = performance.now()
+    await sleep(holdMs.least)
+    for (let turnedMs = performance.now(); turnedMs - heldSinceMs < holdMs.most; ) {
+      await nextTurn()
+      const nowMs = performance.now()
+      if (nowMs - turnedMs < shortTurnMs) break
+      turnedMs = nowMs
+    }
   }
 
   /** Waits for what is under way, a few seconds at most. */
