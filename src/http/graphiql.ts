@@ -24,7 +24,6 @@ const protections = {
   'x-frame-options': 'DENY',
   'x-content-type-options': 'nosniff',
   'referrer-policy': 'no-referrer',
-  'cross-origin-opener-policy': 'same-origin',
 }
 
 /** GraphiQL in one page that needs no other host. Compressed once, when it is first asked for. */

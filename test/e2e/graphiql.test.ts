@@ -1,21 +1,13 @@
 import assert from 'node:assert/strict'
-import { existsSync, mkdtempSync } from 'node:fs'
+import { mkdtempSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, before, type TestContext, test } from 'node:test'
-import { type Browser, chromium, type Page } from 'playwright-core'
+import type { Browser, Page } from 'playwright-core'
 import { startApp, type TestApp } from '../support/app.ts'
+import { launchChromium, noChromium as skip } from '../support/chromium.ts'
 import { eventually, metric } from '../support/client.ts'
 import { createTestDatabase, type TestDatabase } from '../support/database.ts'
-
-const executablePath = process.env.CHROMIUM_PATH ?? '/usr/bin/chromium'
-const skip = existsSync(executablePath)
-  ? false
-  : `there is no Chromium at ${executablePath}: install one, or name it in CHROMIUM_PATH`
-
-const quiet = '--no-first-run --disable-background-networking --disable-component-update --disable-sync'
-// No name is resolved: a page that needed another host would not work.
-const offline = '--host-resolver-rules=MAP * ~NOTFOUND , EXCLUDE 127.0.0.1'
 
 let database: TestDatabase
 let app: TestApp
@@ -45,8 +37,7 @@ before(async () => {
   screenshots = mkdtempSync(join(tmpdir(), 'finstage-graphiql-'))
   database = await createTestDatabase()
   app = await startApp({ DATABASE_URL: database.url, MARKET_SOURCE: 'simulated' })
-  const args = ['--no-sandbox', '--disable-gpu', '--disable-quic', ...quiet.split(' '), offline]
-  browser = await chromium.launch({ executablePath, args })
+  browser = await launchChromium()
   const context = await browser.newContext({ viewport: { width: 1280, height: 900 } })
   context.on('request', (request) => requests.push(request.url()))
   page = await context.newPage()

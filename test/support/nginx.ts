@@ -17,10 +17,11 @@ export interface Nginx extends AsyncDisposable {
 }
 
 /** nginx with the settings that Debian ships. `http` is what the user would add to them, for a server that listens on the port. */
-export async function startNginx(http: (port: number) => string): Promise<Nginx> {
+export async function startNginx(http: (port: number) => string | Promise<string>): Promise<Nginx> {
   const directory = mkdtempSync(join(tmpdir(), 'finstage-nginx-'))
   const port = await freePort()
   const temporary = ['client_body', 'proxy', 'fastcgi', 'uwsgi', 'scgi']
+  const added = await http(port)
   const settings = `
     ${process.getuid?.() === 0 ? 'user root;' : ''}
     worker_processes 2;
@@ -34,7 +35,7 @@ export async function startNginx(http: (port: number) => string): Promise<Nginx>
       gzip on;
       access_log off;
       ${temporary.map((name) => `${name}_temp_path ${directory}/${name};`).join(' ')}
-      ${http(port)}
+      ${added}
     }`
   writeFileSync(join(directory, 'nginx.conf'), settings)
   const arguments_ = ['-p', directory, '-c', join(directory, 'nginx.conf'), '-e', join(directory, 'error.log')]
