@@ -153,6 +153,11 @@ export function parseConfig(environment: Readonly<Record<string, string | undefi
   if (config.PORT !== 0 && config.PORT === config.METRICS_PORT) {
     throw new ConfigurationError(`METRICS_PORT=${config.METRICS_PORT} is wrong: it is the same as PORT`)
   }
+  if (config.MAX_CONNECTIONS > config.MAX_TCP_CONNECTIONS) {
+    throw new ConfigurationError(
+      `MAX_CONNECTIONS=${config.MAX_CONNECTIONS} is wrong: it is more than MAX_TCP_CONNECTIONS=${config.MAX_TCP_CONNECTIONS}`,
+    )
+  }
   if (isReachable(config) && config.AUTH !== 'open') {
     throw new ConfigurationError(
       `HOST=${config.HOST} is refused: there are no keys yet, so whoever reaches it could do everything. ` +

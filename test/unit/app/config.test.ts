@@ -197,6 +197,11 @@ test('the same port twice is refused, by default ports too, unless it is 0: any 
   assert.equal(parseConfig({ PORT: '0', METRICS_PORT: '0' }).PORT, 0)
 })
 
+test('more live connections than there may be of any kind are refused', () => {
+  assert.match(refusal({ MAX_TCP_CONNECTIONS: '100' }), /MAX_CONNECTIONS=50000 is wrong: .* MAX_TCP_CONNECTIONS=100$/)
+  assert.equal(parseConfig({ MAX_TCP_CONNECTIONS: '100', MAX_CONNECTIONS: '100' }).MAX_CONNECTIONS, 100)
+})
+
 for (const [misspelt, meant] of [
   ['METRIC_PORT', 'METRICS_PORT'],
   ['METRICS_PROT', 'METRICS_PORT'],
