@@ -245,6 +245,19 @@ test('api, worker, ingest and migrate refuse to start without DATABASE_URL', asy
   }
 })
 
+test('a HOST that is not known to be loopback starts with AUTH=open, and the log warns of it', async () => {
+  await using database = await createTestDatabase()
+  // Another way to write 127.0.0.1.
+  const settings = { DATABASE_URL: database.url, MARKET_SOURCE: 'simulated', HOST: '127.1' }
+  await assert.rejects(startProcess(['api'], settings), /HOST=127\.1 is refused: .*AUTH=open/)
+  await using server = await startProcess(['api'], { ...settings, AUTH: 'open' })
+  const warning = server
+    .stderr()
+    .split('\n')
+    .find((line) => line.includes('AUTH=open'))
+  assert.equal((JSON.parse(warning ?? '{}') as { level?: number }).level, 40)
+})
+
 test('migrate brings an empty database to the newest layout and exits with 0, again and again', async () => {
   await using database = await createTestDatabase({ empty: true })
   for (let i = 0; i < 2; i++) {

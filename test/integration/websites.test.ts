@@ -97,8 +97,9 @@ test('what a page may post without asking first is executed in no form, with and
     for (const [type, body] of forms) {
       for (const origin of [undefined, app.api]) {
         const headers = { ...(type === undefined ? {} : { 'content-type': type }), ...(origin ? { origin } : {}) }
-        const { status, body: answer } = await send(`${app.api}${path}`, { headers, body })
+        const { status, headers: told, body: answer } = await send(`${app.api}${path}`, { headers, body })
         assert.equal(status, 415, `${path} ${type}`)
+        assert.equal(told['access-control-allow-origin'], origin, 'who may come in may read what was wrong')
         assert.match(answer, /"code":"BAD_USER_INPUT"/)
       }
     }

@@ -21,7 +21,7 @@ export class AllowedOrigins {
     const url = URL.parse(origin)
     if (!url || (url.protocol !== 'http:' && url.protocol !== 'https:')) return false
     // Behind a proxy the scheme is not known: it is taken for the same.
-    if (host !== undefined && URL.parse(`${url.protocol}//${host}`)?.host === 'x') return true
+    if (host !== undefined && URL.parse(`${url.protocol}//${host}`)?.host === url.host) return true
     if (!this.#takesLoopback || !isLoopback(url.hostname.replace(/^\[(.*)\]$/, '$1'))) return false
     if (this.#remembered.size < maxRemembered) this.#remembered.add(origin)
     return true

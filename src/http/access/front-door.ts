@@ -82,19 +82,18 @@ export class FrontDoor {
     return false
   }
 
-  /** The same for a request that has an operation executed; answers preflights, and says who may read the answer. */
+  /** The same for a request that has an operation executed; answers preflights. What it admits is answered with `tellOrigin`. */
   admitsOperation(request: IncomingMessage, response: ServerResponse): boolean {
     const { headers, method } = request
     const { origin } = headers
-    if (origin !== undefined) {
-      response.setHeader('vary', 'Origin')
-      if (!this.#origins.has(origin, headers.host)) return this.#refuse(response, refusals.origin)
-      response.setHeader('access-control-allow-origin', origin)
+    if (origin !== undefined && !this.#origins.has(origin, headers.host)) return this.#refuse(response, refusals.origin)
+    if (method === 'POST') {
+      if (hasJson(headers['content-type'])) return true
+      tellOrigin(request, response)
+      return this.#refuse(response, refusals.contentType)
     }
-    if (method === 'POST') return hasJson(headers['content-type']) || this.#refuse(response, refusals.contentType)
     if (method === 'OPTIONS') return answerPreflight(request, response)
     if (origin === undefined) {
-      response.setHeader('vary', 'Origin')
       const site = headers['sec-fetch-site']
       if (site === 'cross-site' || site === 'same-site') return this.#refuse(response, refusals.crossSite)
     }
@@ -119,7 +118,18 @@ export class FrontDoor {
   }
 }
 
-export const refusalHeaders = { 'Content-Type': 'application/json; charset=utf-8', 'X-Content-Type-Options': 'nosniff' }
+/** Says whose pages may read the answer to what was admitted. */
+export function tellOrigin({ headers: { origin }, method }: IncomingMessage, response: ServerResponse): void {
+  if (origin !== undefined) response.setHeader('access-control-allow-origin', origin)
+  // Answers to GET are kept by caches, also those that tell of no origin.
+  if (origin !== undefined || method !== 'POST') response.setHeader('vary', 'Origin')
+}
+
+export const refusalHeaders = {
+  Vary: 'Origin',
+  'Content-Type': 'application/json; charset=utf-8',
+  'X-Content-Type-Options': 'nosniff',
+}
 
 /** As an answer of GraphQL. */
 export const bodyOf = ({ message, code }: Refusal): string =>
@@ -129,8 +139,9 @@ export const bodyOf = ({ message, code }: Refusal): string =>
 const hasJson = (type: string | undefined): boolean =>
   type === 'application/json' || (type?.startsWith('application/json;') === true && !type.includes(','))
 
-function answerPreflight({ headers }: IncomingMessage, response: ServerResponse): false {
-  const asked = headers['access-control-request-headers']
+function answerPreflight(request: IncomingMessage, response: ServerResponse): false {
+  const asked = request.headers['access-control-request-headers']
+  tellOrigin(request, response)
   response.writeHead(204, {
     'access-control-allow-methods': 'GET, POST',
     ...(asked === undefined ? {} : { 'access-control-allow-headers': asked }),
