@@ -9,6 +9,7 @@ import {
 } from 'graphql'
 import { LRUCache } from 'lru-cache'
 import type { PriceUpdate } from '../domain/price-update.ts'
+import { ByteSlabs } from './byte-slabs.ts'
 import { type Compilable, type CompiledOperations, compilable } from './compiled-operations.ts'
 import { boundedErrors } from './limits.ts'
 import { shownError } from './mask-error.ts'
@@ -16,8 +17,10 @@ import type { Rendered } from './socket-writer.ts'
 
 /** Of what was executed, how much is kept for readers who come to it late, in bytes. */
 const maxKept = 16 * 1024 * 1024
-/** What an entry takes beside its payload, about. */
-const bytesPerEntry = 300
+/** Measured: what an entry takes beside its text, with the update and the quote that it may be the last to hold. */
+const bytesPerEntry = 800
+/** An execution holds on to its last event, and so to one slab. */
+const slabBytes = 4096
 
 export interface SharedExecutionOptions {
   readonly mask: (error: unknown) => GraphQLError
@@ -33,16 +36,22 @@ interface Shown {
 }
 
 interface RenderedEvent extends Rendered {
+  /** What the payload says. */
+  readonly text: string
   /** Its errors name places in the document as one client wrote it. */
   readonly hasErrors: boolean
 }
 
+/** As text: bytes would keep the slab alive that they are in, with many times as much memory as they take themselves. */
+type KeptEvent = Omit<RenderedEvent, 'payload'>
+
 /** The newest price of each symbol as each execution shows it, for readers who catch up: bounded over all of them. */
 export class RenderedPrices {
-  readonly #events = new LRUCache<string, RenderedEvent>({
+  readonly #events = new LRUCache<string, KeptEvent>({
     maxSize: maxKept,
-    sizeCalculation: ({ payload }) => payload.length + bytesPerEntry,
+    sizeCalculation: ({ text }) => 2 * text.length + bytesPerEntry,
   })
+  readonly #slabs = new ByteSlabs(slabBytes)
   #executions = 0
 
   /** Each execution has a name of its own. */
@@ -52,11 +61,15 @@ export class RenderedPrices {
 
   get(execution: number, update: PriceUpdate): RenderedEvent | undefined {
     const event = this.#events.get(`${execution} ${update.quote.symbol}`)
-    return event?.update === update ? event : undefined
+    return event?.update === update ? this.render(event) : undefined
   }
 
-  set(execution: number, event: RenderedEvent): void {
-    this.#events.set(`${execution} ${event.update.quote.symbol}`, event)
+  keep(execution: number, { update, text, hasErrors }: RenderedEvent): void {
+    this.#events.set(`${execution} ${update.quote.symbol}`, { update, text, hasErrors })
+  }
+
+  render({ update, text, hasErrors }: KeptEvent): RenderedEvent {
+    return { update, payload: this.#slabs.bytesOf(text), text, hasErrors }
   }
 }
 
@@ -95,16 +108,16 @@ export class SharedExecution {
   #rendered(update: PriceUpdate): RenderedEvent | Promise<RenderedEvent> {
     if (this.#last?.update === update) return this.#last.rendered
     const known = this.#kept.get(this.#name, update)
-    if (known) return known
-    const shown: Shown = { update, rendered: this.#run(update) }
+    const shown: Shown = { update, rendered: known ?? this.#run(update) }
     this.#last = shown
+    if (known) return known
     if (!(shown.rendered instanceof Promise)) {
-      this.#kept.set(this.#name, shown.rendered)
+      this.#kept.keep(this.#name, shown.rendered)
       return shown.rendered
     }
     return shown.rendered.then((event) => {
       shown.rendered = event
-      this.#kept.set(this.#name, event)
+      this.#kept.keep(this.#name, event)
       return event
     })
   }
@@ -143,7 +156,7 @@ export class SharedExecution {
   #render(update: PriceUpdate, { errors, ...result }: ExecutionResult): RenderedEvent {
     const show = (error: GraphQLError) => shownError(this.#options.mask(error))
     const shown = errors ? { ...result, errors: boundedErrors(errors).map(show) } : result
-    return { update, payload: Buffer.from(`${JSON.stringify(shown)}}`), hasErrors: errors !== undefined }
+    return this.#kept.render({ update, text: `${JSON.stringify(shown)}}`, hasErrors: errors !== undefined })
   }
 }
 

@@ -2,7 +2,7 @@ import type { ExecutionArgs, ExecutionResult } from 'graphql'
 import type { PriceUpdate } from '../domain/price-update.ts'
 import type { PriceSink } from '../stream/price-seat.ts'
 import type { PriceSubscription } from '../stream/price-subscription.ts'
-import { keptBytes } from './kept-bytes.ts'
+import { ByteSlabs } from './byte-slabs.ts'
 import { RenderedPrices, SharedExecution, type SharedExecutionOptions } from './shared-execution.ts'
 import type { SharedOperation } from './shared-operations.ts'
 import type { Rendered, SocketWriter, Stream } from './socket-writer.ts'
@@ -22,6 +22,9 @@ export interface Joining {
   /** The client's name for its subscription. */
   readonly id: string
 }
+
+/** They stay as long as their members, each for its own time. */
+const prefixes = new ByteSlabs(4096)
 
 const done = { value: undefined, done: true } as const
 
@@ -102,7 +105,7 @@ export class Member implements PriceSink, Stream, AsyncIterableIterator<Executio
   #tellEnd: ((result: typeof done) => void) | undefined
 
   constructor({ id, source, group, writer, subscription, onEnd }: MemberOptions) {
-    this.prefix = keptBytes(`{"id":${JSON.stringify(id)},"type":"next","payload":`)
+    this.prefix = prefixes.bytesOf(`{"id":${JSON.stringify(id)},"type":"next","payload":`)
     this.#source = source === group.execution.source ? group.execution.source : source
     this.#group = group
     this.#writer = writer
