@@ -72,7 +72,11 @@ export function createGraphQL({ schema, ports, log, registry, plugins = [] }: Gr
     logging: false,
     maskedErrors: { errorMessage: '', maskError: mask },
     // Syntax errors are not kept: one that is thrown again out of the cache would be counted nowhere.
-    parserAndValidationCache: { documentCache: documents, errorCache: { get: () => undefined, set() {} } },
+    // Documents are kept once they are found valid, by a plugin of their own.
+    parserAndValidationCache: {
+      documentCache: { get: (text) => documents.get(text), set() {} },
+      errorCache: { get: () => undefined, set() {} },
+    },
     plugins: [metrics.plugin(), unreadableRequests(), errorCodes(), documents.plugin(), ...limitPlugins(), ...plugins],
   })
 

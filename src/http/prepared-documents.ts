@@ -2,6 +2,7 @@ import { type DocumentNode, Kind, OperationTypeNode } from 'graphql'
 import type { Plugin } from 'graphql-yoga'
 import { LRUCache } from 'lru-cache'
 import { type Compilable, compilable } from './compiled-operations.ts'
+import { documentBytes } from './document-bytes.ts'
 import { describeOperation, type OperationDescription } from './operation-metrics.ts'
 
 /** A query or mutation that the pipeline has parsed and found valid. */
@@ -11,44 +12,41 @@ export interface PreparedOperation extends Compilable {
 
 interface Entry {
   readonly document: DocumentNode
-  /** By operation name; null: where a request names none. Absent as long as the document has not been found valid. */
-  operations?: ReadonlyMap<string | null, PreparedOperation>
+  /** By operation name; null: where a request names none. */
+  readonly operations: ReadonlyMap<string | null, PreparedOperation>
 }
 
 /** In bytes, by estimate. */
-const maxSize = 64 * 1024 * 1024
-/** A syntax tree keeps its tokens. Measured on trees of short names: each token takes so much, with its share of the nodes. */
-const bytesPerToken = 450
+const maxSize = 32 * 1024 * 1024
 
 /**
- * Documents by their text, as the pipeline has parsed them, and which of them it has found valid. Bounded by how much memory
- * they take: texts are chosen by clients.
+ * Documents by their text, as the pipeline has parsed them and found them valid. Bounded by how much memory they take: texts are
+ * chosen by clients. What is not valid is not kept, for its errors take several times as much.
  */
 export class PreparedDocuments {
-  readonly #entries = new LRUCache<string, Entry>({ maxSize, sizeCalculation: sizeOf })
+  readonly #entries = new LRUCache<string, Entry>({
+    maxSize,
+    sizeCalculation: ({ document }) => documentBytes(document),
+  })
 
   /** The operation that a request asks for, where it needs no more than to be executed. */
   operation(text: string, name: string | null): PreparedOperation | undefined {
-    return this.#entries.get(text)?.operations?.get(name)
+    return this.#entries.get(text)?.operations.get(name)
   }
 
   get(text: string): DocumentNode | undefined {
     return this.#entries.get(text)?.document
   }
 
-  set(text: string, document: DocumentNode): void {
-    this.#entries.set(text, { document })
-  }
-
-  /** Marks what has been found valid, on whatever transport. */
+  /** Keeps what is found valid, on whatever transport. */
   plugin(): Plugin {
     return {
-      onValidate: ({ params: { documentAST } }) => {
-        const text = (documentAST as DocumentNode).loc?.source.body
-        const entry = text === undefined ? undefined : this.#entries.peek(text)
-        if (!entry || entry.operations || entry.document !== documentAST) return
+      onValidate: ({ params }) => {
+        const document = params.documentAST as DocumentNode
+        const text = document.loc?.source.body
+        if (text === undefined || this.#entries.peek(text)) return
         return ({ valid }) => {
-          if (valid) entry.operations = operationsOf(entry.document)
+          if (valid) this.#entries.set(text, { document, operations: operationsOf(document) })
         }
       },
     }
@@ -65,10 +63,4 @@ function operationsOf(document: DocumentNode): Map<string | null, PreparedOperat
     if (nodes.length === 1) operations.set(null, operation)
   }
   return operations
-}
-
-function sizeOf({ document }: Entry, text: string): number {
-  let tokens = 0
-  for (let token = document.loc?.startToken; token; token = token.next ?? undefined) tokens++
-  return 2 * text.length + bytesPerToken * tokens
 }
