@@ -86,7 +86,7 @@ const seconds = (performance.now() - measuredFromMs) / 1000
 const cpu = cpuUsed()
 const writes = writeCalls(load.serverPid) - writesBefore
 const missing = clients.missing - missingBefore
-const residentBytes = load.inspector === null ? null : await settledMemory(load.inspector, load.serverPid)
+const residentBytes = load.inspector === null ? null : (await settledMemory(load.inspector, load.serverPid)).rss
 for (const socket of stalled.served) socket.goOn()
 if (load.stalled > 0) await sleep(catchUpMs)
 const deliveries = tally.delays.count

@@ -33,7 +33,7 @@ export async function runFanOut(
   const nodeArgs = isWeighed ? ['--inspect=127.0.0.1:0'] : []
   const server = await startServer(name, options.ticksPerSecond, directory, {}, nodeArgs)
   try {
-    const idleBytes = server.inspector === null ? null : await settledMemory(server.inspector, server.pid)
+    const idleBytes = server.inspector === null ? null : (await settledMemory(server.inspector, server.pid)).rss
     await quiet()
     const timed = { stalled: 0, joinMs: 1000, settleMs: 2000, measureMs: 3000, ...options }
     const figures = await runLoad<FanOutLoad, FanOutFigures>('fan-out-load.ts', {

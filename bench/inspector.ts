@@ -1,24 +1,37 @@
 import { readFileSync } from 'node:fs'
 import { setTimeout as sleep } from 'node:timers/promises'
 
-/** Resident memory of a Node process after its garbage was collected, in bytes. `inspector`: the address that --inspect gave it. */
-export async function settledMemory(inspector: string, pid: number): Promise<number> {
+export interface Memory {
+  readonly rss: number
+  readonly heapUsed: number
+  readonly external: number
+  readonly arrayBuffers: number
+}
+
+/** What a Node process takes after its garbage was collected, in bytes. `inspector`: the address that --inspect gave it. */
+export async function settledMemory(inspector: string, pid: number): Promise<Memory> {
   const socket = new WebSocket(inspector)
   await new Promise((resolve, reject) => {
     socket.onopen = resolve
     socket.onerror = () => reject(new Error(`no inspector at ${inspector}`))
   })
+  const ask = (id: number, method: string, params = {}): Promise<string> => {
+    const answered = new Promise<string>((resolve) => {
+      socket.onmessage = ({ data }) => resolve(String(data))
+    })
+    socket.send(JSON.stringify({ id, method, params }))
+    return answered
+  }
   // Twice: what finalizers let go of is garbage the second time.
   for (let id = 1; id <= 2; id++) {
-    const answered = new Promise((resolve) => {
-      socket.onmessage = resolve
-    })
-    socket.send(JSON.stringify({ id, method: 'HeapProfiler.collectGarbage' }))
-    await answered
+    await ask(id, 'HeapProfiler.collectGarbage')
     await sleep(200)
   }
+  const expression = 'JSON.stringify(process.memoryUsage())'
+  const answer = await ask(3, 'Runtime.evaluate', { expression })
   socket.close()
-  return residentBytes(pid)
+  const { result } = JSON.parse(answer) as { result: { result: { value: string } } }
+  return { ...(JSON.parse(result.result.value) as Memory), rss: residentBytes(pid) }
 }
 
 function residentBytes(pid: number): number {

@@ -1,6 +1,6 @@
 // First figures, each beside a baseline measured in the same run. What they mean: bench/README.md
 // usage: npm run bench -- [--only http|fan-out|many-clients|idle-clients|stalled-readers|reconnect|polling|candles|indicators|
-//   backfill|queue|enqueue|analysis|responsive] [--profiles <directory>]
+//   backfill|queue|enqueue|analysis|responsive|memory] [--quick] [--profiles <directory>]
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -14,6 +14,7 @@ import { measureHttp } from './http.ts'
 import { measureIndicators } from './indicators.ts'
 import { machineFacts } from './machine.ts'
 import { measureIdleClients, measureManyClients } from './many-clients.ts'
+import { measureMemory } from './memory.ts'
 import { measurePolling } from './polling.ts'
 import { keepProfiles, stopAll } from './processes.ts'
 import { measureQueue } from './queue.ts'
@@ -38,6 +39,9 @@ const scenarios = {
   responsive: measureResponsive,
 }
 
+/** These run for long: only where they are asked for. With --quick they show whether they run at all. */
+const longScenarios = { memory: measureMemory }
+
 const directory = mkdtempSync(join(tmpdir(), 'finstage-bench-'))
 let ending: Promise<void> | undefined
 
@@ -54,14 +58,19 @@ function progress(text: string): void {
 }
 
 async function main(): Promise<void> {
-  const { only, profiles } = parseArgs({ options: { only: { type: 'string' }, profiles: { type: 'string' } } }).values
-  if (only !== undefined && !Object.hasOwn(scenarios, only)) {
-    throw new Error(`--only ${only} is none of ${Object.keys(scenarios).join(', ')}`)
+  const { values } = parseArgs({
+    options: { only: { type: 'string' }, profiles: { type: 'string' }, quick: { type: 'boolean', default: false } },
+  })
+  const { only, profiles, quick } = values
+  const all = { ...scenarios, ...longScenarios }
+  if (only !== undefined && !Object.hasOwn(all, only)) {
+    throw new Error(`--only ${only} is none of ${Object.keys(all).join(', ')}`)
   }
   if (profiles !== undefined) keepProfiles(profiles)
   process.stdout.write(`# Finstage bench\n\n${machineFacts()}\n`)
-  for (const [name, measure] of Object.entries(scenarios)) {
-    if (only === undefined || only === name) process.stdout.write(`\n${await measure(directory, progress)}\n`)
+  for (const [name, measure] of Object.entries(all)) {
+    const isWanted = only === undefined ? Object.hasOwn(scenarios, name) : only === name
+    if (isWanted) process.stdout.write(`\n${await measure(directory, progress, quick)}\n`)
   }
 }
 
