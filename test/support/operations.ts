@@ -4,6 +4,7 @@ import {
   type GraphQLField,
   type GraphQLInputType,
   type GraphQLNullableInputType,
+  type GraphQLObjectType,
   type GraphQLOutputType,
   type GraphQLSchema,
   getNamedType,
@@ -15,6 +16,7 @@ import {
   isObjectType,
   isRequiredArgument,
   isRequiredInputField,
+  type OperationTypeNode,
 } from 'graphql'
 
 export interface GeneratedOperation {
@@ -50,29 +52,48 @@ const awkwardNames = [
   'length',
 ]
 
+interface WriterOptions {
+  readonly kind: 'query' | 'mutation' | 'subscription'
+  readonly values: Readonly<Record<string, readonly unknown[]>>
+  /** Fields of one selection, and entries of a list, at most. */
+  readonly maxFields: number
+  readonly maxEntries: number
+  readonly maxDepth: number
+}
+
 class Writer {
   readonly #g: GeneratorValue
   readonly #schema: GraphQLSchema
+  readonly #options: WriterOptions
   readonly #definitions: string[] = []
   readonly #fragments: string[] = []
   readonly variables: Record<string, unknown> = {}
+  /** Of all selections together: there is no use in documents that are refused for their length. */
+  #fieldsLeft = 250
   // What a document has at all: else nearly all would have something of everything.
   readonly #hasDirectives: boolean
   readonly #hasNestedVariables: boolean
   readonly #hasMistakes: boolean
 
-  constructor(g: GeneratorValue, schema: GraphQLSchema) {
+  constructor(g: GeneratorValue, schema: GraphQLSchema, options: WriterOptions) {
     this.#g = g
     this.#schema = schema
+    this.#options = options
     this.#hasDirectives = this.#chance(30)
     this.#hasNestedVariables = this.#chance(40)
     this.#hasMistakes = this.#chance(50)
   }
 
   document(): string {
-    const selection = this.#selection(this.#schema.getQueryType() as GraphQLOutputType, 0)
+    const { kind } = this.#options
+    const root = this.#schema.getRootType(kind as OperationTypeNode) as GraphQLObjectType
+    // A subscription has one root field.
+    const selection =
+      kind === 'subscription'
+        ? `{ ${this.#field(this.#pick(Object.values(root.getFields())), 0)} }`
+        : this.#selection(root, 0)
     const definitions = this.#definitions.length > 0 ? `(${this.#definitions.join(', ')})` : ''
-    return [`query Generated${definitions} ${selection}`, ...this.#fragments].join('\n')
+    return [`${kind} Generated${definitions} ${selection}`, ...this.#fragments].join('\n')
   }
 
   #chance(percent: number): boolean {
@@ -92,8 +113,12 @@ class Writer {
         .map((one) => `... on ${one.name} ${this.#selection(one, depth)}`)
       return `{ __typename ${parts.join(' ')} }`
     }
-    const fields = Object.values(named.getFields()).filter((field) => depth < 4 || isLeafType(getNamedType(field.type)))
-    const count = fields.length > 0 ? 1 + this.#g(fc.nat, { max: 3 }) : 0
+    const fields = Object.values(named.getFields()).filter(
+      (field) => depth < this.#options.maxDepth || isLeafType(getNamedType(field.type)),
+    )
+    const most = Math.max(1, Math.min(this.#options.maxFields, this.#fieldsLeft))
+    const count = fields.length > 0 ? 1 + this.#g(fc.nat, { max: most - 1 }) : 0
+    this.#fieldsLeft -= count
     const parts = Array.from({ length: count }, () => this.#field(this.#pick(fields), depth))
     if (count === 0 || this.#chance(15)) parts.push('__typename')
     const body = `{ ${parts.join(' ')} }`
@@ -148,7 +173,7 @@ class Writer {
 
   #given(type: GraphQLNullableInputType): unknown {
     if (isListType(type)) {
-      const length = this.#mistake(10) ? 0 : 1 + this.#g(fc.nat, { max: 2 })
+      const length = this.#mistake(10) ? 0 : 1 + this.#g(fc.nat, { max: this.#options.maxEntries - 1 })
       return Array.from({ length }, () => this.#value(type.ofType))
     }
     if (isEnumType(type)) return this.#mistake(2) ? 'NO_SUCH_VALUE' : this.#pick(type.getValues()).name
@@ -156,7 +181,7 @@ class Writer {
       const fields = Object.values(type.getFields()).filter((field) => isRequiredInputField(field) || this.#chance(30))
       return Object.fromEntries(fields.map((field) => [field.name, this.#value(field.type)]))
     }
-    const values = scalarValues[type.name] ?? ['x']
+    const values = this.#options.values[type.name] ?? ['x']
     return this.#mistake(25) ? this.#pick(values) : (values[this.#g(fc.nat, { max: 1 })] ?? values[0])
   }
 }
@@ -178,6 +203,66 @@ function literal(type: GraphQLInputType, value: unknown): string {
 /** Queries over a schema, most of them valid: fields at random, aliases, fragments, variables, directives, wrong arguments. */
 export const queries = (schema: GraphQLSchema): fc.Arbitrary<GeneratedOperation> =>
   fc.gen().map((g) => {
-    const writer = new Writer(g, schema)
+    const options = { kind: 'query', values: scalarValues, maxFields: 4, maxEntries: 3, maxDepth: 4 } as const
+    const writer = new Writer(g, schema, options)
     return { query: writer.document(), variables: writer.variables }
   })
+
+/** What is at the bounds of what a scalar can say, or past them. */
+const extremeValues: Readonly<Record<string, readonly unknown[]>> = {
+  Symbol: ['AAPL', 'MSFT', 'NVDA', 'NOSUCH', 'A'.repeat(32), 'A'.repeat(33), '^GSPC', '\u0000', 'x'.repeat(20_000)],
+  Int: [5, 200, 1000, 1001, 20_000, 20_001, 100, 0, -1, 2_147_483_647, -2_147_483_648, 4_294_967_296, 0.5],
+  Float: [1, 0.02, 1e12, 1e308, 5e-324, -0, 0, -1e308, 100],
+  Boolean: [true, false],
+  String: [
+    'apple',
+    'a',
+    '',
+    '\u0000',
+    '\ud800',
+    '%_\\',
+    '🜁'.repeat(1000),
+    'x'.repeat(20_000),
+    btoa('signal 1 2'),
+    btoa('jobs 9'.repeat(99)),
+  ],
+  ID: [
+    'UXVvdGU6QUFQTA==',
+    'SW5zdHJ1bWVudDpNU0ZU',
+    ...[
+      'Job:x',
+      'Job:00000000-0000-4000-8000-000000000000',
+      'Signal:9223372036854775808',
+      'Signal:1',
+      'SymbolAnalysis:-1',
+      'Query:x',
+      'Quote:',
+    ].map(btoa),
+    'x'.repeat(20_000),
+    -1,
+  ],
+  DateTime: [
+    '2025-03-03T00:00:00Z',
+    '2026-11-01T00:00:00Z',
+    '1970-01-01T00:00:00Z',
+    '0001-01-01T00:00:00Z',
+    '9999-12-31T23:59:59.999999999Z',
+    '2025-03-03T00:00:00+23:59',
+    '2025-02-31T00:00:00Z',
+  ],
+}
+
+/** Operations of every kind over a schema, wider and deeper than `queries`, at the bounds of what can be said. */
+export const extremeOperations = (schema: GraphQLSchema): fc.Arbitrary<GeneratedOperation> =>
+  fc
+    .tuple(
+      fc.constantFrom('query', 'query', 'query', 'subscription', 'mutation'),
+      fc.constantFrom([4, 3, 4], [12, 5, 3], [3, 120, 3], [2, 2, 11], [40, 3, 2]),
+      fc.gen(),
+    )
+    .map(([kind, [maxFields = 1, maxEntries = 1, maxDepth = 1], g]) => {
+      const writer = new Writer(g, schema, {
+        ...{ kind: kind as 'query', values: extremeValues, maxFields, maxEntries, maxDepth },
+      })
+      return { query: writer.document(), variables: writer.variables }
+    })
