@@ -3,7 +3,7 @@ import { once } from 'node:events'
 import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { nodeOn, root } from './machine.ts'
+import { nodeOn, root as ownRoot } from './machine.ts'
 
 const startTimeoutMs = 60_000
 const stopTimeoutMs = 25_000
@@ -19,6 +19,8 @@ export interface Server {
   /** Why it is no longer there; null: it runs. */
   readonly death: () => string | null
   stop(): Promise<void>
+  /** Ends it at once, whatever it is busy with. */
+  kill(): Promise<void>
 }
 
 export type ServerName = 'Finstage' | 'stock Yoga' | 'Mercurius' | 'node:http' | 'ws.send' | 'ws, batches of frames'
@@ -78,30 +80,43 @@ const profiling = (): string[] => (profiles === undefined ? [] : ['--cpu-prof', 
 /** On the core of servers, unless it is to have another. */
 export async function startFinstage(
   environment: Record<string, string>,
-  { role = 'all', core = 0, nodeArgs = [] }: { role?: 'all' | 'api'; core?: Core; nodeArgs?: readonly string[] } = {},
+  {
+    role = 'all',
+    core = 0,
+    nodeArgs = [],
+    root = ownRoot,
+  }: { role?: 'all' | 'api'; core?: Core; nodeArgs?: readonly string[]; root?: string } = {},
 ): Promise<Server> {
   const settings = { PORT: '0', METRICS_PORT: '0', LOG_LEVEL: 'warn', ...environment }
   const args = [...asStarted, ...nodeArgs, ...profiling(), 'src/main.ts', role]
-  if (role === 'all') return start('Finstage', args, settings, core)
+  if (role === 'all') return start('Finstage', args, settings, { core, root })
   // Only a whole Finstage says on its own where it is.
   const logged = { ...settings, LOG_LEVEL: 'info' }
-  const server = await start('Finstage', args, logged, core, /(?<="api":")[^"]+/)
+  const server = await start('Finstage', args, logged, { core, root, address: /(?<="api":")[^"]+/ })
   return { ...server, url: `${server.url}/graphql` }
 }
 
 /** A Postgres by itself, on any core; its `url` is the connection string. */
 export const startPostgres = (directory: string): Promise<Server> =>
-  start('Postgres', [join(import.meta.dirname, 'postgres.ts'), directory], {}, null, /^postgresql:.*$/m)
+  start(
+    'Postgres',
+    [join(import.meta.dirname, 'postgres.ts'), directory],
+    {},
+    { core: null, address: /^postgresql:.*$/m },
+  )
 
 /** Rejects with what the server wrote where it ends, or says no address within a minute. */
 async function start(
   name: ServerName | 'Postgres',
   args: string[],
   environment: Record<string, string>,
-  core: Core = 0,
-  address = /http:\/\/\S+\/graphql/,
+  {
+    core = 0,
+    address = /http:\/\/\S+\/graphql/,
+    root = ownRoot,
+  }: { core?: Core; address?: RegExp; root?: string } = {},
 ): Promise<Server> {
-  const child = launch(core, args, environment)
+  const child = launch(core, args, environment, root)
   let output = ''
   const url = new Promise<string>((resolve) => {
     const read = (chunk: Buffer): void => {
@@ -126,6 +141,12 @@ async function start(
         ? null
         : (/^\w*Error\b.*$/m.exec(output)?.[0] ?? `ended with ${child.exitCode ?? child.signalCode}`),
     stop: () => stopChild(child),
+    kill: async () => {
+      if (!isRunning(child)) return
+      const exited = exitOf(child)
+      child.kill('SIGKILL')
+      await exited
+    },
   }
 }
 
@@ -147,7 +168,7 @@ export async function runLoad<Options extends { readonly durationMs: number }, F
   return JSON.parse(output) as Figures
 }
 
-function launch(core: Core, args: string[], environment: Record<string, string>): ChildProcess {
+function launch(core: Core, args: string[], environment: Record<string, string>, root = ownRoot): ChildProcess {
   if (stopping) throw new Error('stopping')
   const [command, commandArgs] = nodeOn(core, args)
   const child = spawn(command, commandArgs, {

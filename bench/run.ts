@@ -1,6 +1,6 @@
 // First figures, each beside a baseline measured in the same run. What they mean: bench/README.md
 // usage: npm run bench -- [--only http|fan-out|many-clients|idle-clients|stalled-readers|reconnect|polling|candles|indicators|
-//   backfill|queue|enqueue|analysis|responsive|memory] [--quick] [--profiles <directory>]
+//   backfill|queue|enqueue|analysis|responsive|memory|hostile] [--quick] [--profiles <directory>]
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -10,6 +10,7 @@ import { measureBackfill } from './backfill.ts'
 import { measureCandles } from './candles.ts'
 import { measureEnqueue } from './enqueue.ts'
 import { measureFanOut } from './fan-out.ts'
+import { measureHostile } from './hostile.ts'
 import { measureHttp } from './http.ts'
 import { measureIndicators } from './indicators.ts'
 import { machineFacts } from './machine.ts'
@@ -40,7 +41,7 @@ const scenarios = {
 }
 
 /** These run for long: only where they are asked for. With --quick they show whether they run at all. */
-const longScenarios = { memory: measureMemory }
+const longScenarios = { memory: measureMemory, hostile: measureHostile }
 
 const directory = mkdtempSync(join(tmpdir(), 'finstage-bench-'))
 let ending: Promise<void> | undefined

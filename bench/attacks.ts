@@ -1,0 +1,107 @@
+/** One request of an attacker. */
+export interface HostileRequest {
+  readonly contentType?: string
+  readonly body: string
+}
+
+/** What somebody sends who means harm, one request after the other. */
+export interface Attack {
+  /** Before the attack: what has to be there for it. */
+  readonly prepare?: readonly HostileRequest[]
+  /** How long what was prepared takes until it is there, at most. */
+  readonly settleMs?: number
+  /** It begins so long before the turn of a minute. */
+  readonly beforeMinuteMs?: number
+  /** Between two requests; 0: at once. */
+  readonly pauseMs?: number
+  /** Connections that send a request's head and then a byte a second. */
+  readonly slowConnections?: number
+  readonly request: (i: number) => HostileRequest
+}
+
+const times = (count: number, text: (i: number) => string): string =>
+  Array.from({ length: count }, (_, i) => text(i)).join(' ')
+
+const json = (query: string, variables: object = {}): HostileRequest => ({ body: JSON.stringify({ query, variables }) })
+
+/** As it was found, and in turns with it no longer than a document of 1,500 tokens may be. */
+const inTurns = (i: number, found: number, shorter: number): number => (i % 2 === 1 ? found : shorter)
+
+const market = Array.from({ length: 100 }, (_, i) => `SIM${i}`)
+
+const enqueueInput = (symbols: readonly string[]): string => `input: { symbols: ${JSON.stringify(symbols)} }`
+const analysed = ['AAPL', 'MSFT', 'NVDA', 'GOOGL', 'AMZN', 'META', 'TSLA', ...market].slice(0, 100)
+
+/** By what they do to the commit before. */
+export const attacks: Readonly<Record<string, Attack>> = {
+  'a chart polled across a minute turn': {
+    beforeMinuteMs: 2000,
+    pauseMs: 250,
+    request: () => json('{ candles(symbol: "TSLA", interval: MINUTE_1, last: 5) { nodes { time } } }'),
+  },
+  '26 fragments that fan out': {
+    request: () => {
+      const fragments = times(
+        26,
+        (i) => `fragment F${i} on CandleSeries { ${i < 25 ? `...F${i + 1} ...F${i + 1}` : 'hasEarlier'} }`,
+      )
+      return json(`{ candles(symbol: "AAPL", last: 5) { ...F0 } } ${fragments}`)
+    },
+  },
+  '199 × ADX over one row': {
+    request: (i) =>
+      json(
+        `{ candles(symbol: "AAPL", last: 1) { ${times(inTurns(i, 199, 130), (k) => `a${i}x${k}: adx(period: ${1000 - k}) { adx }`)} } }`,
+      ),
+  },
+  '20 × signals over 20,000 rows': {
+    request: () =>
+      json(
+        `{ candles(symbol: "AAPL", interval: MINUTE_1, last: 20000) { ${times(20, (k) => `a${k}: signals { time }`)} } }`,
+      ),
+  },
+  'results of jobs, 118 times': {
+    prepare: Array.from({ length: 3 }, () =>
+      json(`mutation { enqueueAnalysis(${enqueueInput(analysed)}) { __typename } }`),
+    ),
+    settleMs: 8000,
+    request: () =>
+      json(
+        `{ ${times(118, (k) => `a${k}: jobs(first: 100) { ...F }`)} } fragment F on JobConnection { edges { node { result { ... on AnalysisResult { analyses { symbol signals { time kind } indicators { sma50 } } failures { symbol message } } } } } }`,
+      ),
+  },
+  '20,000 errors': {
+    request: () =>
+      json('query ($ids: [ID!]!) { nodes(ids: $ids) { id } }', {
+        ids: Array.from({ length: 20_000 }, (_, i) => `x${i}`),
+      }),
+  },
+  'documents dear to validate': {
+    request: (i) =>
+      json(
+        `{ quote(symbol: "AAPL") { ${times(inTurns(i, 200, 100), () => 'instrument { quote { instrument { quote { price open } } } }')} n${i}: price } }`,
+      ),
+  },
+  '30,000 jobs, 200 in a request': {
+    request: (i) =>
+      json(
+        `mutation ($i: EnqueueAnalysisInput!) { ${times(inTurns(i, 200, 20), (k) => `a${k}: enqueueAnalysis(input: $i) { __typename }`)} }`,
+        { i: { symbols: ['AAPL'], priority: 'CRITICAL' } },
+      ),
+  },
+  '190 searches in a request': {
+    request: (i) =>
+      json(
+        `{ ${times(inTurns(i, 190, 95), (k) => `a${k}: searchInstruments(query: "${String.fromCharCode(97 + (k % 26))}${i}", first: 50) { symbol name }`)} }`,
+      ),
+  },
+  'mutations by form posts': {
+    request: () => ({
+      contentType: 'application/x-www-form-urlencoded',
+      body: new URLSearchParams({
+        query: `mutation { enqueueAnalysis(${enqueueInput(['AAPL'])}) { __typename } }`,
+      }).toString(),
+    }),
+  },
+  '400 posts that are slow': { slowConnections: 400, request: () => json('{ quote(symbol: "AAPL") { price } }') },
+}
