@@ -1,10 +1,8 @@
 import { badInput } from '../domain/errors.ts'
 import { EventLoopTurns } from '../platform/event-loop-turns.ts'
-import type { Context } from './context.ts'
+import { type Context, rowsOfEvent, rowsOfOperation } from './context.ts'
 
-/** The longest series with all of its indicators, every field selected, takes 720,000. Measured: a row takes about 2 us of CPU. */
-const mostRows = 750_000
-/** They are worked on for some ten milliseconds. */
+/** Candles are worked on for some ten milliseconds. */
 const candlesPerTurn = 10_000
 
 /** Of the process: it has one event loop. */
@@ -12,14 +10,16 @@ const turns = new EventLoopTurns(candlesPerTurn)
 
 /**
  * Counts what an operation costs, in rows: candles that it loads, candles before the first node that its indicators go through,
- * entries of the lists that it is answered with. Throws BAD_USER_INPUT where they are more than 750,000 altogether.
+ * entries of the lists that it is answered with. Throws BAD_USER_INPUT where they are more than 750,000 altogether, or 75,000 in
+ * one event of a subscription.
  */
 export function spendRows(rows: number, context: Context): void {
   // What is refused does not count: what else was asked for may fit.
-  if (context.rowCount + rows > mostRows) {
-    throw badInput(`An operation gets at most ${mostRows} candles and other rows altogether: ask for fewer at once`)
+  if (rows > context.rowsLeft) {
+    const most = `${rowsOfOperation} candles and other rows altogether, an event of a subscription ${rowsOfEvent}`
+    throw badInput(`An operation gets at most ${most}: ask for fewer at once`)
   }
-  context.rowCount += rows
+  context.rowsLeft -= rows
 }
 
 export interface RowsCost {

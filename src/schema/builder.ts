@@ -1,7 +1,7 @@
 import SchemaBuilder, { brandWithType } from '@pothos/core'
 import RelayPlugin from '@pothos/plugin-relay'
 import type { Context } from '../resolvers/context.ts'
-import { distinctIds } from '../resolvers/node.ts'
+import { boundedIds } from '../resolvers/node.ts'
 
 /**
  * A node that knows its type. The plugin tells it only to the field that asked first, and gives the same object to the others of
@@ -37,10 +37,9 @@ export const builder = new SchemaBuilder<{
     },
     nodesQueryOptions: {
       resolve: async (_root, { ids }, _context, _info, resolveNodes) => {
-        const { distinct, places } = distinctIds(ids)
-        const nodes = await resolveNodes(distinct)
-        const known = nodes.map((node, i) => branded(node, distinct[i]))
-        return places.map((place) => known[place])
+        // Loads each id once, whatever it is given: it is told by the arguments of the field.
+        const nodes = await resolveNodes(boundedIds(ids))
+        return nodes.map((node, i) => branded(node, ids[i]))
       },
     },
     edgesFieldOptions: { nullable: false },

@@ -240,7 +240,11 @@ test('a reader that stops reading loses updates between, and no close', async ()
   socket.send(JSON.stringify({ type: 'connection_init' }))
   await inTime(once(socket, 'message'), 'the acknowledgement')
   // More than the machine holds for a socket.
-  const heavy = Array.from({ length: 190 }, (_, i) => `s${i}: series { columns { time open high low close volume } }`)
+  const long = 's'.repeat(300)
+  const heavy = Array.from(
+    { length: 95 },
+    (_, i) => `${long}${i}: series { columns { time open high low close volume } }`,
+  )
   const query = watch('symbol: "META"', heavy.join(' '))
   socket.send(JSON.stringify({ id: '1', type: 'subscribe', payload: { query } }))
   await inTime(once(socket, 'message'), 'a snapshot')

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { after, test } from 'node:test'
 import { startApp } from '../support/app.ts'
-import { type Answer, ask, eventually, post } from '../support/client.ts'
+import { type Answer, ask, eventually, post, subscribe } from '../support/client.ts'
 import { createTestDatabase } from '../support/database.ts'
 import { overSse } from '../support/sse.ts'
 
@@ -128,16 +128,42 @@ for (const [transport, send] of transports) {
   }
 }
 
-test('each of many ids of one request is loaded once, and has its place', async () => {
-  const { data } = await post<{ nodes: ({ symbol: string } | null)[] }>(
+test('each of many ids of one request has its place, whatever stands among them how often', async () => {
+  const wanted = Array.from(
+    { length: 100 },
+    (_, i) => [i % 2 ? 'Quote' : 'Instrument', i % 3 ? 'MSFT' : 'AAPL'] as const,
+  )
+  const { data, errors } = await post<{ nodes: (Record<string, string> | null)[] }>(
     app.api,
-    'query ($ids: [ID!]!) { nodes(ids: $ids) { ... on Instrument { symbol } } }',
-    { ids: Array.from({ length: 100 }, (_, i) => btoa(`Instrument:${i % 3 === 0 ? 'AAPL' : 'MSFT'}`)) },
+    `query ($ids: [ID!]!) {
+      nodes(ids: $ids) { __typename ... on Instrument { symbol } ... on Quote { of: symbol } } }`,
+    { ids: wanted.map(([type, symbol]) => btoa(`${type}:${symbol}`)) },
   )
+  assert.equal(errors, undefined)
   assert.deepEqual(
-    data?.nodes.map((node) => node?.symbol),
-    Array.from({ length: 100 }, (_, i) => (i % 3 === 0 ? 'AAPL' : 'MSFT')),
+    data?.nodes.map((node) => [node?.__typename, node?.symbol ?? node?.of]),
+    wanted,
   )
+})
+
+test('an event of a subscription gets a tenth of what a query does', async () => {
+  const query = (last: number): string =>
+    `subscription { priceUpdates(symbols: ["AAPL"]) { quote { instrument { candles(interval: MINUTE_1, last: ${last}) { nodes { close } closes: nodes { close } } } } } }`
+  await using short = subscribe<{ priceUpdates: { quote: { instrument: { candles: { nodes: unknown[] } } } } }>(
+    app.api,
+    query(9000),
+  )
+  for (let event = 0; event < 3; event++) {
+    const { data, errors } = await short.next()
+    assert.equal(errors, undefined)
+    assert.equal(data?.priceUpdates.quote.instrument.candles.nodes.length, 9000)
+  }
+  await using long = subscribe(
+    app.api,
+    query(20_000).replace('closes:', 'a: nodes { close } b: nodes { close } closes:'),
+  )
+  const { errors } = await long.next()
+  assert.equal(errors?.[0]?.extensions.code, 'BAD_USER_INPUT')
 })
 
 test('the query by which tools read the schema is served, twice in one document', async () => {
