@@ -201,7 +201,7 @@ test('of two processes that queue at once as much as they can, both together let
 })
 
 const order: NewJob = {
-  ...{ kind: 'ANALYSIS', owner: 'ada', priority: 'NORMAL', maxAttempts: 1, timeoutSeconds: 1, input: {} },
+  ...{ kind: 'ANALYSIS', owner: 'ada', priority: 'NORMAL', maxAttempts: 1, timeoutSeconds: 60, input: {} },
   ...{ runAtMs: null, idempotencyKey: null },
 }
 
