@@ -14,10 +14,12 @@ const standstillTimeoutMs = 60_000
 const drainTimeoutMs = 5000
 /** How many connections may wait to be accepted: past Node's 511, those who come back all at once wait for TCP to try again. */
 const backlog = 4096
-/** How long requests are held back while the server stops to take connections, at least and at most. */
-const holdMs = { least: 30, most: 300 }
+/** How long requests are held back at most, and how long nobody is to have come by then. */
+const holdMs = 1000
+const quietMs = 100
 /** Within so short a turn of the event loop nobody has come to wait. */
 const shortTurnMs = 0.1
+const maxTurns = 100
 
 export interface ListenerOptions {
   readonly host: string
@@ -99,17 +101,27 @@ export class Listener {
 
   /**
    * The system resets those who wait to be accepted when a server ceases to. Under load somebody always does: so requests are held
-   * back, whose clients then do not come again, until a turn of the event loop had next to nothing to do but to accept.
+   * back, whose clients then do not come again, until nobody has come for a while and a turn of the event loop had next to
+   * nothing to do but to accept.
    */
   async #untilNobodyWaits(): Promise<void> {
     this.#held = []
     const heldSinceMs = performance.now()
-    await sleep(holdMs.least)
-    for (let turnedMs = performance.now(); turnedMs - heldSinceMs < holdMs.most; ) {
+    let lastCameMs = heldSinceMs
+    const came = (): void => {
+      lastCameMs = performance.now()
+    }
+    this.server.on('connection', came)
+    let nowMs = heldSinceMs
+    while (nowMs - lastCameMs < quietMs && nowMs - heldSinceMs < holdMs) {
+      await sleep(5)
+      nowMs = performance.now()
+    }
+    this.server.off('connection', came)
+    for (let turn = 0; turn < maxTurns; turn++) {
+      const turnedMs = performance.now()
       await nextTurn()
-      const nowMs = performance.now()
-      if (nowMs - turnedMs < shortTurnMs) break
-      turnedMs = nowMs
+      if (performance.now() - turnedMs < shortTurnMs) break
     }
   }
 

@@ -241,7 +241,7 @@ test('what a client accepts is weighed as Yoga weighs it, and so is where it com
     .tuple(fc.constantFrom(...types, ...types, ...oddTypes), fc.constantFrom(...parameters))
     .map((p) => p.join(''))
   const accepts = fc.array(part, { minLength: 1, maxLength: 4 }).map((parts) => parts.join(', '))
-  const origins = fc.constantFrom(undefined, undefined, 'http://localhost:5173', 'https://example.com', 'null', '')
+  const origins = fc.constantFrom(undefined, undefined, 'http://localhost:5173', 'http://[::1]', 'https://example.com')
   let shortWays = 0
   await fc.assert(
     fc.asyncProperty(accepts, origins, fc.boolean(), async (accept, origin, isBroken) => {
