@@ -1,7 +1,7 @@
 /** Smaller steps are those of a clock that is kept right. */
 const stepMs = 1000
 
-/** Notices when the time of this machine is put back. */
+/** Notices when a clock is put back. */
 export class ClockWatch {
   readonly #now: () => number
   readonly #steadyMs: () => number

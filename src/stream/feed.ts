@@ -61,7 +61,7 @@ export class Feed {
     const registers = [options.registry]
     this.#updates = new Counter({
       name: 'finstage_feed_updates_total',
-      help: 'Prices that the feed put on the bus',
+      help: 'Prices that the feed numbered',
       registers,
     })
     gaugeOf(

@@ -27,7 +27,7 @@ export interface LeaderOptions {
   readonly confirmed: () => void
   /** Called when this process leads no longer. */
   readonly yield: () => Promise<void>
-  /** Epoch milliseconds. */
+  /** Epoch milliseconds: the time that prices go by. */
   readonly now?: () => number
 }
 
