@@ -1,6 +1,5 @@
 // Run by analysis.ts in a process of its own: options in as JSON, figures out as JSON.
 import { setTimeout as sleep } from 'node:timers/promises'
-import type pg from 'pg'
 import { Registry } from 'prom-client'
 import { symbolFindings } from '../src/analysis/symbol-findings.ts'
 import { FinstageError } from '../src/domain/errors.ts'
@@ -17,7 +16,7 @@ import { CpuPool } from '../src/platform/cpu-pool.ts'
 import { EmbeddedPostgres } from '../src/platform/embedded-postgres.ts'
 import { FairSlots } from '../src/platform/fair-slots.ts'
 import { createLogger } from '../src/platform/logger.ts'
-import { createPatientPool, createPool } from '../src/platform/pool.ts'
+import { createPool } from '../src/platform/pool.ts'
 import { AnalysisStore } from '../src/store/analysis-store.ts'
 import { CandleStore } from '../src/store/candle-store.ts'
 import { JobStore } from '../src/store/job-store.ts'
@@ -117,7 +116,7 @@ async function byWorker(): Promise<AnalysisFigures> {
   const analyses = new AnalysisStore({ pool, source: source.name, signals })
   const tasks = [analysisTask({ market, cpu, analyses, slots: new FairSlots(symbolsAtOnce) })]
   const bus = new LocalBus()
-  const jobPool: pg.Pool = createPatientPool(postgres.connectionString, log, { max: 10, patienceMs: 60_000 })
+  const jobPool = createPool(postgres.connectionString, log, { max: 10, patienceMs: 60_000 })
   const runner = new JobRunner({ ...{ bus, log, registry, tasks, pool: jobPool }, schedules: [], agingSeconds: 600 })
   await runner.start()
   const service = new JobService({ store: new JobStore(pool), bus, tasks })

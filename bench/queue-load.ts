@@ -6,7 +6,7 @@ import { z } from 'zod'
 import { defineTask } from '../src/jobs/define-task.ts'
 import { JobRunner, jobConcurrency } from '../src/jobs/runner.ts'
 import { createLogger } from '../src/platform/logger.ts'
-import { createPatientPool, createPool } from '../src/platform/pool.ts'
+import { createPool } from '../src/platform/pool.ts'
 import { JobStore } from '../src/store/job-store.ts'
 import { migrate } from '../src/store/migrations.ts'
 import { LocalBus } from '../src/stream/local-bus.ts'
@@ -50,7 +50,7 @@ interface Queue {
 }
 
 function finstage(): Queue {
-  const pool = createPatientPool(connectionString, log, { max: connections, patienceMs: 60_000 })
+  const pool = createPool(connectionString, log, { max: connections, patienceMs: 60_000 })
   const bus = new LocalBus()
   const task = defineTask({
     kind: 'ANALYSIS',

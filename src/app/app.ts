@@ -1,5 +1,5 @@
-import type pg from 'pg'
 import { Counter, type Registry } from 'prom-client'
+import { FinstageError } from '../domain/errors.ts'
 import type { LiveFeed, LiveSink } from '../domain/live-feed.ts'
 import { ApiServer } from '../http/api-server.ts'
 import { Health } from '../http/health.ts'
@@ -14,7 +14,7 @@ import { idlePace } from '../jobs/idle-pace.ts'
 import { JobService } from '../jobs/job-service.ts'
 import { pruneCandles } from '../jobs/prune-candles.ts'
 import { pruneJobs } from '../jobs/prune-jobs.ts'
-import { JobRunner, jobConcurrency } from '../jobs/runner.ts'
+import { JobRunner } from '../jobs/runner.ts'
 import { followSignals, seriesAtOnce } from '../jobs/signal-outcomes.ts'
 import { guardedFeed } from '../market/guarded-feed.ts'
 import { LiveCandles } from '../market/live-candles.ts'
@@ -26,11 +26,12 @@ import { simulatedSource } from '../market/simulated.ts'
 import { type YahooOptions, yahooSource } from '../market/yahoo.ts'
 import { yahooStreamUrl } from '../market/yahoo-stream.ts'
 import { CpuPool } from '../platform/cpu-pool.ts'
+import { requireOwnSessions } from '../platform/database/probe.ts'
 import { EmbeddedPostgres } from '../platform/embedded-postgres.ts'
 import { FairSlots } from '../platform/fair-slots.ts'
 import type { Logger } from '../platform/logger.ts'
 import { createMetrics } from '../platform/metrics.ts'
-import { createPatientPool, createPool } from '../platform/pool.ts'
+import { createPool, type DatabasePool } from '../platform/pool.ts'
 import { type Clock, TrustedClock } from '../platform/trusted-clock.ts'
 import { schema } from '../schema/index.ts'
 import { AnalysisStore } from '../store/analysis-store.ts'
@@ -48,12 +49,15 @@ import { LocalBus } from '../stream/local-bus.ts'
 import { PostgresBus } from '../stream/postgres-bus.ts'
 import { SignalFeed } from '../stream/signal-feed.ts'
 import type { Config } from './config.ts'
+import { type ConnectionShares, connectionShares } from './connections.ts'
 import type { Role } from './role.ts'
 
 /** How symbols follow each other where requests want the event loop too. */
 const pace = { eachMs: 5, longestMs: 100 }
-/** The jobs' own connections: they outlast a restart of the database, and queries can't take them away. */
-const jobConnections = { max: jobConcurrency + 2, patienceMs: 60_000 }
+/** No request waits for longer on a statement. */
+const requestStatementMs = 5000
+/** The queue outlasts a restart of the database, and deletes much at once. */
+const jobPatience = { patienceMs: 60_000, statementTimeoutMs: 60_000 }
 
 export interface AppOptions {
   readonly config: Config
@@ -73,7 +77,8 @@ export interface Addresses {
 
 /** What the parts of every role share. */
 interface Base {
-  readonly pool: pg.Pool
+  readonly pool: DatabasePool
+  readonly connections: ConnectionShares
   readonly connectionString: string
   readonly bus: Bus
   readonly pulse: FeedPulse
@@ -112,12 +117,10 @@ export class App {
   async #startAll(): Promise<Addresses> {
     const { role } = this.#options
     const connectionString = await this.#database()
-    const pool = createPool(connectionString, this.#options.log)
-    this.#stops.push(() => pool.end())
-    await naming('the database that DATABASE_URL or DATA_DIR names', () => migrate(pool, this.#options.log))
+    await naming('the database that DATABASE_URL or DATA_DIR names', () => this.#prepare(connectionString))
     if (role === 'migrate') return { api: null, metrics: null }
 
-    const base = await this.#base(connectionString, pool)
+    const base = await this.#base(connectionString)
     if (role === 'all' || role === 'ingest') this.#ingest(base)
     if (role === 'all' || role === 'worker') await this.#worker(base)
     const api = role === 'all' || role === 'api' ? await this.#api(base) : null
@@ -156,15 +159,31 @@ export class App {
     return embedded.connectionString
   }
 
-  async #base(connectionString: string, pool: pg.Pool): Promise<Base> {
+  /** A migration may take its time, which a request's connections have not. */
+  async #prepare(connectionString: string): Promise<void> {
     const { config, log } = this.#options
+    if (config.DATABASE_URL) await requireOwnSessions(connectionString)
+    const pool = createPool(connectionString, log, { max: 2 })
+    try {
+      await migrate(pool, log)
+    } finally {
+      await pool.end()
+    }
+  }
+
+  async #base(connectionString: string): Promise<Base> {
+    const { config, role, log } = this.#options
+    const connections = connectionShares(role, config.DATABASE_CONNECTIONS, config.DATABASE_URL !== undefined)
+    const pool = createPool(connectionString, log, {
+      max: connections.requests,
+      statementTimeoutMs: requestStatementMs,
+    })
+    this.#stops.push(() => pool.end())
     const bus = config.DATABASE_URL ? new PostgresBus({ connectionString, pool, log }) : new LocalBus()
     this.#stops.push(() => bus.stop())
     await bus.start()
     const health = new Health()
-    health.add('database', async () => {
-      await pool.query('SELECT 1')
-    })
+    health.add('database', () => pool.check())
     health.add('bus', async () => {
       if (!bus.connected) throw new Error('not connected')
     })
@@ -182,11 +201,11 @@ export class App {
     const tasks = this.#tasks(pool, source, market)
     const waiting = { ofOwner: config.MAX_WAITING_JOBS_PER_OWNER, ofAll: config.MAX_WAITING_JOBS }
     const jobs = new JobService({ store: new JobStore(pool, waiting), bus, tasks })
-    return { pool, connectionString, bus, pulse, source, quarantine, market, tasks, jobs, registry, health }
+    return { pool, connections, connectionString, bus, pulse, source, quarantine, market, tasks, jobs, registry, health }
   }
 
   /** From here on everything goes by it. */
-  async #databaseClock(pool: pg.Pool, registry: Registry): Promise<TrustedClock> {
+  async #databaseClock(pool: DatabasePool, registry: Registry): Promise<TrustedClock> {
     const clock = new TrustedClock({ ask: () => timeOf(pool), log: this.#options.log, registry })
     this.#stops.push(() => clock.stop())
     await clock.start()
@@ -218,7 +237,7 @@ export class App {
   }
 
   /** What jobs there are: the API checks their input, workers run them. */
-  #tasks(pool: pg.Pool, source: MarketSource, market: MarketService): Task[] {
+  #tasks(pool: DatabasePool, source: MarketSource, market: MarketService): Task[] {
     const now = this.#now
     const slots = this.#slots(symbolsAtOnce)
     const watchList = this.#options.config.WATCH_LIST ?? []
@@ -239,10 +258,20 @@ export class App {
     return new FairSlots(count, isAlone ? undefined : idlePace(pace))
   }
 
-  async #worker({ connectionString, bus, source, market, tasks, jobs, registry, health }: Base): Promise<void> {
+  async #worker({
+    connections,
+    connectionString,
+    bus,
+    source,
+    market,
+    tasks,
+    jobs,
+    registry,
+    health,
+  }: Base): Promise<void> {
     const { config, log } = this.#options
     const now = this.#now
-    const pool = createPatientPool(connectionString, log, jobConnections)
+    const pool = createPool(connectionString, log, { max: connections.jobs, ...jobPatience })
     this.#stops.push(() => pool.end())
     const { signals, analyses } = createStores(pool, source)
     const runner = new JobRunner({
@@ -340,14 +369,14 @@ export class App {
 }
 
 /** Of the database's clock, in epoch milliseconds. */
-async function timeOf(pool: pg.Pool): Promise<number> {
+async function timeOf(pool: DatabasePool): Promise<number> {
   const { rows } = await pool.query<{ ms: number }>('SELECT extract(epoch FROM clock_timestamp())::float8 * 1000 AS ms')
   return rows[0]?.ms ?? Number.NaN
 }
 
 /** What was found, of the source that this process serves. */
 function createStores(
-  pool: pg.Pool,
+  pool: DatabasePool,
   { name: source }: MarketSource,
 ): { signals: SignalStore; analyses: AnalysisStore } {
   const signals = new SignalStore({ pool, source })
@@ -402,6 +431,8 @@ async function naming<T>(setting: string, work: () => Promise<T>): Promise<T> {
   try {
     return await work()
   } catch (cause) {
-    throw new Error(`${setting}: ${(cause as Error).message || (cause as NodeJS.ErrnoException).code}`, { cause })
+    // For who starts it, unlike for a client, the reason counts.
+    const reason = cause instanceof FinstageError && cause.cause ? cause.cause : cause
+    throw new Error(`${setting}: ${(reason as Error).message || (reason as NodeJS.ErrnoException).code}`, { cause })
   }
 }

@@ -26,19 +26,22 @@ const httpOrigin = z
     'an address as in http://127.0.0.1:8080 is wanted',
   )
 
-const number = (check: (value: number) => boolean, message: string, fallback: number) =>
+const anyNumber = (check: (value: number) => boolean, message: string) =>
   z
     .string()
     .refine((text) => text.trim() !== '' && check(Number(text)), message)
     .transform(Number)
-    .default(fallback)
 
-const wholeNumber = (least: number, most: number, fallback: number) =>
-  number(
+const number = (check: (value: number) => boolean, message: string, fallback: number) =>
+  anyNumber(check, message).default(fallback)
+
+const anyWholeNumber = (least: number, most: number) =>
+  anyNumber(
     (value) => Number.isInteger(value) && value >= least && value <= most,
     `a whole number from ${least} to ${most} is wanted`,
-    fallback,
   )
+
+const wholeNumber = (least: number, most: number, fallback: number) => anyWholeNumber(least, most).default(fallback)
 
 const oneOf = <const Values extends readonly [string, ...string[]]>(values: Values, fallback: Values[number]) =>
   z.enum(values, { error: `one of ${values.join(', ')} is wanted` }).default(fallback as never)
@@ -101,6 +104,7 @@ const shape = {
     .string()
     .regex(/^postgres(ql)?:\/\/./, 'an address as in postgresql://user:password@host:5432/database is wanted')
     .optional(),
+  DATABASE_CONNECTIONS: anyWholeNumber(8, 1000).optional(),
   DATA_DIR: z.string().default('./.data'),
   MARKET_SOURCE: oneOf(['yahoo', 'simulated'], 'yahoo'),
   YAHOO_BASE_URL: httpOrigin.optional(),

@@ -20,6 +20,7 @@ settings, from the environment (an empty value counts as unset)
   ALLOWED_HOSTS                     names that the servers go by beside HOST and those of loopback, as in finstage.example
   TRUST_PROXY                       addresses of proxies whose X-Forwarded-For is believed, as in 127.0.0.1,10.0.0.0/8
   DATABASE_URL                      postgresql://user:password@host:5432/database (unset: a Postgres of our own, in DATA_DIR)
+  DATABASE_CONNECTIONS              connections to it that this process holds, at most (40 in all and worker, 20 in api, 10 in ingest)
   DATA_DIR                          where our own Postgres keeps its data (./.data)
   MARKET_SOURCE                     yahoo | simulated (yahoo)
   YAHOO_BASE_URL                    every call to Yahoo goes to this address instead, path and query kept

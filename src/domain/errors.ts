@@ -9,6 +9,7 @@ export const errorCodes = [
   'NOT_FOUND',
   'WRONG_STATE',
   'LIMIT_EXCEEDED',
+  'UNAVAILABLE',
   'UNAUTHENTICATED',
   'FORBIDDEN',
   'TIMEOUT',
@@ -32,6 +33,7 @@ const temporaryCodes: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
   'SOURCE_UNAVAILABLE',
   'SOURCE_RATE_LIMITED',
   'LIMIT_EXCEEDED',
+  'UNAVAILABLE',
   'TIMEOUT',
 ])
 

@@ -1,8 +1,8 @@
 import { setTimeout as sleep } from 'node:timers/promises'
-import type pg from 'pg'
 import type { Registry } from 'prom-client'
 import { hasEnded, type JobChange } from '../domain/job.ts'
 import type { Logger } from '../platform/logger.ts'
+import type { DatabasePool } from '../platform/pool.ts'
 import { JobRunStore } from '../store/job-run-store.ts'
 import { WorkerStore } from '../store/worker-store.ts'
 import type { Bus } from '../stream/bus.ts'
@@ -26,7 +26,7 @@ const readyWithinMs = 10_000
 
 export interface JobRunnerOptions {
   /** Has to outlast a restart of the database. */
-  readonly pool: pg.Pool
+  readonly pool: DatabasePool
   readonly bus: Bus
   readonly log: Logger
   readonly registry: Registry

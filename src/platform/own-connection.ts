@@ -1,16 +1,10 @@
 import { Socket } from 'node:net'
-import pg from 'pg'
+import type pg from 'pg'
+import { Session } from './database/session.ts'
 
 /** How long Postgres may take to accept the connection, and to answer a query on it. */
 const timeoutMs = 5000
 const closeTimeoutMs = 1000
-
-/**
- * Postgres notices within half a minute that this end has gone, and does not end the session for being idle, whatever database and
- * role are set to.
- */
-const setUp = `SELECT set_config(name, value, false) FROM (VALUES ('idle_session_timeout', '0'), ('tcp_keepalives_idle', '10'),
-  ('tcp_keepalives_interval', '5'), ('tcp_keepalives_count', '3'), ('tcp_user_timeout', '30000')) AS settings (name, value)`
 
 /**
  * A connection for one purpose, beside the pool. A network that swallows everything can't hold it up: whatever waits for Postgres
@@ -22,24 +16,19 @@ export class OwnConnection {
 
   /** `name` is shown in pg_stat_activity. */
   constructor(connectionString: string, name: string) {
-    this.client = new pg.Client({
+    this.client = new Session({
       connectionString,
       application_name: name,
       connectionTimeoutMillis: timeoutMs,
       query_timeout: timeoutMs,
-      keepAlive: true,
-      keepAliveInitialDelayMillis: 10_000,
       stream: () => this.#socket,
     })
-    // Without a listener, a connection that breaks ends the process. Who waits for an answer is told by that.
-    this.client.on('error', () => {})
   }
 
   /** Rejects where Postgres can't be reached; then there is nothing to close. */
   async open(): Promise<void> {
     try {
       await this.client.connect()
-      await this.client.query(setUp)
     } catch (error) {
       this.cut()
       throw error

@@ -4,7 +4,8 @@ import { builder } from './builder.ts'
 export const ErrorCode = builder.enumType('ErrorCode', {
   description:
     'Also the values of `extensions.code`. NO_DATA: the source knows the symbol, but has no price or candles for it. ' +
-    'SOURCE_RATE_LIMITED and LIMIT_EXCEEDED carry `retryAfterSeconds`, RANGE_NOT_AVAILABLE `reachDays`',
+    'UNAVAILABLE: the server can not reach its database, or not change it. ' +
+    'SOURCE_RATE_LIMITED, LIMIT_EXCEEDED and UNAVAILABLE carry `retryAfterSeconds`, RANGE_NOT_AVAILABLE `reachDays`',
   values: errorCodes,
 })
 

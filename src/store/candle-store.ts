@@ -2,7 +2,7 @@ import type pg from 'pg'
 import type { SourceCandle } from '../domain/candle.ts'
 import type { Source } from '../domain/instrument.ts'
 import type { SourceInterval } from '../domain/interval.ts'
-import { transaction } from '../platform/pool.ts'
+import { type DatabasePool, transaction } from '../platform/pool.ts'
 import { replaceRows, rowsOf, type Span, type StoredCandles } from './candle-rows.ts'
 import { type Actions, readActions, replaceActions } from './corporate-action-store.ts'
 
@@ -81,9 +81,9 @@ export interface StoredExtent {
  * other, whatever the process: a split that one of them brings changes what the others have.
  */
 export class CandleStore {
-  readonly #pool: pg.Pool
+  readonly #pool: DatabasePool
 
-  constructor(pool: pg.Pool) {
+  constructor(pool: DatabasePool) {
     this.#pool = pool
   }
 

@@ -3,7 +3,8 @@ import type pg from 'pg'
 import { badInput, FinstageError } from '../domain/errors.ts'
 import type { Job, JobKind, JobPriority, WaitingLimits } from '../domain/job.ts'
 import { Batcher } from '../platform/batcher.ts'
-import { isOutage, transaction } from '../platform/pool.ts'
+import { isOutage } from '../platform/database/outage.ts'
+import { type DatabasePool, transaction } from '../platform/pool.ts'
 import { changeJobs } from './job-changes.ts'
 import { historyEntry, jobColumns } from './job-columns.ts'
 import { dispatch } from './job-dispatch.ts'
@@ -67,11 +68,11 @@ type Answer = Enqueued | FinstageError
 
 /** Takes jobs in, as many as may wait. Those that come at the same time are queued with one statement. */
 export class JobIntake {
-  readonly #pool: pg.Pool
+  readonly #pool: DatabasePool
   readonly #room: JobRoom
   readonly #enqueues: Batcher<NewJob, Answer>
 
-  constructor(pool: pg.Pool, limits: WaitingLimits) {
+  constructor(pool: DatabasePool, limits: WaitingLimits) {
     this.#pool = pool
     this.#room = new JobRoom(pool, limits)
     this.#enqueues = new Batcher(
@@ -126,6 +127,8 @@ export class JobIntake {
       return answers
     }
     await transaction(this.#pool, async (client) => {
+      // What it had said before it lost against another transaction was rolled back.
+      answers.fill(null)
       const find = (some: readonly NewJob[]) => findByKey(client, some)
       await put(keyed, find)
       const isFirst = (place: number): boolean => keys[place] === null || keys.indexOf(keys[place] ?? '') === place

@@ -1,7 +1,7 @@
 import type pg from 'pg'
 import { type FinstageError, limitExceeded } from '../domain/errors.ts'
 import { jobKinds, type WaitingLimits } from '../domain/job.ts'
-import { transaction } from '../platform/pool.ts'
+import { type DatabasePool, transaction } from '../platform/pool.ts'
 
 /** What stands for all owners together. Not the name of one. */
 const everybody = ''
@@ -36,10 +36,10 @@ interface RoomRow {
  * bound by as many as run.
  */
 export class JobRoom {
-  readonly #pool: pg.Pool
+  readonly #pool: DatabasePool
   readonly limits: WaitingLimits
 
-  constructor(pool: pg.Pool, limits: WaitingLimits) {
+  constructor(pool: DatabasePool, limits: WaitingLimits) {
     this.#pool = pool
     this.limits = limits
   }

@@ -2,7 +2,8 @@ import type pg from 'pg'
 import type { Job, JobFailure } from '../domain/job.ts'
 import { type JobEvent, maxLosses } from '../domain/job-state.ts'
 import { Batcher } from '../platform/batcher.ts'
-import { isOutage, transaction } from '../platform/pool.ts'
+import { isOutage } from '../platform/database/outage.ts'
+import { type DatabasePool, transaction } from '../platform/pool.ts'
 import { changeJobs, type JobChangeRequest, JobChanges } from './job-changes.ts'
 import { jobColumns, toJson } from './job-columns.ts'
 
@@ -34,11 +35,11 @@ const maxPartsAtOnce = 500
  * or another worker has taken over.
  */
 export class JobRunStore {
-  readonly #pool: pg.Pool
+  readonly #pool: DatabasePool
   readonly #changes: JobChanges
   readonly #parts: Batcher<Part, undefined>
 
-  constructor(pool: pg.Pool) {
+  constructor(pool: DatabasePool) {
     this.#pool = pool
     this.#changes = new JobChanges(pool)
     this.#parts = new Batcher(

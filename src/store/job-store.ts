@@ -9,7 +9,7 @@ import {
   usualWaitingLimits,
 } from '../domain/job.ts'
 import { transitions } from '../domain/job-state.ts'
-import { transaction } from '../platform/pool.ts'
+import { type DatabasePool, transaction } from '../platform/pool.ts'
 import { changeJobs } from './job-changes.ts'
 import { jobColumns } from './job-columns.ts'
 import { type Enqueued, JobIntake, type NewJob } from './job-intake.ts'
@@ -37,11 +37,11 @@ const mayBeRequeued = (state: JobState): boolean => (transitions.requeue.from as
 
 /** The jobs as their owners see them. What workers do to them is in job-run-store.ts. */
 export class JobStore {
-  readonly #pool: pg.Pool
+  readonly #pool: DatabasePool
 
   readonly #intake: JobIntake
 
-  constructor(pool: pg.Pool, limits = usualWaitingLimits) {
+  constructor(pool: DatabasePool, limits = usualWaitingLimits) {
     this.#pool = pool
     this.#intake = new JobIntake(pool, limits)
   }

@@ -1,6 +1,5 @@
-import type pg from 'pg'
 import type { JobPriority } from '../domain/job.ts'
-import { transaction } from '../platform/pool.ts'
+import { type DatabasePool, transaction } from '../platform/pool.ts'
 import { lostNumber, priorityDigit, priorityOfDigit } from './job-dispatch.ts'
 
 export interface WorkerBeat {
@@ -20,9 +19,9 @@ const orphanSeconds = 2
 
 /** The worker pools, what they hold of graphile-worker's jobs, and what waits for them. */
 export class WorkerStore {
-  readonly #pool: pg.Pool
+  readonly #pool: DatabasePool
 
-  constructor(pool: pg.Pool) {
+  constructor(pool: DatabasePool) {
     this.#pool = pool
   }
 

@@ -69,7 +69,7 @@ async function world(start: string, work: (world: World) => Promise<void>): Prom
   await using stack = new AsyncDisposableStack()
   const database = stack.use(await createTestDatabase())
   const yahoo = stack.use(await startTestYahoo({ now }))
-  const pool: pg.Pool = stack.adopt(createPool(database.url, silentLog), (pool) => pool.end())
+  const pool = stack.adopt(createPool(database.url, silentLog), (pool) => pool.end())
   const outcomes = new OutcomeStore({ pool, source: 'YAHOO' })
   const policy = { retryWithinMs: 1, breakMs: 2, longestBreakMs: 8 }
 

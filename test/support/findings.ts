@@ -1,9 +1,8 @@
-import type pg from 'pg'
 import { z } from 'zod'
 import { type IndicatorSnapshot, type SymbolFindings, snapshotFields } from '../../src/domain/analysis.ts'
 import type { Signal } from '../../src/domain/signal.ts'
 import { defineTask, type Task } from '../../src/jobs/define-task.ts'
-import { transaction } from '../../src/platform/pool.ts'
+import { type DatabasePool, transaction } from '../../src/platform/pool.ts'
 import type { AnalysisStore } from '../../src/store/analysis-store.ts'
 import type { SignalStore } from '../../src/store/signal-store.ts'
 
@@ -40,5 +39,5 @@ export const findingsTask = (analyses: AnalysisStore): Task =>
     }),
   })
 
-export const storeSignals = (pool: pg.Pool, store: SignalStore, signals: readonly Signal[]): Promise<void> =>
+export const storeSignals = (pool: DatabasePool, store: SignalStore, signals: readonly Signal[]): Promise<void> =>
   transaction(pool, (client) => store.insert(client, signals))

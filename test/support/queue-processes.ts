@@ -9,7 +9,7 @@ import type pg from 'pg'
 import type { EnqueueRequest, Job, JobFailure, JobState } from '../../src/domain/job.ts'
 import { JobService } from '../../src/jobs/job-service.ts'
 import { CpuPool } from '../../src/platform/cpu-pool.ts'
-import { createPatientPool, persistently } from '../../src/platform/pool.ts'
+import { createPool, type DatabasePool, persistently } from '../../src/platform/pool.ts'
 import { JobStore } from '../../src/store/job-store.ts'
 import { PostgresBus } from '../../src/stream/postgres-bus.ts'
 import { createTestDatabase } from './database.ts'
@@ -65,7 +65,7 @@ type Order = Partial<Pick<EnqueueRequest, 'kind' | 'priority' | 'maxAttempts' | 
 export class TestQueue implements AsyncDisposable {
   readonly jobs: JobService
   readonly #url: string
-  readonly #pool: pg.Pool
+  readonly #pool: DatabasePool
   readonly #bus: PostgresBus
   readonly #workers: QueueWorker[] = []
   readonly #drop: () => Promise<void>
@@ -73,7 +73,7 @@ export class TestQueue implements AsyncDisposable {
   private constructor(url: string, drop: () => Promise<void>) {
     this.#url = url
     this.#drop = drop
-    this.#pool = createPatientPool(url, silentLog, { max: 2, patienceMs })
+    this.#pool = createPool(url, silentLog, { max: 2, patienceMs })
     this.#bus = new PostgresBus({ connectionString: url, pool: this.#pool, log: silentLog })
     const tasks = testTasks({ pool: this.#pool, cpu: new CpuPool(silentLog) })
     this.jobs = new JobService({ store: new JobStore(this.#pool), bus: this.#bus, tasks })

@@ -3,7 +3,7 @@ import type { JobKind, JobState } from '../../src/domain/job.ts'
 import { JobRunner } from '../../src/jobs/runner.ts'
 import { CpuPool } from '../../src/platform/cpu-pool.ts'
 import { createLogger } from '../../src/platform/logger.ts'
-import { createPatientPool, createPool } from '../../src/platform/pool.ts'
+import { createPool } from '../../src/platform/pool.ts'
 import type { Topic } from '../../src/stream/bus.ts'
 import { PostgresBus } from '../../src/stream/postgres-bus.ts'
 import { testTasks } from './queue-tasks.ts'
@@ -24,7 +24,7 @@ export type Reply = { readonly started: true } | { readonly id: number; readonly
 
 const { url, kinds, diesBeforeTelling, losesAnswerOf } = JSON.parse(process.argv[2] ?? '') as WorkerOptions
 const log = createLogger('warn')
-const pool = createPatientPool(url, log, { max: 5, patienceMs: 60_000 })
+const pool = createPool(url, log, { max: 5, patienceMs: 60_000 })
 const otherPool = createPool(url, log, { max: 2 })
 const bus = new PostgresBus({ connectionString: url, pool: otherPool, log })
 const cpu = new CpuPool(log)

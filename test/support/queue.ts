@@ -1,4 +1,3 @@
-import type pg from 'pg'
 import { Registry } from 'prom-client'
 import { z } from 'zod'
 import { FinstageError } from '../../src/domain/errors.ts'
@@ -7,7 +6,7 @@ import { defineTask, type Task, type TaskContext, type TaskDefaults } from '../.
 import { type JobNews, JobService } from '../../src/jobs/job-service.ts'
 import { JobRunner } from '../../src/jobs/runner.ts'
 import type { Schedule } from '../../src/jobs/schedule.ts'
-import { createPatientPool } from '../../src/platform/pool.ts'
+import { createPool, type DatabasePool } from '../../src/platform/pool.ts'
 import type { JobOutcome } from '../../src/store/job-run-store.ts'
 import { JobRunStore } from '../../src/store/job-run-store.ts'
 import { JobStore } from '../../src/store/job-store.ts'
@@ -33,7 +32,7 @@ export interface QueueOptions {
 /** A queue in this process, as a worker and an API have it together. */
 export interface TestQueue extends AsyncDisposable {
   readonly database: TestDatabase
-  readonly pool: pg.Pool
+  readonly pool: DatabasePool
   readonly bus: Bus
   readonly registry: Registry
   readonly runner: JobRunner
@@ -58,7 +57,7 @@ export async function startQueue(options: QueueOptions): Promise<TestQueue> {
   const { tasks, schedules = [], agingSeconds = 3600, random = () => 0, runs = true } = options
   const database = options.database ?? (await createTestDatabase())
   const connectionString = database.url
-  const pool = createPatientPool(connectionString, silentLog, { max: 10, patienceMs: 10_000 })
+  const pool = createPool(connectionString, silentLog, { max: 10, patienceMs: 10_000 })
   const bus = new PostgresBus({ connectionString, pool, log: silentLog })
   const registry = new Registry()
   const runner = new JobRunner({ pool, bus, log: silentLog, registry, tasks, schedules, agingSeconds, random })
