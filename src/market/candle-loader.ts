@@ -10,10 +10,12 @@ import {
   type StoredExtent,
   seriesName,
 } from '../store/candle-store.ts'
+import type { Actions } from '../store/corporate-action-store.ts'
 import { type Asker, within } from './call-budget.ts'
 import type { CandleBatch, MarketSource } from './market-source.ts'
 import { OpenEnds } from './open-ends.ts'
 import type { Quarantine } from './quarantine.ts'
+import { StorelessCandles } from './storeless-candles.ts'
 
 const daySeconds = 86_400
 const dayMs = 86_400_000
@@ -75,6 +77,7 @@ export class CandleLoader {
   readonly #options: CandleLoaderOptions
   readonly #steadyMs: () => number
   readonly #openEnds: OpenEnds
+  readonly #storeless: StorelessCandles
   /** By series: what it failed with, and until when that is the answer. */
   readonly #failures = new LRUCache<string, { error: FinstageError; untilMs: number }>({ max: rememberedSeries })
   readonly #otherCurrency = new LRUCache<string, { currency: string; answers: number }>({ max: rememberedSeries })
@@ -85,6 +88,7 @@ export class CandleLoader {
     this.#options = options
     this.#steadyMs = options.steadyMs ?? options.now
     this.#openEnds = new OpenEnds(options.now, this.#steadyMs)
+    this.#storeless = new StorelessCandles({ source: options.source, steadyMs: this.#steadyMs, now: options.now })
   }
 
   get #nowMs(): number {
@@ -106,15 +110,26 @@ export class CandleLoader {
   /**
    * All candles of a span that ends at the present or before. Where the source does not go back so far, what the store has of
    * it counts; what neither has is left out at the front, and is RANGE_NOT_AVAILABLE from `wholeFrom` on. During an outage, what
-   * is stored. null: the source knows the series, but has nothing there and never had. `asker`: who waits, and pays.
+   * is stored; while the store is out, what the source has, and UNAVAILABLE where that is not all from `wholeFrom` on. null: the
+   * source knows the series, but has nothing there and never had. `asker`: who waits, and pays.
    */
-  async load(series: Series, span: Span, wholeFrom: number = span.from, asker?: Asker): Promise<LoadedSeries | null> {
+  load(series: Series, span: Span, wholeFrom: number = span.from, asker?: Asker): Promise<LoadedSeries | null> {
+    return this.#storeless.whileOut(
+      () => this.#loadStored(series, span, wholeFrom, asker),
+      (outage) => {
+        const reach = { earliest: this.earliest(series.interval), wholeFrom: wholeFrom + edgeSeconds }
+        return this.#storeless.load(series, span, reach, outage, asker)
+      },
+    )
+  }
+
+  async #loadStored(series: Series, span: Span, wholeFrom: number, asker?: Asker): Promise<LoadedSeries | null> {
     const { state, failure } = await this.#complete(series, span, wholeFrom, asker)
     const loaded = await this.#read(series, span, state, failure)
     if (loaded && isEmpty(loaded)) {
       // Where that is for a split that was seen in between, there is something to be fetched now.
       const now = await this.#options.store.state(series, span)
-      if (now?.generation !== loaded.state.generation) return this.load(series, span, wholeFrom, asker)
+      if (now?.generation !== loaded.state.generation) return this.#loadStored(series, span, wholeFrom, asker)
     }
     return loaded
   }
@@ -127,12 +142,19 @@ export class CandleLoader {
   }
 
   /** Dividends and splits whose date lies in a span of epoch seconds. */
-  async actions(
+  actions(
     symbol: string,
     span: Span,
     asker?: Asker,
   ): Promise<{ readonly dividends: readonly Dividend[]; readonly splits: readonly Split[] }> {
     const series = this.#daysOf(symbol)
+    return this.#storeless.whileOut(
+      () => this.#storedActions(series, span, asker),
+      () => this.#storeless.actions(series, span, asker),
+    )
+  }
+
+  async #storedActions(series: Series, span: Span, asker?: Asker): Promise<Actions> {
     const { state, failure } = await this.#complete(series, span, span.from, asker)
     // Of the last days there may be nothing known yet; further back, it would be a lie by omission.
     const isRecent = ({ from }: Span) => from > this.#nowMs / 1000 - 7 * daySeconds
@@ -350,7 +372,8 @@ const isEmpty = ({ candles, excluded }: StoredCandles): boolean => candles.lengt
 /** A symbol that the source no longer knows keeps the history that it had. */
 const isSurvivable = (error: FinstageError): boolean => isOutage(error) || error.code === 'SYMBOL_NOT_FOUND'
 
-/** Whether what is stored can stand in. An operation that asks for too much is told so instead. */
-export const isOutage = ({ code, temporary }: FinstageError): boolean => temporary && code !== 'LIMIT_EXCEEDED'
+/** Whether what is stored can stand in. An operation that asks for too much is told so instead; what the store fails with is no reason. */
+export const isOutage = ({ code, temporary }: FinstageError): boolean =>
+  temporary && code !== 'LIMIT_EXCEEDED' && code !== 'UNAVAILABLE'
 
 const isSome = ({ from, to }: Span): boolean => from < to
