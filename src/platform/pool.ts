@@ -100,22 +100,10 @@ export class DatabasePool extends pg.Pool {
 
   /** Rejects where it can't be reached, or takes no writes. */
   async check(): Promise<void> {
-    const client = await this.connect()
-    let isReadOnly = true
-    try {
-      const { rows } = await client.query<{ readOnly: boolean }>(
-        `SELECT current_setting('transaction_read_only')::bool AS "readOnly"`,
-      )
-      isReadOnly = rows[0]?.readOnly ?? true
-    } catch (error) {
-      throw this.#failed(error)
-    } finally {
-      // A session stays read-only when the database no longer is.
-      client.release(isReadOnly)
-    }
-    if (isReadOnly) throw new Error('is read-only')
+    if (await this.guarded(() => this.#isReadOnly())) throw new Error('is read-only')
     if (this.#refusal === null) return
-    if (performance.now() - this.#refusal.atMs >= writeTrialMs) await this.#tryToWrite().catch(() => {})
+    if (performance.now() - this.#refusal.atMs >= writeTrialMs)
+      await this.guarded(() => this.#tryToWrite()).catch(() => {})
     if (this.#refusal) throw new Error(`takes no writes: ${this.#refusal.reason}`)
   }
 
@@ -176,16 +164,31 @@ export class DatabasePool extends pg.Pool {
     }
   }
 
+  async #isReadOnly(): Promise<boolean> {
+    const client = await this.connect()
+    let isReadOnly = true
+    try {
+      const { rows } = await client.query<{ readOnly: boolean }>(
+        `SELECT current_setting('transaction_read_only')::bool AS "readOnly"`,
+      )
+      isReadOnly = rows[0]?.readOnly ?? true
+      return isReadOnly
+    } finally {
+      // A session stays read-only when the database no longer is.
+      client.release(isReadOnly)
+    }
+  }
+
   /** Takes some room on the disk and gives it back. */
   async #tryToWrite(): Promise<void> {
     const client = await this.connect()
+    let hasFailed = true
     try {
       await client.query(roomTrial)
+      hasFailed = false
       this.#refusal = null
-      client.release()
-    } catch (error) {
-      client.release(true)
-      throw this.#failed(error)
+    } finally {
+      client.release(hasFailed)
     }
   }
 

@@ -9,19 +9,27 @@ import { migrate } from '../../src/store/migrations.ts'
 import { silentLog } from './log.ts'
 
 export interface OwnPostgres extends AsyncDisposable {
-  /** The address of another migrated database. */
-  createDatabase(): Promise<string>
+  /** The address of another migrated database; with `role`, for a new role of that name that is no superuser. */
+  createDatabase(role?: string): Promise<string>
+  /** As the superuser, in the database `postgres`. */
+  query(sql: string): Promise<void>
+  /** The address of its database `postgres`, for its superuser. */
+  readonly admin: string
   /** A fast shutdown and a start. */
   restart(): Promise<void>
+  /** A fast shutdown, until `start`. */
+  stop(): Promise<void>
+  start(): Promise<void>
   /** kill -9 of the postmaster, which its children follow, and a start. */
   killAndStart(): Promise<void>
   /** Stops all its processes with SIGSTOP. Returns what has them go on. */
   pause(): () => void
 }
 
-/** A Postgres of the test's own, to do as it likes with. */
-export async function startOwnPostgres(): Promise<OwnPostgres> {
-  const directory = mkdtempSync(join(tmpdir(), 'finstage-own-postgres-'))
+/** A Postgres of the test's own, to do as it likes with; its data in a new directory, or in one that is given. */
+export async function startOwnPostgres(
+  directory: string = mkdtempSync(join(tmpdir(), 'finstage-own-postgres-')),
+): Promise<OwnPostgres> {
   let onExit = (): void => {}
   const postgres = new EmbeddedPostgres(directory, () => onExit())
   await postgres.start()
@@ -35,14 +43,25 @@ export async function startOwnPostgres(): Promise<OwnPostgres> {
   const resume = (): void => {
     for (const pid of stopped.splice(0)) process.kill(pid, 'SIGCONT')
   }
+  const admin = postgres.connectionString.replace('/finstage?', '/postgres?')
+  const query = async (sql: string): Promise<void> => {
+    const client = new pg.Client({ connectionString: admin })
+    await client.connect()
+    for (const statement of sql.split('; ')) await client.query(statement)
+    await client.end()
+  }
   return {
-    async createDatabase() {
+    admin,
+    stop: () => postgres.stop(),
+    start: () => postgres.start(),
+    query,
+    async createDatabase(role) {
       const name = `queue_${++databases}`
-      const client = new pg.Client({ connectionString: postgres.connectionString.replace('/finstage?', '/postgres?') })
-      await client.connect()
-      await client.query(`CREATE DATABASE ${name} TEMPLATE finstage`)
-      await client.end()
-      return postgres.connectionString.replace('/finstage?', `/${name}?`)
+      await query(`CREATE DATABASE ${name} TEMPLATE finstage`)
+      const url = postgres.connectionString.replace('/finstage?', `/${name}?`)
+      if (role === undefined) return url
+      await query(`CREATE ROLE ${role} LOGIN; GRANT postgres TO ${role}; ALTER DATABASE ${name} OWNER TO ${role}`)
+      return url.replace('//postgres@', `//${role}@`)
     },
     async restart() {
       await postgres.stop()

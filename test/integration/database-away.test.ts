@@ -1,0 +1,191 @@
+import assert from 'node:assert/strict'
+import { join } from 'node:path'
+import { suite, test } from 'node:test'
+import { setTimeout as sleep } from 'node:timers/promises'
+import pg from 'pg'
+import { type Answer, eventually, post } from '../support/client.ts'
+import { type OwnPostgres, startOwnPostgres } from '../support/own-postgres.ts'
+import { type ServerProcess, startProcess } from '../support/process.ts'
+import { mountSmallDisk } from '../support/small-disk.ts'
+import {
+  askEverywhere,
+  assertUnavailable,
+  changingMutations,
+  enqueued,
+  followingSubscriptions,
+  readingQueries,
+  watchQuotes,
+} from '../support/store-operations.ts'
+import { startTestYahoo } from '../support/test-yahoo.ts'
+
+/** A caller waits 3 s for a connection and 6 s for an answer; the rest is the busy machine's. */
+const boundMs = 14_000
+interface Candles {
+  readonly stale: boolean
+  readonly excluded: number
+  readonly hasEarlier: boolean
+  readonly nodes: readonly { readonly time: string; readonly close: number; readonly closed: boolean }[]
+}
+
+/** Of what the store has, and of what it has never seen; all of the past, so that they are the same whenever they are asked for. */
+const candleQueries = ['AAPL', 'MSFT'].flatMap((symbol) =>
+  ['interval: DAY_1', 'interval: WEEK_1, adjustment: SPLITS_AND_DIVIDENDS', 'interval: HOUR_1, adjustment: NONE'].map(
+    (how) =>
+      `{ candles(symbol: "${symbol}", ${how}, last: 30, to: "${new Date(Date.now() - 9 * 86_400_000).toISOString()}") {
+        stale excluded hasEarlier nodes { time close closed } } }`,
+  ),
+)
+
+async function candlesOf(api: string, query: string): Promise<Candles> {
+  const { data, errors } = await post<{ candles: Candles }>(api, query)
+  assert.equal(errors, undefined, `${query}: ${JSON.stringify(errors)}`)
+  assert.ok(data?.candles)
+  return data.candles
+}
+
+async function readiness(server: ServerProcess): Promise<{ status: number; checks: Record<string, string> }> {
+  const response = await fetch(`${server.metrics}/readyz`)
+  const { checks } = (await response.json()) as { checks: Record<string, string> }
+  return { status: response.status, checks }
+}
+
+interface Fault {
+  readonly begin: (postgres: OwnPostgres) => Promise<() => Promise<void>>
+  /** How long it lasts at least. */
+  readonly lastsMs: number
+}
+
+const faults: Readonly<Record<string, Fault>> = {
+  'is stopped for 10 s': {
+    lastsMs: 10_000,
+    begin: async (postgres) => {
+      await postgres.stop()
+      return () => postgres.start()
+    },
+  },
+  'stands still for 20 s': {
+    lastsMs: 20_000,
+    begin: async (postgres) => {
+      const resume = postgres.pause()
+      return async () => resume()
+    },
+  },
+  'lets nobody in': {
+    lastsMs: 5000,
+    begin: async (postgres) => {
+      await postgres.query(
+        `ALTER ROLE app CONNECTION LIMIT 0; SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = 'app'`,
+      )
+      return () => postgres.query('ALTER ROLE app CONNECTION LIMIT -1')
+    },
+  },
+}
+
+suite('a database that is away', { concurrency: 1 }, () => {
+  for (const [what, { begin, lastsMs }] of Object.entries(faults)) {
+    test(`while Postgres ${what}, whatever needs it is UNAVAILABLE in bounded time over each transport, candles come from the source, a good client's quotes go on, and afterwards all is as it was`, async () => {
+      await using postgres = await startOwnPostgres()
+      await using yahoo = await startTestYahoo()
+      await using server = await startProcess(['all'], {
+        DATABASE_URL: await postgres.createDatabase('app'),
+        YAHOO_BASE_URL: yahoo.url,
+      })
+      const id = await enqueued(server.api)
+      for (const query of candleQueries.slice(0, 3)) await candlesOf(server.api, query)
+      const quotes = watchQuotes(server.api)
+
+      const end = await begin(postgres)
+      const startedMs = Date.now()
+      do {
+        const operations = [...readingQueries(id), ...changingMutations(id), ...followingSubscriptions(id)]
+        const [asked, candles] = await Promise.all([
+          askEverywhere(server.api, operations),
+          Promise.all(candleQueries.map((query) => candlesOf(server.api, query))),
+        ])
+        assertUnavailable(asked, boundMs)
+        for (const series of candles) assert.deepEqual([series.stale, series.nodes.length], [false, 30])
+        const { status, checks } = await readiness(server)
+        assert.equal(status, 503)
+        assert.notEqual(checks.database, 'ok')
+        await sleep(500)
+      } while (Date.now() - startedMs < lastsMs)
+      const during = await Promise.all(candleQueries.map((query) => candlesOf(server.api, query)))
+      await end()
+
+      await eventually(async () => (await readiness(server)).status === 200, 'ready again', 30_000)
+      // What was told from the source is what the store has, or fetches, now.
+      for (const [i, query] of candleQueries.entries()) {
+        assert.deepEqual(await candlesOf(server.api, query), during[i], query)
+      }
+      const { count, slowestMs } = await quotes.stop()
+      assert.ok(count > 20, `${count} quotes`)
+      assert.ok(slowestMs < 4000, `${slowestMs} ms`)
+      assert.doesNotMatch(server.stderr(), /an operation failed/)
+      await enqueued(server.api)
+    })
+  }
+
+  test('where others have taken every connection that was left, a server goes on with those it holds, and nobody is told of it', async () => {
+    await using postgres = await startOwnPostgres()
+    await using yahoo = await startTestYahoo()
+    const settings = { DATABASE_URL: await postgres.createDatabase(), YAHOO_BASE_URL: yahoo.url }
+    await using server = await startProcess(['api'], settings)
+    await enqueued(server.api)
+    const others: pg.Client[] = []
+    for (let code: string | null = null; code !== '53300'; ) {
+      const client = new pg.Client({ connectionString: postgres.admin })
+      client.on('error', () => {})
+      code = await client.connect().then(
+        () => null,
+        (error: { code: string }) => error.code,
+      )
+      if (code === null) others.push(client)
+      else assert.equal(code, '53300')
+    }
+    // Longer than a connection that nobody uses is kept in a pool.
+    await sleep(12_000)
+    await Promise.all(Array.from({ length: 100 }, () => enqueued(server.api)))
+    const { data } = await post<{ jobs: { edges: unknown[] } }>(server.api, '{ jobs(first: 100) { edges { cursor } } }')
+    assert.equal(data?.jobs.edges.length, 100)
+    await Promise.all(others.map((client) => client.end()))
+  })
+
+  test('a database whose disk is full takes no changes: they are UNAVAILABLE and readyz says so, while reading goes on; when there is room again all goes on by itself', async (context) => {
+    using disk = mountSmallDisk(200 * 2 ** 20)
+    if (!disk) return context.skip('mounting a file system needs root')
+    await using postgres = await startOwnPostgres(join(disk.directory, 'data'))
+    await using yahoo = await startTestYahoo()
+    const settings = { DATABASE_URL: await postgres.createDatabase(), YAHOO_BASE_URL: yahoo.url }
+    await using server = await startProcess(['api'], settings)
+    const id = await enqueued(server.api)
+    for (const query of candleQueries.slice(0, 3)) await candlesOf(server.api, query)
+    const quotes = watchQuotes(server.api)
+    disk.fill()
+    // What is left of the pages that there are takes in a few.
+    const hasRoom = async (): Promise<boolean> => {
+      const asked = await askEverywhere(server.api, changingMutations(id).slice(0, 1))
+      return asked.every(({ answer }) => answer.errors === undefined)
+    }
+    while (await hasRoom()) {}
+    for (let round = 0; round < 5; round++) {
+      assertUnavailable(await askEverywhere(server.api, changingMutations(id).slice(0, 5)), boundMs)
+      const { status, checks } = await readiness(server)
+      assert.equal(status, 503)
+      assert.match(checks.database ?? '', /takes no writes/)
+      for (const { what, answer } of await askEverywhere(server.api, readingQueries(id))) {
+        assert.equal(answer.errors, undefined, `${what}: ${JSON.stringify(answer.errors)}`)
+      }
+      for (const query of candleQueries) {
+        const series = await candlesOf(server.api, query)
+        assert.deepEqual([series.stale, series.nodes.length], [false, 30])
+      }
+      await sleep(1500)
+    }
+    disk.free()
+    await eventually(async () => (await readiness(server)).status === 200, 'ready again', 30_000)
+    await enqueued(server.api)
+    const { count } = await quotes.stop()
+    assert.ok(count > 20, `${count} quotes`)
+    assert.doesNotMatch(server.stderr(), /an operation failed/)
+  })
+})
