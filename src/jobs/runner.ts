@@ -20,6 +20,8 @@ const maxRescued = 3 * jobConcurrency
 const rescueMs = 1000
 /** How long running jobs may go on after stop() before they are handed back. */
 const graceMs = 5000
+/** How long that may take. Where the database is away it is left to the others, who find this worker lost. */
+const handBackMs = 3000
 const reopenMs = 500
 /** Without having looked for jobs for so long a worker is not ready. */
 const readyWithinMs = 10_000
@@ -106,6 +108,16 @@ export class JobRunner {
     await this.#started.catch(() => {})
     this.#stopping.abort()
     this.#unsubscribe?.()
+    const stopped = this.#stopPools()
+    // Told below, where it is still waited for.
+    stopped.catch(() => {})
+    const late = sleep(graceMs + handBackMs, 'late' as const, { ref: false })
+    if ((await Promise.race([stopped, late])) === 'late') {
+      this.#options.log.warn('the database is away: what ran here is left to be found lost by other workers')
+    }
+  }
+
+  async #stopPools(): Promise<void> {
     const pools = [...this.#pools]
     const handBack = setTimeout(() => {
       for (const pool of pools) pool.handBack()

@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import { suite, test } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
 import pg from 'pg'
-import { eventually, post } from '../support/client.ts'
+import { eventually, post, subscribe } from '../support/client.ts'
 import { type OwnPostgres, startOwnPostgres } from '../support/own-postgres.ts'
 import { type ServerProcess, startProcess } from '../support/process.ts'
 import { mountSmallDisk } from '../support/small-disk.ts'
@@ -188,4 +188,40 @@ suite('a database that is away', { concurrency: 1 }, () => {
     assert.ok(count > 20, `${count} quotes`)
     assert.doesNotMatch(server.stderr(), /an operation failed/)
   })
+
+  for (const what of ['is stopped', 'stands still']) {
+    for (const roles of [['api', 'worker', 'ingest'], ['all']]) {
+      test(`while Postgres ${what}, SIGTERM ends ${roles.join(', ')} with 0 within 20 s, with jobs, requests and streams under way`, async () => {
+        await using postgres = await startOwnPostgres()
+        await using yahoo = await startTestYahoo()
+        const database = await postgres.createDatabase()
+        const servers = await Promise.all(
+          roles.map((role) => startProcess([role], { DATABASE_URL: database, YAHOO_BASE_URL: yahoo.url })),
+        )
+        const api = servers[0]?.api ?? ''
+        await enqueued(api)
+        await using prices = subscribe(api, 'subscription { priceUpdates(symbols: ["AAPL"]) { price } }')
+        await prices.next()
+        // Jobs that wait for the source while the database goes.
+        yahoo.fault('chart', { delayMs: 1500 }, Number.POSITIVE_INFINITY)
+        for (let i = 0; i < 20; i++) await enqueued(api)
+        await eventually(() => yahoo.requestsTo('chart').length > 0, 'jobs run')
+        if (what === 'is stopped') await postgres.stop()
+        else postgres.pause()
+        const last = askEverywhere(api, readingQueries(btoa('Job:x'))).catch(() => [])
+        await sleep(1500)
+        const startedMs = performance.now()
+        for (const server of servers) server.kill('SIGTERM')
+        const codes = await Promise.all(
+          servers.map(async ({ exited }) => ({ code: await exited, tookMs: performance.now() - startedMs })),
+        )
+        const text = servers.map(({ stderr }) => stderr()).join('\n')
+        for (const { code, tookMs } of codes) {
+          assert.equal(code, 0, text)
+          assert.ok(tookMs < 20_000, `${tookMs} ms`)
+        }
+        await last
+      })
+    }
+  }
 })
