@@ -7,6 +7,7 @@ import { eventually, post, subscribe } from '../support/client.ts'
 import { type OwnPostgres, startOwnPostgres } from '../support/own-postgres.ts'
 import { type ServerProcess, startProcess } from '../support/process.ts'
 import { mountSmallDisk } from '../support/small-disk.ts'
+import { overSse } from '../support/sse.ts'
 import {
   askEverywhere,
   assertUnavailable,
@@ -47,6 +48,13 @@ async function readiness(server: ServerProcess): Promise<{ status: number; check
   const response = await fetch(`${server.metrics}/readyz`)
   const { checks } = (await response.json()) as { checks: Record<string, string> }
   return { status: response.status, checks }
+}
+
+/** A stream over SSE: what it has told so far. */
+function kept(api: string, query: string): { payloads: () => readonly string[]; stop: () => void } {
+  const abort = new AbortController()
+  const payloads = overSse(api, query, {}, abort.signal)
+  return { payloads: () => payloads, stop: () => abort.abort() }
 }
 
 interface Fault {
@@ -93,6 +101,10 @@ suite('a database that is away', { concurrency: 1 }, () => {
       const id = await enqueued(server.api)
       for (const query of candleQueries.slice(0, 3)) await candlesOf(server.api, query)
       const quotes = watchQuotes(server.api)
+      const before = followingSubscriptions(id)
+        .slice(1)
+        .map((query) => kept(server.api, query))
+      await sleep(1000)
 
       const end = await begin(postgres)
       const startedMs = Date.now()
@@ -104,6 +116,14 @@ suite('a database that is away', { concurrency: 1 }, () => {
         ])
         assertUnavailable(asked, boundMs)
         for (const series of candles) assert.deepEqual([series.stale, series.nodes.length], [false, 30])
+        await using live = subscribe<{ candleUpdates: { kind: string } }>(
+          server.api,
+          'subscription { candleUpdates(symbol: "AAPL") { kind candle { time close } } }',
+        )
+        // Live prices need somebody who leads, which the database decides.
+        const { data, errors } = await live.next()
+        if (errors) assert.match(errors[0]?.extensions.code ?? '', /^(SOURCE_)?UNAVAILABLE$/)
+        else assert.equal(data?.candleUpdates.kind, 'SNAPSHOT')
         const { status, checks } = await readiness(server)
         assert.equal(status, 503)
         assert.notEqual(checks.database, 'ok')
@@ -121,7 +141,15 @@ suite('a database that is away', { concurrency: 1 }, () => {
       assert.ok(count > 20, `${count} quotes`)
       assert.ok(slowestMs < 4000, `${slowestMs} ms`)
       assert.doesNotMatch(server.stderr(), /an operation failed/)
-      await enqueued(server.api)
+      // Who followed before the outage is told on, by the same streams.
+      const last = await enqueued(server.api)
+      for (const { payloads } of before.slice(0, 1)) {
+        await eventually(() => payloads().some((payload) => payload.includes(last)), 'the stream goes on', 30_000)
+      }
+      for (const { payloads, stop } of before) {
+        assert.ok(payloads().every((payload) => !payload.includes('"errors"')))
+        stop()
+      }
     })
   }
 
@@ -187,6 +215,28 @@ suite('a database that is away', { concurrency: 1 }, () => {
     const { count } = await quotes.stop()
     assert.ok(count > 20, `${count} quotes`)
     assert.doesNotMatch(server.stderr(), /an operation failed/)
+  })
+
+  test('a database that its operator has made read-only takes no changes, and is not ready until it is no longer', async () => {
+    await using postgres = await startOwnPostgres()
+    await using yahoo = await startTestYahoo()
+    const database = await postgres.createDatabase('app')
+    await using server = await startProcess(['api'], { DATABASE_URL: database, YAHOO_BASE_URL: yahoo.url })
+    const id = await enqueued(server.api)
+    const drop = `SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = 'app'`
+    await postgres.query(`ALTER ROLE app SET default_transaction_read_only = on; ${drop}`)
+    const asked = await askEverywhere(server.api, changingMutations(id).slice(0, 5))
+    assertUnavailable(asked, boundMs)
+    for (const { answer } of asked) assert.equal(answer.errors?.[0]?.extensions.retryAfterSeconds, 10)
+    const { status, checks } = await readiness(server)
+    assert.deepEqual([status, checks.database], [503, 'is read-only'])
+    for (const query of candleQueries) {
+      const series = await candlesOf(server.api, query)
+      assert.deepEqual([series.stale, series.nodes.length], [false, 30])
+    }
+    await postgres.query('ALTER ROLE app SET default_transaction_read_only = off')
+    await eventually(async () => (await readiness(server)).status === 200, 'ready again', 30_000)
+    await enqueued(server.api)
   })
 
   for (const what of ['is stopped', 'stands still']) {

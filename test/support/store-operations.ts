@@ -28,7 +28,7 @@ export const changingMutations = (jobId: string): string[] => [
 
 export const followingSubscriptions = (jobId: string): string[] => [
   `subscription { jobUpdates(id: "${jobId}") { state } }`,
-  'subscription { jobUpdates { state } }',
+  'subscription { jobUpdates { id state } }',
   'subscription { signalEvents { kind } }',
 ]
 
