@@ -11,6 +11,9 @@ import { type PostgresBinaries, postgresBinaries } from './postgres-binaries.ts'
 
 const startTimeoutMs = 60_000
 const stopTimeoutMs = 10_000
+/** A fast shutdown that takes longer becomes an immediate one, which costs the next start a recovery, and then none at all. */
+const fastStopMs = 4000
+const immediateStopMs = 1000
 const databaseName = 'finstage'
 
 /**
@@ -58,9 +61,13 @@ export class EmbeddedPostgres {
     if (!server || server.exitCode !== null || server.signalCode !== null) return
     const exited = once(server, 'exit')
     server.kill('SIGINT')
-    const deadline = setTimeout(() => server.kill('SIGQUIT'), stopTimeoutMs)
+    const deadlines = [
+      setTimeout(() => server.kill('SIGQUIT'), fastStopMs),
+      // One that was stopped by a signal hears no other.
+      setTimeout(() => server.kill('SIGKILL'), fastStopMs + immediateStopMs),
+    ]
     await exited
-    clearTimeout(deadline)
+    for (const deadline of deadlines) clearTimeout(deadline)
     await rm(this.#socketDirectory, { recursive: true, force: true })
   }
 

@@ -1,10 +1,12 @@
 import assert from 'node:assert/strict'
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { suite, test } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
 import pg from 'pg'
 import { eventually, post, subscribe } from '../support/client.ts'
-import { type OwnPostgres, startOwnPostgres } from '../support/own-postgres.ts'
+import { type OwnPostgres, pausePostgres, startOwnPostgres } from '../support/own-postgres.ts'
 import { type ServerProcess, startProcess } from '../support/process.ts'
 import { mountSmallDisk } from '../support/small-disk.ts'
 import { overSse } from '../support/sse.ts'
@@ -274,4 +276,25 @@ suite('a database that is away', { concurrency: 1 }, () => {
       })
     }
   }
+
+  test('while its own Postgres stands still a server that is alone answers quotes, says UNAVAILABLE for the rest, and SIGTERM ends it with 0 within 20 s; the next start finds its data', async () => {
+    const directory = mkdtempSync(join(tmpdir(), 'finstage-alone-'))
+    const settings = { DATA_DIR: directory, MARKET_SOURCE: 'simulated' }
+    const server = await startProcess(['all'], settings)
+    const id = await enqueued(server.api)
+    const quotes = watchQuotes(server.api)
+    const resume = pausePostgres(directory)
+    assertUnavailable(await askEverywhere(server.api, [...readingQueries(id), ...changingMutations(id)]), boundMs)
+    assert.equal((await readiness(server)).status, 503)
+    assert.ok((await quotes.stop()).count > 20)
+    const startedMs = performance.now()
+    server.kill('SIGTERM')
+    assert.equal(await server.exited, 0, server.stderr())
+    assert.ok(performance.now() - startedMs < 20_000, `${performance.now() - startedMs} ms`)
+    resume()
+    await using next = await startProcess(['all'], settings)
+    const { data } = await post<{ job: { id: string } }>(next.api, `{ job(id: "${id}") { id } }`)
+    assert.equal(data?.job.id, id)
+    rmSync(directory, { recursive: true, force: true })
+  })
 })

@@ -36,12 +36,10 @@ export async function startOwnPostgres(
   const pool = createPool(postgres.connectionString, silentLog, { max: 2 })
   await migrate(pool, silentLog)
   await pool.end()
-  const postmaster = (): number =>
-    Number(readFileSync(join(directory, 'postgres', 'postmaster.pid'), 'utf8').split('\n')[0])
   let databases = 0
-  const stopped: number[] = []
+  const resumes: (() => void)[] = []
   const resume = (): void => {
-    for (const pid of stopped.splice(0)) process.kill(pid, 'SIGCONT')
+    for (const each of resumes.splice(0)) each()
   }
   const admin = postgres.connectionString.replace('/finstage?', '/postgres?')
   const query = async (sql: string): Promise<void> => {
@@ -68,7 +66,7 @@ export async function startOwnPostgres(
       await postgres.start()
     },
     async killAndStart() {
-      const pid = postmaster()
+      const pid = postmasterOf(directory)
       const children = childrenOf(pid)
       const noticed = new Promise<void>((resolve) => {
         onExit = resolve
@@ -79,13 +77,7 @@ export async function startOwnPostgres(
       await postgres.start()
     },
     pause() {
-      const pid = postmaster()
-      process.kill(pid, 'SIGSTOP')
-      stopped.push(pid)
-      for (const child of childrenOf(pid)) {
-        process.kill(child, 'SIGSTOP')
-        stopped.push(child)
-      }
+      resumes.push(pausePostgres(directory))
       return resume
     },
     [Symbol.asyncDispose]: async () => {
@@ -93,6 +85,21 @@ export async function startOwnPostgres(
       await postgres.stop()
       rmSync(directory, { recursive: true, force: true })
     },
+  }
+}
+
+const postmasterOf = (directory: string): number =>
+  Number(readFileSync(join(directory, 'postgres', 'postmaster.pid'), 'utf8').split('\n')[0])
+
+/** Stops all processes of the embedded Postgres whose data is in a directory. Returns what has those go on that still are. */
+export function pausePostgres(directory: string): () => void {
+  const pid = postmasterOf(directory)
+  // No child is born after its parent has stopped.
+  process.kill(pid, 'SIGSTOP')
+  const pids = [pid, ...childrenOf(pid)]
+  for (const each of pids) process.kill(each, 'SIGSTOP')
+  return () => {
+    for (const each of pids) if (isRunning(each)) process.kill(each, 'SIGCONT')
   }
 }
 

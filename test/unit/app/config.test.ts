@@ -24,6 +24,7 @@ test('nothing has to be set: what is not has its default', () => {
     ALLOWED_HOSTS: undefined,
     TRUST_PROXY: undefined,
     DATABASE_URL: undefined,
+    DATABASE_CONNECTIONS: undefined,
     DATA_DIR: './.data',
     MARKET_SOURCE: 'yahoo',
     YAHOO_BASE_URL: undefined,
