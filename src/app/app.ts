@@ -201,7 +201,20 @@ export class App {
     const tasks = this.#tasks(pool, source, market)
     const waiting = { ofOwner: config.MAX_WAITING_JOBS_PER_OWNER, ofAll: config.MAX_WAITING_JOBS }
     const jobs = new JobService({ store: new JobStore(pool, waiting), bus, tasks })
-    return { pool, connections, connectionString, bus, pulse, source, quarantine, market, tasks, jobs, registry, health }
+    return {
+      pool,
+      connections,
+      connectionString,
+      bus,
+      pulse,
+      source,
+      quarantine,
+      market,
+      tasks,
+      jobs,
+      registry,
+      health,
+    }
   }
 
   /** From here on everything goes by it. */
