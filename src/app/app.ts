@@ -1,4 +1,4 @@
-import { Counter, type Registry } from 'prom-client'
+import type { Registry } from 'prom-client'
 import { FinstageError } from '../domain/errors.ts'
 import type { LiveFeed, LiveSink } from '../domain/live-feed.ts'
 import { ApiServer } from '../http/api-server.ts'
@@ -22,9 +22,6 @@ import { MarketService } from '../market/market-service.ts'
 import type { MarketSource } from '../market/market-source.ts'
 import { Quarantine } from '../market/quarantine.ts'
 import { QuoteGuard } from '../market/quote-guard.ts'
-import { simulatedSource } from '../market/simulated.ts'
-import { type YahooOptions, yahooSource } from '../market/yahoo.ts'
-import { yahooStreamUrl } from '../market/yahoo-stream.ts'
 import { CpuPool } from '../platform/cpu-pool.ts'
 import { requireOwnSessions } from '../platform/database/probe.ts'
 import { EmbeddedPostgres } from '../platform/embedded-postgres.ts'
@@ -49,15 +46,12 @@ import { LocalBus } from '../stream/local-bus.ts'
 import { PostgresBus } from '../stream/postgres-bus.ts'
 import { SignalFeed } from '../stream/signal-feed.ts'
 import type { Config } from './config.ts'
-import { type ConnectionShares, connectionShares } from './connections.ts'
+import { type ConnectionShares, connectionShares, jobPatience, requestStatementMs } from './connections.ts'
 import type { Role } from './role.ts'
+import { createSource } from './source.ts'
 
 /** How symbols follow each other where requests want the event loop too. */
 const pace = { eachMs: 5, longestMs: 100 }
-/** No request waits for longer on a statement. */
-const requestStatementMs = 5000
-/** The queue outlasts a restart of the database, and deletes much at once. */
-const jobPatience = { patienceMs: 60_000, statementTimeoutMs: 60_000 }
 
 export interface AppOptions {
   readonly config: Config
@@ -394,40 +388,6 @@ function createStores(
 ): { signals: SignalStore; analyses: AnalysisStore } {
   const signals = new SignalStore({ pool, source })
   return { signals, analyses: new AnalysisStore({ pool, source, signals }) }
-}
-
-function createSource(
-  config: Config,
-  log: Logger,
-  registry: Registry,
-  quarantine: Quarantine,
-  time: Required<Pick<YahooOptions, 'now' | 'steadyMs' | 'saidTime'>>,
-): MarketSource {
-  if (config.MARKET_SOURCE === 'simulated') {
-    const { SIMULATED_SYMBOLS: symbolCount, SIMULATED_TICKS_PER_SECOND: ticksPerSecond } = config
-    return simulatedSource({ symbolCount, ticksPerSecond, now: time.now })
-  }
-  const dropped = new Counter({
-    name: 'finstage_stream_dropped_total',
-    help: "Messages of Yahoo's push feed that nobody was told of",
-    labelNames: ['reason'],
-    registers: [registry],
-  })
-  return yahooSource({
-    ...(config.YAHOO_BASE_URL ? { baseUrl: config.YAHOO_BASE_URL } : {}),
-    logger: log,
-    registry,
-    ...time,
-    quarantine,
-    streamUrl: streamUrl(config),
-    streamDropped: (reason) => dropped.inc({ reason }),
-  })
-}
-
-/** Whoever has all calls go elsewhere than to Yahoo does not mean this one to go there. */
-function streamUrl({ YAHOO_STREAM, YAHOO_STREAM_URL, YAHOO_BASE_URL }: Config): string | undefined {
-  if (YAHOO_STREAM === 'off') return undefined
-  return YAHOO_STREAM_URL ?? (YAHOO_BASE_URL ? undefined : yahooStreamUrl)
 }
 
 async function listening(start: () => Promise<void>, host: string, name: string, port: number): Promise<void> {

@@ -6,6 +6,11 @@ const usual: Readonly<Record<Role, number>> = { all: 40, worker: 40, api: 20, in
 /** One for each job's changes of state, one with which graphile-worker listens, one for its schedules. */
 const mostForJobs = jobConcurrency + 2
 
+/** No request waits for longer on a statement. */
+export const requestStatementMs = 5000
+/** The queue outlasts a restart of the database, and deletes much at once. */
+export const jobPatience = { patienceMs: 60_000, statementTimeoutMs: 60_000 }
+
 export interface ConnectionShares {
   /** For requests, candles and what is published. */
   readonly requests: number

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { after, suite, test } from 'node:test'
+import { OwnConnection } from '../../src/platform/own-connection.ts'
 import { createPool, transaction } from '../../src/platform/pool.ts'
 import { startApp } from '../support/app.ts'
 import { inTime, post, subscribe } from '../support/client.ts'
@@ -11,26 +12,26 @@ import { startTestYahoo } from '../support/test-yahoo.ts'
 const jobCount = 40
 const runCount = 12
 
-/** What a role or a database may be set to, of all that a connection inherits and something of ours relies on. */
-const inherited: readonly string[] = [
-  "default_transaction_isolation = 'serializable'",
-  "default_transaction_isolation = 'repeatable read'",
-  'default_transaction_deferrable = on',
-  "datestyle = 'SQL, DMY'",
-  "datestyle = 'German'",
-  "intervalstyle = 'sql_standard'",
-  "timezone = 'Australia/Lord_Howe'",
-  'extra_float_digits = -15',
-  "client_encoding = 'LATIN1'",
-  "bytea_output = 'escape'",
-  'standard_conforming_strings = off',
-  'array_nulls = off',
-  "search_path = 'nowhere'",
-  "statement_timeout = '100ms'",
-  "lock_timeout = '1ms'",
-  "idle_in_transaction_session_timeout = '1ms'",
-  "idle_session_timeout = '300ms'",
-  "transaction_timeout = '100ms'",
+/** What a role or a database may be set to, of all that a connection inherits and something of ours relies on; and what it is for us. */
+const inherited: readonly (readonly [setting: string, ours: string])[] = [
+  ["default_transaction_isolation = 'serializable'", 'read committed'],
+  ["default_transaction_isolation = 'repeatable read'", 'read committed'],
+  ['default_transaction_deferrable = on', 'off'],
+  ["datestyle = 'SQL, DMY'", 'ISO, MDY'],
+  ["datestyle = 'German'", 'ISO, MDY'],
+  ["intervalstyle = 'sql_standard'", 'postgres'],
+  ["timezone = 'Australia/Lord_Howe'", 'UTC'],
+  ['extra_float_digits = -15', '1'],
+  ["client_encoding = 'LATIN1'", 'UTF8'],
+  ["bytea_output = 'escape'", 'hex'],
+  ['standard_conforming_strings = off', 'on'],
+  ['array_nulls = off', 'on'],
+  ["search_path = 'nowhere'", 'public'],
+  ["statement_timeout = '100ms'", '5s'],
+  ["lock_timeout = '1ms'", '0'],
+  ["idle_in_transaction_session_timeout = '1ms'", '4s'],
+  ["idle_session_timeout = '300ms'", '0'],
+  ["transaction_timeout = '100ms'", '0'],
 ]
 
 const postgres = await startOwnPostgres()
@@ -48,7 +49,7 @@ const candleQuery =
   '{ candles(symbol: "AAPL", last: 200, adjustment: SPLITS_AND_DIVIDENDS) { stale nodes { time open close } } }'
 
 suite('settings that a connection would inherit', { concurrency: 1 }, () => {
-  for (const [i, setting] of inherited.entries()) {
+  for (const [i, [setting, ours]] of inherited.entries()) {
     // By turns: what is set for the role goes before what is set for the database.
     const isOfRole = i % 2 === 0
     test(`with ALTER ${isOfRole ? 'ROLE' : 'DATABASE'} ... SET ${setting}, jobs are queued, run and told of from process to process, and candles stored and read, as ever`, async () => {
@@ -56,6 +57,15 @@ suite('settings that a connection would inherit', { concurrency: 1 }, () => {
       const url = await postgres.createDatabase(role)
       const name = /\/(\w+)\?/.exec(url)?.[1]
       await postgres.query(`ALTER ${isOfRole ? `ROLE ${role}` : `DATABASE ${name}`} SET ${setting}`)
+      const parameter = setting.split(' ')[0] ?? ''
+      const pool = createPool(url, silentLog, { statementTimeoutMs: 5000 })
+      assert.deepEqual((await pool.query(`SELECT current_setting('${parameter}') AS value`)).rows, [{ value: ours }])
+      await pool.end()
+      const own = new OwnConnection(url, 'test')
+      await own.open()
+      const { rows } = await own.client.query(`SELECT current_setting('${parameter}') AS value`)
+      assert.deepEqual(rows, [{ value: parameter === 'statement_timeout' ? '0' : ours }])
+      await own.close()
       const settings = { DATABASE_URL: url, YAHOO_BASE_URL: yahoo.url }
       await using api = await startApp(settings, 'api')
       await using _worker = await startApp(settings, 'worker')

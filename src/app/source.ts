@@ -1,0 +1,43 @@
+import { Counter, type Registry } from 'prom-client'
+import type { MarketSource } from '../market/market-source.ts'
+import type { Quarantine } from '../market/quarantine.ts'
+import { simulatedSource } from '../market/simulated.ts'
+import { type YahooOptions, yahooSource } from '../market/yahoo.ts'
+import { yahooStreamUrl } from '../market/yahoo-stream.ts'
+import type { Logger } from '../platform/logger.ts'
+import type { Config } from './config.ts'
+
+/** The source that the settings name. */
+export function createSource(
+  config: Config,
+  log: Logger,
+  registry: Registry,
+  quarantine: Quarantine,
+  time: Required<Pick<YahooOptions, 'now' | 'steadyMs' | 'saidTime'>>,
+): MarketSource {
+  if (config.MARKET_SOURCE === 'simulated') {
+    const { SIMULATED_SYMBOLS: symbolCount, SIMULATED_TICKS_PER_SECOND: ticksPerSecond } = config
+    return simulatedSource({ symbolCount, ticksPerSecond, now: time.now })
+  }
+  const dropped = new Counter({
+    name: 'finstage_stream_dropped_total',
+    help: "Messages of Yahoo's push feed that nobody was told of",
+    labelNames: ['reason'],
+    registers: [registry],
+  })
+  return yahooSource({
+    ...(config.YAHOO_BASE_URL ? { baseUrl: config.YAHOO_BASE_URL } : {}),
+    logger: log,
+    registry,
+    ...time,
+    quarantine,
+    streamUrl: streamUrl(config),
+    streamDropped: (reason) => dropped.inc({ reason }),
+  })
+}
+
+/** Whoever has all calls go elsewhere than to Yahoo does not mean this one to go there. */
+function streamUrl({ YAHOO_STREAM, YAHOO_STREAM_URL, YAHOO_BASE_URL }: Config): string | undefined {
+  if (YAHOO_STREAM === 'off') return undefined
+  return YAHOO_STREAM_URL ?? (YAHOO_BASE_URL ? undefined : yahooStreamUrl)
+}
