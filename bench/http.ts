@@ -7,8 +7,8 @@ const connections = 64
 const warmUpMs = 8000
 const rounds = 5
 const roundMs = 2000
-const query = '{ quote(symbol:"AAPL") { symbol price } }'
-const expected = String.raw`^\{"data":\{"quote":\{"symbol":"AAPL","price":\d+(\.\d+)?\}\}\}$`
+export const query = '{ quote(symbol:"AAPL") { symbol price } }'
+export const expected = String.raw`^\{"data":\{"quote":\{"symbol":"AAPL","price":\d+(\.\d+)?\}\}\}$`
 
 /** Quotes a second, round by round in turns, all servers running throughout. */
 export async function measureHttp(directory: string, progress: (text: string) => void): Promise<string> {

@@ -1,6 +1,6 @@
 // First figures, each beside a baseline measured in the same run. What they mean: bench/README.md
 // usage: npm run bench -- [--only http|fan-out|many-clients|idle-clients|stalled-readers|reconnect|polling|candles|indicators|
-//   backfill|queue|enqueue|analysis|responsive|memory|hostile] [--quick] [--profiles <directory>]
+//   backfill|queue|enqueue|analysis|responsive|memory|hostile|pairs] [--quick] [--profiles <directory>]
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -16,6 +16,7 @@ import { measureIndicators } from './indicators.ts'
 import { machineFacts } from './machine.ts'
 import { measureIdleClients, measureManyClients } from './many-clients.ts'
 import { measureMemory } from './memory.ts'
+import { measurePairs } from './pairs.ts'
 import { measurePolling } from './polling.ts'
 import { keepProfiles, stopAll } from './processes.ts'
 import { measureQueue } from './queue.ts'
@@ -41,7 +42,7 @@ const scenarios = {
 }
 
 /** These run for long: only where they are asked for. With --quick they show whether they run at all. */
-const longScenarios = { memory: measureMemory, hostile: measureHostile }
+const longScenarios = { memory: measureMemory, hostile: measureHostile, pairs: measurePairs }
 
 const directory = mkdtempSync(join(tmpdir(), 'finstage-bench-'))
 let ending: Promise<void> | undefined

@@ -236,6 +236,8 @@ export class App {
       lead: (term) => feed.lead(term),
       confirmed: () => feed.confirmed(),
       yield: () => feed.yield(),
+      // Our own Postgres serves one process.
+      isAlone: this.#options.config.DATABASE_URL === undefined,
       now: this.#now,
     })
     this.#stops.push(() => leader.stop())

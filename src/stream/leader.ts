@@ -29,6 +29,8 @@ export interface LeaderOptions {
   readonly yield: () => Promise<void>
   /** Epoch milliseconds: the time that prices go by. */
   readonly now?: () => number
+  /** No other process can lead: a term that is held was this one's before it was killed, and is over. */
+  readonly isAlone?: boolean
 }
 
 /**
@@ -110,11 +112,12 @@ export class Leader {
 
   async #look(store: TermStore, askedMs: number): Promise<void> {
     const newest = await store.newest()
-    if (newest?.isHeld && !this.#isLost(newest)) return
+    const isOthers = newest?.isHeld && !this.#options.isAlone
+    if (isOthers && !this.#isLost(newest)) return
     const term = await store.take(`${hostname()} ${process.pid}`, newest)
     this.#seen = undefined
     if (term === null) return
-    if (newest?.isHeld) this.#options.log.warn({ term: newest.term }, 'the leader gives no more signs of life')
+    if (isOthers) this.#options.log.warn({ term: newest.term }, 'the leader gives no more signs of life')
     // What happened to the clock before does not concern this term.
     this.#clock.wasPutBack()
     this.#term = new Term(term.padStart(15, '0'), askedMs)

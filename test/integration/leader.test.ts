@@ -26,6 +26,7 @@ interface Competition {
   /** How a leader reaches the database, where that is not the plain way. */
   readonly urlOf?: (name: string) => string
   readonly now?: () => number
+  readonly isAlone?: boolean
 }
 
 /** Leaders that compete for one leadership, and what they did. */
@@ -52,6 +53,7 @@ function compete(t: TestContext, names: readonly string[], options: Competition 
         name: leadership,
         log,
         ...(options.now ? { now: options.now } : {}),
+        isAlone: options.isAlone ?? false,
         lead: (term) => {
           assert.ok(!terms.has(name), 'a leader leads once at a time')
           terms.set(name, term)
@@ -119,6 +121,19 @@ test('of three leaders one leads and goes on to, and the others stand by', async
     [name],
   )
   for (const leader of leaders.values()) await leader.check()
+})
+
+test('who is alone with its database does not wait for the term that it held before it was killed', async (t) => {
+  const { leadership, runs, start, term } = compete(t, ['a'], { isAlone: true })
+  const client = new pg.Client({ connectionString: database.url })
+  await client.connect()
+  const before = (await new TermStore(client, leadership).take('killed', null)) ?? assert.fail()
+  await client.end()
+  const startedMs = performance.now()
+  start()
+  await term(1)
+  assert.ok(performance.now() - startedMs < 4000)
+  assertRising([before.padStart(15, '0'), ...runs])
 })
 
 test('the death of every session changes nothing: the same leads on, in the same term', async (t) => {
