@@ -51,6 +51,11 @@ export async function startPgBouncer(
   return {
     through: (url) => url.replace(/^postgresql:\/\/(\w+)@\/(\w+)\?.*$/, `postgresql://$1@127.0.0.1:${port}/$2`),
     [Symbol.asyncDispose]: async () => {
+      if (bouncer.exitCode !== null || bouncer.signalCode !== null) {
+        throw new Error(
+          `PgBouncer had ended by itself (${bouncer.signalCode ?? bouncer.exitCode}): ${log.slice(-2000)}`,
+        )
+      }
       const exited = once(bouncer, 'exit')
       // Its immediate shutdown.
       bouncer.kill('SIGTERM')
