@@ -72,7 +72,7 @@ test('a statement that takes too long is given up by Postgres too, and is UNAVAI
     await client.query('SELECT pg_sleep(30)')
   })
   assert.equal((await within(work)).code, 'UNAVAILABLE')
-  const running = `SELECT FROM pg_stat_activity WHERE query LIKE 'SELECT pg_sleep%' AND state = 'active'`
+  const running = `SELECT FROM pg_stat_activity WHERE datname = current_database() AND query LIKE 'SELECT pg_sleep%' AND state = 'active'`
   assert.deepEqual(await database.query(running), [])
   assert.deepEqual(await database.query('SELECT FROM t'), [])
   await pool.end()
