@@ -122,7 +122,7 @@ test('the scheduled report is of half past nine in the evening, UTC, of Monday t
   await schedule.run(Date.UTC(2025, 2, 12, 21, 30), silentLog, new AbortController().signal)
   assert.deepEqual(asked, [
     {
-      ...{ kind: 'DAILY_REPORT', owner: 'anonymous', runAtMs: null },
+      ...{ kind: 'DAILY_REPORT', owner: 'anonymous', runAtMs: Date.UTC(2025, 2, 12, 21, 30) },
       input: { symbols: null, untilMs: Date.UTC(2025, 2, 12, 21, 30) },
       idempotencyKey: 'daily report 2025-03-12T21:30:00.000Z',
     },
