@@ -1,5 +1,4 @@
 import type { Registry } from 'prom-client'
-import { FinstageError } from '../domain/errors.ts'
 import type { LiveFeed, LiveSink } from '../domain/live-feed.ts'
 import { ApiServer } from '../http/api-server.ts'
 import { Health } from '../http/health.ts'
@@ -49,6 +48,7 @@ import type { Config } from './config.ts'
 import { type ConnectionShares, connectionShares, jobPatience, requestStatementMs } from './connections.ts'
 import type { Role } from './role.ts'
 import { createSource } from './source.ts'
+import { listening, naming } from './start-errors.ts'
 
 /** How symbols follow each other where requests want the event loop too. */
 const pace = { eachMs: 5, longestMs: 100 }
@@ -390,24 +390,4 @@ function createStores(
 ): { signals: SignalStore; analyses: AnalysisStore } {
   const signals = new SignalStore({ pool, source })
   return { signals, analyses: new AnalysisStore({ pool, source, signals }) }
-}
-
-async function listening(start: () => Promise<void>, host: string, name: string, port: number): Promise<void> {
-  try {
-    await start()
-  } catch (cause) {
-    const { code, message } = cause as NodeJS.ErrnoException
-    if (code === 'EADDRINUSE') throw new Error(`port ${port} is in use: set ${name} to another`, { cause })
-    throw new Error(`HOST=${host} and ${name}=${port} can't be listened on: ${message}`, { cause })
-  }
-}
-
-async function naming<T>(setting: string, work: () => Promise<T>): Promise<T> {
-  try {
-    return await work()
-  } catch (cause) {
-    // For who starts it, unlike for a client, the reason counts.
-    const reason = cause instanceof FinstageError && cause.cause ? cause.cause : cause
-    throw new Error(`${setting}: ${(reason as Error).message || (reason as NodeJS.ErrnoException).code}`, { cause })
-  }
 }
