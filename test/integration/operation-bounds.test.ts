@@ -213,6 +213,14 @@ test('results of a large job are given a few times in one operation, and loaded 
     assert.ok(JSON.stringify(many).length < 20_000_000)
     if (many.errors) assert.ok(many.errors.every(({ extensions }) => extensions.code === 'BAD_USER_INPUT'))
   }
+  // Loading them counts, whatever is selected of them.
+  const loaded = await post(
+    app.api,
+    `query ($id: ID!) { job(id: $id) { ${repeat(180, (i) => `a${i}: result { __typename }`)} } }`,
+    { id },
+  )
+  assert.ok(loaded.errors?.length)
+  assert.ok(loaded.errors.every(({ extensions }) => extensions.code === 'BAD_USER_INPUT'))
   const nodes = `query ($ids: [ID!]!) { ${repeat(10, (i) => `a${i}: nodes(ids: $ids) { ... on Job { ${result} } }`)} }`
   const many = await post(app.api, nodes, { ids: Array.from({ length: 100 }, () => id) })
   assert.ok(many.errors?.length)
