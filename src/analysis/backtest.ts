@@ -1,7 +1,7 @@
-import type { BacktestOutcome, BacktestRules, SignalPerformance } from '../domain/backtest.ts'
+import type { BacktestOutcome, BacktestRules, SignalPerformance } from '../domain/analysis/backtest.ts'
+import type { SignalKind } from '../domain/analysis/signal.ts'
 import { FinstageError } from '../domain/errors.ts'
-import type { SignalKind } from '../domain/signal.ts'
-import type { Columns } from './columns.ts'
+import type { Columns } from './indicators/columns.ts'
 import { performance, quotient, sum } from './performance.ts'
 import { type FoundSignal, findSignals } from './signals.ts'
 

@@ -1,7 +1,7 @@
+import type { Signal, SignalOutcome } from '../domain/analysis/signal.ts'
+import { closedAt, nextStarts, type SessionHours } from '../domain/calendar/session.ts'
 import type { Candle } from '../domain/candle.ts'
 import { type Interval, intervalSeconds, isDaily } from '../domain/interval.ts'
-import { closedAt, nextStarts, type SessionHours } from '../domain/session.ts'
-import type { Signal, SignalOutcome } from '../domain/signal.ts'
 
 /** What is measured: docs/signal-outcomes.md has the definitions. */
 export type MeasuredSignal = Pick<Signal, 'interval' | 'epoch' | 'direction'>

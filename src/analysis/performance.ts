@@ -1,4 +1,4 @@
-import type { EquityCurve, Performance } from '../domain/backtest.ts'
+import type { EquityCurve, Performance } from '../domain/analysis/backtest.ts'
 
 const daySeconds = 86_400
 const daysOfYear = 365.25

@@ -1,4 +1,4 @@
-import { type IndicatorSnapshot, type Sentiment, sentiments, type Trend } from '../domain/analysis.ts'
+import { type IndicatorSnapshot, type Sentiment, sentiments, type Trend } from '../domain/analysis/analysis.ts'
 import { clearDifference } from './clear-difference.ts'
 
 /** What trend and score are read from: a candle, and the indicators at it. */

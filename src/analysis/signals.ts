@@ -1,13 +1,13 @@
+import { type Signal, type SignalDirection, type SignalKind, signalKinds } from '../domain/analysis/signal.ts'
+import { closedAt, type SessionHours } from '../domain/calendar/session.ts'
 import type { Source } from '../domain/instrument.ts'
 import type { Interval } from '../domain/interval.ts'
-import { closedAt, type SessionHours } from '../domain/session.ts'
-import { type Signal, type SignalDirection, type SignalKind, signalKinds } from '../domain/signal.ts'
-import { catalogue } from './catalogue.ts'
 import { clearDifference } from './clear-difference.ts'
-import type { Columns } from './columns.ts'
-import { macd, rsi, stochastic } from './momentum.ts'
-import { sma } from './moving-averages.ts'
-import { bollingerBands } from './volatility.ts'
+import { catalogue } from './indicators/catalogue.ts'
+import type { Columns } from './indicators/columns.ts'
+import { macd, rsi, stochastic } from './indicators/momentum.ts'
+import { sma } from './indicators/moving-averages.ts'
+import { bollingerBands } from './indicators/volatility.ts'
 
 /** A signal that the rules find in a series of candles. */
 export interface FoundSignal {

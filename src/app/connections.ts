@@ -1,4 +1,4 @@
-import { jobConcurrency } from '../jobs/runner.ts'
+import { jobConcurrency } from '../jobs/queue/runner.ts'
 import type { Role } from './role.ts'
 
 /** How many connections a process holds at most, where DATABASE_CONNECTIONS does not say. */

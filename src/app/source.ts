@@ -1,9 +1,9 @@
 import { Counter, type Registry } from 'prom-client'
-import type { MarketSource } from '../market/market-source.ts'
 import type { Quarantine } from '../market/quarantine.ts'
-import { simulatedSource } from '../market/simulated.ts'
-import { type YahooOptions, yahooSource } from '../market/yahoo.ts'
-import { yahooStreamUrl } from '../market/yahoo-stream.ts'
+import { simulatedSource } from '../market/simulated/source.ts'
+import type { MarketSource } from '../market/source.ts'
+import { yahooStreamUrl } from '../market/yahoo/live/push-feed.ts'
+import { type YahooOptions, yahooSource } from '../market/yahoo/source.ts'
 import type { Logger } from '../platform/logger.ts'
 import type { Config } from './config.ts'
 

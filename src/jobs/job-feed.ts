@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { LRUCache } from 'lru-cache'
 import { hasEnded, type Job, type JobChange } from '../domain/job.ts'
-import type { JobHistory, JobStore } from '../store/job-store.ts'
+import type { JobHistory, JobStore } from '../store/jobs/job-store.ts'
 import type { Bus } from '../stream/bus.ts'
 
 /** How many jobs are at hand as they were told last. */

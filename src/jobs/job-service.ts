@@ -7,11 +7,11 @@ import {
   type JobActionOutcome,
   type JobKind,
 } from '../domain/job.ts'
-import type { JobFilter, JobStore } from '../store/job-store.ts'
+import type { JobFilter, JobStore } from '../store/jobs/job-store.ts'
 import type { Bus } from '../stream/bus.ts'
 import { Channel } from '../stream/channel.ts'
-import type { Task } from './define-task.ts'
 import { JobFeed } from './job-feed.ts'
+import type { Task } from './queue/define-task.ts'
 
 /** How many changes wait for a slow reader before it is spared those of progress alone. */
 const maxWaiting = 1024

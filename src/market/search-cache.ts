@@ -2,7 +2,7 @@ import { LRUCache } from 'lru-cache'
 import type { InstrumentMatch } from '../domain/instrument.ts'
 import type { CacheResult } from './cache-metrics.ts'
 import type { CallBudget } from './call-budget.ts'
-import type { MarketSource } from './market-source.ts'
+import type { MarketSource } from './source.ts'
 
 const maxSearches = 2000
 const lifetimeMs = 300_000

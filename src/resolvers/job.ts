@@ -1,13 +1,13 @@
-import type { AnalysisResult, SymbolFailure } from '../domain/analysis.ts'
-import type { BacktestResult } from '../domain/backtest.ts'
-import type { DailyReport } from '../domain/daily-report.ts'
+import type { AnalysisResult, SymbolFailure } from '../domain/analysis/analysis.ts'
+import type { BacktestResult } from '../domain/analysis/backtest.ts'
+import type { DailyReport } from '../domain/analysis/daily-report.ts'
 import { badInput, FinstageError, limitExceeded } from '../domain/errors.ts'
 import type { Interval } from '../domain/interval.ts'
 import type { Job, JobActionOutcome, JobKind, JobPriority, JobState } from '../domain/job.ts'
+import type { DailyReportJobResult } from './analysis/daily-report.ts'
 import { bounded, boundedFilter, boundedList } from './bounds.ts'
 import { type Connection, connection, type PageArgs } from './connection.ts'
 import type { Context } from './context.ts'
-import type { DailyReportJobResult } from './daily-report.ts'
 import { spendRows } from './rows.ts'
 
 const maxSymbols = 500

@@ -1,6 +1,6 @@
 import { type JobFailure, type Job as JobShape, jobKinds, jobPriorities, jobStates } from '../domain/job.ts'
-import { enqueueBacktest } from '../resolvers/backtest.ts'
-import { enqueueDailyReport } from '../resolvers/daily-report.ts'
+import { enqueueBacktest } from '../resolvers/analysis/backtest.ts'
+import { enqueueDailyReport } from '../resolvers/analysis/daily-report.ts'
 import {
   type JobActionResult as ActionResult,
   type AnalysisJobResult,
@@ -17,13 +17,13 @@ import {
   loadJob,
   retryJob,
 } from '../resolvers/job.ts'
-import { SymbolAnalysis, SymbolFailure } from './analysis.ts'
-import { BacktestResult } from './backtest.ts'
+import { SymbolAnalysis, SymbolFailure } from './analysis/analysis.ts'
+import { BacktestResult } from './analysis/backtest.ts'
+import { DailyReport } from './analysis/daily-report.ts'
+import { SignalKind } from './analysis/signal.ts'
 import { builder } from './builder.ts'
-import { Interval } from './candle.ts'
-import { DailyReport } from './daily-report.ts'
 import { ErrorCode, ErrorInterface, InvalidInput, LimitExceeded, NotFound } from './error.ts'
-import { SignalKind } from './signal.ts'
+import { Interval } from './market/candle.ts'
 
 const attemptTimeout = 'How long one attempt may take: 1 to 10,800'
 const idempotency =

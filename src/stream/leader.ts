@@ -1,7 +1,7 @@
 import { hostname } from 'node:os'
 import { setTimeout as sleep } from 'node:timers/promises'
+import { OwnConnection } from '../platform/database/own-connection.ts'
 import type { Logger } from '../platform/logger.ts'
-import { OwnConnection } from '../platform/own-connection.ts'
 import { type StoredTerm, TermStore } from '../store/term-store.ts'
 import { ClockWatch } from './clock-watch.ts'
 import { Term, trustedMs } from './term.ts'

@@ -1,8 +1,8 @@
 import { randomUUID } from 'node:crypto'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type pg from 'pg'
+import { OwnConnection } from '../platform/database/own-connection.ts'
 import type { Logger } from '../platform/logger.ts'
-import { OwnConnection } from '../platform/own-connection.ts'
 import type { Bus, Topic, Topics } from './bus.ts'
 import { LocalBus } from './local-bus.ts'
 

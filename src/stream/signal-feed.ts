@@ -1,8 +1,8 @@
 import { setTimeout as sleep } from 'node:timers/promises'
+import type { SignalKind, StoredSignal } from '../domain/analysis/signal.ts'
 import { type FinstageError, readerTooSlow } from '../domain/errors.ts'
-import type { SignalKind, StoredSignal } from '../domain/signal.ts'
 import type { Logger } from '../platform/logger.ts'
-import type { SignalFilter, SignalStore } from '../store/signal-store.ts'
+import type { SignalFilter, SignalStore } from '../store/analyses/signal-store.ts'
 import type { Bus } from './bus.ts'
 import { Channel } from './channel.ts'
 

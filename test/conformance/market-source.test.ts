@@ -5,10 +5,10 @@ import { instrumentKinds, marketStates } from '../../src/domain/instrument.ts'
 import { intervalSeconds, isDaily, type SourceInterval, sourceIntervals } from '../../src/domain/interval.ts'
 import type { LiveFeed } from '../../src/domain/live-feed.ts'
 import type { Listing } from '../../src/domain/quote.ts'
-import { type CandleQuery, type MarketSource, symbolsPerCall } from '../../src/market/market-source.ts'
-import { simulatedSource } from '../../src/market/simulated.ts'
-import { yahooSource } from '../../src/market/yahoo.ts'
-import { startTestYahoo } from '../support/test-yahoo.ts'
+import { simulatedSource } from '../../src/market/simulated/source.ts'
+import { type CandleQuery, type MarketSource, symbolsPerCall } from '../../src/market/source.ts'
+import { yahooSource } from '../../src/market/yahoo/source.ts'
+import { startTestYahoo } from '../support/yahoo/test-yahoo.ts'
 
 // A Wednesday, 11:00 in New York: a session runs wherever there are sessions.
 const startMs = Date.UTC(2025, 2, 12, 15)

@@ -6,8 +6,8 @@ import { after, before, test } from 'node:test'
 import type { Browser, Page } from 'playwright-core'
 import { startApp, type TestApp } from '../support/app.ts'
 import { launchChromium, noChromium as skip } from '../support/chromium.ts'
-import { eventually, metric } from '../support/client.ts'
-import { createTestDatabase, type TestDatabase } from '../support/database.ts'
+import { eventually, metric } from '../support/clients/client.ts'
+import { createTestDatabase, type TestDatabase } from '../support/database/database.ts'
 import { noNginx, startNginx } from '../support/nginx.ts'
 
 const names = ['localhost', 'evil.test', 'finstage.test', 'app.test']

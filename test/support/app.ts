@@ -2,9 +2,9 @@ import { after } from 'node:test'
 import { App } from '../../src/app/app.ts'
 import { parseConfig } from '../../src/app/config.ts'
 import type { Role } from '../../src/app/role.ts'
-import { createTestDatabase, type TestDatabase } from './database.ts'
+import { createTestDatabase, type TestDatabase } from './database/database.ts'
 import { silentLog } from './log.ts'
-import { startTestYahoo, type TestYahoo } from './test-yahoo.ts'
+import { startTestYahoo, type TestYahoo } from './yahoo/test-yahoo.ts'
 
 export interface TestApp extends AsyncDisposable {
   /** http://127.0.0.1:port */

@@ -1,10 +1,10 @@
 import { z } from 'zod'
-import { type IndicatorSnapshot, type SymbolFindings, snapshotFields } from '../../src/domain/analysis.ts'
-import type { Signal } from '../../src/domain/signal.ts'
-import { defineTask, type Task } from '../../src/jobs/define-task.ts'
-import { type DatabasePool, transaction } from '../../src/platform/pool.ts'
-import type { AnalysisStore } from '../../src/store/analysis-store.ts'
-import type { SignalStore } from '../../src/store/signal-store.ts'
+import { type IndicatorSnapshot, type SymbolFindings, snapshotFields } from '../../src/domain/analysis/analysis.ts'
+import type { Signal } from '../../src/domain/analysis/signal.ts'
+import { defineTask, type Task } from '../../src/jobs/queue/define-task.ts'
+import { type DatabasePool, transaction } from '../../src/platform/database/pool.ts'
+import type { AnalysisStore } from '../../src/store/analyses/analysis-store.ts'
+import type { SignalStore } from '../../src/store/analyses/signal-store.ts'
 
 const daySeconds = 86_400
 let days = 20_000

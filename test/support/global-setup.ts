@@ -1,8 +1,8 @@
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { EmbeddedPostgres } from '../../src/platform/embedded-postgres.ts'
-import { createPool } from '../../src/platform/pool.ts'
+import { createPool } from '../../src/platform/database/pool.ts'
+import { EmbeddedPostgres } from '../../src/platform/embedded-postgres/server.ts'
 import { migrate } from '../../src/store/migrations.ts'
 import { silentLog } from './log.ts'
 

@@ -1,9 +1,9 @@
 import { startApp, type TestApp } from './app.ts'
-import type { Answer } from './client.ts'
-import { post } from './client.ts'
-import { createTestDatabase } from './database.ts'
-import { startTestYahoo, type TestYahoo } from './test-yahoo.ts'
-import { isChart, isFake, type Recording, type ReplayOptions, readRecordings } from './test-yahoo-replay.ts'
+import type { Answer } from './clients/client.ts'
+import { post } from './clients/client.ts'
+import { createTestDatabase } from './database/database.ts'
+import { startTestYahoo, type TestYahoo } from './yahoo/test-yahoo.ts'
+import { isChart, isFake, type Recording, type ReplayOptions, readRecordings } from './yahoo/test-yahoo-replay.ts'
 
 const dir = process.env.YAHOO_RECORDINGS_DIR
 

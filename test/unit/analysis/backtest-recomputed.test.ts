@@ -5,7 +5,7 @@ import { test } from 'node:test'
 import fc from 'fast-check'
 import { type BacktestSymbol, backtest } from '../../../src/analysis/backtest.ts'
 import { findSignals, signalsWarmUp } from '../../../src/analysis/signals.ts'
-import type { BacktestRules } from '../../../src/domain/backtest.ts'
+import type { BacktestRules } from '../../../src/domain/analysis/backtest.ts'
 import { FinstageError } from '../../../src/domain/errors.ts'
 import {
   bearish,
@@ -16,8 +16,8 @@ import {
   plainRules,
   type Row,
   symbolOf,
-} from '../../support/backtests.ts'
-import { type Recomputed, recomputed } from '../../support/recomputed-backtest.ts'
+} from '../../support/analysis/backtests.ts'
+import { type Recomputed, recomputed } from '../../support/analysis/recomputed-backtest.ts'
 
 const numRuns = Number(process.env.PROPERTY_RUNS ?? 100)
 

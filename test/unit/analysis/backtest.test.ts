@@ -2,8 +2,16 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { type BacktestSymbol, backtest } from '../../../src/analysis/backtest.ts'
 import type { FoundSignal } from '../../../src/analysis/signals.ts'
-import type { BacktestOutcome, BacktestRules } from '../../../src/domain/backtest.ts'
-import { bearish, bullish, daySeconds, plainRules, type Row, signal, symbolOf } from '../../support/backtests.ts'
+import type { BacktestOutcome, BacktestRules } from '../../../src/domain/analysis/backtest.ts'
+import {
+  bearish,
+  bullish,
+  daySeconds,
+  plainRules,
+  type Row,
+  signal,
+  symbolOf,
+} from '../../support/analysis/backtests.ts'
 
 const run = (symbols: readonly BacktestSymbol[], rules: Partial<BacktestRules> = {}): BacktestOutcome =>
   backtest(symbols, { ...plainRules, ...rules })

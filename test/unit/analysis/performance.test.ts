@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { performance } from '../../../src/analysis/performance.ts'
-import type { Performance } from '../../../src/domain/backtest.ts'
+import type { Performance } from '../../../src/domain/analysis/backtest.ts'
 
 const daySeconds = 86_400
 

@@ -7,7 +7,7 @@ import {
   sentiments,
   snapshotFields,
   type Trend,
-} from '../../../src/domain/analysis.ts'
+} from '../../../src/domain/analysis/analysis.ts'
 
 const nothing = Object.fromEntries(snapshotFields.map((field) => [field, null])) as IndicatorSnapshot
 

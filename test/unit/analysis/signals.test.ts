@@ -1,11 +1,11 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { type Columns, toColumns } from '../../../src/analysis/columns.ts'
+import { type Columns, toColumns } from '../../../src/analysis/indicators/columns.ts'
 import { type FoundSignal, findSignals, signalsWarmUp } from '../../../src/analysis/signals.ts'
-import { type SignalDirection, type SignalKind, signalKinds } from '../../../src/domain/signal.ts'
-import { candleKinds } from '../../support/generated-candles.ts'
-import { crossingsOf, plainSignals, side } from '../../support/plain-signals.ts'
-import { type Bar, barsOf, barsRaising, daysOf } from '../../support/signal-candles.ts'
+import { type SignalDirection, type SignalKind, signalKinds } from '../../../src/domain/analysis/signal.ts'
+import { crossingsOf, plainSignals, side } from '../../support/analysis/plain-signals.ts'
+import { candleKinds } from '../../support/candles/generated-candles.ts'
+import { type Bar, barsOf, barsRaising, daysOf } from '../../support/candles/signal-candles.ts'
 
 const directions: Record<SignalKind, SignalDirection> = {
   ...({ MA50_BREAKOUT_UP: 'BULLISH', MA50_BREAKOUT_DOWN: 'BEARISH' } as const),

@@ -1,8 +1,10 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { type Columns, toColumns } from '../../../src/analysis/columns.ts'
-import { macd, rsi, stochastic } from '../../../src/analysis/momentum.ts'
-import { ema, sma } from '../../../src/analysis/moving-averages.ts'
+import { type Columns, toColumns } from '../../../src/analysis/indicators/columns.ts'
+import { macd, rsi, stochastic } from '../../../src/analysis/indicators/momentum.ts'
+import { ema, sma } from '../../../src/analysis/indicators/moving-averages.ts'
+import { adx } from '../../../src/analysis/indicators/trend.ts'
+import { atr, bollingerBands } from '../../../src/analysis/indicators/volatility.ts'
 import { scoreOf, sentimentOf, trendOf } from '../../../src/analysis/sentiment.ts'
 import { findSignals } from '../../../src/analysis/signals.ts'
 import {
@@ -11,15 +13,13 @@ import {
   signalCandles,
   symbolFindings,
 } from '../../../src/analysis/symbol-findings.ts'
-import { adx } from '../../../src/analysis/trend.ts'
-import { atr, bollingerBands } from '../../../src/analysis/volatility.ts'
-import { type IndicatorSnapshot, type SymbolFindings, snapshotFields } from '../../../src/domain/analysis.ts'
+import { type IndicatorSnapshot, type SymbolFindings, snapshotFields } from '../../../src/domain/analysis/analysis.ts'
+import { signalKinds } from '../../../src/domain/analysis/signal.ts'
+import { closedAt } from '../../../src/domain/calendar/session.ts'
 import { FinstageError } from '../../../src/domain/errors.ts'
 import { intervals } from '../../../src/domain/interval.ts'
-import { closedAt } from '../../../src/domain/session.ts'
-import { signalKinds } from '../../../src/domain/signal.ts'
-import { candlesOf, randomNumbers } from '../../support/generated-candles.ts'
-import { type Bar, barsOf, barsRaising, daysOf } from '../../support/signal-candles.ts'
+import { candlesOf, randomNumbers } from '../../support/candles/generated-candles.ts'
+import { type Bar, barsOf, barsRaising, daysOf } from '../../support/candles/signal-candles.ts'
 
 const sessions = {
   timezone: 'America/New_York',

@@ -6,7 +6,7 @@ import { runInNewContext } from 'node:vm'
 import { FinstageError } from '../../../src/domain/errors.ts'
 import { changeOf, type Job } from '../../../src/domain/job.ts'
 import { type JobNews, JobService } from '../../../src/jobs/job-service.ts'
-import type { JobStore } from '../../../src/store/job-store.ts'
+import type { JobStore } from '../../../src/store/jobs/job-store.ts'
 import { LocalBus } from '../../../src/stream/local-bus.ts'
 
 setFlagsFromString('--expose-gc')

@@ -9,7 +9,7 @@ import { FeedPulse } from '../../../src/stream/feed-pulse.ts'
 import { PriceHub } from '../../../src/stream/hub.ts'
 import { LocalBus } from '../../../src/stream/local-bus.ts'
 import type { PriceOrder, PriceSubscription } from '../../../src/stream/price-subscription.ts'
-import { feedUpdateOf, shown } from '../../support/prices.ts'
+import { feedUpdateOf, shown } from '../../support/candles/prices.ts'
 
 /** A started hub on a bus of its own, on a mocked clock. */
 function open(t: TestContext) {

@@ -4,7 +4,7 @@ import fc from 'fast-check'
 import type { PriceCursor, PriceUpdate, PriceUpdateKind } from '../../../src/domain/price-update.ts'
 import { PriceHistory } from '../../../src/stream/price-history.ts'
 import { PriceSubscription } from '../../../src/stream/price-subscription.ts'
-import { shown, updateOf } from '../../support/prices.ts'
+import { shown, updateOf } from '../../support/candles/prices.ts'
 
 interface OpenOptions {
   readonly symbols?: readonly string[]

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { yahooSource } from '../../../src/market/yahoo.ts'
-import { startTestYahoo, type TestYahoo } from '../../support/test-yahoo.ts'
+import { yahooSource } from '../../../src/market/yahoo/source.ts'
+import { startTestYahoo, type TestYahoo } from '../../support/yahoo/test-yahoo.ts'
 
 /** What other tests take for granted of the Yahoo that they run against. */
 

@@ -1,0 +1,210 @@
+import { type ChildProcess, spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { existsSync } from 'node:fs'
+import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { nodeOn, root as ownRoot } from './machine.ts'
+
+const startTimeoutMs = 60_000
+const stopTimeoutMs = 25_000
+/** Beyond the time that a load client says it needs. */
+const loadSlackMs = 40_000
+
+export interface Server {
+  /** Where GraphQL is. */
+  readonly url: string
+  readonly pid: number
+  /** Where it can be inspected; null: it was not started with --inspect. */
+  readonly inspector: string | null
+  /** Why it is no longer there; null: it runs. */
+  readonly death: () => string | null
+  stop(): Promise<void>
+  /** Ends it at once, whatever it is busy with. */
+  kill(): Promise<void>
+}
+
+export type ServerName = 'Finstage' | 'stock Yoga' | 'Mercurius' | 'node:http' | 'ws.send' | 'ws, batches of frames'
+
+/** null: any. */
+export type Core = 0 | 1 | null
+
+const children = new Set<ChildProcess>()
+let stopping = false
+
+const peers = join(import.meta.dirname, '../peers')
+
+/** What serves the same prices and quotes from memory: its file, and what follows the ticks a second. */
+const references: Record<Exclude<ServerName, 'Finstage'>, [file: string, ...args: string[]]> = {
+  'stock Yoga': ['stock-yoga.ts'],
+  Mercurius: ['../peers/mercurius.mjs'],
+  'node:http': ['raw-http.ts'],
+  'ws.send': ['raw-ws.ts', 'send'],
+  'ws, batches of frames': ['raw-ws.ts', 'batch'],
+}
+
+/** Mercurius needs another graphql than Finstage, and so a folder of its own. */
+export const isInstalled = (name: ServerName): boolean =>
+  name !== 'Mercurius' || existsSync(join(peers, 'node_modules', 'mercurius'))
+
+/**
+ * `ticksPerSecond`: of each symbol that is watched. `directory`: where Finstage's own Postgres keeps its data, from one start to the
+ * next. `environment`: of Finstage.
+ */
+export function startServer(
+  name: ServerName,
+  ticksPerSecond: number,
+  directory: string,
+  environment: Record<string, string> = {},
+  nodeArgs: readonly string[] = [],
+): Promise<Server> {
+  if (name !== 'Finstage') {
+    const [file, ...args] = references[name]
+    return start(name, [...nodeArgs, join(import.meta.dirname, file), String(ticksPerSecond), ...args], {})
+  }
+  const settings = { MARKET_SOURCE: 'simulated', SIMULATED_TICKS_PER_SECOND: String(ticksPerSecond) }
+  return startFinstage({ DATA_DIR: directory, ...settings, ...environment }, { nodeArgs })
+}
+
+/** As npm start has it. */
+const asStarted = ['--max-semi-space-size=32']
+
+let profiles: string | undefined
+
+/** From now on each Finstage leaves a .cpuprofile there when it is stopped. */
+export function keepProfiles(directory: string): void {
+  profiles = directory
+}
+
+const profiling = (): string[] => (profiles === undefined ? [] : ['--cpu-prof', `--cpu-prof-dir=${profiles}`])
+
+/** On the core of servers, unless it is to have another. */
+export async function startFinstage(
+  environment: Record<string, string>,
+  {
+    role = 'all',
+    core = 0,
+    nodeArgs = [],
+    root = ownRoot,
+  }: { role?: 'all' | 'api'; core?: Core; nodeArgs?: readonly string[]; root?: string } = {},
+): Promise<Server> {
+  const settings = { PORT: '0', METRICS_PORT: '0', LOG_LEVEL: 'warn', ...environment }
+  const args = [...asStarted, ...nodeArgs, ...profiling(), 'src/main.ts', role]
+  if (role === 'all') return start('Finstage', args, settings, { core, root })
+  // Only a whole Finstage says on its own where it is.
+  const logged = { ...settings, LOG_LEVEL: 'info' }
+  const server = await start('Finstage', args, logged, { core, root, address: /(?<="api":")[^"]+/ })
+  return { ...server, url: `${server.url}/graphql` }
+}
+
+/** A Postgres by itself, on any core; its `url` is the connection string. */
+export const startPostgres = (directory: string): Promise<Server> =>
+  start(
+    'Postgres',
+    [join(import.meta.dirname, 'postgres.ts'), directory],
+    {},
+    { core: null, address: /^postgresql:.*$/m },
+  )
+
+/** Rejects with what the server wrote where it ends, or says no address within a minute. */
+async function start(
+  name: ServerName | 'Postgres',
+  args: string[],
+  environment: Record<string, string>,
+  {
+    core = 0,
+    address = /http:\/\/\S+\/graphql/,
+    root = ownRoot,
+  }: { core?: Core; address?: RegExp; root?: string } = {},
+): Promise<Server> {
+  const child = launch(core, args, environment, root)
+  let output = ''
+  const url = new Promise<string>((resolve) => {
+    const read = (chunk: Buffer): void => {
+      output += chunk
+      const [found] = address.exec(output) ?? []
+      if (found) resolve(found)
+    }
+    child.stdout?.on('data', read)
+    child.stderr?.on('data', read)
+  })
+  const failed = exitOf(child).then((code) => Promise.reject(new Error(`${name} ended (${code}):\n${output}`)))
+  failed.catch(() => {})
+  const late = sleep(startTimeoutMs, undefined, { ref: false }).then(() => {
+    throw new Error(`${name} has not started within ${startTimeoutMs / 1000} s:\n${output}`)
+  })
+  return {
+    url: await Promise.race([url, failed, late]),
+    pid: child.pid ?? 0,
+    inspector: /ws:\/\/\S+/.exec(output)?.[0] ?? null,
+    death: () =>
+      isRunning(child)
+        ? null
+        : (/^\w*Error\b.*$/m.exec(output)?.[0] ?? `ended with ${child.exitCode ?? child.signalCode}`),
+    stop: () => stopChild(child),
+    kill: async () => {
+      if (!isRunning(child)) return
+      const exited = exitOf(child)
+      child.kill('SIGKILL')
+      await exited
+    },
+  }
+}
+
+/** Runs a load client to its end: options in as JSON, figures out as JSON. Rejects where it says that something is wrong. */
+export async function runLoad<Options extends { readonly durationMs: number }, Figures>(
+  file: string,
+  options: Options,
+  core: Core = 1,
+): Promise<Figures> {
+  const child = launch(core, [join(import.meta.dirname, '../loads', file), JSON.stringify(options)], {})
+  let output = ''
+  let errors = ''
+  child.stdout?.on('data', (chunk) => (output += chunk))
+  child.stderr?.on('data', (chunk) => (errors += chunk))
+  const deadline = setTimeout(() => child.kill('SIGKILL'), options.durationMs + loadSlackMs)
+  const code = await exitOf(child)
+  clearTimeout(deadline)
+  if (code !== 0) throw new Error(`${file} failed (${code}): ${errors.trim()}`)
+  return JSON.parse(output) as Figures
+}
+
+function launch(core: Core, args: string[], environment: Record<string, string>, root = ownRoot): ChildProcess {
+  if (stopping) throw new Error('stopping')
+  const [command, commandArgs] = nodeOn(core, args)
+  const child = spawn(command, commandArgs, {
+    cwd: root,
+    // Nothing else is passed on: a DATABASE_URL of the user's is not ours to load.
+    env: { PATH: process.env.PATH ?? '', HOME: process.env.HOME ?? '', NODE_ENV: 'production', ...environment },
+    stdio: ['ignore', 'pipe', 'pipe'],
+  })
+  children.add(child)
+  void exitOf(child).then(() => children.delete(child))
+  return child
+}
+
+const isRunning = (child: ChildProcess): boolean => child.exitCode === null && child.signalCode === null
+
+/** When all that it wrote has been read, too. */
+async function exitOf(child: ChildProcess): Promise<number | string> {
+  try {
+    const [code, signal] = (await once(child, 'close')) as [number | null, string | null]
+    return code ?? signal ?? 'unknown'
+  } catch (error) {
+    return String(error)
+  }
+}
+
+async function stopChild(child: ChildProcess): Promise<void> {
+  if (!isRunning(child)) return
+  const exited = exitOf(child)
+  child.kill('SIGTERM')
+  const deadline = setTimeout(() => child.kill('SIGKILL'), stopTimeoutMs)
+  await exited
+  clearTimeout(deadline)
+}
+
+/** Ends what was started, for good: nothing can be started afterwards. */
+export async function stopAll(): Promise<void> {
+  stopping = true
+  await Promise.all([...children].map(stopChild))
+}

@@ -1,0 +1,108 @@
+// The baseline: GraphQL Yoga as its documentation has it, with defaults, serving the same shape from memory.
+// usage: node bench/support/stock-yoga.ts <ticks a second>
+import { createServer } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import type { ExecutionArgs, GraphQLError } from 'graphql'
+import type { OperationResult } from 'graphql-ws'
+import { useServer } from 'graphql-ws/use/ws'
+import { createPubSub, createSchema, createYoga } from 'graphql-yoga'
+import { WebSocketServer } from 'ws'
+
+interface PriceUpdate {
+  symbol: string
+  price: number
+  seq: number
+  publishedAt: number
+}
+
+const pubSub = createPubSub<{ price: [symbol: string, update: PriceUpdate] }>()
+let newest: PriceUpdate = { symbol: 'AAPL', price: 189.32, seq: 0, publishedAt: Date.now() }
+
+const yoga = createYoga({
+  schema: createSchema({
+    typeDefs: /* GraphQL */ `
+      type Quote {
+        symbol: String!
+        price: Float!
+      }
+      type PriceUpdate {
+        symbol: String!
+        price: Float!
+        seq: Int!
+        publishedAt: Float!
+      }
+      type Query {
+        quote(symbol: String!): Quote
+      }
+      type Subscription {
+        priceUpdates(symbols: [String!]!): PriceUpdate!
+      }
+    `,
+    resolvers: {
+      Query: { quote: (_root, { symbol }: { symbol: string }) => (symbol === newest.symbol ? newest : null) },
+      Subscription: {
+        priceUpdates: {
+          subscribe: (_root, { symbols }: { symbols: string[] }) => pubSub.subscribe('price', symbols[0] ?? ''),
+          resolve: (update: PriceUpdate) => update,
+        },
+      },
+    },
+  }),
+})
+
+const server = createServer(yoga)
+
+interface Enveloped {
+  schema: ExecutionArgs['schema']
+  parse: (source: string) => ExecutionArgs['document']
+  validate: (schema: unknown, document: unknown) => readonly GraphQLError[]
+  contextFactory: () => unknown
+  execute: (args: ExecutionArgs) => OperationResult
+  subscribe: (args: ExecutionArgs) => OperationResult
+}
+type Operations = Pick<Enveloped, 'execute' | 'subscribe'>
+
+// https://the-guild.dev/graphql/yoga-server/docs/features/subscriptions#graphql-over-websocket-protocol-via-graphql-ws
+useServer(
+  {
+    execute: (args) => (args.rootValue as Operations).execute(args),
+    subscribe: (args) => (args.rootValue as Operations).subscribe(args),
+    async onSubscribe(context, _id, params) {
+      const { request, socket } = context.extra
+      const enveloped = yoga.getEnveloped({ ...context, req: request, socket, params }) as unknown as Enveloped
+      const { schema, execute, subscribe, contextFactory, parse, validate } = enveloped
+      const args = {
+        schema,
+        operationName: params.operationName ?? null,
+        document: parse(params.query),
+        variableValues: params.variables ?? null,
+        contextValue: await contextFactory(),
+        rootValue: { execute, subscribe },
+      }
+      const errors = validate(args.schema, args.document)
+      return errors.length > 0 ? errors : args
+    },
+  },
+  new WebSocketServer({ server, path: yoga.graphqlEndpoint }),
+)
+
+/** As the simulated market ticks: a round each 5 ms sends what came due, after a pause the newest second of it. */
+function tickForever(ticksPerSecond: number): void {
+  const periodMs = 1000 / ticksPerSecond
+  let lastRoundMs = Date.now()
+  setInterval(() => {
+    const nowMs = Date.now()
+    const first = Math.floor(Math.max(lastRoundMs, nowMs - 1000) / periodMs) + 1
+    lastRoundMs = nowMs
+    for (let n = first; n <= Math.floor(nowMs / periodMs); n++) {
+      const price = Math.max(1, Math.round((newest.price + Math.random() - 0.5) * 100) / 100)
+      newest = { symbol: newest.symbol, price, seq: newest.seq + 1, publishedAt: Date.now() }
+      pubSub.publish('price', newest.symbol, newest)
+    }
+  }, 5)
+}
+
+tickForever(Number(process.argv[2]))
+server.listen(0, '127.0.0.1', () => {
+  process.stdout.write(`http://127.0.0.1:${(server.address() as AddressInfo).port}${yoga.graphqlEndpoint}\n`)
+})

@@ -1,0 +1,69 @@
+import type { Candle } from '../../domain/candle.ts'
+
+/** Candles by column, oldest first. Volumes that are not known are NaN; everything else is finite. */
+export interface Columns {
+  /** Start of each candle in epoch seconds. */
+  readonly epoch: Float64Array
+  readonly open: Float64Array
+  readonly high: Float64Array
+  readonly low: Float64Array
+  readonly close: Float64Array
+  readonly volume: Float64Array
+}
+
+/** Which price of a candle goes into an indicator. */
+export const priceFields = ['OPEN', 'HIGH', 'LOW', 'CLOSE', 'HL2', 'HLC3', 'OHLC4'] as const
+export type PriceField = (typeof priceFields)[number]
+
+export function toColumns(candles: readonly Candle[]): Columns {
+  const column = (of: (candle: Candle) => number): Float64Array => Float64Array.from(candles, of)
+  return {
+    epoch: column(({ epoch }) => epoch),
+    open: column(({ open }) => open),
+    high: column(({ high }) => high),
+    low: column(({ low }) => low),
+    close: column(({ close }) => close),
+    volume: column(({ volume }) => volume ?? Number.NaN),
+  }
+}
+
+/** The newest so many candles, or all where there are not so many. */
+export function newest({ epoch, open, high, low, close, volume }: Columns, count: number): Columns {
+  const from = Math.max(0, epoch.length - count)
+  return {
+    epoch: epoch.subarray(from),
+    open: open.subarray(from),
+    high: high.subarray(from),
+    low: low.subarray(from),
+    close: close.subarray(from),
+    volume: volume.subarray(from),
+  }
+}
+
+/**
+ * HL2, HLC3, OHLC4: the mean of high and low (and close) (and open). It is rounded to 14 digits: quotes are decimals, to which
+ * doubles only come near, and candles whose prices add up to the same are to have the same mean.
+ */
+export function prices({ open, high, low, close }: Columns, field: PriceField): Float64Array {
+  const mean = (...columns: Float64Array[]): Float64Array =>
+    close.map((_, i) => {
+      const sum = columns.reduce((sum, column) => sum + (column[i] as number), 0)
+      return Number((sum / columns.length).toPrecision(14))
+    })
+  switch (field) {
+    case 'OPEN':
+      return open
+    case 'HIGH':
+      return high
+    case 'LOW':
+      return low
+    case 'CLOSE':
+      return close
+    case 'HL2':
+      return mean(high, low)
+    case 'HLC3':
+      return mean(high, low, close)
+    case 'OHLC4':
+      return mean(open, high, low, close)
+  }
+}

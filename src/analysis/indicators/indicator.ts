@@ -1,0 +1,78 @@
+import type { Interval } from '../../domain/interval.ts'
+import type { Columns, PriceField } from './columns.ts'
+
+/** What an indicator is computed from. */
+export interface IndicatorInput {
+  /** The candles asked for, and before them as many as the warm-up wants, where history reaches so far. */
+  readonly candles: Columns
+  /** Place of the first candle asked for. */
+  readonly first: number
+  /** There is no candle before these. */
+  readonly isWhole: boolean
+  readonly interval: Interval
+  /** IANA name of the exchange's time zone. */
+  readonly timezone: string
+}
+
+/** One value for each candle, NaN where there is none; an output that is drawn ahead has more, past the last candle. */
+export type Output = Float64Array
+
+/** The kinds of points and what is in them; an optional part may be missing where the others are there. */
+export const pointShapes = {
+  IndicatorPoint: { value: 'required' },
+  MacdPoint: { macd: 'required', signal: 'optional', histogram: 'optional' },
+  BandPoint: { upper: 'required', middle: 'required', lower: 'required' },
+  StochasticPoint: { k: 'required', d: 'optional' },
+  AdxPoint: { adx: 'optional', plusDi: 'required', minusDi: 'required' },
+  IchimokuPoint: {
+    conversion: 'optional',
+    base: 'optional',
+    spanA: 'optional',
+    spanB: 'optional',
+    lagging: 'optional',
+  },
+} as const
+export type PointShape = keyof typeof pointShapes
+type Outputs<S extends PointShape> = { readonly [Part in keyof (typeof pointShapes)[S]]: Output }
+
+/** A parameter with its bounds, both inclusive, or its values. */
+export type Parameter =
+  | { readonly type: 'Int' | 'Float'; readonly default: number; readonly min: number; readonly max: number }
+  | { readonly type: 'PriceField'; readonly default: PriceField; readonly values: readonly PriceField[] }
+  | { readonly type: 'VwapAnchor'; readonly default: VwapAnchor; readonly values: readonly VwapAnchor[] }
+
+/** Where the cumulation of a VWAP starts anew; SERIES: once, at the first candle asked for. */
+export const vwapAnchors = ['SESSION', 'WEEK', 'MONTH', 'YEAR', 'SERIES'] as const
+export type VwapAnchor = (typeof vwapAnchors)[number]
+
+type Value<P extends Parameter> = P extends { readonly type: 'Int' | 'Float' }
+  ? number
+  : P extends { readonly values: readonly (infer Choice)[] }
+    ? Choice
+    : never
+
+/** What parameters are given as. */
+export type Values<P extends Record<string, Parameter>> = { readonly [Name in keyof P]: Value<P[Name]> }
+
+/** All that there is to say of an indicator. */
+export interface Indicator<P extends Record<string, Parameter>, S extends PointShape> {
+  /** What it is, in a line, with units. */
+  readonly description: string
+  /** Where its formula was published. */
+  readonly source: string
+  readonly parameters: P
+  readonly point: S
+  /** How many candles before the first one asked for it needs, so that no value depends on where the range begins. */
+  warmUp(parameters: Values<P>, interval: Interval): number
+  compute(input: IndicatorInput, parameters: Values<P>): Outputs<S>
+  /** Throws BAD_USER_INPUT where parameters that are each within their bounds do not go together. */
+  check?(parameters: Values<P>): void
+}
+
+/** Any entry of the catalogue, for those who go through all of them. */
+export type AnyIndicator = Indicator<Record<string, Parameter>, PointShape>
+
+/** For its types. */
+export const indicator = <P extends Record<string, Parameter>, S extends PointShape>(
+  of: Indicator<P, S>,
+): Indicator<P, S> => of

@@ -1,0 +1,67 @@
+import type { ErrorCode } from '../errors.ts'
+import type { Source } from '../instrument.ts'
+import type { Interval } from '../interval.ts'
+import type { Signal, SignalKey } from './signal.ts'
+
+export const trends = ['UP', 'DOWN', 'SIDEWAYS'] as const
+export type Trend = (typeof trends)[number]
+
+export const sentiments = [
+  'VERY_BEARISH',
+  'BEARISH',
+  'SLIGHTLY_BEARISH',
+  'NEUTRAL',
+  'SLIGHTLY_BULLISH',
+  'BULLISH',
+  'VERY_BULLISH',
+] as const
+export type Sentiment = (typeof sentiments)[number]
+
+export const snapshotFields = [
+  ...(['sma5', 'sma20', 'sma50', 'sma60', 'sma200', 'ema9', 'ema21', 'ema50', 'vwap'] as const),
+  ...(['rsi14', 'macd', 'macdSignal', 'macdHistogram'] as const),
+  ...(['bollingerUpper', 'bollingerMiddle', 'bollingerLower'] as const),
+  ...(['stochasticK', 'stochasticD', 'atr14', 'adx14', 'volumeSma20'] as const),
+] as const
+
+/** Values of indicators at the newest candle; null where history is too short. */
+export type IndicatorSnapshot = Readonly<Record<(typeof snapshotFields)[number], number | null>>
+
+/** What was found out about one symbol. */
+export interface SymbolFindings {
+  readonly symbol: string
+  readonly source: Source
+  readonly interval: Interval
+  /** Start of the newest candle that went in, in epoch milliseconds. */
+  readonly asOfMs: number
+  /** Its close. */
+  readonly price: number
+  /** null where there are too few candles for it; so are sentiment and score. */
+  readonly trend: Trend | null
+  readonly sentiment: Sentiment | null
+  readonly score: number | null
+  readonly indicators: IndicatorSnapshot
+  /** Those of the newest closed candles, oldest first. */
+  readonly signals: readonly Signal[]
+}
+
+/** Findings as they were stored. */
+export interface SymbolAnalysis extends Omit<SymbolFindings, 'signals'> {
+  readonly id: string
+  readonly analysedAtMs: number
+  /** Order of storing, for paging. */
+  readonly position: number
+  readonly signals: readonly SignalKey[]
+}
+
+/** Why one symbol of several has no result. */
+export interface SymbolFailure {
+  readonly symbol: string
+  readonly code: ErrorCode
+  readonly message: string
+}
+
+export interface AnalysisResult {
+  readonly analyses: readonly SymbolAnalysis[]
+  readonly failures: readonly SymbolFailure[]
+}

@@ -1,0 +1,97 @@
+import { Counter, Histogram, type Registry } from 'prom-client'
+import type { PriceUpdate } from '../../domain/price-update.ts'
+import { counterOf, gaugeOf } from '../../platform/metrics.ts'
+import type { WriterCounts } from '../websocket/writer.ts'
+
+/** One message in so many is timed: looking at the clock for each would cost as much as sending it. */
+const timedOneIn = 64
+
+export interface LiveMetricsOptions {
+  readonly registry: Registry
+  readonly connections: () => number
+  readonly unsentBytes: () => number
+  readonly executions: () => number
+}
+
+/** Why a connection or a subscription was not taken on, or was ended. */
+export type Refusal =
+  | 'tcp_connections'
+  | 'connections'
+  | 'connections_of_address'
+  | 'subscriptions'
+  | 'message_size'
+  | 'init_timeout'
+  | 'ping_timeout'
+  | 'too_slow'
+
+/** What is counted of WebSockets, of streams over SSE, and of the prices that leave by WebSockets. */
+export class LiveMetrics implements WriterCounts {
+  /** Told to prom-client when it is asked: once a message would be too often. */
+  #messages = 0
+  #bytes = 0
+  #executed = 0
+  readonly #refused: Counter<'limit'>
+  readonly #latency: Histogram
+  #untimed = 0
+
+  constructor({ registry, connections, unsentBytes, executions }: LiveMetricsOptions) {
+    const registers = [registry]
+    gaugeOf(registry, 'finstage_live_connections', 'WebSockets and streams over SSE that are open', connections)
+    gaugeOf(
+      registry,
+      'finstage_live_unsent_bytes',
+      'Bytes that were written to WebSockets and streams over SSE and wait in this process for their readers',
+      unsentBytes,
+    )
+    gaugeOf(
+      registry,
+      'finstage_shared_executions',
+      'Different price subscriptions over WebSocket: an update is executed once for each',
+      executions,
+    )
+    counterOf(
+      registry,
+      'finstage_shared_messages_total',
+      'Price updates written to WebSockets, executed once for all',
+      () => this.#messages,
+    )
+    counterOf(registry, 'finstage_shared_bytes_total', 'Bytes of these', () => this.#bytes)
+    counterOf(
+      registry,
+      'finstage_shared_events_total',
+      'Price updates that were executed for these',
+      () => this.#executed,
+    )
+    this.#refused = new Counter({
+      name: 'finstage_live_refused_total',
+      help: 'Connections and subscriptions that were refused or ended, by the limit that they met',
+      labelNames: ['limit'],
+      registers,
+    })
+    this.#latency = new Histogram({
+      name: 'finstage_delivery_latency_seconds',
+      help: `From when this server had a price until it was written to a WebSocket, of one message in ${timedOneIn}`,
+      buckets: [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5],
+      registers,
+    })
+  }
+
+  written(messages: number, bytes: number, newest: PriceUpdate): void {
+    this.#messages += messages
+    this.#bytes += bytes
+    this.#untimed += messages
+    if (this.#untimed < timedOneIn) return
+    // It says how things stand, which may be so for long.
+    if (newest.kind === 'SNAPSHOT') return
+    this.#untimed = 0
+    this.#latency.observe(Math.max(0, Date.now() - newest.quote.receivedAtMs) / 1000)
+  }
+
+  executed(): void {
+    this.#executed++
+  }
+
+  refused(limit: Refusal): void {
+    this.#refused.inc({ limit })
+  }
+}

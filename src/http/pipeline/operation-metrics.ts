@@ -1,0 +1,161 @@
+import { type DocumentNode, getOperationAST, type OperationDefinitionNode, type SelectionSetNode } from 'graphql'
+import type { Plugin } from 'graphql-yoga'
+import { Counter, type Registry } from 'prom-client'
+import { Histogram, type HistogramSeries } from '../../platform/histogram.ts'
+import { durationBuckets } from '../../platform/metrics.ts'
+import { codeOf } from './mask-error.ts'
+
+/** What the metrics call an operation: its root field, and its kind. */
+export interface OperationDescription {
+  readonly name: string
+  readonly kind: string
+}
+
+type Outcome = 'ok' | 'partial' | 'error'
+
+interface RunningOperation {
+  /** As performance.now() has it. */
+  readonly startedMs: number
+  description: OperationDescription
+}
+
+interface Result {
+  readonly errors?: readonly unknown[]
+  readonly data?: unknown
+}
+
+const unread: OperationDescription = { name: 'none', kind: 'none' }
+
+/**
+ * Counts and times every operation, on every transport. Its labels come from the schema, never from the client: `operation` is
+ * the root field that is asked for (`several` where there is more than one, `none` where nothing could be read), since the
+ * names and aliases that clients choose are without number.
+ */
+export class OperationMetrics {
+  readonly #seconds: Histogram<'operation' | 'kind' | 'outcome'>
+  readonly #series = new WeakMap<OperationDescription, Partial<Record<Outcome, HistogramSeries>>>()
+  readonly #errors: Counter<'code'>
+
+  constructor(registry: Registry) {
+    const seconds = new Histogram<'operation' | 'kind' | 'outcome'>({
+      name: 'finstage_request_duration_seconds',
+      help: 'How long GraphQL operations took to answer; a subscription, to begin',
+      buckets: durationBuckets,
+      registry,
+    })
+    this.#seconds = seconds
+    new Counter({
+      name: 'finstage_requests_total',
+      help: 'GraphQL operations that were answered; a subscription counts when it has begun',
+      labelNames: ['operation', 'kind', 'outcome'],
+      registers: [registry],
+      collect() {
+        this.reset()
+        for (const { labels, count } of seconds.counts()) this.inc(labels, count)
+      },
+    })
+    this.#errors = new Counter({
+      name: 'finstage_request_errors_total',
+      help: 'Errors in answers, by code',
+      labelNames: ['code'],
+      registers: [registry],
+    })
+  }
+
+  /** `startedMs` as performance.now() has it; `result` before its errors are masked. */
+  answered(description: OperationDescription, startedMs: number, { errors, data }: Result): void {
+    for (const error of errors ?? []) this.#errors.inc({ code: codeOf(error) })
+    const outcome = !errors?.length ? 'ok' : data == null || isEmpty(data) ? 'error' : 'partial'
+    this.#seriesOf(description, outcome).observe((performance.now() - startedMs) / 1000)
+  }
+
+  #seriesOf(description: OperationDescription, outcome: Outcome): HistogramSeries {
+    const known = this.#series.get(description)
+    const series = known?.[outcome]
+    if (series) return series
+    const { name, kind } = description
+    const first = this.#seconds.series({ operation: name, kind, outcome })
+    this.#series.set(description, { ...known, [outcome]: first })
+    return first
+  }
+
+  /** Measures what goes through all the steps of the pipeline. */
+  plugin(): Plugin {
+    /** By the context object, which is the same from the first step of an operation to the last. */
+    const running = new WeakMap<object, RunningOperation>()
+    const answered = (context: object, result: Result): void => {
+      const operation = running.get(context)
+      if (!operation) return
+      running.delete(context)
+      this.answered(operation.description, operation.startedMs, result)
+    }
+    return {
+      onParse({ context }) {
+        running.set(context, { startedMs: performance.now(), description: unread })
+        return ({ result }) => {
+          if (result instanceof Error) answered(context, { errors: [result] })
+        }
+      },
+      onValidate({ context, params }) {
+        const operation = running.get(context)
+        return ({ valid, result }) => {
+          if (valid && operation) operation.description = described(params.documentAST, context)
+          if (!valid) answered(context, { errors: result })
+        }
+      },
+      onExecute({ args }) {
+        return {
+          onExecuteDone({ result }) {
+            answered(args.contextValue as object, result as Result)
+          },
+        }
+      },
+      onSubscribe({ args }) {
+        return {
+          onSubscribeResult({ result }) {
+            answered(args.contextValue as object, Symbol.asyncIterator in (result as object) ? {} : (result as Result))
+          },
+          onSubscribeError({ error }) {
+            answered(args.contextValue as object, { errors: [error] })
+          },
+        }
+      },
+    }
+  }
+}
+
+const isEmpty = (data: unknown): boolean => Object.values(data as object).every((value) => value === null)
+
+/** Of the operation that is going to be executed. */
+function described(document: DocumentNode, context: unknown): OperationDescription {
+  const { params } = context as { params?: { operationName?: string | null } }
+  const node = getOperationAST(document, params?.operationName)
+  return node ? describeOperation(document, node) : unread
+}
+
+export function describeOperation(document: DocumentNode, node: OperationDefinitionNode): OperationDescription {
+  const [only, ...others] = rootFields(node.selectionSet, document)
+  return { name: only !== undefined && others.length === 0 ? only : 'several', kind: node.operation }
+}
+
+/** Looks into each fragment once: one that is spread at many places may spread another one at many places. */
+function rootFields(selections: SelectionSetNode, document: DocumentNode): Set<string> {
+  const fields = new Set<string>()
+  const seen = new Set<string>()
+  const collect = ({ selections }: SelectionSetNode): void => {
+    for (const selection of selections) {
+      if (selection.kind === 'Field') fields.add(selection.name.value)
+      else if (selection.kind === 'InlineFragment') collect(selection.selectionSet)
+      else if (!seen.has(selection.name.value)) {
+        seen.add(selection.name.value)
+        for (const definition of document.definitions) {
+          if (definition.kind === 'FragmentDefinition' && definition.name.value === selection.name.value) {
+            collect(definition.selectionSet)
+          }
+        }
+      }
+    }
+  }
+  collect(selections)
+  return fields
+}

@@ -1,0 +1,103 @@
+import type { IncomingMessage } from 'node:http'
+import type { GraphQLSchema } from 'graphql'
+import type { Registry } from 'prom-client'
+import type { Logger } from '../../platform/logger.ts'
+import type { Ports } from '../../resolvers/context.ts'
+import { ClientAddresses } from '../access/client-address.ts'
+import { type AccessSettings, FrontDoor } from '../access/front-door.ts'
+import { LiveConnections, type LiveLimits } from '../connections/limits.ts'
+import { LiveMetrics } from '../connections/metrics.ts'
+import { createGraphQL, graphqlPath } from '../pipeline/graphql.ts'
+import { servePost } from '../pipeline/json-post.ts'
+import { EventStreams } from '../sse/event-streams.ts'
+import { WebSocketTransport } from '../websocket/endpoint.ts'
+import { GraphiQLPage } from './graphiql.ts'
+import type { Health } from './health.ts'
+import { Listener } from './listener.ts'
+
+/** GraphQL over HTTP, SSE and WebSocket, GraphiQL and health, on one port. */
+export class ApiServer {
+  readonly #listener: Listener
+  readonly #webSockets: WebSocketTransport
+
+  constructor(options: {
+    host: string
+    port: number
+    schema: GraphQLSchema
+    ports: Ports
+    health: Health
+    log: Logger
+    registry: Registry
+    limits: LiveLimits
+    access: AccessSettings & {
+      /** Addresses and networks of proxies that tell whom they ask for. */
+      readonly trustedProxies: readonly string[]
+    }
+  }) {
+    const { host, port, schema, ports, health, log, registry, limits, access } = options
+    const frontDoor = new FrontDoor({ ...access, host, registry })
+    const addresses = new ClientAddresses(access.trustedProxies)
+    const connections = new LiveConnections(limits, { countsLoopback: addresses.hasProxies })
+    const metrics = new LiveMetrics({
+      registry,
+      connections: () => connections.count,
+      unsentBytes: () => this.#webSockets.unsentBytes + eventStreams.unsentBytes,
+      executions: () => this.#webSockets.executions,
+    })
+    const eventStreams = new EventStreams({ connections, addresses, metrics })
+    const graphql = createGraphQL({ schema, ports, log, registry, plugins: [eventStreams.plugin()] })
+    const page = new GraphiQLPage()
+    this.#listener = new Listener({
+      host,
+      port,
+      maxConnections: limits.maxTcpConnections,
+      onRefused: () => metrics.refused('tcp_connections'),
+      serve(request, response) {
+        if (!frontDoor.admits(request, response)) return
+        const path = pathOf(request)
+        if (path === graphqlPath) {
+          if (GraphiQLPage.isWanted(request)) void page.serve(request, response)
+          else if (frontDoor.admitsOperation(request, response)) servePost(graphql, request, response)
+        } else if (path === '/') {
+          response.writeHead(302, { location: graphqlPath }).end()
+        } else if (!health.serve(request, response, { tellsReasons: false })) {
+          response
+            .writeHead(404, { 'content-type': 'text/plain' })
+            .end(`Nothing is here. GraphQL is at ${graphqlPath}\n`)
+        }
+      },
+    })
+    this.#webSockets = new WebSocketTransport({
+      ...{ graphql, log, limits, connections, frontDoor, addresses, metrics },
+      server: this.#listener.server,
+    })
+  }
+
+  get origin(): string {
+    return this.#listener.origin
+  }
+
+  start(): Promise<void> {
+    return this.#listener.start()
+  }
+
+  /** Ends connections with their next answers for as long, and then takes no more. */
+  stopAccepting(options: { drainMs: number }): Promise<void> {
+    return this.#listener.stopAccepting(options)
+  }
+
+  /** Closes every WebSocket with 1001. */
+  closeSockets(): Promise<void> {
+    return this.#webSockets.stop()
+  }
+
+  /** Waits for the requests that were begun. Streams over SSE are among them: they have to be ended before. */
+  stop(): Promise<void> {
+    return this.#listener.stop()
+  }
+}
+
+function pathOf({ url = '' }: IncomingMessage): string {
+  const end = url.indexOf('?')
+  return end < 0 ? url : url.slice(0, end)
+}

@@ -1,0 +1,187 @@
+import type { ExecutionArgs, ExecutionResult } from 'graphql'
+import type { PriceUpdate } from '../../domain/price-update.ts'
+import type { PriceSink } from '../../stream/price-seat.ts'
+import type { PriceSubscription } from '../../stream/price-subscription.ts'
+import type { Rendered, SocketWriter, Stream } from '../websocket/writer.ts'
+import { ByteSlabs } from './byte-slabs.ts'
+import { RenderedPrices, SharedExecution, type SharedExecutionOptions } from './execution.ts'
+import type { SharedOperation } from './operation.ts'
+
+/** How many updates of a subscription are executed at a time where that can't be done at once. */
+const maxUnderWay = 32
+
+/** What can be said of a subscription before its first event. */
+export interface Joining {
+  readonly operation: SharedOperation
+  /** With a context that is good for all clients of the viewer. */
+  readonly args: ExecutionArgs
+  /** Subscriptions of different viewers are not shared. */
+  readonly viewer: string
+  readonly subscription: PriceSubscription
+  readonly writer: SocketWriter
+  /** The client's name for its subscription. */
+  readonly id: string
+}
+
+/** They stay as long as their members, each for its own time. */
+const prefixes = new ByteSlabs(4096)
+
+const done = { value: undefined, done: true } as const
+
+interface Group {
+  readonly key: string
+  readonly execution: SharedExecution
+  members: number
+}
+
+/**
+ * Executes an update once for all subscriptions that show it alike: those of one document, operation and viewer, with the same
+ * variables where the selection uses them. Which symbols each wants, and what it has seen, goes by its own subscription.
+ */
+export class SharedSubscriptions {
+  readonly #options: SharedExecutionOptions
+  readonly #groups = new Map<string, Group>()
+  readonly #rendered = new RenderedPrices()
+
+  constructor(options: SharedExecutionOptions) {
+    this.#options = options
+  }
+
+  /** How many different ones there are. */
+  get size(): number {
+    return this.#groups.size
+  }
+
+  /** An iterable that has no events of its own, since they go to the writer, and ends with the subscription. */
+  join({ operation, args, viewer, subscription, writer, id }: Joining): Member {
+    const given = args.variableValues ?? {}
+    const variables = operation.variables.map((name) => (Object.hasOwn(given, name) ? [given[name]] : []))
+    const key = JSON.stringify([operation.text, args.operationName ?? null, variables, viewer])
+    const group = this.#groups.get(key) ?? {
+      key,
+      execution: new SharedExecution(args, this.#options, this.#rendered),
+      members: 0,
+    }
+    this.#groups.set(key, group)
+    group.members += 1
+    const source = args.document.loc?.source.body ?? ''
+    const member = new Member({ id, source, group, writer, subscription, onEnd: this.#leave })
+    subscription.pipe(member)
+    return member
+  }
+
+  /** One for all members: there are as many of them as clients. */
+  readonly #leave = (group: Group): void => {
+    group.members -= 1
+    if (group.members === 0) this.#groups.delete(group.key)
+  }
+}
+
+interface MemberOptions {
+  readonly id: string
+  /** The document as the client wrote it. */
+  readonly source: string
+  readonly group: Group
+  readonly writer: SocketWriter
+  readonly subscription: PriceSubscription
+  readonly onEnd: (group: Group) => void
+}
+
+/** One subscription of a client, as what its prices go into, what its writer sends, and what graphql-ws takes for its events. */
+export class Member implements PriceSink, Stream, AsyncIterableIterator<ExecutionResult> {
+  // What each update looks at comes first: of thousands of members nearly each look is a cache miss.
+  readonly prefix: Buffer
+  readonly #writer: SocketWriter
+  readonly #group: Group
+  readonly #source: string
+  /** Updates that are being executed, and when the last of them, and so all before it, is done. */
+  #underWay = 0
+  /** One that was under way could not be sent: nor may those that came after it. */
+  #isLosing = false
+  #lastDone: Promise<void> | undefined
+  readonly #subscription: PriceSubscription
+  readonly #onEnd: (group: Group) => void
+  #state: 'open' | 'returned' | 'ended' = 'open'
+  #tellEnd: ((result: typeof done) => void) | undefined
+
+  constructor({ id, source, group, writer, subscription, onEnd }: MemberOptions) {
+    this.prefix = prefixes.bytesOf(`{"id":${JSON.stringify(id)},"type":"next","payload":`)
+    this.#source = source === group.execution.source ? group.execution.source : source
+    this.#group = group
+    this.#writer = writer
+    this.#subscription = subscription
+    this.#onEnd = onEnd
+  }
+
+  get isReady(): boolean {
+    return !this.#isLosing && this.prefix.length > 0 && this.#writer.isReady
+  }
+
+  take(update: PriceUpdate): boolean {
+    if (this.#writer.isBehind) {
+      this.#writer.tellWhenDrained(this)
+      return false
+    }
+    if (this.#underWay === maxUnderWay || this.#isLosing) return false
+    const rendered = this.#group.execution.rendered(update, this.#source)
+    if (this.#underWay === 0 && !(rendered instanceof Promise)) this.#writer.send(this, rendered)
+    else this.#sendWhenDone(update, rendered)
+    return true
+  }
+
+  goOn(): void {
+    if (this.#state === 'open' && !this.#isLosing) this.#subscription.goOn()
+  }
+
+  end(): void {
+    // What a client has ended is no longer wanted.
+    if (this.#state === 'returned') this.#writer.drop(this)
+    else this.#writer.writeAll()
+    this.#state = 'ended'
+    this.#onEnd(this.#group)
+    this.#tellEnd?.(done)
+  }
+
+  next(): Promise<IteratorResult<ExecutionResult>> {
+    if (this.#state === 'ended') return Promise.resolve(done)
+    return new Promise((resolve) => {
+      this.#tellEnd = resolve
+    })
+  }
+
+  return(): Promise<IteratorResult<ExecutionResult>> {
+    if (this.#state === 'open') {
+      this.#state = 'returned'
+      void this.#subscription.return()
+    }
+    return Promise.resolve({ value: undefined, done: true })
+  }
+
+  async throw(error: unknown): Promise<IteratorResult<ExecutionResult>> {
+    await this.return()
+    throw error
+  }
+
+  [Symbol.asyncIterator](): this {
+    return this
+  }
+
+  #sendWhenDone(update: PriceUpdate, rendered: Rendered | Promise<Rendered>): void {
+    this.#underWay += 1
+    const before = this.#lastDone ?? Promise.resolve()
+    this.#lastDone = before.then(() => rendered).then((rendered) => this.#done(update, rendered))
+  }
+
+  #done(update: PriceUpdate, rendered: Rendered): void {
+    this.#underWay -= 1
+    if (this.#state !== 'open') return
+    if (this.#isLosing || this.#writer.isBehind) {
+      this.#subscription.lost(update)
+      this.#isLosing = this.#underWay > 0
+    } else {
+      this.#writer.send(this, rendered)
+    }
+    if (this.#writer.isBehind) this.#writer.tellWhenDrained(this)
+    else this.goOn()
+  }
+}

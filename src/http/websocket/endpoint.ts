@@ -1,0 +1,162 @@
+import type { IncomingMessage, Server } from 'node:http'
+import type { ExecutionResult, FormattedExecutionResult } from 'graphql'
+import { type Context, handleProtocols, makeServer } from 'graphql-ws'
+import { type WebSocket, WebSocketServer } from 'ws'
+import type { Logger } from '../../platform/logger.ts'
+import type { ClientAddresses } from '../access/client-address.ts'
+import { bodyOf, type FrontDoor, refusalHeaders } from '../access/front-door.ts'
+import type { LiveConnections, LiveLimits } from '../connections/limits.ts'
+import type { LiveMetrics } from '../connections/metrics.ts'
+import { type GraphQL, graphqlPath } from '../pipeline/graphql.ts'
+import { shownError } from '../pipeline/mask-error.ts'
+import { closeCodes, WebSocketConnection } from './connection.ts'
+import { type Prepared, WebSocketOperations } from './operations.ts'
+import { WriteSchedule } from './writer.ts'
+
+/** How long a client may take to answer a close. */
+const closeTimeoutMs = 3000
+
+export interface WebSocketOptions {
+  readonly server: Server
+  readonly graphql: GraphQL
+  readonly log: Logger
+  readonly limits: LiveLimits
+  readonly connections: LiveConnections
+  readonly frontDoor: FrontDoor
+  readonly addresses: ClientAddresses
+  readonly metrics: LiveMetrics
+}
+
+/**
+ * Operations over graphql-transport-ws (https://github.com/enisdenjo/graphql-ws/blob/master/PROTOCOL.md). graphql-ws speaks the
+ * protocol.
+ */
+export class WebSocketTransport {
+  readonly #log: Logger
+  readonly #sockets: WebSocketServer
+  readonly #connections: LiveConnections
+  readonly #addresses: ClientAddresses
+  readonly #metrics: LiveMetrics
+  readonly #operations: WebSocketOperations
+  readonly #schedule: WriteSchedule
+  readonly #protocol: ReturnType<typeof makeServer<never, WebSocketConnection>>
+  readonly #pings: NodeJS.Timeout
+  /** The connections that are pinged in the same second. */
+  readonly #buckets: Set<WebSocketConnection>[]
+  #bucketOfNext = 0
+  #turn = 0
+
+  constructor(options: WebSocketOptions) {
+    const { server, graphql, log, limits, connections, frontDoor, addresses, metrics } = options
+    this.#log = log
+    this.#addresses = addresses
+    this.#sockets = new WebSocketServer({
+      server,
+      path: graphqlPath,
+      maxPayload: limits.maxMessageBytes,
+      // Which the types do not know yet.
+      ...{ closeTimeout: closeTimeoutMs },
+      // 43 microseconds a message and 219 KB a connection: more than all the rest.
+      perMessageDeflate: false,
+      handleProtocols: (protocols) => handleProtocols(protocols),
+      verifyClient: ({ req }, done) => {
+        const refusal = frontDoor.refusalOfWebSocket(req)
+        if (refusal) done(false, refusal.status, bodyOf(refusal), refusalHeaders)
+        else done(true)
+      },
+    })
+    // The HTTP server reports its own errors, which ws passes on.
+    this.#sockets.on('error', () => {})
+    this.#sockets.on('connection', (socket: WebSocket, request: IncomingMessage) => this.#opened(socket, request))
+    this.#connections = connections
+    this.#metrics = metrics
+    this.#buckets = Array.from({ length: limits.pingSeconds }, () => new Set<WebSocketConnection>())
+    this.#schedule = new WriteSchedule(metrics)
+    const { maxSubscriptions } = limits
+    const operations = new WebSocketOperations({ graphql, log, metrics, maxSubscriptions })
+    this.#operations = operations
+    type Args = Parameters<typeof operations.subscribe>[0]
+    this.#protocol = makeServer<never, WebSocketConnection>({
+      connectionInitWaitTimeout: limits.initTimeoutSeconds * 1000,
+      onSubscribe: (client, id, payload) => operations.prepare(client, id, payload),
+      execute: (args) => operations.execute(args as Args),
+      subscribe: (args) => operations.subscribe(args as Args),
+      onNext,
+      onError: (_client, _id, _payload, errors) => errors.map(shownError),
+    })
+    this.#pings = setInterval(() => this.#ping(), 1000).unref()
+  }
+
+  /** Bytes that were written and wait in this process for their readers. */
+  get unsentBytes(): number {
+    let bytes = 0
+    for (const bucket of this.#buckets) for (const { socket } of bucket) bytes += socket.writableLength
+    return bytes
+  }
+
+  /** How many different price subscriptions there are. */
+  get executions(): number {
+    return this.#operations.executions
+  }
+
+  #opened(socket: WebSocket, request: IncomingMessage): void {
+    const address = this.#addresses.of(request)
+    const full = this.#connections.full(address)
+    if (full) {
+      this.#metrics.refused(full)
+      socket.on('error', () => {})
+      socket.close(closeCodes.tryAgainLater, 'Too many connections')
+      return
+    }
+    const giveBack = this.#connections.take(address)
+    const connection = new WebSocketConnection({
+      ...{ webSocket: socket, socket: request.socket },
+      ...{ schedule: this.#schedule, metrics: this.#metrics, log: this.#log },
+    })
+    const closed = this.#protocol.opened(connection, connection)
+    const bucket = this.#buckets[this.#bucketOfNext] as Set<WebSocketConnection>
+    this.#bucketOfNext = (this.#bucketOfNext + 1) % this.#buckets.length
+    bucket.add(connection)
+    socket.on('error', (error: NodeJS.ErrnoException) => {
+      if (error.code === 'WS_ERR_UNSUPPORTED_MESSAGE_LENGTH') this.#metrics.refused('message_size')
+    })
+    // once() would keep three objects more.
+    socket.on('close', (code, reason) => {
+      bucket.delete(connection)
+      giveBack()
+      void closed(code, String(reason))
+    })
+  }
+
+  /** Each second some, so that each has its turn once in a period. */
+  #ping(): void {
+    const bucket = this.#buckets[this.#turn] ?? []
+    this.#turn = (this.#turn + 1) % this.#buckets.length
+    for (const connection of bucket) connection.ping()
+  }
+
+  /** Closes every socket with 1001 (going away); those whose client does not answer are cut after three seconds. */
+  async stop(): Promise<void> {
+    clearInterval(this.#pings)
+    for (const client of this.#sockets.clients) client.close(closeCodes.goingAway, 'Going away')
+    await new Promise((resolve) => this.#sockets.close(resolve))
+  }
+}
+
+/**
+ * How a result is sent. An event which says of a stream that may leave nothing out that its reader was too slow is the last.
+ * Queries, and subscriptions that have not begun, may be refused with the same code: that is no reason to close.
+ */
+function onNext(
+  { extra: connection }: Context<never, WebSocketConnection>,
+  _id: string,
+  _payload: unknown,
+  { rootValue }: { readonly rootValue?: unknown },
+  { errors, ...result }: { readonly errors?: ExecutionResult['errors'] | undefined },
+): FormattedExecutionResult | undefined {
+  if (!errors) return undefined
+  const isEvent = (rootValue as Prepared | null)?.operation.hasEvents
+  const isTooSlow = errors.some(({ path, extensions }) => path?.length === 1 && extensions.code === 'LIMIT_EXCEEDED')
+  if (isEvent && isTooSlow) connection.closeWithNextAnswer()
+  return { ...result, errors: errors.map(shownError) }
+}

@@ -1,0 +1,129 @@
+import { Counter, Gauge, Histogram, type Registry } from 'prom-client'
+import { type Job, type JobFailure, type JobPriority, type JobState, jobPriorities } from '../../domain/job.ts'
+import { durationBuckets } from '../../platform/metrics.ts'
+import type { Waiting } from '../../store/jobs/worker-store.ts'
+
+const runBuckets = [...durationBuckets, 30, 60, 300, 1800]
+/** How long a scrape waits for the database, whose connections may take a minute to come back. */
+const patienceMs = 1000
+const waitBuckets = [...durationBuckets, 30, 60, 300, 1800, 7200]
+
+/** What a worker tells of its queue: of the whole queue what waits, of itself what it does. */
+export class JobMetrics {
+  readonly #wait: Histogram<'kind' | 'priority'>
+  readonly #run: Histogram<'kind' | 'outcome'>
+  readonly #attempts: Counter<'kind'>
+  readonly #failures: Counter<'kind' | 'code'>
+  readonly #lost: Counter<string>
+  readonly #inFlight: Gauge<'kind'>
+
+  constructor(registry: Registry, waiting: () => Promise<readonly Waiting[]>) {
+    const registers = [registry]
+    this.#wait = new Histogram({
+      name: 'finstage_job_wait_seconds',
+      help: 'How long jobs waited from when they were due until an attempt began',
+      labelNames: ['kind', 'priority'],
+      buckets: waitBuckets,
+      registers,
+    })
+    this.#run = new Histogram({
+      name: 'finstage_job_run_seconds',
+      help: 'How long attempts of jobs ran, by what the job was afterwards; superseded: another attempt had taken over, or it was cancelled',
+      labelNames: ['kind', 'outcome'],
+      buckets: runBuckets,
+      registers,
+    })
+    this.#attempts = new Counter({
+      name: 'finstage_job_attempts_total',
+      help: 'Attempts of jobs that were begun',
+      labelNames: ['kind'],
+      registers,
+    })
+    this.#failures = new Counter({
+      name: 'finstage_job_failures_total',
+      help: 'Attempts of jobs that failed, by the code of their error',
+      labelNames: ['kind', 'code'],
+      registers,
+    })
+    this.#lost = new Counter({
+      name: 'finstage_workers_lost_total',
+      help: 'Worker pools that gave no more signs of life, and whose jobs this process handed to others',
+      registers,
+    })
+    this.#inFlight = new Gauge({
+      name: 'finstage_jobs_in_flight',
+      help: 'Jobs that this process runs at present',
+      labelNames: ['kind'],
+      registers,
+    })
+    registerWaiting(registry, waiting)
+  }
+
+  /** Returns what is called with the state that the attempt led to; null: it no longer counted. */
+  begun(job: Job): (state: JobState | null) => void {
+    const { kind } = job
+    const priority: JobPriority = job.priority
+    this.#attempts.inc({ kind })
+    this.#inFlight.inc({ kind })
+    this.#wait.observe({ kind, priority }, Math.max(0, ((job.startedAtMs ?? 0) - job.runAtMs) / 1000))
+    const end = this.#run.startTimer({ kind })
+    return (state) => {
+      this.#inFlight.dec({ kind })
+      end({ outcome: state?.toLowerCase() ?? 'superseded' })
+    }
+  }
+
+  failed({ kind }: Job, { code }: JobFailure): void {
+    this.#failures.inc({ kind, code })
+  }
+
+  /** A job failed for good without an attempt: too many workers were lost with it. */
+  gaveUp({ kind, failure }: Job): void {
+    this.#failures.inc({ kind, code: failure?.code ?? 'INTERNAL' })
+  }
+
+  workerLost(): void {
+    this.#lost.inc()
+  }
+}
+
+/** What waits in the whole queue. What the database does not tell in time is left out: it takes nothing else away. */
+function registerWaiting(registry: Registry, waiting: () => Promise<readonly Waiting[]>): void {
+  let looking: Promise<readonly Waiting[] | null> | undefined
+  /** One look for all gauges of a scrape, and no second one while the first has no answer. */
+  const look = (): Promise<readonly Waiting[] | null> => {
+    looking ??= waiting()
+      .catch(() => null)
+      .finally(() => {
+        looking = undefined
+      })
+    return orNull(looking, patienceMs)
+  }
+  const register = (name: string, help: string, read: (line: Waiting) => number): void => {
+    new Gauge({
+      ...{ name, help, labelNames: ['priority'], registers: [registry] },
+      async collect() {
+        const lines = await look()
+        this.reset()
+        if (!lines) return
+        const found = new Map(lines.map((line) => [line.priority, line]))
+        for (const priority of jobPriorities) {
+          const line = found.get(priority)
+          this.set({ priority }, line ? read(line) : 0)
+        }
+      },
+    })
+  }
+  register('finstage_jobs_queued', 'Jobs that are due and wait for a worker, in the whole queue', ({ count }) => count)
+  register(
+    'finstage_jobs_oldest_waiting_seconds',
+    'How long the job has waited that has been due for longest, in the whole queue',
+    ({ oldestSeconds }) => oldestSeconds,
+  )
+}
+
+function orNull<T>(promise: Promise<T>, afterMs: number): Promise<T | null> {
+  const { promise: late, resolve } = Promise.withResolvers<null>()
+  const timer = setTimeout(() => resolve(null), afterMs)
+  return Promise.race([promise, late]).finally(() => clearTimeout(timer))
+}

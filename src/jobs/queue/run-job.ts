@@ -1,0 +1,169 @@
+import { FinstageError } from '../../domain/errors.ts'
+import { changeOf, type Job, type JobFailure, type JobState } from '../../domain/job.ts'
+import { persistently } from '../../platform/database/pool.ts'
+import type { Logger } from '../../platform/logger.ts'
+import type { JobRun, JobRunStore } from '../../store/jobs/job-run-store.ts'
+import type { Bus } from '../../stream/bus.ts'
+import type { Task } from './define-task.ts'
+import type { JobMetrics } from './metrics.ts'
+import { progressReporter } from './progress-reporter.ts'
+import { retryInSeconds } from './retry-delay.ts'
+
+/** How long a change of state is tried again while the database is away. */
+const patienceMs = 60_000
+/** How long a suspect is put off at least, at most for twice as long. */
+const postponeSeconds = 1
+
+/** Why a run is told to stop. */
+export type Interruption = 'stopping' | 'superseded'
+
+/** A job that graphile-worker has handed out. */
+export interface Pickup {
+  readonly jobId: string
+  /** The id of graphile-worker's job. */
+  readonly carrier: string
+  /** Aborted with an Interruption as its reason. */
+  readonly interrupted: AbortSignal
+  /** Called once the attempt has begun. */
+  readonly onBegun: (run: JobRun) => void
+}
+
+export interface JobServices {
+  readonly store: JobRunStore
+  readonly bus: Bus
+  readonly log: Logger
+  readonly metrics: JobMetrics
+  /** From 0 to 1. */
+  readonly random: () => number
+  /** Whether this process runs a job that may kill it: one that does so must not take others of its kind with it. */
+  readonly suspects: { isRunning: boolean }
+}
+
+const persist = <T>(work: () => Promise<T>): Promise<T> => persistently(work, patienceMs)
+
+const teller =
+  ({ bus }: JobServices) =>
+  (job: Job | null): Job | null => {
+    if (job) bus.publish('job', changeOf(job))
+    return job
+  }
+
+/**
+ * Runs one attempt of a job and tells of every change. Resolves where graphile-worker's job has done its duty: the job has
+ * ended, or another carrier has it. Throws where it has not.
+ */
+export async function runJob(task: Task, pickup: Pickup, services: JobServices): Promise<void> {
+  const { store, metrics, random, suspects } = services
+  const tell = teller(services)
+  const { jobId, carrier } = pickup
+  const begun = tell(await persist(() => store.begin(jobId, carrier)))
+  if (begun) return runAttempt(task, begun, pickup, services)
+  // It has ended or moved on, or is a suspect.
+  const isTurn = !suspects.isRunning
+  if (isTurn) suspects.isRunning = true
+  try {
+    const laterSeconds = postponeSeconds * (1 + random())
+    const suspect = tell(
+      await persist(() => (isTurn ? store.beginAlone(jobId, carrier) : store.postpone(jobId, carrier, laterSeconds))),
+    )
+    if (suspect?.state === 'FAILED') metrics.gaveUp(suspect)
+    if (suspect?.state === 'RUNNING') await runAttempt(task, suspect, pickup, services)
+  } finally {
+    if (isTurn) suspects.isRunning = false
+  }
+}
+
+async function runAttempt(task: Task, job: Job, pickup: Pickup, services: JobServices): Promise<void> {
+  const { store, metrics, random } = services
+  const tell = teller(services)
+  const run: JobRun = { id: job.id, carrier: pickup.carrier, attempt: job.attempt }
+  pickup.onBegun(run)
+  const log = services.log.child({ job: job.id, kind: job.kind, attempt: job.attempt })
+  const end = metrics.begun(job)
+  const timeout = new AbortController()
+  const timer = setTimeout(() => timeout.abort(timeoutError(job)), job.timeoutSeconds * 1000)
+  const { interrupted } = pickup
+  const signal = AbortSignal.any([timeout.signal, interrupted])
+  let hasParts = false
+  const parts = async (): Promise<Map<string, unknown>> => {
+    hasParts = true
+    return persist(() => store.parts(job.id))
+  }
+  const reporter = progressReporter((share) => store.progress(run, share).then(tell), log)
+
+  /** null: the run no longer counts. */
+  const changed = async (): Promise<Job | null> => {
+    try {
+      const outcome = await orAbort(
+        task.run(job.input, {
+          ...{ jobId: job.id, signal, log, progress: reporter.report, savedParts: parts },
+          savePart: (name, result) => {
+            hasParts = true
+            return persist(() => store.savePart(run, name, result))
+          },
+          isLast: job.failures + 1 >= job.maxAttempts,
+        }),
+        signal,
+      )
+      await reporter.settled()
+      return await persist(() => store.succeed(run, outcome, hasParts))
+    } catch (thrown) {
+      await reporter.settled()
+      // What was under way may have told of the interruption in its own words.
+      const error: unknown = timeout.signal.aborted ? timeout.signal.reason : thrown
+      const interruption = interrupted.aborted ? (interrupted.reason as Interruption) : null
+      if (interruption === 'superseded') return null
+      if (interruption === 'stopping') return persist(() => store.handBack(run))
+      const failure = failureOf(error, job)
+      log.warn({ err: error, code: failure.code }, 'an attempt failed')
+      metrics.failed(job, failure)
+      const isLast = job.failures + 1 >= job.maxAttempts
+      if (isLast || isPermanent(error)) return persist(() => store.fail(run, failure))
+      return persist(() => store.retry(run, failure, retryInSeconds(job.failures + 1, error, random)))
+    }
+  }
+
+  let state: JobState | null = null
+  try {
+    state = tell(await changed())?.state ?? null
+  } finally {
+    clearTimeout(timer)
+    end(state)
+  }
+  if (state !== null) return
+  // Another attempt has taken over; or this one's change was made, and the answer lost, so that nobody was told of it.
+  const standing = await persist(() => store.standing(run))
+  tell(standing?.job ?? null)
+  // The carrier must not be taken away from under another worker.
+  if (standing?.isCarried) throw new Superseded(run)
+}
+
+/** The attempt came too late: another worker runs its job. */
+class Superseded extends Error {
+  constructor({ id, attempt }: JobRun) {
+    super(`attempt ${attempt} of job ${id} no longer counts`)
+    this.name = 'Superseded'
+  }
+}
+
+const timeoutError = (job: Job): FinstageError =>
+  new FinstageError('TIMEOUT', `The attempt took longer than ${job.timeoutSeconds} s`)
+
+const isPermanent = (error: unknown): boolean => error instanceof FinstageError && isFinal(error)
+
+/** A bug may be one of the moment, which the next attempt does not meet. */
+const isFinal = ({ temporary, code }: FinstageError): boolean => !temporary && code !== 'INTERNAL'
+
+function failureOf(error: unknown, { attempt }: Job): JobFailure {
+  if (error instanceof FinstageError) return { code: error.code, message: error.message, attempt }
+  return { code: 'INTERNAL', message: 'Something went wrong in this job', attempt }
+}
+
+/** Does not wait for work that takes no notice of its signal. */
+function orAbort<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
+  const { promise, reject } = Promise.withResolvers<never>()
+  const fail = (): void => reject(signal.reason)
+  if (signal.aborted) fail()
+  else signal.addEventListener('abort', fail, { once: true })
+  return Promise.race([work, promise]).finally(() => signal.removeEventListener('abort', fail))
+}

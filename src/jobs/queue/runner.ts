@@ -1,0 +1,240 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+import type { Registry } from 'prom-client'
+import { hasEnded, type JobChange } from '../../domain/job.ts'
+import type { DatabasePool } from '../../platform/database/pool.ts'
+import type { Logger } from '../../platform/logger.ts'
+import { JobRunStore } from '../../store/jobs/job-run-store.ts'
+import { WorkerStore } from '../../store/jobs/worker-store.ts'
+import type { Bus } from '../../stream/bus.ts'
+import type { Task } from './define-task.ts'
+import { JobMetrics } from './metrics.ts'
+import type { Schedule } from './schedule.ts'
+import { WorkerPool } from './worker-pool.ts'
+import { WorkerWatch } from './worker-watch.ts'
+
+/** How many jobs a worker process runs at once. */
+export const jobConcurrency = 16
+/** How many jobs of lost workers it runs beyond these: as many as three workers held. */
+const maxRescued = 3 * jobConcurrency
+/** How long a pool that was opened for such jobs looks for them. */
+const rescueMs = 1000
+/** How long running jobs may go on after stop() before they are handed back. */
+const graceMs = 5000
+/** How long that may take. Where the database is away it is left to the others, who find this worker lost. */
+const handBackMs = 3000
+const reopenMs = 500
+/** Without having looked for jobs for so long a worker is not ready. */
+const readyWithinMs = 10_000
+
+export interface JobRunnerOptions {
+  /** Has to outlast a restart of the database. */
+  readonly pool: DatabasePool
+  readonly bus: Bus
+  readonly log: Logger
+  readonly registry: Registry
+  readonly tasks: readonly Task[]
+  readonly schedules: readonly Schedule[]
+  /** For how long a job waits until it rises by one class. */
+  readonly agingSeconds: number
+  /** From 0 to 1. */
+  readonly random?: () => number
+}
+
+/**
+ * Runs jobs in this process. A pool of graphile-worker that breaks is replaced at once; what it still runs goes on.
+ *
+ * Its states: stopped -> start() -> running -> stop() -> stopped.
+ */
+export class JobRunner {
+  readonly #options: JobRunnerOptions
+  readonly #runs: JobRunStore
+  readonly #workers: WorkerStore
+  readonly #metrics: JobMetrics
+  readonly #watch: WorkerWatch
+  /** Only the current one takes jobs for good: the others are broken or were opened for lost jobs, and only finish what they run. */
+  readonly #pools = new Set<WorkerPool>()
+  readonly #stopping = new AbortController()
+  readonly #suspects = { isRunning: false }
+  #current: WorkerPool | undefined
+  #rescuing: Promise<void> | undefined
+  #started: Promise<void> | undefined
+  #stopped: Promise<void> | undefined
+  #unsubscribe: (() => void) | undefined
+
+  constructor(options: JobRunnerOptions) {
+    const { pool, registry, bus, log, tasks, agingSeconds } = options
+    this.#options = options
+    this.#runs = new JobRunStore(pool)
+    this.#workers = new WorkerStore(pool)
+    const taskNames = tasks.map(({ kind }) => kind)
+    this.#metrics = new JobMetrics(registry, () => this.#workers.waiting(taskNames))
+    this.#watch = new WorkerWatch({
+      ...{ bus, log, taskNames, agingSeconds, store: this.#workers, metrics: this.#metrics },
+      pools: () => [...this.#pools],
+      onLook: async () => {
+        await this.#supersede()
+        await this.#rescue()
+      },
+    })
+  }
+
+  /** Rejects where the database can't be reached. */
+  start(): Promise<void> {
+    this.#started ??= this.#start()
+    return this.#started
+  }
+
+  /** Running jobs may finish; those that do not within five seconds are handed back, to be run by another worker. */
+  stop(): Promise<void> {
+    this.#stopped ??= this.#stop()
+    return this.#stopped
+  }
+
+  /** Rejects where no jobs are being taken. */
+  async check(): Promise<void> {
+    if (!this.#current || this.#stopped) throw new Error('not running')
+    if (this.#current.idleForMs > readyWithinMs) throw new Error('has not been able to look for jobs for 10 s')
+    if (this.#watch.blindForMs > readyWithinMs) throw new Error('has not been able to look after workers for 10 s')
+  }
+
+  async #start(): Promise<void> {
+    await this.#open()
+    this.#watch.start()
+    this.#unsubscribe = this.#options.bus.subscribe('job', (change) => this.#onChange(change))
+  }
+
+  async #stop(): Promise<void> {
+    if (!this.#started) return
+    await this.#started.catch(() => {})
+    this.#stopping.abort()
+    this.#unsubscribe?.()
+    const stopped = this.#stopPools()
+    // Told below, where it is still waited for.
+    stopped.catch(() => {})
+    const late = sleep(graceMs + handBackMs, 'late' as const, { ref: false })
+    if ((await Promise.race([stopped, late])) === 'late') {
+      this.#options.log.warn('the database is away: what ran here is left to be found lost by other workers')
+    }
+  }
+
+  async #stopPools(): Promise<void> {
+    const pools = [...this.#pools]
+    const handBack = setTimeout(() => {
+      for (const pool of pools) pool.handBack()
+    }, graceMs)
+    const stops = await Promise.allSettled(pools.map((pool) => pool.stop()))
+    clearTimeout(handBack)
+    await this.#watch.stop()
+    // What they could not let go of themselves.
+    for (const { id } of pools) await this.#workers.release(id)
+    const failures = stops.flatMap((stop) => (stop.status === 'rejected' ? [stop.reason] : []))
+    if (failures.length > 0) throw new AggregateError(failures, 'the workers did not stop cleanly')
+  }
+
+  async #open(): Promise<void> {
+    const { log } = this.#options
+    const opened: WorkerPool = await this.#openPool(jobConcurrency, false, (error) => {
+      log.error({ err: error }, 'the workers have failed, and are replaced')
+      void this.#replace(opened)
+    })
+    if (await this.#add(opened)) this.#current = opened
+  }
+
+  /** false: the runner has been stopped meanwhile, and with it the pool. */
+  async #add(opened: WorkerPool): Promise<boolean> {
+    if (!this.#stopping.signal.aborted) {
+      this.#pools.add(opened)
+      return true
+    }
+    // stop() did not know of it yet.
+    const stopped = opened.stop()
+    opened.handBack()
+    await stopped
+    await this.#workers.release(opened.id)
+    return false
+  }
+
+  #openPool(concurrency: number, onlyLost: boolean, onBroken: (error: unknown) => void): Promise<WorkerPool> {
+    const { pool, tasks, schedules, bus, log, random = Math.random } = this.#options
+    return WorkerPool.open({
+      ...{ pool, tasks, schedules, log, concurrency, onlyLost, onBroken },
+      services: { bus, log, random, store: this.#runs, metrics: this.#metrics, suspects: this.#suspects },
+      onOpen: (id) => this.#workers.beat([id]),
+    })
+  }
+
+  async #replace(broken: WorkerPool): Promise<void> {
+    const { signal } = this.#stopping
+    const { log } = this.#options
+    this.#current = undefined
+    const finished = this.#finish(broken)
+    while (!this.#current && !signal.aborted) {
+      try {
+        await this.#open()
+      } catch (error) {
+        log.warn({ err: error }, 'the workers could not be replaced yet')
+        await sleep(reopenMs, undefined, { signal }).catch(() => {})
+      }
+    }
+    await finished
+  }
+
+  /** Lets a pool take no more, and drops it when all that it runs has ended. */
+  async #finish(pool: WorkerPool): Promise<void> {
+    await pool.stop().catch(() => {})
+    if (this.#stopping.signal.aborted) return
+    this.#pools.delete(pool)
+    await this.#workers.release(pool.id).catch((error: unknown) => {
+      // The watch will find it lost.
+      this.#options.log.warn({ err: error }, 'the jobs of a pool that has ended could not be let go of yet')
+    })
+  }
+
+  /**
+   * What lost workers held is run within seconds, also where all places are taken by jobs that run for long: for those that find
+   * none a pool is opened beside the current one. It takes nothing else, and goes with them.
+   */
+  async #rescue(): Promise<void> {
+    const current = this.#current
+    if (!current || this.#rescuing) return
+    const { tasks, schedules, log } = this.#options
+    const lost = await this.#workers.lostJobs([...tasks.map(({ kind }) => kind), ...schedules.map(({ name }) => name)])
+    const rescued = [...this.#pools].reduce((sum, pool) => sum + (pool === current ? 0 : pool.carriers.length), 0)
+    const places = Math.min(lost - current.freePlaces, maxRescued - rescued)
+    if (places <= 0) return
+    log.warn({ jobs: places }, 'jobs of lost workers are run beyond the places that there are')
+    this.#rescuing = this.#openRescue(places)
+      .catch((error: unknown) => log.warn({ err: error }, 'the jobs of lost workers could not be taken yet'))
+      .finally(() => {
+        this.#rescuing = undefined
+      })
+  }
+
+  /** Resolves when the pool has looked for jobs. */
+  async #openRescue(places: number): Promise<void> {
+    const { signal } = this.#stopping
+    const rescue: WorkerPool = await this.#openPool(places, true, (error) => {
+      this.#options.log.warn({ err: error }, 'the workers of lost jobs have failed')
+    })
+    if (!(await this.#add(rescue))) return
+    await sleep(rescueMs, undefined, { signal }).catch(() => {})
+    void this.#finish(rescue)
+  }
+
+  /** A job that was cancelled, or that another worker has, is told at once where the bus tells of it. */
+  #onChange(change: JobChange): void {
+    for (const pool of this.#pools) {
+      for (const run of pool.runs) {
+        if (run.id !== change.id) continue
+        if (hasEnded(change.state) || change.attempt > run.attempt) pool.supersede(run)
+      }
+    }
+  }
+
+  /** The same, for what the bus has not told of. */
+  async #supersede(): Promise<void> {
+    for (const pool of this.#pools) {
+      for (const run of await this.#runs.superseded(pool.runs)) pool.supersede(run)
+    }
+  }
+}

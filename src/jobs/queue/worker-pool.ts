@@ -1,0 +1,206 @@
+import { EventEmitter } from 'node:events'
+import { type JobHelpers, parseCrontab, type Runner, run, type TaskList, type WorkerEvents } from 'graphile-worker'
+import type pg from 'pg'
+import { graphileLogger } from '../../platform/graphile-logger.ts'
+import type { Logger } from '../../platform/logger.ts'
+import type { JobRun } from '../../store/jobs/job-run-store.ts'
+import type { Task } from './define-task.ts'
+import { type Interruption, type JobServices, runJob } from './run-job.ts'
+import { crontabLine, type Schedule } from './schedule.ts'
+import { takeTogether } from './take-together.ts'
+
+/** How often a worker looks for jobs that became due; new ones are announced to it. */
+const pollIntervalMs = 1000
+
+export interface WorkerPoolOptions {
+  readonly pool: pg.Pool
+  readonly tasks: readonly Task[]
+  readonly schedules: readonly Schedule[]
+  readonly services: JobServices
+  readonly log: Logger
+  /** How many jobs it runs at once. */
+  readonly concurrency: number
+  /** Takes only what lost workers held, and looks after no schedule. */
+  readonly onlyLost: boolean
+  /** Called with its id before it takes its first job. */
+  readonly onOpen: (id: string) => Promise<void>
+  /** Called once, when it can't go on: what it runs goes on, but it takes no more. */
+  readonly onBroken: (error: unknown) => void
+}
+
+interface Running {
+  /** Undefined until the attempt has begun. */
+  run: JobRun | undefined
+  readonly interrupt: AbortController
+  readonly ended: PromiseWithResolvers<void>
+}
+
+/** A pool of graphile-worker with our tasks. Its states: open() -> running -> broken or stop() -> stopped. */
+export class WorkerPool {
+  readonly #options: WorkerPoolOptions
+  readonly #running = new Map<string, Running>()
+  #runner: Runner | undefined
+  #id = ''
+  #polledAtMs = performance.now()
+  #stopped: Promise<void> | undefined
+  /** Resolves when it has broken, and nothing runs any more. */
+  readonly #spent = Promise.withResolvers<void>()
+  #isBroken = false
+
+  private constructor(options: WorkerPoolOptions) {
+    this.#options = options
+  }
+
+  /** Rejects where the database can't be reached. */
+  static async open(options: WorkerPoolOptions): Promise<WorkerPool> {
+    const workerPool = new WorkerPool(options)
+    await workerPool.#open()
+    return workerPool
+  }
+
+  /** What `locked_by` of its jobs says. */
+  get id(): string {
+    return this.#id
+  }
+
+  /** The ids of graphile-worker's jobs that it knows it holds. */
+  get carriers(): string[] {
+    return [...this.#running.keys()]
+  }
+
+  /** The attempts that it runs. */
+  get runs(): JobRun[] {
+    return [...this.#running.values()].flatMap(({ run }) => run ?? [])
+  }
+
+  get freePlaces(): number {
+    return this.#options.concurrency - this.#running.size
+  }
+
+  /** How long it has had a free place without having been able to look for a job. */
+  get idleForMs(): number {
+    return this.freePlaces <= 0 ? 0 : performance.now() - this.#polledAtMs
+  }
+
+  /** Tells a run that it no longer counts. */
+  supersede({ carrier, attempt }: JobRun): void {
+    const running = this.#running.get(carrier)
+    if (running?.run?.attempt === attempt) running.interrupt.abort('superseded' satisfies Interruption)
+  }
+
+  /** Has what it runs handed back, to be run by another worker. */
+  handBack(): void {
+    for (const { interrupt } of this.#running.values()) interrupt.abort('stopping' satisfies Interruption)
+  }
+
+  /**
+   * Takes no more jobs. Resolves when those that run have ended or were handed back: of one that has broken, graphile-worker's
+   * own stop may never end, as it waits for completions that it has given up.
+   */
+  stop(): Promise<void> {
+    this.#stopped ??= Promise.race([Promise.resolve(this.#runner?.stop()), this.#spent.promise])
+    return this.#stopped
+  }
+
+  async #open(): Promise<void> {
+    const { pool, log, tasks, schedules, concurrency, onlyLost, onOpen, onBroken } = this.#options
+    const events = new EventEmitter() as WorkerEvents
+    events.on('pool:create', ({ workerPool }) => {
+      this.#id = workerPool.id
+    })
+    const hasPolled = (): void => {
+      this.#polledAtMs = performance.now()
+    }
+    events.on('worker:getJob:empty', hasPolled)
+    events.on('job:start', hasPolled)
+    events.on('pool:fatalError', ({ error }) => broken(error))
+    const broken = (error: unknown): void => {
+      if (this.#isBroken) return
+      this.#isBroken = true
+      if (this.#running.size === 0) this.#spent.resolve()
+      if (!this.#stopped) onBroken(error)
+    }
+    let opened: Promise<void> | undefined
+    const startWorker = (): Promise<void> => {
+      opened ??= onOpen(this.#id)
+      return opened
+    }
+    const runner = await run({
+      pgPool: takeTogether(pool, { onlyLost }),
+      concurrency,
+      pollInterval: pollIntervalMs,
+      noHandleSignals: true,
+      events,
+      logger: graphileLogger(log),
+      // Together, but at once: what is put off is not waited for by stop(), which leaves finished jobs locked.
+      preset: {
+        worker: { completeJobBatchDelay: 0, failJobBatchDelay: 0 },
+        plugins: [{ name: 'finstage', version: '0.0.0', worker: { hooks: { startWorker } } }],
+      },
+      taskList: this.#taskList(tasks, schedules),
+      parsedCronItems: onlyLost ? [] : parseCrontab(schedules.map(crontabLine).join('\n')),
+    })
+    this.#runner = runner
+    // It ends by itself only where something is wrong.
+    runner.promise.then(broken, broken)
+  }
+
+  #taskList(tasks: readonly Task[], schedules: readonly Schedule[]): TaskList {
+    const { log } = this.#options
+    return Object.fromEntries([
+      ...tasks.map((task) => [task.kind, this.#handler(task)] as const),
+      ...schedules.map(
+        ({ name, run }) =>
+          [
+            name,
+            (payload: unknown, { job }: JobHelpers) =>
+              this.#holding(job.id, ({ interrupt }) =>
+                run(dueAtMs(payload), log.child({ schedule: name }), interrupt.signal),
+              ),
+          ] as const,
+      ),
+    ])
+  }
+
+  #handler(task: Task) {
+    return (payload: unknown, { job }: JobHelpers): Promise<void> =>
+      this.#holding(job.id, (running) => {
+        const { jobId } = payload as { jobId: string }
+        const onBegun = (run: JobRun): void => {
+          running.run = run
+        }
+        const pickup = { jobId, carrier: job.id, interrupted: running.interrupt.signal, onBegun }
+        return runJob(task, pickup, this.#options.services)
+      })
+  }
+
+  /**
+   * A carrier may be handed to a pool that still runs it, where the pool was taken for lost and has come back. What runs then no
+   * longer counts, and may not end before the newer run: graphile-worker would let go of the carrier, or delete it.
+   */
+  async #holding(carrier: string, work: (running: Running) => Promise<void>): Promise<void> {
+    const running: Running = {
+      run: undefined,
+      interrupt: new AbortController(),
+      ended: Promise.withResolvers<void>(),
+    }
+    this.#running.get(carrier)?.interrupt.abort('superseded' satisfies Interruption)
+    this.#running.set(carrier, running)
+    try {
+      await work(running)
+    } finally {
+      for (let newest = this.#running.get(carrier); newest && newest !== running; newest = this.#running.get(carrier)) {
+        await newest.ended.promise
+      }
+      if (this.#running.get(carrier) === running) this.#running.delete(carrier)
+      running.ended.resolve()
+      if (this.#isBroken && this.#running.size === 0) this.#spent.resolve()
+    }
+  }
+}
+
+/** graphile-worker says with a scheduled job when it was due. */
+function dueAtMs(payload: unknown): number {
+  const due = (payload as { _cron?: { ts?: string } } | null)?._cron?.ts
+  return due === undefined ? Date.now() : Date.parse(due)
+}

@@ -1,0 +1,129 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+import type { Logger } from '../../platform/logger.ts'
+import type { WorkerBeat, WorkerStore } from '../../store/jobs/worker-store.ts'
+import type { Bus } from '../../stream/bus.ts'
+import type { JobMetrics } from './metrics.ts'
+
+const intervalMs = 1000
+/** A worker whose beat has not gone on for so many looks is lost. Looks, not seconds: while the database is away nobody looks. */
+const looksUntilLost = 5
+/** How often, in looks, the whole queue is gone through: for jobs that are held without being run, and for the other things. */
+const looksPerOrphanSearch = 3
+const looksPerRound = 10
+
+/** What the watch needs to know of the pools of its own process. */
+export interface WatchedPool {
+  readonly id: string
+  readonly carriers: readonly string[]
+}
+
+export interface WorkerWatchOptions {
+  readonly store: WorkerStore
+  readonly bus: Bus
+  readonly log: Logger
+  readonly metrics: JobMetrics
+  readonly pools: () => readonly WatchedPool[]
+  /** Called at every look. */
+  readonly onLook: () => Promise<void>
+  readonly taskNames: readonly string[]
+  readonly agingSeconds: number
+}
+
+/**
+ * Keeps the queue free of what nobody works on. Each worker gives a sign of life a second, and looks at those of all others:
+ * what a lost one held is let go of, and so is what one of our own holds without knowing. Also lets waiting jobs rise.
+ *
+ * Its states: stopped -> start() -> watching -> stop() -> stopped.
+ */
+export class WorkerWatch {
+  readonly #options: WorkerWatchOptions
+  readonly #stopping = new AbortController()
+  /** For how many looks the beat of a worker has stood still. */
+  #still = new Map<string, { readonly beat: string; readonly looks: number }>()
+  /** What our own pools held without knowing, at the last search. */
+  #orphans = new Set<string>()
+  #looks = 0
+  #watching: Promise<void> | undefined
+  #lookedAtMs = performance.now()
+
+  constructor(options: WorkerWatchOptions) {
+    this.#options = options
+  }
+
+  /** How long ago it could look last. */
+  get blindForMs(): number {
+    return performance.now() - this.#lookedAtMs
+  }
+
+  start(): void {
+    this.#watching ??= this.#watch()
+  }
+
+  async stop(): Promise<void> {
+    this.#stopping.abort()
+    await this.#watching
+  }
+
+  async #watch(): Promise<void> {
+    const { signal } = this.#stopping
+    while (!signal.aborted) {
+      try {
+        await this.#look()
+        this.#lookedAtMs = performance.now()
+      } catch (error) {
+        this.#options.log.warn({ err: error }, 'the workers could not be looked after')
+      }
+      await sleep(intervalMs, undefined, { signal }).catch(() => {})
+    }
+  }
+
+  async #look(): Promise<void> {
+    const { store, pools, onLook, taskNames, agingSeconds } = this.#options
+    const own = pools()
+    await store.beat(own.map(({ id }) => id))
+    for (const id of this.#lost(await store.beats())) await this.#release(id)
+    await onLook()
+    if (this.#looks % looksPerOrphanSearch === 0) await this.#releaseOrphans(own)
+    if (this.#looks % looksPerRound === 0) {
+      await store.registerHolders()
+      await store.rise(taskNames, agingSeconds)
+    }
+    this.#looks++
+  }
+
+  /** Lets go of what was an orphan at the last search too: a pause of the database makes one look like many. */
+  async #releaseOrphans(own: readonly WatchedPool[]): Promise<void> {
+    const { store, log } = this.#options
+    const before = this.#orphans
+    this.#orphans = new Set()
+    for (const { id, carriers } of own) {
+      const found = await store.orphans(id, carriers)
+      const orphans = found.filter((carrier) => before.has(carrier))
+      for (const carrier of found) this.#orphans.add(carrier)
+      if (orphans.length === 0) continue
+      log.warn({ worker: id, jobs: orphans.length }, 'let go of jobs that were held without being run')
+      await store.releaseOrphans(id, orphans)
+    }
+  }
+
+  #lost(beats: readonly WorkerBeat[]): string[] {
+    const before = this.#still
+    this.#still = new Map(
+      beats.map(({ worker, beat }) => {
+        const known = before.get(worker)
+        return [worker, { beat, looks: known?.beat === beat ? known.looks + 1 : 0 }]
+      }),
+    )
+    return [...this.#still].filter(([, { looks }]) => looks >= looksUntilLost).map(([worker]) => worker)
+  }
+
+  async #release(worker: string): Promise<void> {
+    const { store, log, metrics, bus } = this.#options
+    log.warn({ worker }, 'a worker gives no more signs of life: its jobs are run by others')
+    await store.release(worker)
+    this.#still.delete(worker)
+    metrics.workerLost()
+    // It may have died before it told of its last changes.
+    bus.publish('jobsMissed', {})
+  }
+}

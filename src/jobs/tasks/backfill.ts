@@ -1,0 +1,91 @@
+import { z } from 'zod'
+import { badInput } from '../../domain/errors.ts'
+import { type Interval, intervals } from '../../domain/interval.ts'
+import { beginningOfTime } from '../../market/candles/loader.ts'
+import type { MarketService } from '../../market/market-service.ts'
+import type { FairSlots } from '../../platform/fair-slots.ts'
+import type { StoredExtent } from '../../store/candles/candle-store.ts'
+import { defineTask, type Task } from '../queue/define-task.ts'
+import { eachPiece, type Piece } from './each-piece.ts'
+
+const daySeconds = 86_400
+/** How much history is one piece: what a source gives in one request or a few. */
+const pieceDays: Readonly<Record<Interval, number>> = {
+  ...{ MINUTE_1: 7, MINUTE_2: 30, MINUTE_5: 30, MINUTE_15: 30, MINUTE_30: 30, HOUR_1: 365 },
+  ...{ DAY_1: 3650, WEEK_1: 3650, MONTH_1: 3650 },
+}
+
+const input = z.object({
+  symbols: z.array(z.string()).min(1),
+  interval: z.enum(intervals),
+  /** Epoch milliseconds; null: until the job is run. */
+  fromMs: z.number(),
+  toMs: z.number().nullable(),
+})
+
+/** In epoch seconds. */
+interface Span {
+  readonly from: number
+  readonly to: number
+}
+
+type Chunk = Piece & Span
+
+/** Fetches and stores history of many symbols, piece by piece: another attempt goes on where the last one was. */
+export function backfillTask({
+  market,
+  slots,
+  now,
+}: {
+  market: MarketService
+  slots: FairSlots
+  now: () => number
+}): Task {
+  return defineTask({
+    kind: 'BACKFILL',
+    input,
+    defaults: { priority: 'LOW', maxAttempts: 5, timeoutSeconds: 1800 },
+    async run({ symbols, interval, fromMs, toMs }, context) {
+      const nowMs = now()
+      const span = { from: Math.floor(fromMs / 1000), to: Math.ceil(Math.min(toMs ?? nowMs, nowMs) / 1000) }
+      if (span.from >= span.to) throw badInput('from is not before to and the present', 'from')
+      const reachDays = market.reachDays(interval)
+      const earliest = reachDays === null ? beginningOfTime : nowMs / 1000 - reachDays * daySeconds
+      const chunks = symbols.flatMap((symbol) => chunksOf(symbol, interval, span, earliest))
+      const { results, failures } = await eachPiece(chunks, slots, context, ({ symbol, from, to }) =>
+        market.backfill(symbol, interval, from, to),
+      )
+      return { result: { ...sum([...results.values()]), failures } }
+    },
+  })
+}
+
+/**
+ * Cut at the same times whenever it is called, so that an attempt finds what an earlier one has done. What lies before the
+ * earliest time that the source serves is one piece, however long it is.
+ */
+function chunksOf(symbol: string, interval: Interval, { from, to }: Span, earliest: number): Chunk[] {
+  const step = pieceDays[interval] * daySeconds
+  const unreachable = Math.max(0, Math.floor((earliest - from) / step)) * step
+  const chunks: Chunk[] = []
+  for (let start = from, end = from; start < to; start = end) {
+    end = Math.min(start + (start === from && unreachable > 0 ? unreachable : step), to)
+    // The last one grows as time passes: it is another one then.
+    chunks.push({ name: `${symbol} ${start} ${end}`, symbol, from: start, to: end })
+  }
+  return chunks
+}
+
+function sum(extents: readonly StoredExtent[]): {
+  candleCount: number
+  fromEpoch: number | null
+  toEpoch: number | null
+} {
+  const firsts = extents.flatMap(({ firstEpoch }) => firstEpoch ?? [])
+  const lasts = extents.flatMap(({ lastEpoch }) => lastEpoch ?? [])
+  return {
+    candleCount: extents.reduce((total, { count }) => total + count, 0),
+    fromEpoch: firsts.length > 0 ? firsts.reduce((a, b) => Math.min(a, b)) : null,
+    toEpoch: lasts.length > 0 ? lasts.reduce((a, b) => Math.max(a, b)) : null,
+  }
+}

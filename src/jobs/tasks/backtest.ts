@@ -1,0 +1,77 @@
+import { z } from 'zod'
+import type { BacktestInput, SymbolCandles } from '../../analysis/backtest.ts'
+import { toColumns } from '../../analysis/indicators/columns.ts'
+import { signalsWarmUp } from '../../analysis/signals.ts'
+import type { BacktestOutcome, BacktestResult } from '../../domain/analysis/backtest.ts'
+import { signalKinds } from '../../domain/analysis/signal.ts'
+import type { CandleRequest } from '../../domain/candle.ts'
+import { FinstageError } from '../../domain/errors.ts'
+import { beginningOfTime } from '../../market/candles/loader.ts'
+import type { MarketService } from '../../market/market-service.ts'
+import type { CpuPool } from '../../platform/cpu-pool.ts'
+import type { FairSlots } from '../../platform/fair-slots.ts'
+import { defineTask, type Task } from '../queue/define-task.ts'
+import { eachPiece } from './each-piece.ts'
+
+const input = z.object({
+  symbols: z.array(z.string()).min(1),
+  signals: z.array(z.enum(signalKinds)).min(1),
+  /** Epoch milliseconds; null: all history, and until the job is run. */
+  fromMs: z.number().nullable(),
+  toMs: z.number().nullable(),
+  initialCapital: z.number(),
+  positionSize: z.number(),
+  holdDays: z.number(),
+  stopLoss: z.number().nullable(),
+  takeProfit: z.number().nullable(),
+  cost: z.number(),
+})
+
+const backtestModule = new URL('../../analysis/backtest.ts', import.meta.url)
+
+/** Trades the signals of many symbols with one capital. Fails where no symbol's candles are to be had. */
+export function backtestTask({ market, slots, cpu }: { market: MarketService; slots: FairSlots; cpu: CpuPool }): Task {
+  return defineTask({
+    kind: 'BACKTEST',
+    input,
+    defaults: { priority: 'NORMAL', maxAttempts: 3, timeoutSeconds: 600 },
+    async run({ symbols, fromMs, toMs, ...rules }, context) {
+      const pieces = symbols.map((symbol) => ({ name: symbol, symbol }))
+      const from = fromMs === null ? beginningOfTime : Math.max(Math.ceil(fromMs / 1000), beginningOfTime)
+      const to = toMs === null ? null : Math.ceil(toMs / 1000)
+      // Candles are kept by the store, and not once more as parts of the job.
+      const unkept = { ...context, savedParts: async () => new Map(), savePart: async () => {} }
+      const { results, failures } = await eachPiece(pieces, slots, unkept, ({ symbol }) =>
+        candlesOf(market, symbol, from, to),
+      )
+      const [failure] = failures
+      if (failure && results.size === 0) throw new FinstageError(failure.code, failure.message)
+      const traded: BacktestInput = { symbols: symbols.flatMap((symbol) => results.get(symbol) ?? []), rules }
+      const outcome = await cpu.run<BacktestInput, BacktestOutcome>(
+        backtestModule,
+        'signalBacktest',
+        traded,
+        context.signal,
+      )
+      return { result: { ...outcome, failures } satisfies BacktestResult }
+    },
+  })
+}
+
+async function candlesOf(
+  market: MarketService,
+  symbol: string,
+  from: number,
+  to: number | null,
+): Promise<SymbolCandles> {
+  const request: CandleRequest = {
+    ...{ symbol, interval: 'DAY_1', from, to, last: null, earlier: signalsWarmUp },
+    ...{ adjustment: 'SPLITS', extendedHours: false },
+  }
+  const [series] = await market.candles([request])
+  if (series === undefined || series instanceof Error) throw series
+  // What is stored may have gaps, which nobody would see in the result.
+  if (series.failure) throw series.failure
+  const closed = series.nodes.filter((candle) => candle.closed)
+  return { candles: toColumns([...series.earlier, ...closed]), first: series.earlier.length }
+}

@@ -1,0 +1,158 @@
+import { z } from 'zod'
+import type { FindingsInput } from '../../analysis/symbol-findings.ts'
+import type { SymbolFindings } from '../../domain/analysis/analysis.ts'
+import type { DailyReport } from '../../domain/analysis/daily-report.ts'
+import type { Signal, SignalKey } from '../../domain/analysis/signal.ts'
+import { closedAt } from '../../domain/calendar/session.ts'
+import { FinstageError } from '../../domain/errors.ts'
+import type { Instrument } from '../../domain/instrument.ts'
+import { anonymousOwner } from '../../domain/job.ts'
+import type { MarketService } from '../../market/market-service.ts'
+import type { CpuPool } from '../../platform/cpu-pool.ts'
+import type { FairSlots } from '../../platform/fair-slots.ts'
+import type { AnalysisStore } from '../../store/analyses/analysis-store.ts'
+import type { JobService } from '../job-service.ts'
+import { defineTask, type Task } from '../queue/define-task.ts'
+import type { Schedule } from '../queue/schedule.ts'
+import { dailyReportText, dateOf, type Reported } from './daily-report-text.ts'
+import { eachPiece } from './each-piece.ts'
+import { computeFindings, findingsInput } from './symbol-analysis.ts'
+
+const dayMs = 86_400_000
+/** A report that is made so soon after it was due has the prices of then, or nearly. */
+const punctualMs = 900_000
+const indices = ['^GSPC', '^IXIC', '^DJI']
+/** Where the source does not say how many decimals a price has. */
+const usualDecimals = 2
+
+const input = z.object({
+  /** null: the indices, and the watch list. */
+  symbols: z.array(z.string()).min(1).nullable(),
+  /** Epoch milliseconds; null: when the job is run. */
+  untilMs: z.number().nullable(),
+})
+
+/** What is kept of one symbol. */
+interface Day {
+  readonly findings: SymbolFindings
+  readonly previousClose: number | null
+}
+
+/** Reports on the day of several symbols, and stores the analyses that it is made of. Fails where there is nothing of any symbol. */
+export function dailyReportTask(services: {
+  market: MarketService
+  cpu: CpuPool
+  analyses: AnalysisStore
+  slots: FairSlots
+  watchList: readonly string[]
+  now: () => number
+}): Task {
+  const { market, cpu, analyses, slots, watchList, now } = services
+  return defineTask({
+    kind: 'DAILY_REPORT',
+    input,
+    defaults: { priority: 'NORMAL', maxAttempts: 2, timeoutSeconds: 600 },
+    async run({ symbols, untilMs }, context) {
+      const asked = symbols ?? [...new Set([...indices, ...watchList])]
+      const endMs = untilMs ?? now()
+      const pieces = asked.map((symbol) => ({ name: symbol, symbol }))
+      const { results, failures } = await eachPiece(pieces, slots, context, async ({ symbol }): Promise<Day> => {
+        const days = await daysUntil(market, symbol, untilMs, now())
+        const findings = await computeFindings(cpu, days, context.signal)
+        return { findings, previousClose: days.candles.close.at(-2) ?? null }
+      })
+      const [failure] = failures
+      if (failure && results.size === 0) throw new FinstageError(failure.code, failure.message)
+      const instruments = await instrumentsOf(market, [...results.keys()])
+      const reported = asked.flatMap((symbol): Reported[] => {
+        const day = results.get(symbol)
+        if (!day) return []
+        const known = instruments.get(symbol)
+        return [{ ...summary(day, endMs), name: known?.name ?? null, decimals: known?.priceDecimals ?? usualDecimals }]
+      })
+      const report = { ...reportOf(reported), failures, text: '' }
+      const result: DailyReport = { ...report, text: dailyReportText(report.date, reported, failures) }
+      const found = reported.map(({ findings }) => findings)
+      return { result, write: (client, jobId) => analyses.insert(client, jobId, found) }
+    },
+  })
+}
+
+/** On every weekday, when the exchanges of New York have closed, whether it is summer there or winter. */
+export function dailyReports({ jobs }: { jobs: Pick<JobService, 'enqueue'> }): Schedule {
+  return {
+    name: 'daily_report',
+    cron: '30 21 * * 1-5',
+    makeUpHours: 12,
+    async run(dueAtMs) {
+      await jobs.enqueue({
+        // By the database's clock: that of the worker which says that it is due may be fast.
+        ...{ kind: 'DAILY_REPORT', owner: anonymousOwner, runAtMs: dueAtMs },
+        input: { symbols: null, untilMs: dueAtMs },
+        idempotencyKey: `daily report ${new Date(dueAtMs).toISOString()}`,
+      })
+    },
+  }
+}
+
+/**
+ * A symbol's newest days before a time, null: now. Of a time that has passed, without the day that ended only later: its candle has
+ * later prices.
+ */
+async function daysUntil(
+  market: MarketService,
+  symbol: string,
+  untilMs: number | null,
+  nowMs: number,
+): Promise<FindingsInput> {
+  if (untilMs === null) return findingsInput(market, symbol, 'DAY_1', null)
+  const until = Math.ceil(untilMs / 1000)
+  const days = await findingsInput(market, symbol, 'DAY_1', until)
+  const newest = days.candles.epoch.at(-1)
+  const isPast = nowMs > untilMs + punctualMs
+  const endedLater = newest !== undefined && isPast && closedAt(newest, 'DAY_1', days.sessions) > until
+  return endedLater ? findingsInput(market, symbol, 'DAY_1', newest) : days
+}
+
+function summary({ findings, previousClose }: Day, endMs: number): Omit<Reported, 'name' | 'decimals'> {
+  const { symbol, price, sentiment } = findings
+  const sinceMs = endMs - daysSinceLast(endMs) * dayMs
+  const newSignals = findings.signals.filter(({ knownAtMs }) => knownAtMs > sinceMs && knownAtMs <= endMs)
+  const [strongest = null] = newSignals.toSorted((a, b) => b.strength - a.strength)
+  return {
+    ...{ symbol, price, sentiment, findings, newSignals },
+    changePercent:
+      previousClose === null || previousClose <= 0 ? null : (100 * (price - previousClose)) / previousClose,
+    strongest: strongest && keyOf(strongest),
+  }
+}
+
+/** Since the same time of the last day from Monday to Friday. */
+function daysSinceLast(endMs: number): number {
+  const weekday = new Date(endMs).getUTCDay()
+  return weekday === 1 ? 3 : weekday === 0 ? 2 : 1
+}
+
+function reportOf(reported: readonly Reported[]): Pick<DailyReport, 'date' | 'markets' | 'newSignals'> {
+  const asOfMs = Math.max(...reported.map(({ findings }) => findings.asOfMs))
+  return {
+    date: dateOf({ asOfMs }),
+    markets: reported.map(({ symbol, price, changePercent, sentiment, strongest }) => ({
+      ...{ symbol, price, changePercent, sentiment, strongest },
+    })),
+    newSignals: reported.flatMap(({ newSignals }) => newSignals.map(keyOf)),
+  }
+}
+
+/** Those that the source tells of; a report can do without. */
+async function instrumentsOf(market: MarketService, symbols: readonly string[]): Promise<Map<string, Instrument>> {
+  const found = new Map<string, Instrument>()
+  const one = async (symbol: string): Promise<void> => {
+    const { instrument } = await market.listing(symbol)
+    found.set(symbol, instrument)
+  }
+  await Promise.allSettled(symbols.map(one))
+  return found
+}
+
+const keyOf = ({ symbol, interval, kind, epoch }: Signal): SignalKey => ({ symbol, interval, kind, epoch })

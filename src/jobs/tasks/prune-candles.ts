@@ -1,0 +1,23 @@
+import type { SignalStore } from '../../store/analyses/signal-store.ts'
+import type { CandleStore } from '../../store/candles/candle-store.ts'
+import type { Schedule } from '../queue/schedule.ts'
+
+/** Every night, candles under a day that are older than `retentionDays` are deleted, and the signals in them. Days are kept for good. */
+export function pruneCandles(options: {
+  candles: CandleStore
+  signals: SignalStore
+  retentionDays: number
+  now: () => number
+}): Schedule {
+  return {
+    name: 'prune_candles',
+    cron: '17 3 * * *',
+    makeUpHours: 24,
+    async run(_dueAtMs, log) {
+      const before = Math.floor(options.now() / 1000) - options.retentionDays * 86_400
+      const deleted = await options.candles.prune(before)
+      const deletedSignals = await options.signals.prune(before)
+      log.info({ deleted, deletedSignals, retentionDays: options.retentionDays }, 'old candles deleted')
+    },
+  }
+}

@@ -1,0 +1,140 @@
+import { longestMeasuredSeconds, measuredOn, measurer } from '../../analysis/outcome.ts'
+import type { CandleRequest } from '../../domain/candle.ts'
+import { FinstageError } from '../../domain/errors.ts'
+import type { CandleSeries } from '../../market/candles/service.ts'
+import type { MarketService } from '../../market/market-service.ts'
+import { settleSeconds } from '../../market/source.ts'
+import type { FairSlots } from '../../platform/fair-slots.ts'
+import type { Logger } from '../../platform/logger.ts'
+import type { DueSignal, FollowedSignal, OutcomeStore } from '../../store/analyses/outcome-store.ts'
+import type { Schedule } from '../queue/schedule.ts'
+
+const name = 'follow_signals'
+/** How many signals are read and written at once. */
+const batchSize = 1000
+const daySeconds = 86_400
+/** After a failure that may pass. */
+const retrySeconds = 3600
+/** A month, and how long it is tried after that: from when a signal was known. */
+const givesUpAfterSeconds = (31 + 60) * daySeconds
+
+/** How many series are worked on at once: few, as nobody waits for it, and the queue's jobs and requests want the rest. */
+export const seriesAtOnce = 4
+
+export interface FollowSignalsOptions {
+  readonly market: Pick<MarketService, 'candles'>
+  readonly outcomes: OutcomeStore
+  readonly slots: FairSlots
+  /** Epoch milliseconds. */
+  readonly now: () => number
+}
+
+/**
+ * Every quarter of an hour, the outcomes of stored signals whose next horizon has passed are filled in: docs/signal-outcomes.md.
+ * Whatever was missed meanwhile is due still, so that runs need not be made up for; the next run goes on where one was cut off.
+ */
+export function followSignals(options: FollowSignalsOptions): Schedule {
+  let isRunning = false
+  return {
+    name,
+    cron: '*/15 * * * *',
+    makeUpHours: 0,
+    async run(_dueAtMs, log, signal) {
+      // One that takes long is not joined by the next.
+      if (isRunning) return
+      isRunning = true
+      try {
+        const followed = await followAll(options, log, signal)
+        if (followed > 0) log.info({ followed }, 'signals followed')
+      } finally {
+        isRunning = false
+      }
+    },
+  }
+}
+
+async function followAll(options: FollowSignalsOptions, log: Logger, signal: AbortSignal): Promise<number> {
+  const { outcomes, slots, now } = options
+  let followed = 0
+  while (!signal.aborted) {
+    const due = await outcomes.due(now(), batchSize)
+    const series = Map.groupBy(due, ({ symbol, interval }) => `${symbol} ${measuredOn(interval)}`)
+    const done = await Promise.allSettled(
+      [...series.values()].map((signals) => slots.run(name, () => follow(signals, options, log), signal)),
+    )
+    // Of a run that is cut off, what was done counts.
+    const filled = await outcomes.fill(done.flatMap((each) => (each.status === 'fulfilled' ? each.value : [])))
+    followed += filled
+    // None was due, or all were another worker's.
+    if (filled === 0) break
+  }
+  return followed
+}
+
+/** Follows signals that are measured on the same candles. Never rejects: what fails is looked at again. */
+async function follow(
+  signals: readonly DueSignal[],
+  options: FollowSignalsOptions,
+  log: Logger,
+): Promise<FollowedSignal[]> {
+  const nowSeconds = options.now() / 1000
+  try {
+    return measured(signals, await candlesFor(signals, options.market), nowSeconds)
+  } catch (error) {
+    const code = error instanceof FinstageError ? error.code : 'INTERNAL'
+    if (code === 'RANGE_NOT_AVAILABLE') return followApart(signals, options, log)
+    if (code === 'SYMBOL_NOT_FOUND' || code === 'NO_DATA') return signals.map(ended)
+    if (code === 'INTERNAL') log.error({ err: error, symbol: signals[0]?.symbol }, 'signals could not be followed')
+    return signals.map((signal) => ({ signal, outcome: null, followAtMs: retryAtMs(signal, nowSeconds) }))
+  }
+}
+
+/** The oldest may be out of the source's reach, and the newest not. */
+async function followApart(
+  signals: readonly DueSignal[],
+  options: FollowSignalsOptions,
+  log: Logger,
+): Promise<FollowedSignal[]> {
+  const epochs = signals.map(({ epoch }) => epoch)
+  const middle = (Math.min(...epochs) + Math.max(...epochs)) / 2
+  const [older, newer] = [signals.filter(({ epoch }) => epoch < middle), signals.filter(({ epoch }) => epoch >= middle)]
+  if (older.length === 0) return signals.map(ended)
+  return [...(await follow(older, options, log)), ...(await follow(newer, options, log))]
+}
+
+async function candlesFor(
+  signals: readonly DueSignal[],
+  market: FollowSignalsOptions['market'],
+): Promise<CandleSeries> {
+  const [{ symbol, interval }] = signals as [DueSignal]
+  const knownAt = signals.map(({ knownAtMs }) => Math.ceil(knownAtMs / 1000))
+  const request: CandleRequest = {
+    ...{ symbol, interval: measuredOn(interval), last: null, earlier: 0 },
+    from: Math.min(...signals.map(({ epoch }) => epoch)),
+    to: Math.max(...knownAt) + longestMeasuredSeconds,
+    ...{ adjustment: 'SPLITS', extendedHours: false },
+  }
+  const [series] = await market.candles([request])
+  if (series === undefined || series instanceof Error) throw series
+  return series
+}
+
+function measured(signals: readonly DueSignal[], series: CandleSeries, nowSeconds: number): FollowedSignal[] {
+  const { interval, sessions: hours, nodes: candles, stale, failure } = series
+  const asOf = nowSeconds - settleSeconds
+  const measure = measurer({ interval, hours, candles, asOf, isWhole: !stale })
+  return signals.map((signal) => {
+    const { outcome, nextAt } = measure(signal)
+    if (failure?.code === 'SYMBOL_NOT_FOUND' || nextAt === null) return { signal, outcome, followAtMs: null }
+    const retryAt = retryAtMs(signal, nowSeconds)
+    const nextAtMs = Math.ceil((nextAt > asOf ? nextAt : nowSeconds) + settleSeconds) * 1000
+    return { signal, outcome, followAtMs: retryAt && (stale ? Math.max(nextAtMs, retryAt) : nextAtMs) }
+  })
+}
+
+/** Whatever is known of it is all that there will be. */
+const ended = (signal: DueSignal): FollowedSignal => ({ signal, outcome: null, followAtMs: null })
+
+/** null: it has been tried for long enough. */
+const retryAtMs = ({ knownAtMs }: DueSignal, nowSeconds: number): number | null =>
+  nowSeconds > knownAtMs / 1000 + givesUpAfterSeconds ? null : Math.ceil(nowSeconds + retrySeconds) * 1000

@@ -1,0 +1,86 @@
+import { tradingDate } from '../../domain/calendar/trading-date.ts'
+import type { Adjustment, Candle, SourceCandle } from '../../domain/candle.ts'
+import type { Split } from '../../domain/corporate-action.ts'
+
+export interface AdjustmentFacts {
+  /** null where candles are dated by day already. */
+  readonly timezone: string | null
+  /** All splits after the first candle; for NONE. */
+  readonly splits: readonly Split[]
+  /** The days of the candles, oldest first; for SPLITS_AND_DIVIDENDS of intervals under a day. */
+  readonly days: readonly SourceCandle[]
+}
+
+/**
+ * Candles that are adjusted for splits, adjusted otherwise. NONE takes back the splits after each candle's date, as the prices
+ * were on that day. SPLITS_AND_DIVIDENDS scales prices by adjusted close / close of the candle's day; the close of a day becomes
+ * its adjusted close itself. Volumes follow splits alone.
+ */
+export function adjusted(
+  candles: readonly SourceCandle[],
+  adjustment: Adjustment,
+  facts: AdjustmentFacts,
+): readonly Candle[] {
+  if (adjustment === 'SPLITS') return candles
+  return adjustment === 'NONE' ? asTraded(candles, facts) : withDividends(candles, facts)
+}
+
+function asTraded(candles: readonly SourceCandle[], { timezone, splits }: AdjustmentFacts): readonly Candle[] {
+  if (splits.length === 0) return candles
+  const dateOf = dates(timezone)
+  const newestFirst = splits.toSorted((a, b) => b.epoch - a.epoch)
+  return candles.map((candle) => {
+    const date = dateOf(candle.epoch)
+    let ratio = 1
+    for (const { epoch, numerator, denominator } of newestFirst) {
+      if (epoch <= date) break
+      ratio *= numerator / denominator
+    }
+    if (ratio === 1) return candle
+    return { ...scaled(candle, ratio), volume: candle.volume === null ? null : candle.volume / ratio }
+  })
+}
+
+function withDividends(candles: readonly SourceCandle[], { timezone, days }: AdjustmentFacts): Candle[] {
+  if (timezone === null) {
+    return candles.map((candle) =>
+      candle.adjustedClose === null || candle.close === 0
+        ? candle
+        : { ...scaled(candle, candle.adjustedClose / candle.close), close: candle.adjustedClose },
+    )
+  }
+  const dateOf = dates(timezone)
+  // A day of which the source has no usable row is adjusted as the one after it.
+  let next = 0
+  return candles.map((candle) => {
+    const date = dateOf(candle.epoch)
+    while (next < days.length - 1 && (days[next]?.epoch ?? 0) < date) next++
+    const day = days[next]
+    return day && day.adjustedClose !== null && day.close !== 0 ? scaled(candle, day.adjustedClose / day.close) : candle
+  })
+}
+
+const scaled = ({ epoch, open, high, low, close, volume, closed }: Candle, factor: number): Candle => ({
+  epoch,
+  open: open * factor,
+  high: high * factor,
+  low: low * factor,
+  close: close * factor,
+  volume,
+  closed,
+})
+
+/** Zones differ from UTC by whole quarters of an hour, within which the date stays: looked up once for each. */
+function dates(timezone: string | null): (epoch: number) => number {
+  if (timezone === null) return (epoch) => epoch
+  let quarter = Number.NaN
+  let date = 0
+  return (epoch) => {
+    const its = Math.floor(epoch / 900)
+    if (its !== quarter) {
+      quarter = its
+      date = tradingDate(epoch, timezone)
+    }
+    return date
+  }
+}

@@ -1,0 +1,379 @@
+import { LRUCache } from 'lru-cache'
+import type { Dividend, Split } from '../../domain/corporate-action.ts'
+import { FinstageError } from '../../domain/errors.ts'
+import { type Interval, isDaily, type SourceInterval } from '../../domain/interval.ts'
+import type { Span, StoredCandles } from '../../store/candles/candle-rows.ts'
+import {
+  type CandleStore,
+  type Series,
+  type SeriesState,
+  type StoredExtent,
+  seriesName,
+} from '../../store/candles/candle-store.ts'
+import type { Actions } from '../../store/candles/corporate-action-store.ts'
+import { type Asker, within } from '../call-budget.ts'
+import type { Quarantine } from '../quarantine.ts'
+import type { CandleBatch, MarketSource } from '../source.ts'
+import { OpenEnds } from './open-ends.ts'
+import { StorelessCandles } from './storeless.ts'
+
+const daySeconds = 86_400
+const dayMs = 86_400_000
+/** Before every exchange that any source knows. */
+export const beginningOfTime = Date.UTC(1900, 0, 1) / 1000
+/** How far ahead of UTC the trading date of an exchange may be. */
+const dateAheadSeconds = 14 * 3600
+/** The time that a request may take before it reaches the source: it is not asked for what it may just have lost. */
+const requestSeconds = 60
+/** Who reckons back from now to the very edge of what the source has gets what there is. */
+const edgeSeconds = 2 * requestSeconds
+/** For how long a series that the source does not know is not asked for again. */
+const unknownLifetimeMs = 60_000
+/** For how long a failure answers all who have waited for their turn meanwhile: each would fail by itself, one by one. */
+const failureLifetimeMs = 1000
+const rememberedSeries = 20_000
+/** What a fetch tells of a split or a dividend may make what was stored before be missing. */
+const maxRounds = 3
+/** A currency is believed to have changed after so many answers in a row that agree. */
+const agreeingAnswers = 3
+
+export interface LoadedSeries extends StoredCandles {
+  readonly state: SeriesState
+  /** From when on it is whole, in epoch seconds: later than asked where the source no longer goes back so far. */
+  readonly from: number
+  /** Why the source could not be asked: this is what was stored. */
+  readonly failure: FinstageError | null
+}
+
+/** What is wanted of a series. */
+interface Wish {
+  readonly series: Series
+  readonly span: Span
+  /** The span's end was the present when it was asked for. */
+  readonly isOpen: boolean
+  readonly wholeFrom: number
+  readonly asker: Asker | undefined
+  /** When that was, by the clock that nobody sets. */
+  readonly askedSteadyMs: number
+}
+
+export interface CandleLoaderOptions {
+  readonly source: MarketSource
+  readonly store: CandleStore
+  /** Epoch milliseconds. */
+  readonly now: () => number
+  /** Milliseconds that only go forward; without it, `now`. */
+  readonly steadyMs?: (() => number) | undefined
+  readonly quarantine?: Quarantine | undefined
+  /** hit: nothing had to be fetched. stale: the source could not be asked. */
+  readonly counted?: ((result: 'hit' | 'miss' | 'stale') => void) | undefined
+}
+
+/**
+ * Series of candles out of the store, which is filled from the source: only gaps and the open end are fetched. The open end is
+ * all that is not final yet (its session runs, or has just ended); it is fetched again once it is older than its lifetime.
+ */
+export class CandleLoader {
+  readonly #options: CandleLoaderOptions
+  readonly #steadyMs: () => number
+  readonly #openEnds: OpenEnds
+  readonly #storeless: StorelessCandles
+  /** By series: what it failed with, and until when that is the answer. */
+  readonly #failures = new LRUCache<string, { error: FinstageError; untilMs: number }>({ max: rememberedSeries })
+  readonly #otherCurrency = new LRUCache<string, { currency: string; answers: number }>({ max: rememberedSeries })
+  /** One fetch at a time for each series, so that the next finds what the one before has stored. */
+  readonly #queues = new Map<string, Promise<unknown>>()
+
+  constructor(options: CandleLoaderOptions) {
+    this.#options = options
+    this.#steadyMs = options.steadyMs ?? options.now
+    this.#openEnds = new OpenEnds(options.now, this.#steadyMs)
+    this.#storeless = new StorelessCandles({ source: options.source, steadyMs: this.#steadyMs, now: options.now })
+  }
+
+  get #nowMs(): number {
+    return this.#options.now()
+  }
+
+  /** The end of what there can be by now, in epoch seconds, exclusive. */
+  present(interval: SourceInterval): number {
+    return Math.floor(this.#nowMs / 1000) + 1 + (isDaily(interval) ? dateAheadSeconds : 0)
+  }
+
+  /** From when on the source can be asked, in epoch seconds. */
+  earliest(interval: Interval): number {
+    const reachDays = this.#options.source.reachDays(interval)
+    if (reachDays === null) return beginningOfTime
+    return Math.ceil(this.#nowMs / 1000) - reachDays * daySeconds + requestSeconds
+  }
+
+  /**
+   * All candles of a span that ends at the present or before. Where the source does not go back so far, what the store has of
+   * it counts; what neither has is left out at the front, and is RANGE_NOT_AVAILABLE from `wholeFrom` on. During an outage, what
+   * is stored; while the store is out, what the source has, and UNAVAILABLE where that is not all from `wholeFrom` on. null: the
+   * source knows the series, but has nothing there and never had. `asker`: who waits, and pays.
+   */
+  load(series: Series, span: Span, wholeFrom: number = span.from, asker?: Asker): Promise<LoadedSeries | null> {
+    return this.#storeless.whileOut(
+      () => this.#loadStored(series, span, wholeFrom, asker),
+      (outage) => {
+        const reach = { earliest: this.earliest(series.interval), wholeFrom: wholeFrom + edgeSeconds }
+        return this.#storeless.load(series, span, reach, outage, asker)
+      },
+    )
+  }
+
+  async #loadStored(series: Series, span: Span, wholeFrom: number, asker?: Asker): Promise<LoadedSeries | null> {
+    const { state, failure } = await this.#complete(series, span, wholeFrom, asker)
+    const loaded = await this.#read(series, span, state, failure)
+    if (loaded && isEmpty(loaded)) {
+      // Where that is for a split that was seen in between, there is something to be fetched now.
+      const now = await this.#options.store.state(series, span)
+      if (now?.generation !== loaded.state.generation) return this.#loadStored(series, span, wholeFrom, asker)
+    }
+    return loaded
+  }
+
+  /** Stores what is missing of a span, and tells what is there then. Throws what the source fails with. */
+  async store(series: Series, span: Span): Promise<StoredExtent> {
+    const { state, failure } = await this.#complete(series, span, span.from)
+    if (failure) throw failure
+    return state ? this.#options.store.extent(state, span) : { count: 0, firstEpoch: null, lastEpoch: null }
+  }
+
+  /** Dividends and splits whose date lies in a span of epoch seconds. */
+  actions(
+    symbol: string,
+    span: Span,
+    asker?: Asker,
+  ): Promise<{ readonly dividends: readonly Dividend[]; readonly splits: readonly Split[] }> {
+    const series = this.#daysOf(symbol)
+    return this.#storeless.whileOut(
+      () => this.#storedActions(series, span, asker),
+      () => this.#storeless.actions(series, span, asker),
+    )
+  }
+
+  async #storedActions(series: Series, span: Span, asker?: Asker): Promise<Actions> {
+    const { state, failure } = await this.#complete(series, span, span.from, asker)
+    // Of the last days there may be nothing known yet; further back, it would be a lie by omission.
+    const isRecent = ({ from }: Span) => from > this.#nowMs / 1000 - 7 * daySeconds
+    if (failure && !state?.gaps.every(isRecent)) throw failure
+    return this.#options.store.actions(series, span)
+  }
+
+  /** Fetches what is missing of a span. `failure`: why it could not be, where what is stored can stand in for it. */
+  async #complete(
+    series: Series,
+    span: Span,
+    wholeFrom: number,
+    asker?: Asker,
+  ): Promise<{ state: SeriesState | null; failure: FinstageError | null }> {
+    const { store, counted } = this.#options
+    if (span.from >= span.to) return { state: null, failure: null }
+    const wish: Wish = {
+      series,
+      span,
+      isOpen: span.to >= this.present(series.interval),
+      wholeFrom,
+      asker,
+      askedSteadyMs: this.#steadyMs(),
+    }
+    const state = await store.state(series, span)
+    const missing = this.#missing(wish, state)
+    if (!this.#isDue(state) && missing.length === 0) {
+      counted?.('hit')
+      return { state, failure: null }
+    }
+    const filled = this.#inTurn(series, () => this.#fill(wish))
+    // Without the newest it is still an answer; with a hole in it, it is none.
+    const isServable = state !== null && missing.every(({ from, to }) => from > span.from && to === span.to)
+    const { failure, fetches } =
+      asker && isServable
+        ? await within(filled, asker.untilMs - performance.now(), () => ({ failure: notInTime, fetches: 0 }))
+        : await filled
+    counted?.(failure ? 'stale' : fetches > 0 ? 'miss' : 'hit')
+    return { state: await store.state(series, span), failure }
+  }
+
+  /** Only in the series' turn. */
+  async #fill(wish: Wish): Promise<{ failure: FinstageError | null; fetches: number }> {
+    const { series, span } = wish
+    let fetches = 0
+    try {
+      await this.#seeActions(series, wish.asker)
+      for (let round = 0; round < maxRounds; round++) {
+        const state = await this.#options.store.state(series, span)
+        const missing = this.#missing(wish, state)
+        if (missing.length === 0) return { failure: null, fetches }
+        for (const gap of missing) await this.#fetch(wish, gap, state)
+        fetches += missing.length
+      }
+      const left = this.#missing(wish, await this.#options.store.state(series, span))
+      return { failure: left.length > 0 ? neverAtRest : null, fetches }
+    } catch (error) {
+      if (!(error instanceof FinstageError) || !isSurvivable(error)) throw error
+      return { failure: error, fetches }
+    }
+  }
+
+  async #read(
+    series: Series,
+    span: Span,
+    state: SeriesState | null,
+    failure: FinstageError | null,
+  ): Promise<LoadedSeries | null> {
+    if (!state) {
+      if (failure) throw failure
+      return null
+    }
+    const from = Math.max(span.from, ...this.#unreachable(series, state.gaps).map(({ to }) => to))
+    const stored = await this.#options.store.read(state, { from, to: span.to })
+    // Where it is known that there is nothing, that is an answer.
+    if (failure && stored.candles.length === 0 && state.gaps.length > 0) throw failure
+    return { ...stored, state, from, failure }
+  }
+
+  /** What is neither stored for good nor was fetched within its lifetime. Throws where it is out of the source's reach. */
+  #missing({ series, span, wholeFrom, askedSteadyMs }: Wish, state: SeriesState | null): Span[] {
+    const gaps = state?.gaps ?? [span]
+    const unreachable = this.#unreachable(series, gaps)
+    const whole = Math.max(span.from, ...unreachable.map(({ to }) => to))
+    if (whole > wholeFrom + edgeSeconds) throw this.outOfReach(series.interval)
+    const reachable = gaps.map(({ from, to }) => ({ from: Math.max(from, whole), to })).filter(isSome)
+    const last = this.#openEnds.fresh(series, state, askedSteadyMs)
+    if (!last) return reachable
+    const parts = reachable.flatMap((gap) => [
+      { from: gap.from, to: Math.min(gap.to, last.from) },
+      { from: Math.max(gap.from, last.to), to: gap.to },
+    ])
+    return parts.filter(isSome)
+  }
+
+  #unreachable({ interval }: Series, gaps: readonly Span[]): Span[] {
+    const earliest = this.earliest(interval)
+    return gaps.map(({ from, to }) => ({ from, to: Math.min(to, earliest) })).filter(isSome)
+  }
+
+  outOfReach(interval: Interval): FinstageError {
+    const reachDays = this.#options.source.reachDays(interval)
+    if (reachDays === null) return new FinstageError('RANGE_NOT_AVAILABLE', 'No source has candles from before 1900')
+    const message = `The source has ${interval} candles of the last ${reachDays} days only`
+    return new FinstageError('RANGE_NOT_AVAILABLE', message, { reachDays })
+  }
+
+  /**
+   * Whether it is time to look for splits and dividends that have changed what is stored: they take effect when a session opens,
+   * so at the first request after that time of the day.
+   */
+  #isDue(state: SeriesState | null): state is SeriesState {
+    if (state === null) return false
+    const opens = (state.sessionOpens ?? 0) * 1000
+    const lastOpening = opens + Math.floor((this.#nowMs - opens) / dayMs) * dayMs
+    return Math.max(state.actionsAtMs, state.basisAtMs) < lastOpening
+  }
+
+  async #seeActions(series: Series, asker: Asker | undefined): Promise<void> {
+    const state = await this.#options.store.state(series, { from: 0, to: 1 })
+    if (!this.#isDue(state)) return
+    const days = this.#daysOf(series.symbol)
+    const from = Math.floor(state.actionsAtMs / dayMs) * daySeconds - daySeconds
+    const span = { from, to: this.present('DAY_1') }
+    if (series.interval !== 'DAY_1') {
+      const { failure } = await this.#complete(
+        days,
+        span,
+        from,
+        asker && { ...asker, untilMs: Number.POSITIVE_INFINITY },
+      )
+      if (failure) throw failure
+      return
+    }
+    const wish: Wish = { series: days, span, isOpen: true, wholeFrom: from, asker, askedSteadyMs: this.#steadyMs() }
+    const known = await this.#options.store.state(days, span)
+    for (const gap of this.#missing(wish, known)) await this.#fetch(wish, gap, known)
+  }
+
+  #daysOf(symbol: string): Series {
+    return { source: this.#options.source.name, symbol, interval: 'DAY_1', extendedHours: false }
+  }
+
+  async #fetch({ series, span, isOpen, asker }: Wish, gap: Span, state: SeriesState | null): Promise<void> {
+    const { symbol, interval, extendedHours } = series
+    const key = seriesName(series)
+    const askedMs = this.#nowMs
+    const askedSteadyMs = this.#steadyMs()
+    const failed = this.#failures.get(key)
+    if (failed && failed.untilMs > askedSteadyMs) throw failed.error
+    const isCurrent = isOpen && gap.to === span.to
+    const { source } = this.#options
+    const query = { symbol, interval, extendedHours, ...gap }
+    asker?.budget.take(source.callsFor?.(query) ?? 1)
+    const batch = await source.candles(query, asker?.budget).catch((error: unknown) => {
+      // While a source wants no requests, it says itself how much longer, and is not asked.
+      if (error instanceof FinstageError && isSurvivable(error) && error.code !== 'SOURCE_RATE_LIMITED') {
+        const lifetimeMs = error.temporary ? failureLifetimeMs : unknownLifetimeMs
+        this.#failures.set(key, { error, untilMs: this.#steadyMs() + lifetimeMs })
+      }
+      throw error
+    })
+    this.#failures.delete(key)
+    await this.#checkCurrency(series, batch, state)
+    const { finalBefore, timeMs = askedMs } = batch
+    const startedMs = Math.min(askedMs, timeMs)
+    const generation = await this.#options.store.write(series, gap, { ...batch, startedMs, isCurrent })
+    if (generation === null || (finalBefore >= gap.to && !isCurrent)) return
+    const hours = batch.facts?.hours ?? null
+    this.#openEnds.fetched(series, {
+      ...{ from: Math.max(gap.from, Math.min(finalBefore, gap.to)), to: isCurrent ? Number.POSITIVE_INFINITY : gap.to },
+      ...{ startedMs: askedSteadyMs, hours, generation },
+    })
+  }
+
+  /** Candles of two currencies never stand in one series. */
+  async #checkCurrency(series: Series, { facts }: CandleBatch, state: SeriesState | null): Promise<void> {
+    const currency = facts?.currency
+    const key = seriesName(series)
+    if (currency == null || state?.currency == null || currency === state.currency) {
+      this.#otherCurrency.delete(key)
+      return
+    }
+    const seen = this.#otherCurrency.get(key)
+    const answers = (seen?.currency === currency ? seen.answers : 0) + 1
+    this.#otherCurrency.set(key, { currency, answers })
+    if (answers >= agreeingAnswers) {
+      await this.#options.store.forget(series)
+      this.#otherCurrency.delete(key)
+    } else {
+      this.#options.quarantine?.report(series.symbol, 'currency changed', { currency, before: state.currency })
+    }
+    throw new FinstageError('SOURCE_UNAVAILABLE', `The source sent candles in ${currency} instead of ${state.currency}`)
+  }
+
+  async #inTurn<T>(series: Series, work: () => Promise<T>): Promise<T> {
+    const key = seriesName(series)
+    const turn = (this.#queues.get(key) ?? Promise.resolve()).then(work)
+    const settled = turn.catch(() => {})
+    this.#queues.set(key, settled)
+    try {
+      return await turn
+    } finally {
+      if (this.#queues.get(key) === settled) this.#queues.delete(key)
+    }
+  }
+}
+
+/** Why an asker gets what is stored while the source is still being asked. */
+export const notInTime = new FinstageError('SOURCE_UNAVAILABLE', 'The source has not answered in time')
+const neverAtRest = new FinstageError('SOURCE_UNAVAILABLE', 'What the source says of this range changes all the time')
+
+const isEmpty = ({ candles, excluded }: StoredCandles): boolean => candles.length + excluded.length === 0
+
+/** A symbol that the source no longer knows keeps the history that it had. */
+const isSurvivable = (error: FinstageError): boolean => isOutage(error) || error.code === 'SYMBOL_NOT_FOUND'
+
+/** Whether what is stored can stand in. An operation that asks for too much is told so instead; what the store fails with is no reason. */
+export const isOutage = ({ code, temporary }: FinstageError): boolean =>
+  temporary && code !== 'LIMIT_EXCEEDED' && code !== 'UNAVAILABLE'
+
+const isSome = ({ from, to }: Span): boolean => from < to

@@ -1,0 +1,316 @@
+import type { SessionHours } from '../../domain/calendar/session.ts'
+import { tradingDate } from '../../domain/calendar/trading-date.ts'
+import type { Adjustment, Candle, CandleRequest, SourceCandle } from '../../domain/candle.ts'
+import type { Dividend, Split } from '../../domain/corporate-action.ts'
+import { FinstageError } from '../../domain/errors.ts'
+import type { Source } from '../../domain/instrument.ts'
+import { type Interval, intervalSeconds, isComposed, isDaily, sourceInterval } from '../../domain/interval.ts'
+import type { Span } from '../../store/candles/candle-rows.ts'
+import type { Series, StoredExtent } from '../../store/candles/candle-store.ts'
+import type { Asker } from '../call-budget.ts'
+import type { MarketSource } from '../source.ts'
+import { adjusted } from './adjusted.ts'
+import { compose, composedSpan } from './composed.ts'
+import {
+  beginningOfTime,
+  CandleLoader,
+  type CandleLoaderOptions,
+  isOutage,
+  type LoadedSeries,
+  notInTime,
+} from './loader.ts'
+
+const daySeconds = 86_400
+/**
+ * A range of more intervals than this holds more candles than anybody may ask for, whatever hours a market keeps: those of
+ * minutes would go back further than any source does. It is refused before anything is fetched.
+ */
+const maxIntervals = 60_000
+/** Longer than markets are closed in a row: a series that begins so much later than asked has no earlier candles. */
+const longestPauseSeconds = 12 * daySeconds
+const longestMonthSeconds = 31 * daySeconds
+/** A range with too few candles becomes twice as long, until it is so many times as long as the first one. */
+const longestWidening = 16
+
+export interface CandleSeries {
+  readonly symbol: string
+  readonly interval: Interval
+  readonly adjustment: Adjustment
+  /** With candles from before and after the regular sessions. */
+  readonly extendedHours: boolean
+  readonly source: Source
+  /** The source could not be reached: this is what was stored. */
+  readonly stale: boolean
+  /** Why the source could not be asked; null: it was, or need not be. SYMBOL_NOT_FOUND: it no longer knows the symbol. */
+  readonly failure: FinstageError | null
+  readonly receivedAtMs: number
+  /** Rows that the source sent unusable, within the nodes' range. */
+  readonly excluded: number
+  /** There are candles before the first node. */
+  readonly hasEarlier: boolean
+  readonly sessions: SessionHours
+  /** Oldest first. */
+  readonly nodes: readonly Candle[]
+  /** The candles before the first node, oldest first: as many as were asked for, where history reaches so far. */
+  readonly earlier: readonly Candle[]
+  /** There is no candle before all of these. */
+  readonly isWhole: boolean
+}
+
+/** A request, and who waits for it. */
+interface Asked extends CandleRequest {
+  readonly asker: Asker | undefined
+}
+
+/** A range in which all that was asked for lies, and what is in it. */
+interface Found {
+  readonly from: number
+  readonly candles: readonly Candle[]
+  readonly excluded: readonly number[]
+  readonly loaded: LoadedSeries | null
+  readonly failure: FinstageError | null
+  /** The range grew as long as it may, and there may be candles before it. */
+  readonly isCutShort: boolean
+}
+
+/** Candles of all intervals and adjustments, made of the series that the source has. */
+export class CandleService {
+  readonly #source: MarketSource
+  readonly #loader: CandleLoader
+  readonly #now: () => number
+
+  constructor(options: CandleLoaderOptions) {
+    this.#source = options.source
+    this.#loader = new CandleLoader(options)
+    this.#now = options.now
+  }
+
+  /** Of those that need the same series, the one that goes back furthest comes first: what it fetches serves the others. */
+  candles(requests: readonly CandleRequest[], asker?: Asker): Promise<(CandleSeries | Error)[]> {
+    const first = new Map<string, Promise<unknown>>()
+    const answers = new Map<CandleRequest, Promise<CandleSeries | Error>>()
+    for (const request of requests.toSorted((a, b) => this.#start(a) - this.#start(b))) {
+      const key = `${request.symbol} ${sourceInterval(request.interval)} ${request.extendedHours}`
+      const before = first.get(key) ?? Promise.resolve()
+      const answer = before.then(() => this.#answer({ ...request, asker })).catch((error: Error) => error)
+      if (!first.has(key)) first.set(key, answer)
+      answers.set(request, answer)
+    }
+    return Promise.all(requests.map((request) => answers.get(request) ?? this.#answer({ ...request, asker })))
+  }
+
+  /** Dividends and splits of [from, to), in epoch seconds; null: without end. Throws as `candles` does. */
+  actions(
+    symbol: string,
+    from: number | null,
+    to: number | null,
+    asker?: Asker,
+  ): Promise<{ readonly dividends: readonly Dividend[]; readonly splits: readonly Split[] }> {
+    const span = { from: Math.max(from ?? beginningOfTime, beginningOfTime), to: this.#end('DAY_1', to) }
+    if (span.from >= span.to) return Promise.resolve({ dividends: [], splits: [] })
+    return this.#loader.actions(symbol, span, asker)
+  }
+
+  /**
+   * Stores all candles of [from, to), in epoch seconds, that are not stored yet, and tells what is stored then: of weeks and
+   * months, the days that they are made of. Throws as `candles` does, and during an outage.
+   */
+  backfill(symbol: string, interval: Interval, from: number, to: number): Promise<StoredExtent> {
+    return this.#loader.store(this.#seriesOf(symbol, interval, false), { from, to: this.#end(interval, to) })
+  }
+
+  /** The splits since the first candle have to be known, but no range fails for want of those that only candles before it need. */
+  async #answer(request: Asked): Promise<CandleSeries> {
+    try {
+      return await this.#answerWhole(request)
+    } catch (error) {
+      if (request.adjustment !== 'NONE' || request.earlier === 0) throw error
+      if (!(error instanceof FinstageError) || error.code === 'LIMIT_EXCEEDED') throw error
+      return { ...(await this.#answerWhole({ ...request, earlier: 0 })), stale: true, failure: error }
+    }
+  }
+
+  async #answerWhole(request: Asked): Promise<CandleSeries> {
+    const { interval } = request
+    const to = this.#end(interval, request.to)
+    const earliest = this.#loader.earliest(interval)
+    // Of a range that lies ahead it is still told whether there is anything before it.
+    const from = Math.min(this.#start(request), to - this.#spanSeconds(interval, request.earlier))
+    if (request.from !== null && (to - request.from) / intervalSeconds(interval) > maxIntervals) {
+      throw request.from < earliest ? this.#loader.outOfReach(interval) : tooManyCandles()
+    }
+    if (from >= to) return this.#cut(request, noneFound(from))
+    return this.#cut(request, await this.#findEnough(request, from, Math.min(request.from ?? to, to)))
+  }
+
+  /**
+   * Looks further back while candles are lacking. Each step doubles the range from `from` to `end`, so that it never costs
+   * much more than what was asked for: history may be long, and what is lacking may not exist.
+   */
+  async #findEnough(request: Asked, from: number, end: number): Promise<Found> {
+    const earliest = this.#loader.earliest(request.interval)
+    let found = await this.#find(request, from)
+    let start = from
+    for (let times = 2; start > earliest && this.#mayGoOn(request, found); times *= 2) {
+      // Whoever has waited in vain for the newest does not wait for the oldest too.
+      if (found.failure === notInTime) return found
+      if (times > longestWidening) return { ...found, isCutShort: true }
+      start = Math.max(earliest, end - times * (end - from))
+      try {
+        found = await this.#find(request, start)
+      } catch (error) {
+        if (!(error instanceof FinstageError) || !isOutage(error)) throw error
+        // What is at hand is less than there is.
+        return { ...found, failure: error }
+      }
+    }
+    return found
+  }
+
+  /** Whether too few were found although there may be more. */
+  #mayGoOn({ from, last, earlier }: CandleRequest, { candles, excluded, loaded, from: foundFrom }: Found): boolean {
+    const wanted = from === null ? earlier + (last ?? 0) : earlier
+    const before = from === null ? candles.length : candles.filter(({ epoch }) => epoch < from).length
+    if (before >= wanted) return false
+    const firstTrade = loaded?.state.firstTradeEpoch ?? null
+    if (firstTrade !== null && firstTrade >= foundFrom) return false
+    const first = candles[0]?.epoch ?? excluded[0]
+    return first === undefined || firstTrade !== null || first - foundFrom < longestPauseSeconds
+  }
+
+  async #find(request: Asked, from: number): Promise<Found> {
+    const { symbol, interval, adjustment, asker } = request
+    const series = this.#seriesOf(symbol, interval, request.extendedHours)
+    // The parts of a candle that is cut by the range lie outside of it.
+    const margin = isComposed(interval) ? (isDaily(interval) ? longestMonthSeconds : intervalSeconds(interval)) : 0
+    const spanTo = (to: number): Span => ({
+      from: from - margin,
+      to: Math.min(to + margin, this.#loader.present(series.interval)),
+    })
+    // Before the candles: a split that is news changes them.
+    const days = await this.#daysFor(series, adjustment, spanTo(this.#end(interval, request.to)), asker)
+    // Only now, for the present has gone on meanwhile.
+    const to = this.#end(interval, request.to)
+    const loaded = await this.#loader.load(series, spanTo(to), request.from ?? Number.POSITIVE_INFINITY, asker)
+    if (loaded === null) return noneFound(from - margin)
+    const { candles, excluded } = loaded
+    const now = this.#now() / 1000
+    const timezone = isDaily(interval) ? null : (loaded.state.timezone ?? 'UTC')
+    const parts = adjusted(candles, adjustment, { timezone, ...days })
+    const sessionOpens = loaded.state.sessionOpens ?? 0
+    const wholes = isComposed(interval)
+      ? compose(interval, parts, {
+          sessionOpens,
+          // Weeks and months end with the date on the exchange.
+          now: isDaily(interval) ? tradingDate(now, loaded.state.timezone ?? 'UTC') : now,
+          isCurrent: loaded.failure === null,
+        })
+      : parts
+    const isInside = (epoch: number) => epoch >= loaded.from && epoch < to
+    const inside = wholes.filter(({ epoch }) => isInside(epoch))
+    const failure = loaded.failure ?? days.failure
+    // A row that was left out counts with the candle that it would be a part of.
+    const starts = isComposed(interval)
+      ? excluded.map((epoch) => composedSpan(interval, epoch, sessionOpens).start)
+      : excluded
+    return { from: loaded.from, candles: inside, excluded: starts.filter(isInside), loaded, failure, isCutShort: false }
+  }
+
+  #seriesOf(symbol: string, interval: Interval, extendedHours: boolean): Series {
+    return {
+      source: this.#source.name,
+      symbol,
+      interval: sourceInterval(interval),
+      extendedHours: extendedHours && !isDaily(interval),
+    }
+  }
+
+  /** What the adjustment needs of the symbol's days, beside the candles. */
+  async #daysFor(
+    { symbol, interval }: Series,
+    adjustment: Adjustment,
+    { from, to }: Span,
+    asker: Asker | undefined,
+  ): Promise<{ splits: readonly Split[]; days: readonly SourceCandle[]; failure: FinstageError | null }> {
+    const nothing = { splits: [], days: [], failure: null }
+    if (adjustment === 'SPLITS' || (adjustment === 'SPLITS_AND_DIVIDENDS' && isDaily(interval))) return nothing
+    const series = this.#seriesOf(symbol, 'DAY_1', false)
+    // Sessions of a trading date begin up to a day before its midnight UTC, or end as much after it.
+    const dateFrom = Math.max(Math.floor(from / daySeconds) * daySeconds - daySeconds, this.#loader.earliest('DAY_1'))
+    if (adjustment === 'NONE') {
+      const span = { from: dateFrom, to: this.#loader.present('DAY_1') }
+      const { splits } = await this.#loader.actions(symbol, span, asker)
+      return { ...nothing, splits }
+    }
+    // Up to a day that has a row in any case: the last ones of the range may have none.
+    const span = { from: dateFrom, to: Math.min(this.#loader.present('DAY_1'), to + longestPauseSeconds) }
+    const loaded = await this.#loader.load(series, span, span.from, asker)
+    return { ...nothing, days: loaded?.candles ?? [], failure: loaded?.failure ?? null }
+  }
+
+  /** The present belongs to a range that has no end. */
+  #end(interval: Interval, to: number | null): number {
+    const present = this.#loader.present(sourceInterval(interval))
+    return Math.min(to ?? present, present)
+  }
+
+  /** From when on candles are wanted, so that all that was asked for lies behind. */
+  #start({ interval, from, to, last, earlier }: CandleRequest): number {
+    const before = (from === null ? (last ?? 0) : 0) + earlier
+    return (from ?? this.#end(interval, to)) - this.#spanSeconds(interval, before)
+  }
+
+  /** How much wall time so many candles may span, at most, beside the newest one: the source may not have told of it yet. */
+  #spanSeconds(interval: Interval, count: number): number {
+    if (count === 0) return 0
+    if (interval === 'WEEK_1') return (count + 1) * 7 * daySeconds
+    if (interval === 'MONTH_1') return (count + 1) * longestMonthSeconds
+    return interval === 'MINUTE_30'
+      ? this.#source.spanSeconds('MINUTE_15', 2 * count + 2)
+      : this.#source.spanSeconds(sourceInterval(interval), count + 1)
+  }
+
+  #cut(
+    request: CandleRequest,
+    { from: foundFrom, candles, excluded, loaded, failure, isCutShort }: Found,
+  ): CandleSeries {
+    const { symbol, interval, adjustment, from, last } = request
+    const inRange = candles.findIndex(({ epoch }) => epoch >= (from ?? Number.NEGATIVE_INFINITY))
+    const rangeStart = inRange === -1 ? candles.length : inRange
+    const start = Math.max(rangeStart, last === null ? 0 : candles.length - last)
+    const firstEpoch = candles[start]?.epoch ?? from ?? Number.NEGATIVE_INFINITY
+    const excludedFrom = start === rangeStart && from !== null ? from : firstEpoch
+    const firstTrade = loaded?.state.firstTradeEpoch ?? null
+    const reachesBack = !isCutShort && (firstTrade === null ? isDaily(interval) : firstTrade >= foundFrom)
+    return {
+      symbol,
+      interval,
+      adjustment,
+      extendedHours: request.extendedHours && !isDaily(interval),
+      source: this.#source.name,
+      stale: failure !== null,
+      failure,
+      receivedAtMs: loaded?.state.receivedAtMs ?? this.#now(),
+      excluded: excluded.filter((epoch) => epoch >= excludedFrom).length,
+      sessions: {
+        timezone: loaded?.state.timezone ?? 'UTC',
+        opens: loaded?.state.sessionOpens ?? null,
+        closes: loaded?.state.sessionCloses ?? null,
+      },
+      // The second where those before could not be looked for.
+      hasEarlier: start > 0 || isCutShort || (isDaily(interval) && firstTrade !== null && firstTrade < foundFrom),
+      nodes: candles.slice(start),
+      earlier: candles.slice(Math.max(0, start - request.earlier), start),
+      isWhole: start < request.earlier && reachesBack,
+    }
+  }
+}
+
+const noneFound = (from: number): Found => ({
+  ...{ from, candles: [], excluded: [] },
+  ...{ loaded: null, failure: null, isCutShort: false },
+})
+
+/** At most 20,000 come in one answer; the resolvers count them, and this is what can't be fewer. */
+const tooManyCandles = (): FinstageError =>
+  new FinstageError('RANGE_NOT_AVAILABLE', 'So long a range has too many candles: ask for a shorter one')

@@ -1,0 +1,132 @@
+import { LRUCache } from 'lru-cache'
+import { FinstageError } from '../../domain/errors.ts'
+import type { Span, StoredCandles } from '../../store/candles/candle-rows.ts'
+import { type Series, type SeriesState, seriesName } from '../../store/candles/candle-store.ts'
+import type { Actions } from '../../store/candles/corporate-action-store.ts'
+import type { Asker } from '../call-budget.ts'
+import type { CandleBatch, MarketSource } from '../source.ts'
+import { openLifetimeMs } from './open-ends.ts'
+
+const rememberedSeries = 200
+/** After the store has failed nobody asks it for so long: who does may have to wait for it. */
+const storeRestMs = 1000
+
+interface Fetched {
+  readonly span: Span
+  readonly startedMs: number
+  /** The same by the clock that only goes forward. */
+  readonly startedSteadyMs: number
+  readonly batch: Promise<CandleBatch>
+}
+
+export interface StorelessSeries extends StoredCandles {
+  readonly state: SeriesState
+  /** From when on it is whole, in epoch seconds. */
+  readonly from: number
+  readonly failure: null
+}
+
+/**
+ * Candles straight from the source while the store is out: right and as current as any, but no further back than the source
+ * goes, and never kept as final. Who asks for the same within seconds is answered with one call.
+ */
+export class StorelessCandles {
+  readonly #source: MarketSource
+  readonly #now: () => number
+  readonly #steadyMs: () => number
+  readonly #fetched = new LRUCache<string, Fetched>({ max: rememberedSeries })
+  /** What the store failed with last, and until when it is left alone, by the monotonic clock. */
+  #outage: { readonly error: FinstageError; readonly untilMs: number } | null = null
+
+  /** `now`: epoch milliseconds. `steadyMs`: milliseconds that only go forward. */
+  constructor(options: { source: MarketSource; now: () => number; steadyMs: () => number }) {
+    this.#source = options.source
+    this.#now = options.now
+    this.#steadyMs = options.steadyMs
+  }
+
+  /** What comes out of the store; while that is out, what comes without it. Of both failures the store's is told. */
+  async whileOut<T>(stored: () => Promise<T>, storeless: (outage: FinstageError) => Promise<T>): Promise<T> {
+    const outage = this.#outage
+    if (outage && performance.now() < outage.untilMs) {
+      try {
+        return await storeless(outage.error)
+      } catch (error) {
+        // What only the store has: it may be in reach of those who only read.
+        if (error !== outage.error) throw error
+      }
+    }
+    try {
+      return await stored()
+    } catch (error) {
+      if (!isStoreOut(error)) throw error
+      this.#outage = { error, untilMs: performance.now() + storeRestMs }
+      return storeless(error)
+    }
+  }
+
+  /** The candles of [from, to), or `outage` where the source does not go back far enough. null: it has nothing there. */
+  async load(
+    series: Series,
+    span: Span,
+    reach: { readonly earliest: number; readonly wholeFrom: number },
+    outage: FinstageError,
+    asker?: Asker,
+  ): Promise<StorelessSeries | null> {
+    const from = Math.max(span.from, reach.earliest)
+    if (span.from >= span.to) return null
+    if (from > reach.wholeFrom || from >= span.to) throw outage
+    const fetched = this.#fetch(series, { from, to: span.to }, asker)
+    const { candles, excluded, facts } = await fetched.batch
+    if (facts === null && candles.length + excluded.length === 0) return null
+    const isInside = (epoch: number): boolean => epoch >= from && epoch < span.to
+    return {
+      candles: candles.filter(({ epoch }) => isInside(epoch)),
+      excluded: excluded.filter(isInside),
+      state: stateOf(facts, fetched.startedMs),
+      from,
+      failure: null,
+    }
+  }
+
+  /** Dividends and splits of [from, to), of the days of a symbol. */
+  async actions(days: Series, span: Span, asker?: Asker): Promise<Actions> {
+    const { dividends, splits } = await this.#fetch(days, span, asker).batch
+    const isInside = ({ epoch }: { readonly epoch: number }): boolean => epoch >= span.from && epoch < span.to
+    return { dividends: dividends.filter(isInside), splits: splits.filter(isInside) }
+  }
+
+  #fetch(series: Series, span: Span, asker: Asker | undefined): Fetched {
+    const key = seriesName(series)
+    const { symbol, interval, extendedHours } = series
+    const startedSteadyMs = this.#steadyMs()
+    const lifetimeMs = openLifetimeMs(interval)
+    const last = this.#fetched.get(key)
+    // The present goes on while an answer is young.
+    const isYoung = last !== undefined && startedSteadyMs - last.startedSteadyMs < lifetimeMs
+    if (isYoung && last.span.from <= span.from && last.span.to >= span.to - lifetimeMs / 1000) return last
+    const query = { symbol, interval, extendedHours, ...span }
+    asker?.budget.take(this.#source.callsFor?.(query) ?? 1)
+    const batch = this.#source.candles(query, asker?.budget)
+    const fetched: Fetched = { span, startedMs: this.#now(), startedSteadyMs, batch }
+    this.#fetched.set(key, fetched)
+    batch.catch(() => {
+      if (this.#fetched.get(key) === fetched) this.#fetched.delete(key)
+    })
+    return fetched
+  }
+}
+
+/** Whether it is the store that has failed, and not the source. */
+const isStoreOut = (error: unknown): error is FinstageError =>
+  error instanceof FinstageError && error.code === 'UNAVAILABLE'
+
+/** As the store would tell it of what was fetched just now, without any gap. */
+const stateOf = (facts: CandleBatch['facts'], fetchedMs: number): SeriesState => ({
+  ...{ id: 0, generation: 0, gaps: [], receivedAtMs: fetchedMs, basisAtMs: fetchedMs, actionsAtMs: fetchedMs },
+  timezone: facts?.timezone ?? null,
+  currency: facts?.currency ?? null,
+  firstTradeEpoch: facts?.firstTradeEpoch ?? null,
+  sessionOpens: facts?.sessionOpens ?? null,
+  sessionCloses: facts?.sessionCloses ?? null,
+})

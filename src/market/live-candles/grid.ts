@@ -1,0 +1,106 @@
+import { clockTime, epochOf } from '../../domain/calendar/exchange-clock.ts'
+import { closedAt, type SessionHours } from '../../domain/calendar/session.ts'
+import { type Interval, intervalSeconds, isDaily } from '../../domain/interval.ts'
+import type { Quote } from '../../domain/quote.ts'
+import { composedSpan } from '../candles/composed.ts'
+
+const daySeconds = 86_400
+const quarterSeconds = 900
+/** Sessions that last so long leave no more than a pause: there is no bell. */
+const roundTheClockSeconds = 23 * 3600
+/** A market may be said to be open, and its last trades come in, so long after the bell. */
+const bellSeconds = 60
+
+/** Which prices go into the candles of a series, and when those start and end: as `candles` has them. All times in epoch seconds. */
+export class CandleGrid {
+  readonly #interval: Interval
+  readonly #extendedHours: boolean
+  readonly #sessions: SessionHours
+  /** When a regular session opens and closes, in seconds after the midnight of its date on the exchange's clock. */
+  readonly #opens: number
+  readonly #closes: number
+  /** Clocks are set at full quarters of an hour, and to look at them is slow. */
+  #near = { quarter: Number.NaN, offset: 0 }
+
+  constructor(interval: Interval, extendedHours: boolean, sessions: SessionHours) {
+    this.#interval = interval
+    this.#extendedHours = extendedHours
+    this.#sessions = sessions
+    const { timezone, opens, closes } = sessions
+    const hasBell = opens !== null && closes !== null && closes - opens < roundTheClockSeconds
+    this.#opens = opens === null ? 0 : timeOfDay(clockTime(opens, timezone))
+    this.#closes = hasBell ? this.#opens + closes - opens : Number.POSITIVE_INFINITY
+  }
+
+  /** The start of the candle that a price goes into; null: it is of hours that are not in this series. */
+  startOf(quote: Quote): number | null {
+    const hours = hoursOf(quote)
+    if (hours === null) return null
+    const epoch = Math.floor(quote.timeMs / 1000)
+    if (isDaily(this.#interval)) return hours === 'regular' ? this.#dayStart(epoch) : null
+    if (hours === 'regular') return this.#regularStart(epoch, quote)
+    return this.#extendedHours ? this.#extendedStart(epoch) : null
+  }
+
+  /**
+   * When the time of the candle that starts then is over. A day ends with its regular session; weeks and months with the date on
+   * the exchange; shorter ones after their interval, also where the session ends before.
+   */
+  endOf(start: number): number {
+    switch (this.#interval) {
+      case 'WEEK_1':
+      case 'MONTH_1':
+        return epochOf(composedSpan(this.#interval, start, 0).end, this.#sessions.timezone)
+      case 'DAY_1':
+        return closedAt(start, 'DAY_1', this.#sessions)
+      default:
+        return start + intervalSeconds(this.#interval)
+    }
+  }
+
+  /** Midnight UTC of the exchange's date at a time. */
+  dateOf(epoch: number): number {
+    const clock = this.#clock(epoch)
+    return clock - timeOfDay(clock)
+  }
+
+  #dayStart(epoch: number): number {
+    const date = this.dateOf(epoch)
+    const interval = this.#interval
+    return interval === 'WEEK_1' || interval === 'MONTH_1' ? composedSpan(interval, date, 0).start : date
+  }
+
+  /** Counted from the opening. What is told after the bell is the close of the session's last candle. */
+  #regularStart(epoch: number, { marketState }: Quote): number {
+    const time = timeOfDay(this.#clock(epoch))
+    const isAfterBell = time >= this.#closes && (marketState !== 'REGULAR' || time < this.#closes + bellSeconds)
+    const counted = isAfterBell ? this.#closes - 1 : time
+    return epoch - time + counted - remainder(counted - this.#opens, intervalSeconds(this.#interval))
+  }
+
+  /** Before and after the session by full hours; half hours are put together from the opening on, whatever the hours. */
+  #extendedStart(epoch: number): number {
+    const counted = timeOfDay(this.#clock(epoch)) - (this.#interval === 'MINUTE_30' ? this.#opens : 0)
+    return epoch - remainder(counted, intervalSeconds(this.#interval))
+  }
+
+  #clock(epoch: number): number {
+    const quarter = Math.floor(epoch / quarterSeconds)
+    if (quarter !== this.#near.quarter) {
+      this.#near = { quarter, offset: clockTime(epoch, this.#sessions.timezone) - epoch }
+    }
+    return epoch + this.#near.offset
+  }
+}
+
+const remainder = (value: number, size: number): number => ((value % size) + size) % size
+
+const timeOfDay = (clock: number): number => remainder(clock, daySeconds)
+
+/** null: outside of all hours that candles are made of. */
+function hoursOf({ marketState, regularPrice }: Quote): 'regular' | 'extended' | null {
+  if (marketState === 'PRE' || marketState === 'POST') return 'extended'
+  if (regularPrice === null) return 'regular'
+  // In the session, but from before it; else from the night.
+  return marketState === 'REGULAR' ? 'extended' : null
+}

@@ -1,0 +1,47 @@
+import type { Registry } from 'prom-client'
+import type { FinstageError } from '../../domain/errors.ts'
+import { isDaily } from '../../domain/interval.ts'
+import { gaugeOf } from '../../platform/metrics.ts'
+import { type CandleOrder, type LiveCandleOptions, LiveCandleSeries } from './series.ts'
+import type { CandleUpdate } from './update.ts'
+
+/** Candles as they form, built from live prices once for all subscribers of this process. */
+export class LiveCandles {
+  readonly #options: LiveCandleOptions
+  readonly #series = new Map<string, LiveCandleSeries>()
+
+  constructor(options: LiveCandleOptions & { readonly registry: Registry }) {
+    this.#options = options
+    const all = this.#series
+    gaugeOf(
+      options.registry,
+      'finstage_live_candle_series',
+      'Series of candles that are built from live prices',
+      () => all.size,
+    )
+    gaugeOf(options.registry, 'finstage_candle_subscriptions', 'Candle subscriptions that are open', () =>
+      [...all.values()].reduce((sum, { subscriptions }) => sum + subscriptions, 0),
+    )
+  }
+
+  /**
+   * Candles as they stand, then each of their changes: of the newest and, where it is late, of the one before. A reader for whom
+   * too many wait gets those, and LIMIT_EXCEEDED as the last. Rejects with SYMBOL_NOT_FOUND, RANGE_NOT_AVAILABLE, or what the
+   * source fails with.
+   */
+  subscribe(order: CandleOrder): Promise<AsyncIterableIterator<CandleUpdate | FinstageError>> {
+    const { symbol, interval } = order
+    const extendedHours = order.extendedHours && !isDaily(interval)
+    const name = `${symbol} ${interval} ${extendedHours}`
+    const series =
+      this.#series.get(name) ??
+      new LiveCandleSeries({ symbol, interval, extendedHours }, this.#options, () => this.#series.delete(name))
+    this.#series.set(name, series)
+    return series.join(order)
+  }
+
+  /** Ends every subscription. */
+  stop(): void {
+    for (const series of [...this.#series.values()]) series.end()
+  }
+}

@@ -1,0 +1,130 @@
+import { LRUCache } from 'lru-cache'
+import { tradingDate } from '../../domain/calendar/trading-date.ts'
+import type { Listing, Quote } from '../../domain/quote.ts'
+import type { Nonsense, Quarantine } from '../quarantine.ts'
+
+/** Of how many symbols it is remembered what was believed. */
+const maxSymbols = 20_000
+/** A price of so many times the last one, or its inverse, is a jump. */
+const jumpFactor = 10
+/** So many observations in a row have to agree on a jump before it is believed. */
+const witnesses = 3
+/** A clock that is wrong by more could not have checked the source's certificate: it is the source that is wrong. */
+const futureMs = 86_400_000
+
+interface State {
+  readonly accepted: Quote
+  /** The observations since then that agree with each other on a jump. */
+  suspects: readonly Quote[]
+}
+
+/** Judges what a source says of a price by itself and by what was believed of the same symbol before. No I/O, no clock. */
+export class QuoteGuard {
+  readonly #quarantine: Pick<Quarantine, 'report'>
+  readonly #states = new LRUCache<string, State>({ max: maxSymbols })
+
+  constructor(quarantine: Pick<Quarantine, 'report'>) {
+    this.#quarantine = quarantine
+  }
+
+  /** The listing to believe, without the fields that cannot be true, or why there is nothing to believe. */
+  accept(listing: Listing): Listing | Nonsense {
+    const { quote } = listing
+    const { symbol } = listing.instrument
+    const reason = quote ? this.#judge(symbol, listing, quote) : this.#missing(symbol)
+    if (reason) {
+      this.#quarantine.report(symbol, reason, quote)
+      return reason
+    }
+    if (!quote) return listing
+    const cleaned = this.#cleaned(symbol, quote)
+    this.#states.set(symbol, { accepted: cleaned, suspects: [] })
+    return cleaned === quote ? listing : { ...listing, quote: cleaned }
+  }
+
+  /** Whether a price of the symbol was believed before. */
+  knows(symbol: string): boolean {
+    return this.#states.has(symbol)
+  }
+
+  forget(symbol: string): void {
+    this.#states.delete(symbol)
+  }
+
+  forgetAllBut(symbols: ReadonlySet<string>): void {
+    for (const symbol of [...this.#states.keys()]) if (!symbols.has(symbol)) this.#states.delete(symbol)
+  }
+
+  /** Some symbols have no price; one that was there does not go away. */
+  #missing(symbol: string): Nonsense | null {
+    return this.knows(symbol) ? 'no price' : null
+  }
+
+  #judge(symbol: string, { instrument }: Listing, quote: Quote): Nonsense | null {
+    const { price, timeMs } = quote
+    // A price of no time, or of one that can't have come yet, can be compared with nothing.
+    if (!Number.isFinite(price) || !(timeMs <= quote.receivedAtMs + futureMs)) return 'no price'
+    if (price <= 0 && instrument.kind !== 'FUTURE') return 'negative price'
+    const state = this.#states.get(symbol)
+    if (!state) return null
+    const { accepted } = state
+    if (timeMs < accepted.timeMs) return 'time backwards'
+    const isOtherCurrency =
+      quote.currency !== null && accepted.currency !== null && quote.currency !== accepted.currency
+    const isJump = isJumpBetween(accepted, quote)
+    if (!isOtherCurrency && !isJump) return null
+    // Compared last, since the calendar costs more than all the rest.
+    const timezone = instrument.exchange?.timezone ?? 'UTC'
+    if (tradingDate(accepted.timeMs / 1000, timezone) !== tradingDate(timeMs / 1000, timezone)) return null
+    if (isOtherCurrency) return 'currency changed'
+    return this.#isWitnessed(state, quote) ? null : 'price jump'
+  }
+
+  /** One answer that is told again, with the receipt that it had, is one witness. */
+  #isWitnessed(state: State, quote: Quote): boolean {
+    if (state.suspects.some((suspect) => isJumpBetween(suspect, quote))) state.suspects = []
+    const isNew = state.suspects.every((suspect) => suspect.receivedAtMs !== quote.receivedAtMs)
+    if (isNew) state.suspects = [...state.suspects, quote]
+    return state.suspects.length >= witnesses
+  }
+
+  #cleaned(symbol: string, quote: Quote): Quote {
+    let changed: Partial<Record<OptionalNumber, null>> | undefined
+    for (const field of optionalNumbers) {
+      const value = quote[field]
+      if (value === null || (Number.isFinite(value) && !(field === 'volume' && value < 0))) continue
+      changed = { ...changed, [field]: null }
+    }
+    const { dayHigh, dayLow } = quote
+    if (dayHigh !== null && dayLow !== null && dayHigh < dayLow) {
+      this.#quarantine.report(symbol, 'high below low', quote)
+      changed = { ...changed, dayHigh: null, dayLow: null }
+    }
+    return changed ? { ...quote, ...changed } : quote
+  }
+}
+
+const optionalNumbers = [
+  'previousClose',
+  'change',
+  'changePercent',
+  'open',
+  'dayHigh',
+  'dayLow',
+  'volume',
+  'bid',
+  'ask',
+  'marketCap',
+  'fiftyTwoWeekHigh',
+  'fiftyTwoWeekLow',
+  'regularPrice',
+  'delayMinutes',
+] as const satisfies readonly (keyof Quote)[]
+type OptionalNumber = (typeof optionalNumbers)[number]
+
+/** Prices of different sign, as futures may have them, can't be compared by their ratio: between them is no jump. */
+function isJumpBetween({ price: before }: Quote, { price: after }: Quote): boolean {
+  if (before * after <= 0) return false
+  const [smaller, greater] = [Math.min(Math.abs(before), Math.abs(after)), Math.max(Math.abs(before), Math.abs(after))]
+  return greater >= smaller * jumpFactor
+}

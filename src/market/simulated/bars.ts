@@ -1,0 +1,154 @@
+import { gaussian, type Random } from './random.ts'
+
+/** A candle in whole price steps (10^-priceDecimals), so that all of its parts add up exactly. */
+export interface Bar {
+  readonly open: number
+  readonly high: number
+  readonly low: number
+  readonly close: number
+  readonly volume: number
+}
+
+/** Variance of a Brownian motion from its range (Parkinson 1980): how much a bar moves. */
+const varianceOf = ({ high, low }: Bar): number => (high - low) ** 2 / (4 * Math.LN2)
+
+/**
+ * Divides a bar into as many as there are volume weights. Put together again, they are the bar: open, high, low, close,
+ * volume. Each one opens where the one before closed.
+ */
+export function divide(bar: Bar, weights: readonly number[], random: Random): Bar[] {
+  const count = weights.length
+  const path = bridge(bar, count, random)
+  const variance = varianceOf(bar) / count
+  const highs = new Float64Array(count)
+  const lows = new Float64Array(count)
+  let highest = 0
+  let lowest = 0
+  for (let i = 0; i < count; i++) {
+    const from = at(path, i)
+    const to = at(path, i + 1)
+    highs[i] = within(bar, bridgeExtreme(from, to, variance, 1, random), Math.max(from, to), random)
+    lows[i] = within(bar, bridgeExtreme(from, to, variance, -1, random), Math.min(from, to), random)
+    if (at(highs, i) > at(highs, highest)) highest = i
+    if (at(lows, i) < at(lows, lowest)) lowest = i
+  }
+  const place = stretch(bar, at(highs, highest), at(lows, lowest))
+  const volumes = share(bar.volume, weights)
+  return volumes.map((volume, i) => {
+    const open = place(at(path, i))
+    const close = place(at(path, i + 1))
+    // Set, not computed: no floating-point error may cost the bar its extremes.
+    const high = i === highest ? bar.high : Math.max(open, close, place(at(highs, i)))
+    const low = i === lowest ? bar.low : Math.min(open, close, place(at(lows, i)))
+    return { open, high, low, close, volume }
+  })
+}
+
+/**
+ * The prices at the ends of `count` equal parts of a bar: from its open to its close, within its low and high, touching
+ * both.
+ */
+export function knots(bar: Bar, count: number, random: Random): Float64Array {
+  const path = bridge(bar, count, random)
+  // Both start at other ends, so that they are two places even on a level path.
+  let highest = 1
+  let lowest = count - 1
+  for (let i = 1; i < count; i++) {
+    if (at(path, i) > at(path, highest)) highest = i
+    if (at(path, i) < at(path, lowest)) lowest = i
+  }
+  const placed = path.map(stretch(bar, at(path, highest), at(path, lowest)))
+  if (bar.high > Math.max(bar.open, bar.close)) placed[highest] = bar.high
+  if (bar.low < Math.min(bar.open, bar.close)) placed[lowest] = bar.low
+  return placed
+}
+
+/** The bar that consecutive bars make together. Throws where there are none. */
+export function merge(bars: readonly Bar[]): Bar {
+  const first = bars[0]
+  if (!first) throw new Error('No bars to merge')
+  let { high, low, close, volume } = first
+  for (let i = 1; i < bars.length; i++) {
+    const bar = bars[i]
+    if (!bar) continue
+    if (bar.high > high) high = bar.high
+    if (bar.low < low) low = bar.low
+    close = bar.close
+    volume += bar.volume
+  }
+  return { open: first.open, high, low, close, volume }
+}
+
+/**
+ * The highest (side 1) or lowest (side -1) point of a Brownian bridge between two points, drawn by inverting its
+ * distribution: P(max > m) = exp(-2 (m - from)(m - to) / variance).
+ */
+export function bridgeExtreme(from: number, to: number, variance: number, side: 1 | -1, random: Random): number {
+  const reach = Math.sqrt((to - from) ** 2 - 2 * variance * Math.log(1 - random()))
+  return (from + to + side * reach) / 2
+}
+
+/** A column's value, for loops that stay inside it: outside it, NaN shows in every price. */
+export const at = (column: Float64Array, index: number): number => column[index] ?? Number.NaN
+
+function bridge(bar: Bar, count: number, random: Random): Float64Array {
+  const path = new Float64Array(count + 1)
+  for (let i = 1; i <= count; i++) path[i] = at(path, i - 1) + gaussian(random)
+  const end = at(path, count)
+  const spread = Math.sqrt(varianceOf(bar) / count)
+  for (let i = 1; i < count; i++) {
+    const part = i / count
+    path[i] = fold(bar.open + (bar.close - bar.open) * part + spread * (at(path, i) - end * part), bar)
+  }
+  path[0] = bar.open
+  path[count] = bar.close
+  return path
+}
+
+/** Reflects a value at the bar's high and low until it lies between them. */
+function fold(value: number, { low, high }: Bar): number {
+  if (value >= low && value <= high) return value
+  const range = high - low
+  if (range === 0) return low
+  const beyond = Math.abs(value - low) % (2 * range)
+  return low + (beyond > range ? 2 * range - beyond : beyond)
+}
+
+/**
+ * An extreme that would leave the bar goes a part of the way to its edge instead: at the edge itself, all would pile
+ * up.
+ */
+function within(bar: Bar, extreme: number, end: number, random: Random): number {
+  if (extreme > bar.high) return end + (bar.high - end) * random()
+  if (extreme < bar.low) return end + (bar.low - end) * random()
+  return extreme
+}
+
+/**
+ * Moves a path's values so that its extremes become the bar's, in whole steps. Nothing between open and close moves,
+ * and the order of values stays.
+ */
+function stretch(bar: Bar, top: number, bottom: number): (value: number) => number {
+  const upper = Math.max(bar.open, bar.close)
+  const lower = Math.min(bar.open, bar.close)
+  const up = top > upper ? (bar.high - upper) / (top - upper) : 0
+  const down = bottom < lower ? (bar.low - lower) / (bottom - lower) : 0
+  return (value) => {
+    if (value > upper) return Math.round(upper + (value - upper) * up)
+    if (value < lower) return Math.round(lower + (value - lower) * down)
+    return Math.round(value)
+  }
+}
+
+/** Whole shares of a whole total by weight. The running sum is what is rounded, so that nothing gets lost. */
+function share(total: number, weights: readonly number[]): number[] {
+  const sum = weights.reduce((a, b) => a + b, 0)
+  let weight = 0
+  let given = 0
+  return weights.map((each) => {
+    weight += each
+    const before = given
+    given = Math.round((total * weight) / sum)
+    return given - before
+  })
+}

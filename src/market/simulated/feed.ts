@@ -1,0 +1,103 @@
+import { symbolNotFound } from '../../domain/errors.ts'
+import type { LiveFeed, LiveSink } from '../../domain/live-feed.ts'
+import type { Listing } from '../../domain/quote.ts'
+import type { SimulatedInstrument } from './instruments.ts'
+
+const roundMs = 5
+/** After a pause the feed goes on with the newest of what it missed. */
+const catchUpMs = 1000
+/** The first price of a symbol costs half a millisecond: thousands at once must not hold up everything else. */
+const firstUpdatesPerRound = 50
+
+interface Watched {
+  readonly symbol: string
+  /** null: not a symbol of this market. */
+  readonly of: SimulatedInstrument | null
+  /** Where in the period its ticks fall, from 0 to 1: all symbols at the same instant would be a burst. */
+  readonly phase: number
+  /** 'waiting' for its first update (or its failure), then 'ticking' (or 'failed'), in the end 'gone'. */
+  state: 'waiting' | 'ticking' | 'failed' | 'gone'
+}
+
+export interface SimulatedFeedOptions {
+  readonly sink: LiveSink
+  readonly ticksPerSecond: number
+  readonly now: () => number
+  readonly find: (symbol: string) => SimulatedInstrument | undefined
+  readonly listing: (of: SimulatedInstrument, timeMs: number) => Listing
+}
+
+/**
+ * Sends every watched symbol its ticks, all from one timer that runs while something is watched. A symbol's ticks fall
+ * on fixed times of the clock, (n + phase) * period; each round sends those that came due since the last one.
+ */
+export function simulatedFeed({ sink, ticksPerSecond, now, find, listing }: SimulatedFeedOptions): LiveFeed {
+  const periodMs = 1000 / ticksPerSecond
+  let watched = new Map<string, Watched>()
+  let timer: NodeJS.Timeout | undefined
+  let stopped = false
+  let lastRoundMs = 0
+
+  function round(): void {
+    if (stopped) return
+    const nowMs = Math.floor(now())
+    const fromMs = Math.max(lastRoundMs, nowMs - catchUpMs)
+    // Set first: a sink may call watch(), which leads back here.
+    lastRoundMs = nowMs
+    let first = 0
+    for (const each of watched.values()) {
+      if (each.state === 'ticking') tick(each, fromMs, nowMs)
+      else if (each.state === 'waiting' && first++ < firstUpdatesPerRound) begin(each, nowMs)
+    }
+  }
+
+  function begin(each: Watched, nowMs: number): void {
+    each.state = each.of ? 'ticking' : 'failed'
+    if (each.of) sink.update(listing(each.of, nowMs))
+    else sink.failure(each.symbol, symbolNotFound(each.symbol))
+  }
+
+  function tick(each: Watched, fromMs: number, toMs: number): void {
+    if (!each.of) return
+    // One and the same expression for both ends, so that no rounding error loses a tick or sends it twice.
+    const last = Math.floor(toMs / periodMs - each.phase)
+    for (let n = Math.floor(fromMs / periodMs - each.phase) + 1; n <= last && each.state === 'ticking'; n++) {
+      const timeMs = Math.min(toMs, Math.max(fromMs, Math.floor((n + each.phase) * periodMs)))
+      sink.update(listing(each.of, timeMs))
+    }
+  }
+
+  function watch(symbols: ReadonlySet<string>): void {
+    if (stopped) return
+    const next = new Map<string, Watched>()
+    for (const symbol of symbols) next.set(symbol, watched.get(symbol) ?? enter(symbol))
+    for (const [symbol, each] of watched) if (!next.has(symbol)) each.state = 'gone'
+    watched = next
+    if (watched.size === 0) pause()
+    else resume()
+  }
+
+  function enter(symbol: string): Watched {
+    const of = find(symbol) ?? null
+    return { symbol, of, phase: of ? of.key / 2 ** 32 : 0, state: 'waiting' }
+  }
+
+  function resume(): void {
+    timer ??= setInterval(round, roundMs)
+    queueMicrotask(round)
+  }
+
+  function pause(): void {
+    clearInterval(timer)
+    timer = undefined
+  }
+
+  async function stop(): Promise<void> {
+    stopped = true
+    for (const each of watched.values()) each.state = 'gone'
+    watched = new Map()
+    pause()
+  }
+
+  return { watch, stop }
+}

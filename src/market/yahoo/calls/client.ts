@@ -1,0 +1,141 @@
+import type { Logger } from '../../../platform/logger.ts'
+import { namesCrumb, sourceError } from './errors.ts'
+import { type YahooFetchOptions, yahooFetch } from './fetch.ts'
+import type { YahooEndpoint } from './metrics.ts'
+import { YahooPolicy, type YahooPolicyOptions } from './policy.ts'
+import { RetryBudget } from './retry-budget.ts'
+import { type YahooAnswer, type YahooSession, yahooSession } from './session.ts'
+
+export interface YahooClientOptions extends YahooFetchOptions {
+  readonly logger: Pick<Logger, 'warn'> | undefined
+  readonly policy: YahooPolicyOptions
+  /** Milliseconds that only go forward. */
+  readonly steadyMs: () => number
+}
+
+/** Yahoo's answers, unchecked. Whatever is no answer is thrown. */
+export interface YahooClient {
+  quote(symbols: readonly string[], asker?: object): Promise<YahooAnswer>
+  chart(symbol: string, params: ChartParams, asker?: object): Promise<YahooAnswer>
+  search(text: string, limit: number, asker?: object): Promise<YahooAnswer>
+  /** Has the cookie and the crumb ready for the first quote. */
+  openSession(): Promise<void>
+}
+
+export interface ChartParams {
+  readonly interval: string
+  /** Epoch seconds, inclusive. */
+  readonly period1: number
+  /** Epoch seconds. */
+  readonly period2: number
+  readonly includePrePost: boolean
+}
+
+/** `crumb`: of all callers, once asked for. */
+interface Opened {
+  readonly session: YahooSession
+  crumb: Promise<string> | undefined
+}
+
+const host = 'https://query2.finance.yahoo.com'
+const renewalEveryMs = 1000
+/** In requests: the cookie, the crumb, and one again for each of the four calls that may have been under way. */
+const renewalCost = 6
+
+/** Every endpoint under its own policy; what is made again after a failure is paid from one budget. */
+export function yahooClient({ logger, policy, steadyMs, ...options }: YahooClientOptions): YahooClient {
+  const { metrics } = options
+  const fetch = yahooFetch(options)
+  const budget = new RetryBudget()
+  const policyOf = (endpoint: YahooEndpoint) => new YahooPolicy({ endpoint, now: steadyMs, budget, metrics }, policy)
+  const policies = {
+    quote: policyOf('quote'),
+    chart: policyOf('chart'),
+    search: policyOf('search'),
+    crumb: policyOf('crumb'),
+  }
+  let current = newSession()
+  let renewedAtMs = Number.NEGATIVE_INFINITY
+
+  function newSession(): Opened {
+    return { session: yahooSession(fetch), crumb: undefined }
+  }
+
+  /** Typed here: what keeps a session from opening is not to count as a failure of the quote that waits for it. */
+  function crumbOf(opened: Opened): Promise<string> {
+    opened.crumb ??= policies.crumb.execute(opened.session.fetchCrumb).catch((error: unknown) => {
+      opened.crumb = undefined
+      throw sourceError(error)
+    })
+    return opened.crumb
+  }
+
+  async function quote(symbols: readonly string[], asker?: object): Promise<YahooAnswer> {
+    let used = current
+    const ask = () =>
+      policies.quote.execute(async () => {
+        used = current
+        const crumb = await crumbOf(used)
+        return await used.session.ask(`${host}/v7/finance/quote`, { symbols: symbols.join(','), crumb })
+      }, asker)
+    try {
+      return await ask()
+    } catch (error) {
+      if (!namesCrumb(error)) throw error
+      // Callers that failed together share the session that the first of them opens.
+      if (used === current && !renew(error)) throw error
+      return await ask()
+    }
+  }
+
+  /** false: not now. Where every crumb is refused, a new one for every call would be a storm. */
+  function renew(reason: unknown): boolean {
+    if (steadyMs() - renewedAtMs < renewalEveryMs || !budget.take(renewalCost)) return false
+    renewedAtMs = steadyMs()
+    logger?.warn({ err: reason }, 'Yahoo refused the crumb: asking for a new one')
+    current = newSession()
+    return true
+  }
+
+  function chart(
+    symbol: string,
+    { interval, period1, period2, includePrePost }: ChartParams,
+    asker?: object,
+  ): Promise<YahooAnswer> {
+    const params = {
+      useYfid: 'true',
+      includePrePost: String(includePrePost),
+      events: 'div|split|earn',
+      lang: 'en-US',
+      interval,
+      period1: String(period1),
+      period2: String(period2),
+    }
+    const url = `${host}/v8/finance/chart/${encodeURIComponent(symbol)}`
+    return policies.chart.execute(() => current.session.ask(url, params), asker)
+  }
+
+  function search(text: string, limit: number, asker?: object): Promise<YahooAnswer> {
+    const params = { ...searchParams, quotesCount: String(limit), newsCount: '0', q: text }
+    return policies.search.execute(() => current.session.ask(`${host}/v1/finance/search`, params), asker)
+  }
+
+  async function openSession(): Promise<void> {
+    await crumbOf(current)
+  }
+
+  return { quote, chart, search, openSession }
+}
+
+/** As yahoo-finance2 asks. */
+const searchParams = {
+  lang: 'en-US',
+  region: 'US',
+  enableFuzzyQuery: 'false',
+  quotesQueryId: 'tss_match_phrase_query',
+  multiQuoteQueryId: 'multi_quote_single_token_query',
+  newsQueryId: 'news_cie_vespa',
+  enableCb: 'true',
+  enableNavLinks: 'true',
+  enableEnhancedTrivialQuery: 'true',
+}

@@ -1,0 +1,103 @@
+import { isBrokenCircuitError, isBulkheadRejectedError } from 'cockatiel'
+import { FinstageError, symbolNotFound } from '../../../domain/errors.ts'
+import { BodyTooLarge } from './body.ts'
+
+/** An answer of Yahoo's that says no. Holds what it said, and never the address, which has the crumb in it. */
+export class YahooRefusal extends Error {
+  readonly status: number
+  /** Yahoo's own words, as 'Not Found' or 'Unprocessable Entity'; null where the answer was not in its form. */
+  readonly code: string | null
+  readonly description: string
+  readonly retryAfterSeconds: number | null
+
+  constructor(status: number, text: string, retryAfterSeconds: number | null) {
+    const said = saidIn(text)
+    super(`Yahoo answered ${status}: ${said.description}`)
+    this.name = 'YahooRefusal'
+    this.status = status
+    this.code = said.code
+    this.description = said.description
+    this.retryAfterSeconds = retryAfterSeconds
+  }
+
+  /** Says the words under other statuses too. */
+  get isRateLimit(): boolean {
+    return this.status === 429 || /too many requests/i.test(this.description)
+  }
+}
+
+/** An answer of 200 that has an error within; null: it has none. */
+export function refusalWithin(body: unknown): YahooRefusal | null {
+  if (typeof body !== 'object' || body === null) return null
+  const [inner, ...others] = Object.values(body)
+  const says = typeof inner === 'object' && inner !== null && 'error' in inner && inner.error
+  return says && others.length === 0 ? new YahooRefusal(200, JSON.stringify(body), null) : null
+}
+
+/** Yahoo wraps its errors as `{ "chart": { "result": null, "error": { code, description } } }`, the outer name varies. */
+function saidIn(text: string): { code: string | null; description: string } {
+  try {
+    const [inner] = Object.values(JSON.parse(text))
+    const error = (inner as { error?: { code?: unknown; description?: unknown } }).error
+    if (error) return { code: String(error.code), description: brief(String(error.description)) }
+  } catch {
+    // Not in Yahoo's form: then the text itself is all there is.
+  }
+  return { code: null, description: brief(text) }
+}
+
+const brief = (text: string): string => (text.length > 300 ? `${text.slice(0, 300)}…` : text)
+
+/** Whether a fresh cookie and crumb may help. Any other 401 or 403 means blocked. */
+export function namesCrumb(error: unknown): boolean {
+  if (!(error instanceof YahooRefusal) || (error.status !== 401 && error.status !== 403)) return false
+  return /crumb|invalid cookie/i.test(error.description)
+}
+
+/** Whether the same request may succeed in a moment: nothing came (in time), or nothing that could be read, or a 5xx. */
+export function mayPass(error: unknown): boolean {
+  if (error instanceof YahooRefusal) return error.status >= 500
+  return !(error instanceof FinstageError || error instanceof BodyTooLarge || keptBack(error) !== null)
+}
+
+/** Whether Yahoo failed, and not only said no. */
+export const isFailure = (error: unknown): boolean => mayPass(error) || error instanceof BodyTooLarge
+
+export const rateLimited = (retryAfterSeconds: number, cause?: YahooRefusal): FinstageError =>
+  new FinstageError('SOURCE_RATE_LIMITED', 'Yahoo takes no more requests for now', { retryAfterSeconds }, cause)
+
+/** The typed form of whatever a call of Yahoo threw. */
+export function sourceError(error: unknown): FinstageError {
+  if (error instanceof FinstageError) return error
+  const said = error instanceof YahooRefusal ? ` (status ${error.status})` : ''
+  const message = keptBack(error) ?? `Yahoo could not be reached or understood${said}`
+  return new FinstageError('SOURCE_UNAVAILABLE', message, {}, shortened(error))
+}
+
+/** Why a call did not leave the house; null: it did. */
+function keptBack(error: unknown): string | null {
+  if (isBrokenCircuitError(error)) return 'Yahoo has failed too often: it is not asked for now'
+  return isBulkheadRejectedError(error) ? 'Too many calls wait for Yahoo' : null
+}
+
+/** yahoo-finance2 quotes the whole body in its message. */
+function shortened(error: unknown): unknown {
+  if (!(error instanceof Error) || error.message.length <= 300) return error
+  return new Error(brief(error.message))
+}
+
+/** As `sourceError`, where candles of a symbol were asked for. null: Yahoo has none in the range, which is an answer too. */
+export function chartError(error: unknown, symbol: string): FinstageError | null {
+  if (!(error instanceof YahooRefusal)) return sourceError(error)
+  const { status, code, description } = error
+  if (/data doesn't exist for startdate/i.test(description)) return null
+  if (/no data found|may be delisted/i.test(description) || (status === 404 && code === 'Not Found')) {
+    return symbolNotFound(symbol)
+  }
+  const reach = /must be within the last (\d+) days/i.exec(description)?.[1]
+  if (reach !== undefined || status === 422) {
+    const details = reach === undefined ? { symbol } : { symbol, reachDays: Number(reach) }
+    return new FinstageError('RANGE_NOT_AVAILABLE', `Yahoo does not serve this range: ${description}`, details, error)
+  }
+  return sourceError(error)
+}

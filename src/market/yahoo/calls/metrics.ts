@@ -1,0 +1,77 @@
+import { Counter, Gauge, Histogram, Registry } from 'prom-client'
+import { durationBuckets } from '../../../platform/metrics.ts'
+
+/** What is limited and watched on its own. `crumb`: the session, its cookie pages included. */
+export const yahooEndpoints = ['quote', 'chart', 'search', 'crumb'] as const
+export type YahooEndpoint = (typeof yahooEndpoints)[number]
+
+/** What became of a request. `refused`: a status of 4xx but 429. `failed`: no answer, 5xx, or nothing that could be read. */
+export type CallOutcome = 'ok' | 'rate_limited' | 'refused' | 'failed' | 'timeout'
+
+export type RejectReason = 'breaker' | 'rate_limit' | 'bulkhead'
+
+const breakerStates = { closed: 0, halfOpen: 1, open: 2 } as const
+export type BreakerState = keyof typeof breakerStates
+
+/** What leaves the house for Yahoo, and what was kept from leaving. */
+export class YahooMetrics {
+  readonly #calls: Counter<'endpoint' | 'outcome'>
+  readonly #seconds: Histogram<'endpoint'>
+  readonly #retries: Counter<'endpoint'>
+  readonly #rejected: Counter<'endpoint' | 'reason'>
+  readonly #breakers: Gauge<'endpoint'>
+
+  /** Without a registry it counts for nobody. */
+  constructor(registry: Registry = new Registry()) {
+    const registers = [registry]
+    this.#calls = new Counter({
+      name: 'finstage_source_calls_total',
+      help: 'HTTP requests that left for the source, by what became of them',
+      labelNames: ['endpoint', 'outcome'],
+      registers,
+    })
+    this.#seconds = new Histogram({
+      name: 'finstage_source_call_seconds',
+      help: 'How long HTTP requests to the source took, to the last byte',
+      labelNames: ['endpoint'],
+      buckets: durationBuckets,
+      registers,
+    })
+    this.#retries = new Counter({
+      name: 'finstage_source_retries_total',
+      help: 'Calls of the source that were made again after a failure',
+      labelNames: ['endpoint'],
+      registers,
+    })
+    this.#rejected = new Counter({
+      name: 'finstage_source_rejected_total',
+      help: 'Calls of the source that were not let out',
+      labelNames: ['endpoint', 'reason'],
+      registers,
+    })
+    this.#breakers = new Gauge({
+      name: 'finstage_source_breaker_state',
+      help: 'Circuit breaker of each endpoint: 0 closed, 1 half open, 2 open',
+      labelNames: ['endpoint'],
+      registers,
+    })
+    for (const endpoint of yahooEndpoints) this.breaker(endpoint, 'closed')
+  }
+
+  called(endpoint: YahooEndpoint, outcome: CallOutcome, seconds: number): void {
+    this.#calls.inc({ endpoint, outcome })
+    this.#seconds.observe({ endpoint }, seconds)
+  }
+
+  retried(endpoint: YahooEndpoint): void {
+    this.#retries.inc({ endpoint })
+  }
+
+  rejected(endpoint: YahooEndpoint, reason: RejectReason): void {
+    this.#rejected.inc({ endpoint, reason })
+  }
+
+  breaker(endpoint: YahooEndpoint, state: BreakerState): void {
+    this.#breakers.set({ endpoint }, breakerStates[state])
+  }
+}

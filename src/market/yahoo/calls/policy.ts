@@ -1,0 +1,156 @@
+import {
+  BulkheadRejectedError,
+  type CircuitBreakerPolicy,
+  CircuitState,
+  CountBreaker,
+  circuitBreaker,
+  ExponentialBackoff,
+  handleWhen,
+  isBrokenCircuitError,
+  isBulkheadRejectedError,
+  noJitterGenerator,
+  type RetryPolicy,
+  retry,
+} from 'cockatiel'
+import { FairSlots } from '../../../platform/fair-slots.ts'
+import { isFailure, mayPass, rateLimited, YahooRefusal } from './errors.ts'
+import type { YahooEndpoint, YahooMetrics } from './metrics.ts'
+import { RateLimitPause } from './rate-limit-pause.ts'
+import type { RetryBudget } from './retry-budget.ts'
+
+export interface YahooPolicyOptions {
+  /** In [0, 1). */
+  readonly random?: () => number
+  /** The first retry comes within this, the second within twice as much. */
+  readonly retryWithinMs?: number
+  /** How long an open breaker keeps all calls back at first, and at most. */
+  readonly breakMs?: number
+  readonly longestBreakMs?: number
+}
+
+interface Shared {
+  readonly endpoint: YahooEndpoint
+  /** Milliseconds that only go forward. */
+  readonly now: () => number
+  readonly budget: RetryBudget
+  readonly metrics: YahooMetrics
+}
+
+const retries = 2
+const longestRetryMs = 2000
+/** Charts take one symbol each, and jobs want many of them; the others take all that is wanted in one. */
+const runningCalls = (endpoint: YahooEndpoint): number => (endpoint === 'chart' ? 16 : 4)
+const waitingCalls = 500
+/** The breaker opens above its threshold and is to open at four fifths: 4 of 5, 16 of 20. */
+const failedShare = 0.799
+const recentCalls = 20
+const leastCalls = 5
+
+/**
+ * How an endpoint is called, from the outside in: a retry takes a slot of its own, once it is due; in the slot it is looked
+ * whether Yahoo wants no requests and whether the breaker is open, so that this holds for calls which have waited; the time-out
+ * is that of the HTTP call and so counts no waiting.
+ */
+export class YahooPolicy {
+  readonly #shared: Shared
+  readonly #pause: RateLimitPause
+  readonly #retry: RetryPolicy
+  readonly #slots: FairSlots
+  readonly #breaker: CircuitBreakerPolicy
+  #lastRefusal: YahooRefusal | undefined
+
+  constructor(shared: Shared, options: YahooPolicyOptions) {
+    const { random = Math.random, retryWithinMs = 200, breakMs = 1000, longestBreakMs = 30_000 } = options
+    const { endpoint, now, budget, metrics } = shared
+    this.#shared = shared
+    this.#pause = new RateLimitPause(now)
+    this.#slots = new FairSlots(runningCalls(endpoint))
+
+    this.#retry = retry(
+      handleWhen((error) => mayPass(error) && budget.take()),
+      {
+        maxAttempts: retries,
+        backoff: new ExponentialBackoff<number>({
+          initialDelay: retryWithinMs,
+          maxDelay: longestRetryMs,
+          // cockatiel's own generator of full jitter takes no random of ours.
+          generator: (state, limits) => {
+            const [delayMs, next] = noJitterGenerator(state, limits)
+            return [random() * delayMs, next]
+          },
+        }),
+      },
+    )
+    this.#retry.onRetry(() => metrics.retried(endpoint))
+    // cockatiel asks after the last attempt too, when there is no retry to be had for it.
+    this.#retry.onGiveUp(() => budget.giveBack())
+
+    this.#breaker = circuitBreaker(handleWhen(isFailureOf(endpoint)), {
+      breaker: new CountBreaker({ threshold: failedShare, size: recentCalls, minimumNumberOfCalls: leastCalls }),
+      halfOpenAfter: new ExponentialBackoff({
+        initialDelay: breakMs,
+        maxDelay: longestBreakMs,
+        generator: noJitterGenerator,
+      }),
+    })
+    this.#breaker.onStateChange((state) => metrics.breaker(endpoint, nameOf(state)))
+  }
+
+  /**
+   * `work` may be called several times. `asker` stands for the operation that it is for, if it is for one: operations take turns.
+   * Throws what `work` threw, SOURCE_RATE_LIMITED, or cockatiel's word for a call kept back.
+   */
+  async execute<T>(work: () => Promise<T>, asker?: object): Promise<T> {
+    const { endpoint, metrics } = this.#shared
+    try {
+      return await this.#retry.execute(({ attempt }) =>
+        this.#inSlot(asker, () => {
+          this.#refuseWhilePaused()
+          return this.#breaker.execute(() => this.#letOut(work, attempt))
+        }),
+      )
+    } catch (error) {
+      if (isBrokenCircuitError(error)) metrics.rejected(endpoint, 'breaker')
+      if (isBulkheadRejectedError(error)) metrics.rejected(endpoint, 'bulkhead')
+      throw error
+    }
+  }
+
+  async #inSlot<T>(asker: object | undefined, work: () => Promise<T>): Promise<T> {
+    if (this.#slots.waiting >= waitingCalls) throw new BulkheadRejectedError(0, 0)
+    return await this.#slots.run(asker, async () => work())
+  }
+
+  async #letOut<T>(work: () => Promise<T>, attempt: number): Promise<T> {
+    // Again: calls that waited for a half-open breaker may have waited for a 429.
+    this.#refuseWhilePaused()
+    if (attempt === 0) this.#shared.budget.earn()
+    try {
+      const answer = await work()
+      this.#pause.answered()
+      return answer
+    } catch (error) {
+      if (!(error instanceof YahooRefusal && error.isRateLimit)) throw error
+      this.#pause.refused(error.retryAfterSeconds)
+      this.#lastRefusal = error
+      throw rateLimited(this.#pause.secondsLeft() ?? 1, error)
+    }
+  }
+
+  #refuseWhilePaused(): void {
+    const secondsLeft = this.#pause.secondsLeft()
+    if (secondsLeft === null) return
+    const { endpoint, metrics } = this.#shared
+    metrics.rejected(endpoint, 'rate_limit')
+    throw rateLimited(secondsLeft, this.#lastRefusal)
+  }
+}
+
+/** Opening a session asks for no symbol and no range, so that every no is a failure of it but the one that asks for patience. */
+const isFailureOf = (endpoint: YahooEndpoint) =>
+  endpoint === 'crumb' ? (error: Error) => isFailure(error) || error instanceof YahooRefusal : isFailure
+
+function nameOf(state: CircuitState): 'closed' | 'halfOpen' | 'open' {
+  if (state === CircuitState.Closed) return 'closed'
+  return state === CircuitState.HalfOpen ? 'halfOpen' : 'open'
+}

@@ -1,0 +1,193 @@
+import { z } from 'zod'
+import { tradingDate } from '../../domain/calendar/trading-date.ts'
+import type { SourceCandle } from '../../domain/candle.ts'
+import type { Dividend, Split } from '../../domain/corporate-action.ts'
+import { intervalSeconds, isDaily } from '../../domain/interval.ts'
+import type { Nonsense } from '../quarantine.ts'
+import type { CandleBatch, CandleQuery, SeriesFacts } from '../source.ts'
+import { finalBefore, knownTimezone, type MarketHours, tradingHours, tradingPeriods, wholeDay } from './hours.ts'
+import { adjustedCloseOf, inOrder, joined, onDates, onGrid, type Row, usable, volumeOf } from './rows.ts'
+
+const column = z.array(z.unknown()).catch([])
+/** Whole seconds, of years that are written with four digits. */
+const isEpoch = (value: unknown): value is number => Number.isInteger(value) && Math.abs(Number(value)) < 2.5e11
+const epoch = z.custom<number>(isEpoch)
+const session = z.object({ start: epoch, end: epoch })
+const spareSession = session.nullable().catch(null)
+const spareEpoch = epoch.nullable().catch(null)
+
+const columns = z.object({ open: column, high: column, low: column, close: column, volume: column })
+const dividend = z.object({ date: epoch, amount: z.number().positive() })
+const split = z.object({ date: epoch, numerator: z.number().positive(), denominator: z.number().positive() })
+/** Keyed by whatever; what cannot be read is left out. */
+const events = <T extends z.ZodType>(event: T) => z.record(z.string(), event.nullable().catch(null)).catch({})
+
+const answer = z.object({
+  chart: z.object({
+    result: z.tuple([
+      z.object({
+        meta: z.object({
+          exchangeTimezoneName: z.string().catch('UTC').transform(knownTimezone),
+          instrumentType: z.string().nullable().catch(null),
+          currency: z
+            .string()
+            .regex(/^[A-Za-z]{1,8}$/)
+            .nullable()
+            .catch(null),
+          firstTradeDate: spareEpoch,
+          regularMarketTime: spareEpoch,
+          currentTradingPeriod: z
+            .object({ pre: spareSession, regular: spareSession, post: spareSession })
+            .catch({ pre: null, regular: null, post: null }),
+        }),
+        timestamp: column,
+        events: z.object({ dividends: events(dividend), splits: events(split) }).catch({ dividends: {}, splits: {} }),
+        indicators: z.object({
+          quote: z.tuple([columns]),
+          adjclose: z.array(z.object({ adjclose: column })).catch([]),
+        }),
+      }),
+    ]),
+  }),
+})
+/** No clock of Yahoo's or of ours is off by so much: such a row has a wrong time. */
+const aheadSeconds = 86_400
+type Result = z.infer<typeof answer>['chart']['result'][0]
+
+/**
+ * A chart answer as candles of [from, to). Throws where it is not one. Rows that cannot be true are named under `excluded`
+ * and told to `nonsense`.
+ */
+export function readChart(
+  body: unknown,
+  { interval, extendedHours, from, to }: CandleQuery,
+  nowMs: number,
+  nonsense: (reason: Nonsense, row: Row) => void = () => {},
+): CandleBatch {
+  const [result] = answer.parse(body).chart.result
+  const { meta, timestamp, indicators } = result
+  if (timestamp.length === 0 && indicators.quote[0].close.length > 0) throw new Error('Prices without times')
+  const now = nowMs / 1000
+  const regular = wholeDay(meta.currentTradingPeriod.regular)
+  const isExtended = extendedHours && !isDaily(interval)
+  const trading = tradingHours(meta.currentTradingPeriod, isExtended)
+  const hours: MarketHours = {
+    timezone: meta.exchangeTimezoneName,
+    session: regular,
+    periods: tradingPeriods(meta.currentTradingPeriod, isExtended),
+    lastTradeEpoch: meta.regularMarketTime,
+  }
+
+  const excluded = new Set<number>()
+  const leaveOut = (reason: Nonsense, row: Row, epoch = row.epoch): void => {
+    nonsense(reason, row)
+    if (epoch >= from && epoch < to) excluded.add(epoch)
+  }
+  const outOfTime = (row: Row): void =>
+    leaveOut(
+      'time backwards',
+      row,
+      isDaily(interval) ? tradingDate(row.epoch, hours.timezone) : Math.floor(row.epoch / 60) * 60,
+    )
+  const { past = [], ahead = [] } = Object.groupBy(toRows(result), ({ epoch }) =>
+    epoch > now + aheadSeconds ? 'ahead' : 'past',
+  )
+  for (const row of ahead) outOfTime(row)
+  const sent = inOrder(past, outOfTime)
+  const rows = isDaily(interval) ? onDates(sent, hours.timezone) : onGrid(sent, hours, intervalSeconds(interval))
+  const runs = isDaily(interval) ? dayRuns(hours, now) : minutesRun(intervalSeconds(interval), now)
+  const screened = usable(rows, {
+    mayBeNegative: meta.instrumentType === 'FUTURE',
+    sessionOf: (epoch) => (isDaily(interval) ? epoch : tradingDate(epoch, hours.timezone)),
+    leaveOut,
+  })
+  const final = finalBefore(interval, trading, hours.timezone, now)
+  const candles: SourceCandle[] = []
+  for (const row of joined(screened)) {
+    if (row.epoch < from || row.epoch >= to) continue
+    const { epoch, open, high, low, close } = row
+    const adjustedClose = isDaily(interval) ? adjustedCloseOf(row) : null
+    candles.push({
+      epoch,
+      open,
+      high,
+      low,
+      close,
+      volume: volumeOf(row),
+      closed: epoch < final || !runs(epoch),
+      adjustedClose,
+    })
+    excluded.delete(epoch)
+  }
+  const facts: SeriesFacts = {
+    timezone: meta.exchangeTimezoneName,
+    currency: meta.currency,
+    firstTradeEpoch: meta.firstTradeDate,
+    sessionOpens: regular?.start ?? null,
+    sessionCloses: regular?.end ?? null,
+    hours: trading,
+  }
+  return {
+    candles,
+    excluded: [...excluded].sort((a, b) => a - b),
+    ...(isDaily(interval) ? actions(result, from, to) : { dividends: [], splits: [] }),
+    finalBefore: final,
+    facts,
+  }
+}
+
+function toRows({ timestamp, indicators }: Result): Row[] {
+  const [{ open, high, low, close, volume }] = indicators.quote
+  const adjusted = indicators.adjclose[0]?.adjclose ?? []
+  const rows: Row[] = []
+  for (const [i, time] of timestamp.entries()) {
+    if (!isEpoch(time)) continue
+    rows.push({
+      epoch: time,
+      open: open[i],
+      high: high[i],
+      low: low[i],
+      close: close[i],
+      volume: volume[i],
+      adjustedClose: adjusted[i],
+    })
+  }
+  return rows
+}
+
+/** One of a kind for each trading date, oldest first. */
+function actions({ meta, events }: Result, from: number, to: number): { dividends: Dividend[]; splits: Split[] } {
+  const dates = <T extends { date: number }>(found: Record<string, T | null>): [number, T[]][] => {
+    const known = Object.values(found).filter((event) => event !== null)
+    const byDate = Map.groupBy(known, ({ date }) => tradingDate(date, meta.exchangeTimezoneName))
+    return [...byDate].filter(([epoch]) => epoch >= from && epoch < to).sort(([a], [b]) => a - b)
+  }
+  const product = (factors: readonly number[]): number => factors.reduce((a, b) => a * b)
+  return {
+    dividends: dates(events.dividends).map(([epoch, paid]) => ({
+      epoch,
+      amount: paid.reduce((sum, { amount }) => sum + amount, 0),
+    })),
+    splits: dates(events.splits).map(([epoch, done]) => ({
+      epoch,
+      numerator: product(done.map(({ numerator }) => numerator)),
+      denominator: product(done.map(({ denominator }) => denominator)),
+    })),
+  }
+}
+
+const minutesRun =
+  (seconds: number, now: number) =>
+  (epoch: number): boolean =>
+    epoch + seconds > now
+
+/** A day runs until its regular session ends; where Yahoo does not tell of that day's session, until the date is over. */
+function dayRuns({ timezone, session }: MarketHours, now: number): (date: number) => boolean {
+  const today = tradingDate(now, timezone)
+  const sessionDate = session && tradingDate(session.start, timezone)
+  return (date) => {
+    if (date < today) return false
+    if (session === null || sessionDate === null || date > sessionDate) return true
+    return date === sessionDate && now < session.end
+  }
+}

@@ -1,0 +1,46 @@
+import { type Interval, intervalSeconds, isDaily, type SourceInterval, sourceInterval } from '../../domain/interval.ts'
+
+interface Window {
+  /** Yahoo's name of the interval. */
+  readonly name: string
+  /** How many days back Yahoo goes; null: all there is. */
+  readonly reachDays: number | null
+  /** How many days Yahoo gives in one request, where that is less. */
+  readonly requestDays?: number
+}
+
+const windows: Readonly<Record<SourceInterval, Window>> = {
+  MINUTE_1: { name: '1m', reachDays: 30, requestDays: 7 },
+  MINUTE_2: { name: '2m', reachDays: 60 },
+  MINUTE_5: { name: '5m', reachDays: 60 },
+  MINUTE_15: { name: '15m', reachDays: 60 },
+  HOUR_1: { name: '1h', reachDays: 730 },
+  DAY_1: { name: '1d', reachDays: null },
+}
+
+export const yahooInterval = (interval: SourceInterval): string => windows[interval].name
+
+export const reachDays = (interval: Interval): number | null => windows[sourceInterval(interval)].reachDays
+
+/** The parts of [from, to), in epoch seconds, that Yahoo takes in one request each. */
+export function requestSpans(interval: SourceInterval, from: number, to: number): { from: number; to: number }[] {
+  const { requestDays } = windows[interval]
+  const most = requestDays === undefined ? to - from : requestDays * daySeconds
+  const count = Math.ceil((to - from) / most)
+  return Array.from({ length: count }, (_, i) => ({ from: from + i * most, to: Math.min(to, from + (i + 1) * most) }))
+}
+
+const sessionSeconds = 6.5 * 3600
+const daySeconds = 86_400
+
+/**
+ * The wall time that `count` candles may take on an exchange with 6.5 hours a day: weekends, one holiday in eight trading days
+ * (China has the most, 242 trading days a year), and a long weekend at either end. Within a week, 1-minute candles stay within
+ * the 7 days that Yahoo serves at once.
+ */
+export function spanSeconds(interval: SourceInterval, count: number): number {
+  const perDay = isDaily(interval) ? 1 : Math.floor(sessionSeconds / intervalSeconds(interval))
+  const days = Math.ceil(count / perDay)
+  const slackDays = isDaily(interval) ? 10 : 4
+  return Math.ceil((days * 7) / 5 + Math.floor(days / 8) + slackDays) * daySeconds
+}

@@ -1,0 +1,156 @@
+import { isDeepStrictEqual } from 'node:util'
+import { FinstageError, noPrice, symbolNotFound } from '../../../domain/errors.ts'
+import type { LiveFeed, LiveSink } from '../../../domain/live-feed.ts'
+import type { Listing } from '../../../domain/quote.ts'
+import { symbolsPerCall } from '../../source.ts'
+
+export interface PollingFeedOptions {
+  /** Takes up to 100 symbols. May throw a FinstageError for the whole call. */
+  readonly listings: (symbols: readonly string[]) => Promise<ReadonlyMap<string, Listing>>
+  /** From the start of one round to the start of the next. */
+  readonly intervalMs: number
+  readonly sink: LiveSink
+}
+
+interface Watched {
+  readonly symbol: string
+  /**
+   * 'new' until its first answer; then 'live', or 'failed' until it is served again, or 'refused' for good: that one is asked
+   * for again only when it is unwatched and watched anew. `observe` and `fail` alone change it.
+   */
+  state: 'new' | 'live' | 'failed' | 'refused'
+  /** In a request that is under way. */
+  asked: boolean
+  last: Listing | null
+  /** Whether the sink has believed it. */
+  isTold: boolean
+}
+
+/**
+ * The live feed of a source that only answers questions. A round asks for all watched symbols, 100 in a request; never two
+ * rounds at a time. What is newly watched is asked for at once, beside the rounds: a round that hangs must not keep it waiting.
+ * The sink hears of a symbol when something has changed that a client can see, and when it is back after a failure.
+ */
+export function pollingFeed({ listings, intervalMs, sink }: PollingFeedOptions): LiveFeed {
+  let watched = new Map<string, Watched>()
+  let welcome: NodeJS.Immediate | undefined
+  let timer: NodeJS.Timeout | undefined
+  let inRound = false
+  let overdue = false
+  let stopped = false
+
+  const isWatched = (each: Watched): boolean => watched.get(each.symbol) === each
+
+  function watch(symbols: ReadonlySet<string>): void {
+    if (stopped) return
+    const next = new Map<string, Watched>()
+    for (const symbol of symbols) next.set(symbol, watched.get(symbol) ?? newlyWatched(symbol))
+    watched = next
+    keepTime()
+    // Not a microtask: subscriptions that arrive together share one request.
+    welcome ??= setImmediate(() => {
+      welcome = undefined
+      void ask((each) => each.state === 'new')
+    })
+  }
+
+  /** One timer while there is something to poll, none otherwise. */
+  function keepTime(): void {
+    const idle = [...watched.values()].every((each) => each.state === 'refused')
+    if (!idle) {
+      if (!inRound) timer ??= setTimeout(due, intervalMs)
+      return
+    }
+    clearTimeout(timer)
+    timer = undefined
+    overdue = false
+  }
+
+  function due(): void {
+    timer = undefined
+    if (inRound) overdue = true
+    else void round()
+  }
+
+  async function round(): Promise<void> {
+    inRound = true
+    timer = setTimeout(due, intervalMs)
+    await ask((each) => each.state !== 'refused')
+    inRound = false
+    if (overdue) {
+      overdue = false
+      void round()
+    } else keepTime()
+  }
+
+  async function ask(wanted: (each: Watched) => boolean): Promise<void> {
+    const asked = [...watched.values()].filter((each) => !each.asked && wanted(each))
+    for (const each of asked) each.asked = true
+    const parts: Watched[][] = []
+    for (let start = 0; start < asked.length; start += symbolsPerCall) {
+      parts.push(asked.slice(start, start + symbolsPerCall))
+    }
+    await Promise.all(parts.map(askPart))
+  }
+
+  /** One request, which may fail without the others. */
+  async function askPart(asked: readonly Watched[]): Promise<void> {
+    const answer = await answerTo(asked.map((each) => each.symbol))
+    for (const each of asked) {
+      each.asked = false
+      if (!isWatched(each)) continue
+      if (answer instanceof FinstageError) fail(each, answer)
+      else observe(each, answer.get(each.symbol))
+    }
+    keepTime()
+  }
+
+  async function answerTo(symbols: readonly string[]): Promise<ReadonlyMap<string, Listing> | FinstageError> {
+    try {
+      return await listings(symbols)
+    } catch (error) {
+      if (error instanceof FinstageError) return error
+      return new FinstageError('SOURCE_UNAVAILABLE', 'The source failed', {}, error)
+    }
+  }
+
+  function observe(each: Watched, listing: Listing | undefined): void {
+    if (!listing?.quote) {
+      fail(each, missing(each, listing))
+      return
+    }
+    const isNews = each.state !== 'live' || !each.isTold || !looksAlike(each.last, listing)
+    each.state = 'live'
+    each.last = listing
+    if (isNews) each.isTold = sink.update(listing) !== false
+  }
+
+  function fail(each: Watched, error: FinstageError): void {
+    each.state = error.temporary ? 'failed' : 'refused'
+    sink.failure(each.symbol, error)
+  }
+
+  async function stop(): Promise<void> {
+    stopped = true
+    watched = new Map()
+    keepTime()
+    clearImmediate(welcome)
+  }
+
+  return { watch, stop }
+}
+
+const newlyWatched = (symbol: string): Watched => ({
+  ...{ symbol, state: 'new', asked: false, last: null, isTold: false },
+})
+
+/** A symbol that was served before has not ceased to exist because one answer lacks it. */
+function missing({ symbol, last }: Watched, listing: Listing | undefined): FinstageError {
+  if (last) return new FinstageError('SOURCE_UNAVAILABLE', `The source left out the price of ${symbol}`, { symbol })
+  return listing ? noPrice(symbol) : symbolNotFound(symbol)
+}
+
+const looksAlike = (a: Listing | null, b: Listing): boolean => isDeepStrictEqual(withoutReceipt(a), withoutReceipt(b))
+
+const withoutReceipt = (listing: Listing | null) =>
+  listing && { ...listing, quote: listing.quote && { ...listing.quote, receivedAtMs: 0 } }

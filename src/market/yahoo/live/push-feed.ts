@@ -1,0 +1,312 @@
+import { FinstageError } from '../../../domain/errors.ts'
+import type { LiveFeed, LiveSink } from '../../../domain/live-feed.ts'
+import type { Listing } from '../../../domain/quote.ts'
+import type { Logger } from '../../../platform/logger.ts'
+import type { DropReason, Frame } from './frame.ts'
+import { pollingFeed } from './polling-feed.ts'
+import {
+  beside,
+  isPriced,
+  looksAlike,
+  merged,
+  orderOf,
+  type Priced,
+  rounded,
+  superseding,
+  wholeSecond,
+} from './quote.ts'
+import { type StreamShard, streamShard } from './shard.ts'
+import { type OpenStream, openWebSocket } from './socket.ts'
+
+export const yahooStreamUrl = 'wss://streamer.finance.yahoo.com/?version=2'
+
+export interface YahooStreamOptions {
+  readonly url: string
+  /** May throw a FinstageError for the whole call. */
+  readonly listings: (symbols: readonly string[]) => Promise<ReadonlyMap<string, Listing>>
+  /** Of what is polled: from the start of one round to the start of the next. */
+  readonly pollIntervalMs: number
+  readonly sink: LiveSink
+  /** Epoch milliseconds. */
+  readonly now?: () => number
+  /** Milliseconds that only go forward; without it, `now`. */
+  readonly steadyMs?: () => number
+  /** From 0 to 1. */
+  readonly random?: () => number
+  readonly open?: OpenStream
+  readonly log?: Pick<Logger, 'debug' | 'info'> | undefined
+  /** Called for each message that nobody was told of. */
+  readonly dropped?: (reason: DropReason) => void
+}
+
+interface Watched {
+  readonly symbol: string
+  /**
+   * 'new' until its first answer; then 'live', or 'failed' until it is served again, or 'refused' for good, until it is
+   * watched anew. `tell` and `fail` alone change it.
+   */
+  state: 'new' | 'live' | 'failed' | 'refused'
+  /** From the first answer on. */
+  shard: StreamShard | null
+  /** The last state, told or not: a frame that repeats may say something beside the price. */
+  last: Priced | null
+  /** Whether the sink has believed what it was told last; else the same is told again when it is heard again. */
+  isBelieved: boolean
+  /** The prices told of the last one's second, as they are shown. */
+  readonly toldOfSecond: Set<number>
+  /** What the last poll said of the price that is told, while nothing was heard from the stream since. */
+  polled: Priced | null
+  /**
+   * 'behind' until the stream has shown that it misses nothing of this symbol: a frame of it, or a poll that began with the
+   * subscription in force and knew nothing better, makes it 'caughtUp'. 'lossy' from then, until its next frame, if a poll does.
+   */
+  stream: 'behind' | 'caughtUp' | 'lossy'
+  /** A poll is wanted although the stream serves the symbol. */
+  checking: boolean
+  /** Not to be polled until the next round. */
+  resting: boolean
+  /** The last poll knew better than the stream. */
+  hadNews: boolean
+}
+
+/** Many symbols on one socket lose updates. */
+const symbolsPerSocket = 100
+/** How often a quote is asked of what the stream serves: it knows the session, and what the stream has lost. */
+const checkMs = 60_000
+/** A clock that is wrong by as much could not have checked the certificate: it is the frame that is wrong. */
+const futureMs = 86_400_000
+
+/**
+ * Yahoo's push feed, with polling for all that it does not serve. Both are heard at the same time and what they say is told
+ * once: a symbol is polled from the start, and again as soon as its socket fails, until the stream has caught up. So a switch
+ * in either direction has no gap.
+ */
+export function yahooStreamFeed(options: YahooStreamOptions): LiveFeed {
+  const {
+    url,
+    pollIntervalMs,
+    sink,
+    log,
+    now = Date.now,
+    steadyMs = now,
+    random = Math.random,
+    open = openWebSocket,
+  } = options
+  const dropped = options.dropped ?? (() => {})
+  let watched = new Map<string, Watched>()
+  const shards = new Set<StreamShard>()
+  const poll = pollingFeed({ listings, intervalMs: pollIntervalMs, sink: { update: polled, failure: pollFailed } })
+  let checks: NodeJS.Timeout | undefined
+  let rest: NodeJS.Timeout | undefined
+  let reviewing: NodeJS.Immediate | undefined
+  let stopped = false
+
+  function watch(symbols: ReadonlySet<string>): void {
+    if (stopped) return
+    const next = new Map<string, Watched>()
+    for (const symbol of symbols) next.set(symbol, watched.get(symbol) ?? newlyWatched(symbol))
+    leave([...watched.keys()].filter((symbol) => !next.has(symbol)))
+    watched = next
+    if (watched.size > 0) checks ??= setInterval(check, checkMs)
+    else checks = void clearInterval(checks)
+    review()
+  }
+
+  function leave(symbols: readonly string[]): void {
+    for (const shard of shards) {
+      shard.remove(symbols)
+      if (shard.symbols.size > 0) continue
+      shard.stop()
+      shards.delete(shard)
+    }
+  }
+
+  /** Gives the newcomers their sockets, and has polled what the stream does not serve. */
+  function review(): void {
+    if (stopped) return
+    const all = [...watched.values()]
+    place(all.filter((each) => each.last && !each.shard))
+    poll.watch(new Set(all.filter(isPolled).map(({ symbol }) => symbol)))
+  }
+
+  function reviewSoon(): void {
+    reviewing ??= setImmediate(() => {
+      reviewing = undefined
+      review()
+    })
+  }
+
+  const isPolled = (each: Watched): boolean =>
+    each.state !== 'refused' && !each.resting && (each.checking || each.stream !== 'caughtUp' || !isServed(each))
+
+  const isServed = (each: Watched): boolean => each.shard?.isServing() === true
+
+  function place(newcomers: Watched[]): void {
+    while (newcomers.length > 0) {
+      const shard = [...shards].find(({ symbols }) => symbols.size < symbolsPerSocket) ?? newShard()
+      const placed = newcomers.splice(0, symbolsPerSocket - shard.symbols.size)
+      for (const each of placed) each.shard = shard
+      shard.add(placed.map(({ symbol }) => symbol))
+    }
+  }
+
+  function newShard(): StreamShard {
+    const isInSession = (symbol: string) => watched.get(symbol)?.last?.quote.marketState === 'REGULAR'
+    const shard = streamShard({ url, open, now: steadyMs, random, log, isInSession, frame: pushed, dropped, changed })
+    shards.add(shard)
+    return shard
+  }
+
+  function changed(shard: StreamShard): void {
+    if (!shard.isServing()) {
+      for (const symbol of shard.symbols.keys()) {
+        const each = watched.get(symbol)
+        if (each) each.stream = 'behind'
+      }
+    }
+    review()
+  }
+
+  function check(): void {
+    for (const each of watched.values()) each.checking = true
+    review()
+  }
+
+  async function listings(symbols: readonly string[]): Promise<ReadonlyMap<string, Listing>> {
+    const asked = symbols
+      .flatMap((symbol) => watched.get(symbol) ?? [])
+      .map((each) => ({ each, inForce: each.shard?.inForceSince(each.symbol) ?? null }))
+    let answer: ReadonlyMap<string, Listing> | undefined
+    try {
+      answer = await options.listings(symbols)
+      return answer
+    } finally {
+      for (const { each } of asked) each.hadNews = false
+      // After the polling feed has told what the answer says.
+      setImmediate(() => {
+        for (const { each, inForce } of asked) {
+          each.checking = false
+          const isProof = !each.hadNews && inForce !== null && answer?.get(each.symbol)?.quote
+          if (isProof && each.stream === 'behind' && isInForce(each, inForce)) each.stream = 'caughtUp'
+        }
+        review()
+      })
+    }
+  }
+
+  const isInForce = ({ symbol, shard }: Watched, sinceMs: number): boolean => shard?.inForceSince(symbol) === sinceMs
+
+  function polled(listing: Listing): boolean {
+    const each = watched.get(listing.instrument.symbol)
+    if (!each || !isPriced(listing)) return true
+    const { last } = each
+    if (!last) {
+      each.polled = listing
+      tell(each, listing)
+      return each.isBelieved
+    }
+    const order = orderOf(last, listing.quote)
+    const isNewer = order === 'newer' || (order === 'unclear' && mayBeNewer(each, listing))
+    const next = isNewer ? superseding(last, listing) : beside(last, listing, order === 'same')
+    const saysMore = order === 'same' && each.polled !== null && !looksAlike(each.polled, listing)
+    if (isNewer || order === 'same') each.polled = listing
+    each.hadNews = isNewer
+    if (isNewer && each.stream === 'caughtUp') each.stream = 'lossy'
+    observe(each, next, isNewer || saysMore)
+    return each.isBelieved
+  }
+
+  /**
+   * Quotes may lag behind the stream. While that one is heard it is believed; and of a price that was told of the same second
+   * already it is more likely that the quote is late than that the price came back.
+   */
+  function mayBeNewer(each: Watched, { instrument, quote }: Priced): boolean {
+    if (each.stream === 'caughtUp' && isServed(each)) return false
+    return !each.toldOfSecond.has(rounded(quote.price, instrument.priceDecimals))
+  }
+
+  function pushed(frame: Frame): void {
+    const each = watched.get(frame.symbol)
+    if (!each?.last) return
+    const nowMs = now()
+    if ((frame.timeMs ?? 0) > nowMs + futureMs) {
+      dropped('from the future')
+      return
+    }
+    const next = merged(each.last, frame, nowMs)
+    const order = orderOf(each.last, next.quote)
+    if (order === 'older') {
+      dropped('older than the last')
+      return
+    }
+    if (each.stream !== 'caughtUp') reviewSoon()
+    each.stream = 'caughtUp'
+    each.polled = null
+    if (!observe(each, next, order !== 'same')) dropped('repeated')
+  }
+
+  /** Tells what is new, and what a client must hear beside: that the price holds again, or that the session is another. */
+  function observe(each: Watched, next: Priced, isNews: boolean): boolean {
+    const isTold =
+      isNews || !each.isBelieved || each.state !== 'live' || next.quote.marketState !== each.last?.quote.marketState
+    if (isTold) tell(each, next)
+    else each.last = next
+    return isTold
+  }
+
+  function tell(each: Watched, listing: Priced): void {
+    const { instrument, quote } = listing
+    if (!each.last || wholeSecond(quote) !== wholeSecond(each.last.quote)) each.toldOfSecond.clear()
+    each.toldOfSecond.add(rounded(quote.price, instrument.priceDecimals))
+    each.state = 'live'
+    each.last = listing
+    each.isBelieved = sink.update(listing) !== false
+  }
+
+  function pollFailed(symbol: string, error: FinstageError): void {
+    const each = watched.get(symbol)
+    if (!each) return
+    if (!each.last) {
+      fail(each, error)
+      return
+    }
+    // The polling feed gives it up, as one that it never saw; but it has not ceased to exist because one answer lacks it.
+    if (!error.temporary) takeRest(each)
+    if (!isServed(each)) fail(each, error.temporary ? error : leftOut(symbol))
+  }
+
+  function fail(each: Watched, error: FinstageError): void {
+    each.state = error.temporary ? 'failed' : 'refused'
+    sink.failure(each.symbol, error)
+  }
+
+  function takeRest(each: Watched): void {
+    each.resting = true
+    rest ??= setTimeout(() => {
+      rest = undefined
+      for (const other of watched.values()) other.resting = false
+      review()
+    }, pollIntervalMs)
+  }
+
+  async function stop(): Promise<void> {
+    stopped = true
+    clearInterval(checks)
+    clearTimeout(rest)
+    clearImmediate(reviewing)
+    for (const shard of shards) shard.stop()
+    shards.clear()
+    watched = new Map()
+    await poll.stop()
+  }
+
+  return { watch, stop }
+}
+
+const newlyWatched = (symbol: string): Watched => ({
+  ...{ symbol, state: 'new', shard: null, last: null, isBelieved: true, toldOfSecond: new Set<number>(), polled: null },
+  ...{ stream: 'behind', checking: false, resting: false, hadNews: false },
+})
+
+const leftOut = (symbol: string): FinstageError =>
+  new FinstageError('SOURCE_UNAVAILABLE', `The source left out the price of ${symbol}`, { symbol })

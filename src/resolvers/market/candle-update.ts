@@ -1,0 +1,34 @@
+import type { GraphQLResolveInfo } from 'graphql'
+import { FinstageError } from '../../domain/errors.ts'
+import type { Interval } from '../../domain/interval.ts'
+import type { CandleUpdate } from '../../market/live-candles/update.ts'
+import type { Context } from '../context.ts'
+import { warmUp } from './indicator.ts'
+
+export interface CandleUpdatesArgs {
+  readonly symbol: string
+  readonly interval: Interval
+  readonly extendedHours: boolean
+  /** Epoch milliseconds. */
+  readonly from?: number | null | undefined
+}
+
+/** Rejects with SYMBOL_NOT_FOUND, RANGE_NOT_AVAILABLE, or what the source fails with. */
+export function candleUpdates(
+  _root: unknown,
+  { symbol, interval, extendedHours, from }: CandleUpdatesArgs,
+  context: Context,
+  info: GraphQLResolveInfo,
+): Promise<AsyncIterableIterator<CandleUpdate | FinstageError>> {
+  return context.liveCandles.subscribe({
+    ...{ symbol, interval, extendedHours },
+    from: from == null ? null : Math.ceil(from / 1000),
+    earlier: warmUp(info, interval, 'series'),
+  })
+}
+
+export function candleUpdate(update: CandleUpdate | FinstageError, _args: unknown, context: Context): CandleUpdate {
+  if (update instanceof FinstageError) throw update
+  context.renewLoaders()
+  return update
+}

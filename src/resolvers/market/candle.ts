@@ -1,0 +1,94 @@
+import type { GraphQLResolveInfo } from 'graphql'
+import { type Adjustment, type CandleRequest, maxCandles, tooManyCandles } from '../../domain/candle.ts'
+import { badInput } from '../../domain/errors.ts'
+import type { Instrument } from '../../domain/instrument.ts'
+import { type Interval, intervalSeconds } from '../../domain/interval.ts'
+import type { CandleSeries } from '../../market/candles/service.ts'
+import type { Context } from '../context.ts'
+import { answerRows, spendRows } from '../rows.ts'
+import { warmUp } from './indicator.ts'
+
+const defaultLast = 500
+
+export interface CandleArgs {
+  readonly interval: Interval
+  /** Epoch milliseconds. */
+  readonly from?: number | null | undefined
+  readonly to?: number | null | undefined
+  readonly last?: number | null | undefined
+  readonly adjustment: Adjustment
+  readonly extendedHours: boolean
+}
+
+/** Candles by column: as many entries in each as there are nodes. */
+export interface CandleColumns {
+  readonly time: number[]
+  readonly open: number[]
+  readonly high: number[]
+  readonly low: number[]
+  readonly close: number[]
+  readonly volume: (number | null)[]
+}
+
+export const candles = (
+  _root: unknown,
+  args: CandleArgs & { readonly symbol: string },
+  context: Context,
+  info: GraphQLResolveInfo,
+): Promise<CandleSeries> => loadCandles(args.symbol, args, context, warmUp(info, args.interval))
+
+export const instrumentCandles = (
+  instrument: Instrument,
+  args: CandleArgs,
+  context: Context,
+  info: GraphQLResolveInfo,
+): Promise<CandleSeries> => loadCandles(instrument.symbol, args, context, warmUp(info, args.interval))
+
+/** Rejects with BAD_USER_INPUT, RANGE_NOT_AVAILABLE, SYMBOL_NOT_FOUND, or what the source fails with. */
+export async function loadCandles(
+  symbol: string,
+  { interval, from, to, last, adjustment, extendedHours }: CandleArgs,
+  context: Context,
+  earlier: number,
+): Promise<CandleSeries> {
+  if (from != null && to != null && from >= to) throw badInput('from has to lie before to', 'from')
+  if (last != null && last < 1) throw badInput(`last is ${last}; it has to be 1 or more`, 'last')
+  if (last != null && last > maxCandles) throw tooManyCandles()
+  const request: CandleRequest = {
+    symbol,
+    interval,
+    from: from == null ? null : Math.ceil(from / 1000),
+    to: to == null ? null : Math.ceil(to / 1000),
+    last: last ?? (from == null ? defaultLast : null),
+    earlier,
+    adjustment,
+    extendedHours,
+  }
+  const expected = leastRows(request) + earlier
+  spendRows(expected, context)
+  const series = await context.loaders.candles.load(request)
+  if (series.nodes.length > maxCandles) throw tooManyCandles()
+  const rows = series.nodes.length
+  const cost = { rows: Math.max(0, rows + series.earlier.length - expected), candles: rows }
+  return answerRows(cost, context, () => series)
+}
+
+/** Exchanges are open for a fifth of a week at least: so many candles a long range has, before it is loaded. */
+const openShare = 0.2
+
+function leastRows({ interval, from, to, last }: CandleRequest): number {
+  if (from === null) return last ?? 0
+  const inRange = (openShare * ((to ?? Date.now() / 1000) - from)) / intervalSeconds(interval)
+  return Math.floor(Math.min(last ?? maxCandles, maxCandles, Math.max(0, inRange)))
+}
+
+export function columns({ nodes }: CandleSeries): CandleColumns {
+  return {
+    time: nodes.map((candle) => candle.epoch),
+    open: nodes.map((candle) => candle.open),
+    high: nodes.map((candle) => candle.high),
+    low: nodes.map((candle) => candle.low),
+    close: nodes.map((candle) => candle.close),
+    volume: nodes.map((candle) => candle.volume),
+  }
+}

@@ -1,0 +1,102 @@
+import type { GraphQLResolveInfo } from 'graphql'
+import { toColumns } from '../../analysis/indicators/columns.ts'
+import type { IndicatorInput } from '../../analysis/indicators/indicator.ts'
+import {
+  type IndicatorArgs,
+  type IndicatorName,
+  indicatorPoints,
+  indicatorWarmUp,
+  isIndicator,
+  type Point,
+  withWarmUp,
+} from '../../analysis/indicators/points.ts'
+import { findSignals, namedSignal, signalsWarmUp } from '../../analysis/signals.ts'
+import type { SignalKind } from '../../domain/analysis/signal.ts'
+import { nextStarts } from '../../domain/calendar/session.ts'
+import type { Interval } from '../../domain/interval.ts'
+import type { CandleSeries } from '../../market/candles/service.ts'
+import type { ShownSignal } from '../analysis/signal.ts'
+import { boundedFilter } from '../bounds.ts'
+import type { Context } from '../context.ts'
+import { answerRows } from '../rows.ts'
+import { selectedFields } from '../selected-fields.ts'
+
+/**
+ * A month of minutes round the clock, which is as far as sources go back. Only a VWAP of minutes since the year began asks for more,
+ * and has no value where its anchor is not among them.
+ */
+const maxWarmUp = 45_000
+
+/** Signals are found by nine indicators and nineteen rules: a candle takes about 11 us of CPU, a row 2. */
+const rowsPerSignalCandle = 6
+
+/** Of one answer, since all its indicators are computed from the same candles. */
+const inputs = new WeakMap<CandleSeries, IndicatorInput>()
+
+export const pointsOf =
+  (name: IndicatorName) =>
+  (series: CandleSeries, args: IndicatorArgs, context: Context): Point[] | Promise<Point[]> => {
+    const { interval, sessions } = series
+    const all = inputOf(series)
+    const input = withWarmUp(all, indicatorWarmUp(name, args, interval))
+    const ahead = (count: number): number[] => nextStarts(all.candles.epoch, interval, sessions, count)
+    const cost = { rows: input.first, candles: input.candles.epoch.length }
+    return answerRows(cost, context, () => indicatorPoints(name, input, args, ahead))
+  }
+
+/** What the signal rules find at the closed nodes, by the same names as what jobs have stored of them. */
+export function seriesSignals(
+  series: CandleSeries,
+  { kinds }: { readonly kinds?: readonly SignalKind[] | null | undefined },
+  context: Context,
+): ShownSignal[] | Promise<ShownSignal[]> {
+  const wanted = boundedFilter(kinds, 'kinds')
+  const variant = variantOf(series)
+  const input = withWarmUp(inputOf(series), signalsWarmUp)
+  const { candles, first } = input
+  const cost = { rows: rowsPerSignalCandle * candles.epoch.length, candles: candles.epoch.length }
+  return answerRows(cost, context, () =>
+    findSignals(candles)
+      .filter(({ index, kind }) => series.nodes[index - first]?.closed && (wanted === null || wanted.includes(kind)))
+      .map((found) => ({ ...namedSignal(found, candles.epoch[found.index] as number, series), ...variant })),
+  )
+}
+
+/** Jobs look at candles of regular sessions, adjusted for splits. */
+function variantOf({ adjustment, extendedHours }: CandleSeries): Pick<ShownSignal, 'variant'> {
+  const words = [...(adjustment === 'SPLITS' ? [] : [adjustment]), ...(extendedHours ? ['EXTENDED_HOURS'] : [])]
+  return words.length === 0 ? {} : { variant: words.join(' ') }
+}
+
+export function inputOf(series: CandleSeries): IndicatorInput {
+  const known = inputs.get(series)
+  if (known) return known
+  const { earlier, nodes, isWhole, interval, sessions } = series
+  const input: IndicatorInput = {
+    candles: toColumns([...earlier, ...nodes]),
+    first: earlier.length,
+    ...{ isWhole, interval, timezone: sessions.timezone },
+  }
+  inputs.set(series, input)
+  return input
+}
+
+/**
+ * How many candles before the first node the fields need that are selected of a series: the one that the current resolver gives,
+ * or the field `of` what it gives. One tells whether there are any. Parameters out of bounds are refused at their own field.
+ */
+export function warmUp(info: GraphQLResolveInfo, interval: Interval, of?: string): number {
+  let needed = 1
+  for (const { name, args } of selectedFields(info, of)) needed = Math.max(needed, candlesBefore(name, args, interval))
+  return Math.min(needed, maxWarmUp)
+}
+
+function candlesBefore(field: string, args: Readonly<Record<string, unknown>>, interval: Interval): number {
+  if (field === 'signals') return signalsWarmUp
+  if (!isIndicator(field)) return 0
+  try {
+    return indicatorWarmUp(field, args, interval)
+  } catch {
+    return 0
+  }
+}

@@ -1,0 +1,39 @@
+import type { MarketSummary as SummaryShape } from '../../domain/analysis/daily-report.ts'
+import { type DailyReportJobResult, reportSignals, strongestSignal } from '../../resolvers/analysis/daily-report.ts'
+import { builder } from '../builder.ts'
+import { Sentiment, SymbolFailure } from './analysis.ts'
+import { Signal } from './signal.ts'
+
+const MarketSummary = builder.objectRef<SummaryShape>('MarketSummary').implement({
+  fields: (t) => ({
+    symbol: t.expose('symbol', { type: 'Symbol' }),
+    price: t.exposeFloat('price', {
+      description: 'Of the newest daily candle: its close, or the last price while it runs',
+    }),
+    changePercent: t.exposeFloat('changePercent', {
+      nullable: true,
+      description: 'Against the close of the day before',
+    }),
+    sentiment: t.expose('sentiment', { type: Sentiment, nullable: true }),
+    strongest: t.field({
+      type: Signal,
+      nullable: true,
+      description: 'Of the new signals the one with the greatest strength',
+      resolve: strongestSignal,
+    }),
+  }),
+})
+
+export const DailyReport = builder.objectRef<DailyReportJobResult>('DailyReport').implement({
+  fields: (t) => ({
+    date: t.expose('date', { type: 'Date', description: 'The newest trading date among the symbols' }),
+    markets: t.expose('markets', { type: [MarketSummary] }),
+    newSignals: t.field({
+      type: [Signal],
+      description: "Those that became known since the last working day's report",
+      resolve: reportSignals,
+    }),
+    failures: t.expose('failures', { type: [SymbolFailure], description: 'Symbols that could not be reported on' }),
+    text: t.exposeString('text', { description: 'The report for people to read' }),
+  }),
+})

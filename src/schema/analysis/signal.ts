@@ -1,0 +1,94 @@
+import { type SignalOutcome as OutcomeShape, signalDirections, signalKinds } from '../../domain/analysis/signal.ts'
+import {
+  loadSignal,
+  type ShownSignal,
+  signalEvent,
+  signalEvents,
+  signalId,
+  signalOutcome,
+  signals,
+} from '../../resolvers/analysis/signal.ts'
+import { builder } from '../builder.ts'
+import { Interval } from '../market/candle.ts'
+import { Source } from '../market/instrument.ts'
+
+export const SignalKind = builder.enumType('SignalKind', { values: signalKinds })
+const SignalDirection = builder.enumType('SignalDirection', { values: signalDirections })
+
+const SignalOutcome = builder.objectRef<OutcomeShape>('SignalOutcome').implement({
+  description: "Returns in per cent, measured from the candles at each horizon, signed in the signal's direction",
+  fields: (t) => ({
+    return1d: t.exposeFloat('return1d', { nullable: true }),
+    return1w: t.exposeFloat('return1w', { nullable: true }),
+    return1m: t.exposeFloat('return1m', { nullable: true }),
+    maxReturn: t.exposeFloat('maxReturn', { nullable: true, description: 'The best within the month' }),
+    minReturn: t.exposeFloat('minReturn', { nullable: true, description: 'The worst within the month' }),
+    complete: t.exposeBoolean('complete', { description: 'Nothing is filled in any more' }),
+  }),
+})
+
+export const Signal = builder.objectRef<ShownSignal>('Signal')
+
+builder.node(Signal, {
+  id: { resolve: signalId },
+  loadOne: loadSignal,
+  fields: (t) => ({
+    symbol: t.expose('symbol', { type: 'Symbol' }),
+    kind: t.expose('kind', { type: SignalKind }),
+    direction: t.expose('direction', { type: SignalDirection }),
+    interval: t.expose('interval', { type: Interval }),
+    source: t.expose('source', { type: Source }),
+    time: t.field({
+      type: 'DateTime',
+      description: 'Start of the candle that raised it',
+      resolve: (signal) => signal.epoch * 1000,
+    }),
+    epoch: t.expose('epoch', { type: 'EpochSeconds' }),
+    knownAt: t.expose('knownAtMs', { type: 'DateTime', description: 'When that candle had closed' }),
+    price: t.exposeFloat('price', { description: "That candle's close" }),
+    indicatorValue: t.exposeFloat('indicatorValue', {
+      nullable: true,
+      description: 'What the price was held against: an average, a band, an RSI, a ratio of volumes',
+    }),
+    strength: t.exposeFloat('strength'),
+    outcome: t.field({
+      type: SignalOutcome,
+      nullable: true,
+      description:
+        'What the price did afterwards; null until the horizon has passed, and of a signal that is not stored',
+      resolve: signalOutcome,
+    }),
+  }),
+})
+
+const SignalEdge = builder.edgeObject({ name: 'SignalEdge', type: Signal })
+const SignalConnection = builder.connectionObject({ name: 'SignalConnection', type: Signal }, SignalEdge)
+
+builder.queryField('signals', (t) =>
+  t.field({
+    type: SignalConnection,
+    nullable: true,
+    description: 'Signals that jobs have detected and stored, newest first',
+    args: {
+      symbols: t.arg({ type: ['Symbol'], description: 'null: all; at most 100' }),
+      kinds: t.arg({ type: [SignalKind], description: 'null: all' }),
+      first: t.arg.int({ required: true, defaultValue: 20 }),
+      after: t.arg.string(),
+    },
+    resolve: signals,
+  }),
+)
+
+builder.subscriptionField('signalEvents', (t) =>
+  t.field({
+    type: Signal,
+    description:
+      'Each signal that is stored from now on, once, in the order of storing. Where over 10,000 wait to be read, the stream ends with LIMIT_EXCEEDED',
+    args: {
+      symbols: t.arg({ type: ['Symbol'], description: 'null: all; at most 100' }),
+      kinds: t.arg({ type: [SignalKind], description: 'null: all' }),
+    },
+    subscribe: signalEvents,
+    resolve: signalEvent,
+  }),
+)

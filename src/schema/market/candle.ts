@@ -1,0 +1,105 @@
+import { adjustments, type Candle as CandleShape } from '../../domain/candle.ts'
+import { intervals } from '../../domain/interval.ts'
+import type { CandleSeries as SeriesShape } from '../../market/candles/service.ts'
+import {
+  type CandleColumns as ColumnsShape,
+  candles,
+  columns,
+  instrumentCandles,
+} from '../../resolvers/market/candle.ts'
+import { reachDays } from '../../resolvers/market/instrument.ts'
+import { builder } from '../builder.ts'
+import { Instrument, Source } from './instrument.ts'
+
+export const Interval = builder.enumType('Interval', { values: intervals })
+const Adjustment = builder.enumType('Adjustment', {
+  description:
+    'SPLITS: prices as Yahoo charts them. SPLITS_AND_DIVIDENDS: scaled to the adjusted close. NONE: as traded on the day',
+  values: adjustments,
+})
+export const Candle = builder.objectRef<CandleShape>('Candle').implement({
+  fields: (t) => ({
+    time: t.field({
+      type: 'DateTime',
+      description:
+        "Start of the interval. DAY_1 and longer: midnight UTC of the exchange's trading date (a week's Monday, a month's first)",
+      resolve: (candle) => candle.epoch * 1000,
+    }),
+    epoch: t.expose('epoch', { type: 'EpochSeconds' }),
+    open: t.exposeFloat('open'),
+    high: t.exposeFloat('high'),
+    low: t.exposeFloat('low'),
+    close: t.exposeFloat('close'),
+    volume: t.exposeFloat('volume', { nullable: true }),
+    closed: t.exposeBoolean('closed', { description: 'false while the interval runs' }),
+  }),
+})
+
+const CandleColumns = builder.objectRef<ColumnsShape>('CandleColumns').implement({
+  fields: (t) => ({
+    time: t.expose('time', { type: ['EpochSeconds'] }),
+    open: t.exposeFloatList('open'),
+    high: t.exposeFloatList('high'),
+    low: t.exposeFloatList('low'),
+    close: t.exposeFloatList('close'),
+    volume: t.exposeFloatList('volume', { nullable: { list: false, items: true } }),
+  }),
+})
+
+export const CandleSeries = builder.objectRef<SeriesShape>('CandleSeries').implement({
+  description:
+    'Every indicator is computed over enough earlier candles that its first point lies at the first node (where history reaches so far) ' +
+    'and that no value depends on where the range begins. The exceptions are cumulative: obv and adl start at 0 at the first node; ' +
+    'vwap at its anchor. Points without a value are left out, and so are those that a candle without a volume would go into.',
+  fields: (t) => ({
+    symbol: t.expose('symbol', { type: 'Symbol' }),
+    interval: t.expose('interval', { type: Interval }),
+    adjustment: t.expose('adjustment', { type: Adjustment }),
+    source: t.expose('source', { type: Source }),
+    stale: t.exposeBoolean('stale', { description: 'The source could not be reached: this is what was stored' }),
+    receivedAt: t.expose('receivedAtMs', { type: 'DateTime' }),
+    excluded: t.exposeInt('excluded', {
+      description: 'Rows that the source sent unusable (null, NaN, high below low) and that were left out',
+    }),
+    hasEarlier: t.exposeBoolean('hasEarlier', { description: 'The source has candles before the first node' }),
+    nodes: t.expose('nodes', { type: [Candle], description: 'Oldest first, one for each time' }),
+    columns: t.field({
+      type: CandleColumns,
+      description: 'The same, column by column: a third of the bytes',
+      resolve: columns,
+    }),
+  }),
+})
+
+const candleArgs = builder.args((t) => ({
+  interval: t.field({ type: Interval, required: true, defaultValue: 'DAY_1' }),
+  from: t.field({ type: 'DateTime' }),
+  to: t.field({ type: 'DateTime' }),
+  last: t.int(),
+  adjustment: t.field({ type: Adjustment, required: true, defaultValue: 'SPLITS' }),
+  extendedHours: t.boolean({ required: true, defaultValue: false }),
+}))
+
+builder.queryField('candles', (t) =>
+  t.field({
+    type: CandleSeries,
+    nullable: true,
+    description:
+      '`from` inclusive, `to` exclusive (null: now). With neither `from` nor `last`: the last 500. At most 20,000 rows: more is RANGE_NOT_AVAILABLE',
+    args: { symbol: t.arg({ type: 'Symbol', required: true }), ...candleArgs },
+    resolve: candles,
+  }),
+)
+
+builder.objectField(Instrument, 'candles', (t) =>
+  t.field({ type: CandleSeries, nullable: true, args: candleArgs, resolve: instrumentCandles }),
+)
+
+builder.objectField(Instrument, 'reachDays', (t) =>
+  t.int({
+    nullable: true,
+    description: 'How many days back the source goes for an interval; null: all there is',
+    args: { interval: t.arg({ type: Interval, required: true }) },
+    resolve: reachDays,
+  }),
+)

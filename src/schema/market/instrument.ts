@@ -1,0 +1,97 @@
+import {
+  type Exchange as ExchangeShape,
+  type InstrumentMatch as InstrumentMatchShape,
+  type Instrument as InstrumentShape,
+  instrumentKinds,
+  marketStates,
+  sources,
+} from '../../domain/instrument.ts'
+import {
+  instrument,
+  instrumentQuote,
+  instruments,
+  instrumentsById,
+  matchInstrument,
+  searchInstruments,
+} from '../../resolvers/market/instrument.ts'
+import { builder } from '../builder.ts'
+import { Quote } from './quote.ts'
+
+const InstrumentKind = builder.enumType('InstrumentKind', { values: instrumentKinds })
+export const MarketState = builder.enumType('MarketState', { values: marketStates })
+export const Source = builder.enumType('Source', {
+  description: 'YAHOO_STREAM: pushed by Yahoo. SIMULATED: made up by this server',
+  values: sources,
+})
+
+const Exchange = builder.objectRef<ExchangeShape>('Exchange').implement({
+  fields: (t) => ({
+    code: t.exposeString('code'),
+    name: t.exposeString('name', { nullable: true }),
+    timezone: t.exposeString('timezone', { description: 'IANA name, such as America/New_York' }),
+    delayMinutes: t.exposeInt('delayMinutes', { nullable: true, description: "How late the source's prices are" }),
+  }),
+})
+
+export const Instrument = builder.objectRef<InstrumentShape>('Instrument')
+
+builder.node(Instrument, {
+  id: { resolve: (instrument) => instrument.symbol },
+  loadMany: instrumentsById,
+  fields: (t) => ({
+    symbol: t.expose('symbol', { type: 'Symbol' }),
+    name: t.exposeString('name', { nullable: true }),
+    kind: t.expose('kind', { type: InstrumentKind }),
+    exchange: t.expose('exchange', { type: Exchange, nullable: true }),
+    currency: t.exposeString('currency', {
+      nullable: true,
+      description: 'As the source writes it: USD, GBp for pence',
+    }),
+    priceDecimals: t.exposeInt('priceDecimals', { description: 'Decimals a price is shown with' }),
+    marketState: t.expose('marketState', { type: MarketState }),
+    quote: t.field({ type: Quote, nullable: true, resolve: instrumentQuote }),
+  }),
+})
+
+const InstrumentMatch = builder.objectRef<InstrumentMatchShape>('InstrumentMatch').implement({
+  description: 'What a search has found',
+  fields: (t) => ({
+    symbol: t.expose('symbol', { type: 'Symbol' }),
+    name: t.exposeString('name', { nullable: true }),
+    kind: t.expose('kind', { type: InstrumentKind }),
+    exchange: t.exposeString('exchange', { nullable: true, description: 'As the source names it' }),
+    instrument: t.field({
+      type: Instrument,
+      nullable: true,
+      description: 'null with SYMBOL_NOT_FOUND where the source finds it and knows no more of it',
+      resolve: matchInstrument,
+    }),
+  }),
+})
+
+builder.queryFields((t) => ({
+  instrument: t.field({
+    type: Instrument,
+    nullable: true,
+    description: 'The way in to all that is known of one symbol. null with SYMBOL_NOT_FOUND where the source has none',
+    args: { symbol: t.arg({ type: 'Symbol', required: true }) },
+    resolve: instrument,
+  }),
+  instruments: t.field({
+    type: [Instrument],
+    nullable: { list: false, items: true },
+    description: 'One place per symbol asked, in order, as in `quotes`',
+    args: { symbols: t.arg({ type: ['Symbol'], required: true }) },
+    resolve: instruments,
+  }),
+  searchInstruments: t.field({
+    type: [InstrumentMatch],
+    nullable: true,
+    description: 'Instruments whose symbol or name fits the text, the best first. `query` is 1 to 100 characters long',
+    args: {
+      query: t.arg.string({ required: true }),
+      first: t.arg.int({ required: true, defaultValue: 10 }),
+    },
+    resolve: searchInstruments,
+  }),
+}))

@@ -1,0 +1,59 @@
+import type { Quote as QuoteShape } from '../../domain/quote.ts'
+import { quote, quoteInstrument, quotes, quotesById } from '../../resolvers/market/quote.ts'
+import { builder } from '../builder.ts'
+import { Instrument, MarketState, Source } from './instrument.ts'
+
+export const Quote = builder.objectRef<QuoteShape>('Quote')
+
+builder.node(Quote, {
+  id: { resolve: (quote) => quote.symbol },
+  loadMany: quotesById,
+  fields: (t) => ({
+    symbol: t.expose('symbol', { type: 'Symbol' }),
+    instrument: t.field({ type: Instrument, resolve: quoteInstrument }),
+    price: t.exposeFloat('price', { description: 'The newest of any session' }),
+    previousClose: t.exposeFloat('previousClose', { nullable: true }),
+    change: t.exposeFloat('change', { nullable: true, description: 'Against the previous close' }),
+    changePercent: t.exposeFloat('changePercent', { nullable: true }),
+    open: t.exposeFloat('open', { nullable: true }),
+    dayHigh: t.exposeFloat('dayHigh', { nullable: true }),
+    dayLow: t.exposeFloat('dayLow', { nullable: true }),
+    volume: t.exposeFloat('volume', { nullable: true, description: 'Of the day' }),
+    bid: t.exposeFloat('bid', { nullable: true }),
+    ask: t.exposeFloat('ask', { nullable: true }),
+    marketCap: t.exposeFloat('marketCap', { nullable: true }),
+    fiftyTwoWeekHigh: t.exposeFloat('fiftyTwoWeekHigh', { nullable: true }),
+    fiftyTwoWeekLow: t.exposeFloat('fiftyTwoWeekLow', { nullable: true }),
+    currency: t.exposeString('currency', { nullable: true }),
+    marketState: t.expose('marketState', { type: MarketState }),
+    time: t.expose('timeMs', {
+      type: 'DateTime',
+      description: 'When the price was made; `price` is the newest of any session',
+    }),
+    regularPrice: t.exposeFloat('regularPrice', {
+      nullable: true,
+      description: "The regular session's last price, where `price` is from before or after it",
+    }),
+    source: t.expose('source', { type: Source }),
+    receivedAt: t.expose('receivedAtMs', { type: 'DateTime', description: 'When this server had it' }),
+    delayMinutes: t.exposeInt('delayMinutes', { nullable: true }),
+    stale: t.exposeBoolean('stale', { description: 'The source could not be reached: this is the last price known' }),
+  }),
+})
+
+builder.queryFields((t) => ({
+  quote: t.field({
+    type: Quote,
+    nullable: true,
+    args: { symbol: t.arg({ type: 'Symbol', required: true }) },
+    resolve: quote,
+  }),
+  quotes: t.field({
+    type: [Quote],
+    nullable: { list: false, items: true },
+    description:
+      'One place per symbol asked, in order. What fails is null there, with an error whose path names the place; the others arrive. At most 100',
+    args: { symbols: t.arg({ type: ['Symbol'], required: true }) },
+    resolve: quotes,
+  }),
+}))

@@ -1,0 +1,84 @@
+import type pg from 'pg'
+import type { SourceCandle } from '../../domain/candle.ts'
+import { type CandleRow, copyCandles } from './candle-copy.ts'
+
+/** A span of time in epoch seconds, `from` inclusive, `to` exclusive. */
+export interface Span {
+  readonly from: number
+  readonly to: number
+}
+
+export interface StoredCandles {
+  /** Oldest first. */
+  readonly candles: readonly SourceCandle[]
+  /** Start times, in epoch seconds, of the rows that the source sent unusable. */
+  readonly excluded: readonly number[]
+}
+
+type Row = [minute: number, closed: boolean, ...prices: (number | null)[]]
+
+/**
+ * Oldest first; none where the series is of another generation than the one given. Whether they are closed is read with them: what
+ * was read of the series before may be older than they are.
+ */
+export async function rowsOf(
+  client: Pick<pg.Pool, 'query'>,
+  id: number,
+  { from, to }: Span,
+  generation: number | null = null,
+): Promise<Row[]> {
+  const { rows } = await client.query<Row>({
+    name: 'candle-rows',
+    text: `SELECT minute, coalesce(minute::bigint * 60 < (SELECT open_from FROM finstage.candle_series WHERE id = $1), true),
+             open, high, low, close, volume, adjusted_close FROM finstage.candles
+           WHERE series_id = $1 AND minute >= $2 AND minute < $3
+             AND ($4::int IS NULL OR $4 = (SELECT generation FROM finstage.candle_series WHERE id = $1)) ORDER BY minute`,
+    values: [id, Math.ceil(from / 60), Math.ceil(to / 60), generation],
+    rowMode: 'array',
+  })
+  return rows
+}
+
+/** Rows that are the same are left alone. */
+export async function replaceRows(
+  client: pg.PoolClient,
+  id: number,
+  span: Span,
+  fetched: StoredCandles,
+): Promise<void> {
+  const wanted = rowsToStore(fetched, span)
+  const obsolete: number[] = []
+  for (const row of await rowsOf(client, id, span)) {
+    const next = wanted.get(row[0])
+    if (next !== undefined && isSame(row, next)) wanted.delete(row[0])
+    else obsolete.push(row[0])
+  }
+  if (obsolete.length > 0) {
+    await client.query('DELETE FROM finstage.candles WHERE series_id = $1 AND minute = ANY ($2::int[])', [id, obsolete])
+  }
+  if (wanted.size > 0) await copyCandles(client, id, [...wanted.values()])
+}
+
+/** By minute. A time between two minutes would end the whole COPY. */
+function rowsToStore({ candles, excluded }: StoredCandles, { from, to }: Span): Map<number, CandleRow> {
+  const rows = new Map<number, CandleRow>()
+  const isInside = (epoch: number) => epoch >= from && epoch < to
+  for (const epoch of excluded.filter(isInside)) {
+    const minute = Math.floor(epoch / 60)
+    rows.set(minute, { minute, open: null, high: null, low: null, close: null, volume: null, adjustedClose: null })
+  }
+  for (const { epoch, open, high, low, close, volume, adjustedClose } of candles) {
+    if (!isInside(epoch)) continue
+    const minute = Math.floor(epoch / 60)
+    rows.set(minute, { minute, open, high, low, close, volume, adjustedClose })
+  }
+  return rows
+}
+
+const isSame = ([, , open, high, low, close, volume, adjustedClose]: Row, row: CandleRow): boolean =>
+  open === row.open &&
+  high === row.high &&
+  low === row.low &&
+  close === row.close &&
+  volume === row.volume &&
+  adjustedClose === row.adjustedClose

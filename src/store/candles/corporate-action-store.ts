@@ -1,0 +1,109 @@
+import type pg from 'pg'
+import type { Dividend, Split } from '../../domain/corporate-action.ts'
+import type { Source } from '../../domain/instrument.ts'
+
+export interface Actions {
+  /** Oldest first. */
+  readonly dividends: readonly Dividend[]
+  readonly splits: readonly Split[]
+}
+
+interface Key {
+  readonly source: Source
+  readonly symbol: string
+}
+
+interface Span {
+  readonly from: number
+  readonly to: number
+}
+
+/** Dividends and splits whose date lies in a span of epoch seconds, `from` inclusive, `to` exclusive. */
+export async function readActions(
+  client: Pick<pg.Pool, 'query'>,
+  { source, symbol }: Key,
+  { from, to }: Span,
+): Promise<Actions> {
+  const values = [source, symbol, from, to]
+  const where = 'WHERE source = $1 AND symbol = $2 AND epoch >= $3 AND epoch < $4 ORDER BY 1'
+  const { rows: dividends } = await client.query<Dividend>({
+    name: 'dividends',
+    text: `SELECT epoch::float8, amount FROM finstage.dividends ${where}`,
+    values,
+  })
+  const { rows: splits } = await client.query<Split>({
+    name: 'splits',
+    text: `SELECT epoch::float8, numerator, denominator FROM finstage.splits ${where}`,
+    values,
+  })
+  return { dividends, splits }
+}
+
+/** The dates at which something has come, gone or changed. */
+export interface ActionChanges {
+  readonly dividends: readonly number[]
+  readonly splits: readonly number[]
+}
+
+/** Makes the actions of a span those given, seen at `seenMs` where they are news. Within a transaction of the client's. */
+export async function replaceActions(
+  client: Pick<pg.Pool, 'query'>,
+  key: Key,
+  span: Span,
+  { dividends, splits }: Actions,
+  seenMs: number,
+): Promise<ActionChanges> {
+  const known = await readActions(client, key, span)
+  const changes = {
+    dividends: changedDates(known.dividends, dividends, (a, b) => a.amount === b.amount),
+    splits: changedDates(
+      known.splits,
+      splits,
+      (a, b) => a.numerator === b.numerator && a.denominator === b.denominator,
+    ),
+  }
+  const own = [key.source, key.symbol]
+  for (const [table, dates] of [
+    ['dividends', changes.dividends],
+    ['splits', changes.splits],
+  ] as const) {
+    if (dates.length === 0) continue
+    await client.query(
+      `DELETE FROM finstage.${table} WHERE source = $1 AND symbol = $2 AND epoch = ANY ($3::bigint[])`,
+      [...own, dates],
+    )
+  }
+  for (const { epoch, amount } of dividends.filter((each) => changes.dividends.includes(each.epoch))) {
+    await client.query('INSERT INTO finstage.dividends VALUES ($1, $2, $3, $4, to_timestamp($5::float8 / 1000))', [
+      ...own,
+      epoch,
+      amount,
+      seenMs,
+    ])
+  }
+  for (const each of splits.filter(({ epoch }) => changes.splits.includes(epoch))) {
+    const { epoch, numerator, denominator } = each
+    await client.query('INSERT INTO finstage.splits VALUES ($1, $2, $3, $4, $5, to_timestamp($6::float8 / 1000))', [
+      ...own,
+      epoch,
+      numerator,
+      denominator,
+      seenMs,
+    ])
+  }
+  return changes
+}
+
+function changedDates<T extends { readonly epoch: number }>(
+  before: readonly T[],
+  after: readonly T[],
+  same: (a: T, b: T) => boolean,
+): number[] {
+  const old = new Map(before.map((each) => [each.epoch, each]))
+  const changed = after.filter((each) => {
+    const known = old.get(each.epoch)
+    return known === undefined || !same(known, each)
+  })
+  const dates = new Set(after.map(({ epoch }) => epoch))
+  return [...changed, ...before.filter(({ epoch }) => !dates.has(epoch))].map(({ epoch }) => epoch)
+}

@@ -1,0 +1,22 @@
+import { epochMs } from '../epoch-ms.ts'
+
+/** As Postgres takes it: its JSON has neither NUL nor half a character. */
+export const toJson = (value: unknown): string =>
+  JSON.stringify(value, (_key, part: unknown) =>
+    typeof part === 'string' ? part.toWellFormed().replaceAll('\0', '\ufffd') : part,
+  )
+
+/** The columns of `jobs` that make a Job, whatever the table is called in the statement. */
+export const jobColumns = (table: string): string => `${table}.id, ${table}.position::float8 AS position, ${table}.kind,
+  ${table}.owner, ${table}.priority, ${table}.state, ${table}.progress, ${table}.attempt,
+  ${table}.max_attempts AS "maxAttempts", ${table}.timeout_seconds AS "timeoutSeconds", ${table}.input,
+  ${epochMs(`${table}.queued_at`)} AS "queuedAtMs", ${epochMs(`${table}.run_at`)} AS "runAtMs",
+  ${epochMs(`${table}.started_at`)} AS "startedAtMs", ${epochMs(`${table}.finished_at`)} AS "finishedAtMs",
+  ${table}.failure, ${table}.failures, ${table}.revision::float8 AS revision,
+  ${epochMs(`${table}.changed_at`)} AS "changedAtMs"`
+
+/** What is kept in `history` of a row of `jobs`: a JobChange without the job's id and owner, which the row has. */
+export const historyEntry = (row: string, revision: string, changedAt: string): string => `jsonb_build_object(
+  'revision', ${revision}, 'changedAtMs', ${epochMs(changedAt)}, 'state', ${row}.state, 'progress', ${row}.progress,
+  'attempt', ${row}.attempt, 'runAtMs', ${epochMs(`${row}.run_at`)}, 'startedAtMs', ${epochMs(`${row}.started_at`)},
+  'finishedAtMs', ${epochMs(`${row}.finished_at`)}, 'failure', ${row}.failure)`

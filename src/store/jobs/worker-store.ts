@@ -1,0 +1,120 @@
+import type { JobPriority } from '../../domain/job.ts'
+import { type DatabasePool, transaction } from '../../platform/database/pool.ts'
+import { lostNumber, priorityDigit, priorityOfDigit } from './job-dispatch.ts'
+
+export interface WorkerBeat {
+  readonly worker: string
+  readonly beat: string
+}
+
+export interface Waiting {
+  readonly priority: JobPriority
+  readonly count: number
+  /** How long the one that has been due for longest has waited. */
+  readonly oldestSeconds: number
+}
+
+/** What was taken or ended within this time its worker may not know of yet. */
+const orphanSeconds = 2
+
+/** The worker pools, what they hold of graphile-worker's jobs, and what waits for them. */
+export class WorkerStore {
+  readonly #pool: DatabasePool
+
+  constructor(pool: DatabasePool) {
+    this.#pool = pool
+  }
+
+  /** A sign of life. */
+  async beat(workers: readonly string[]): Promise<void> {
+    await this.#pool.query(
+      `INSERT INTO finstage.workers (id) SELECT unnest($1::text[])
+       ON CONFLICT (id) DO UPDATE SET beat = workers.beat + 1`,
+      [workers],
+    )
+  }
+
+  async beats(): Promise<WorkerBeat[]> {
+    const { rows } = await this.#pool.query<WorkerBeat>('SELECT id AS worker, beat::text FROM finstage.workers')
+    return rows
+  }
+
+  /** Enters whoever holds jobs without ever having given a sign of life, so that it can be found lost. */
+  async registerHolders(): Promise<void> {
+    await this.#pool.query(
+      `INSERT INTO finstage.workers (id) SELECT DISTINCT locked_by FROM graphile_worker.jobs WHERE locked_by IS NOT NULL
+       ON CONFLICT DO NOTHING`,
+    )
+  }
+
+  /** Lets go of all that a worker holds and strikes it off. Its jobs may be taken by others at once, before all that wait. */
+  async release(worker: string): Promise<void> {
+    await transaction(this.#pool, async (client) => {
+      const { rows: held } = await client.query<{ ids: string[]; number: number }>(
+        `SELECT array_agg(id) AS ids, ${lostNumber('priority')} AS number FROM graphile_worker.jobs
+         WHERE locked_by = $1 GROUP BY number`,
+        [worker],
+      )
+      await client.query('SELECT graphile_worker.force_unlock_workers(ARRAY[$1::text])', [worker])
+      for (const { ids, number } of held) {
+        await client.query('SELECT graphile_worker.reschedule_jobs($1::bigint[], priority => $2::int)', [ids, number])
+      }
+      await client.query('DELETE FROM finstage.workers WHERE id = $1', [worker])
+    })
+  }
+
+  /** How many jobs of lost workers nobody has taken yet. */
+  async lostJobs(tasks: readonly string[]): Promise<number> {
+    const { rows } = await this.#pool.query<{ count: number }>(
+      `SELECT count(*)::int FROM graphile_worker._private_jobs AS jobs
+       JOIN graphile_worker._private_tasks AS tasks ON tasks.id = jobs.task_id
+       WHERE jobs.is_available = true AND jobs.priority < 0 AND jobs.run_at <= now() AND tasks.identifier = ANY($1)`,
+      [tasks],
+    )
+    return rows[0]?.count ?? 0
+  }
+
+  /** What a worker holds without knowing: the answer that told of it was lost, or its completion was. */
+  async orphans(worker: string, running: readonly string[]): Promise<string[]> {
+    const { rows } = await this.#pool.query<{ id: string }>(
+      `SELECT id::text FROM graphile_worker.jobs
+       WHERE locked_by = $1 AND NOT id = ANY($2::bigint[]) AND locked_at < now() - $3 * interval '1 second'`,
+      [worker, running, orphanSeconds],
+    )
+    return rows.map(({ id }) => id)
+  }
+
+  /** Lets go of some of what a worker holds. graphile-worker has a function for all of it, but none for a part. */
+  async releaseOrphans(worker: string, carriers: readonly string[]): Promise<void> {
+    await this.#pool.query(
+      `UPDATE graphile_worker._private_jobs SET locked_at = NULL, locked_by = NULL
+       WHERE locked_by = $1 AND id = ANY($2::bigint[])`,
+      [worker, carriers],
+    )
+  }
+
+  /** Lets each waiting job rise one class for every `agingSeconds` that it has been due. */
+  async rise(tasks: readonly string[], agingSeconds: number): Promise<void> {
+    await this.#pool.query(
+      `SELECT graphile_worker.reschedule_jobs(array_agg(id), priority => risen) FROM (
+         SELECT id, priority, (10 * greatest(0, 3 - priority % 10 -
+           floor(extract(epoch FROM now() - run_at) / $2)::int) + priority % 10)::int AS risen
+         FROM graphile_worker.jobs
+         WHERE task_identifier = ANY($1) AND priority >= 10 AND locked_at IS NULL
+           AND run_at <= now() - $2 * interval '1 second'
+       ) AS waiting WHERE risen < priority GROUP BY risen`,
+      [tasks, agingSeconds],
+    )
+  }
+
+  /** What is due and not taken, by the priority it was queued with. */
+  async waiting(tasks: readonly string[]): Promise<Waiting[]> {
+    const { rows } = await this.#pool.query<{ digit: number; count: number; oldestSeconds: number }>(
+      `SELECT ${priorityDigit('priority')} AS digit, count(*)::int AS count,
+         extract(epoch FROM now() - min(run_at))::float8 AS "oldestSeconds"
+       FROM graphile_worker.jobs WHERE task_identifier = ANY($1) AND locked_at IS NULL AND run_at <= now() GROUP BY digit`,
+      [tasks],
+    )
+    return rows.map(({ digit, ...rest }) => ({ priority: priorityOfDigit(digit), ...rest }))
+  }
+}

@@ -1,0 +1,306 @@
+import assert from 'node:assert/strict'
+import { after, test } from 'node:test'
+import type { SourceCandle } from '../../../src/domain/candle.ts'
+import type { Dividend, Split } from '../../../src/domain/corporate-action.ts'
+import type { SourceInterval } from '../../../src/domain/interval.ts'
+import { createPool } from '../../../src/platform/database/pool.ts'
+import type { Span } from '../../../src/store/candles/candle-rows.ts'
+import { CandleStore, type FetchedCandles, type Series } from '../../../src/store/candles/candle-store.ts'
+import { eventually } from '../../support/clients/client.ts'
+import { createTestDatabase } from '../../support/database/database.ts'
+import { silentLog } from '../../support/log.ts'
+
+const database = await createTestDatabase()
+const pool = createPool(database.url, silentLog)
+const store = new CandleStore(pool)
+after(async () => {
+  await pool.end()
+  await database[Symbol.asyncDispose]()
+})
+
+const daySeconds = 86_400
+const day = (date: string): number => Date.parse(`${date}T00:00:00Z`) / 1000
+const seriesOf = (symbol: string, interval: SourceInterval = 'DAY_1'): Series => ({
+  source: 'YAHOO',
+  symbol,
+  interval,
+  extendedHours: false,
+})
+
+function candles(span: Span, step: number, price: number): SourceCandle[] {
+  const count = Math.ceil((span.to - span.from) / step)
+  return Array.from({ length: count }, (_, i) => ({
+    epoch: span.from + i * step,
+    ...{ open: price, high: price, low: price, close: price, volume: null, closed: true },
+    adjustedClose: step === daySeconds ? price : null,
+  }))
+}
+
+interface Said {
+  readonly at: string
+  readonly candles?: readonly SourceCandle[]
+  readonly excluded?: readonly number[]
+  readonly splits?: readonly Split[]
+  readonly dividends?: readonly Dividend[]
+  readonly finalBefore?: number
+  readonly facts?: FetchedCandles['facts']
+}
+
+function write(series: Series, span: Span, said: Said): Promise<number | null> {
+  const { at, ...rest } = said
+  const fetched: FetchedCandles = {
+    ...{ candles: [], excluded: [], splits: [], dividends: [], finalBefore: span.to, facts: null },
+    ...rest,
+    startedMs: Date.parse(at),
+    isCurrent: false,
+  }
+  return store.write(series, span, fetched)
+}
+
+async function stored(series: Series, span: Span) {
+  const state = await store.state(series, span)
+  assert.ok(state)
+  return { ...(await store.read(state, span)), gaps: state.gaps }
+}
+
+const year: Span = { from: day('2025-01-01'), to: day('2026-01-01') }
+
+test('a split that is news makes prices before it be fetched again, of every interval, and never be served as they were', async () => {
+  const days = seriesOf('SPLIT')
+  const minutes = seriesOf('SPLIT', 'MINUTE_15')
+  const other = seriesOf('OTHER')
+  const before = '2025-12-31T22:00:00Z'
+  await write(days, year, { at: before, candles: candles(year, daySeconds, 100) })
+  await write(other, year, { at: before, candles: candles(year, daySeconds, 100) })
+  const quarters: Span = { from: day('2025-12-30'), to: day('2026-01-01') }
+  await write(minutes, quarters, { at: before, candles: candles(quarters, 900, 100) })
+  const next: Span = { from: year.to, to: day('2026-01-03') }
+  const splits = [{ epoch: day('2026-01-02'), numerator: 4, denominator: 1 }]
+  await write(days, next, { at: '2026-01-02T22:00:00Z', candles: candles(next, daySeconds, 25), splits })
+
+  const { candles: left, gaps } = await stored(days, { from: year.from, to: next.to })
+  assert.deepEqual(gaps, [{ from: year.from, to: next.from }])
+  assert.deepEqual(
+    left.map(({ epoch, close }) => [epoch, close]),
+    [day('2026-01-01'), day('2026-01-02')].map((epoch) => [epoch, 25]),
+  )
+  assert.deepEqual(await stored(minutes, quarters), { candles: [], excluded: [], gaps: [quarters] })
+  assert.deepEqual((await stored(other, year)).gaps, [])
+})
+
+test('a dividend that is news makes the adjusted closes before it be fetched again, and nothing else', async () => {
+  const days = seriesOf('DIVIDEND')
+  const minutes = seriesOf('DIVIDEND', 'MINUTE_15')
+  const before = '2025-12-31T22:00:00Z'
+  await write(days, year, { at: before, candles: candles(year, daySeconds, 100) })
+  const quarters: Span = { from: day('2025-12-30'), to: day('2026-01-01') }
+  await write(minutes, quarters, { at: before, candles: candles(quarters, 900, 100) })
+  const next: Span = { from: year.to, to: day('2026-01-03') }
+  const dividends = [{ epoch: day('2026-01-02'), amount: 0.5 }]
+  await write(days, next, { at: '2026-01-02T22:00:00Z', dividends })
+  assert.deepEqual((await stored(days, { from: year.from, to: next.to })).gaps, [{ from: year.from, to: next.from }])
+  assert.deepEqual((await stored(minutes, quarters)).gaps, [])
+  assert.deepEqual(await store.actions(days, { from: year.from, to: next.to }), { dividends, splits: [] })
+})
+
+test('an action that is older than what is stored changes nothing of it: that was fetched with it', async () => {
+  const days = seriesOf('OLD')
+  await write(days, year, { at: '2026-01-05T22:00:00Z', candles: candles(year, daySeconds, 100) })
+  const past: Span = { from: day('2020-01-01'), to: day('2021-01-01') }
+  const splits = [{ epoch: day('2020-08-31'), numerator: 4, denominator: 1 }]
+  await write(days, past, { at: '2026-01-06T22:00:00Z', candles: candles(past, daySeconds, 30), splits })
+  assert.deepEqual((await stored(days, year)).gaps, [])
+  assert.deepEqual((await stored(days, past)).gaps, [])
+})
+
+test('a split that the source takes back is gone, and what it had changed is fetched again', async () => {
+  const days = seriesOf('TAKENBACK')
+  const splits = [{ epoch: day('2025-12-15'), numerator: 2, denominator: 1 }]
+  await write(days, year, { at: '2025-12-15T22:00:00Z', candles: candles(year, daySeconds, 50), splits })
+  const december: Span = { from: day('2025-12-01'), to: year.to }
+  await write(days, december, { at: '2025-12-17T22:00:00Z', candles: candles(december, daySeconds, 100) })
+  assert.deepEqual((await store.actions(days, year)).splits, [])
+  assert.deepEqual((await stored(days, year)).gaps, [{ from: year.from, to: december.from }])
+})
+
+test('writing the same candles again writes no row, and what differs replaces what was there', async () => {
+  const series = seriesOf('SAME', 'MINUTE_1')
+  const span: Span = { from: day('2025-01-02'), to: day('2025-01-03') }
+  const first = candles(span, 60, 5)
+  const versions = async () =>
+    await database.query<{ minute: number; xmin: string }>(
+      'SELECT minute, candles.xmin FROM finstage.candles JOIN finstage.candle_series ON id = series_id WHERE symbol = $1 ORDER BY 1',
+      ['SAME'],
+    )
+  await write(series, span, { at: '2025-01-03T00:00:00Z', candles: first, finalBefore: span.from })
+  const before = await versions()
+  assert.equal(before.length, 1440)
+  await write(series, span, { at: '2025-01-03T00:10:00Z', candles: first, finalBefore: span.from })
+  assert.deepEqual(await versions(), before)
+  const [gone, changed, ...rest] = first
+  assert.ok(gone && changed)
+  await write(series, span, {
+    at: '2025-01-03T00:20:00Z',
+    candles: [{ ...changed, close: 5.5 }, ...rest],
+    excluded: [gone.epoch],
+    finalBefore: span.from,
+  })
+  const after = await stored(series, span)
+  assert.deepEqual(after.excluded, [gone.epoch])
+  assert.equal(after.candles[0]?.close, 5.5)
+  const untouched = new Map(before.map(({ minute, xmin }) => [minute, xmin]))
+  const rewritten = (await versions()).filter(({ minute, xmin }) => untouched.get(minute) !== xmin)
+  assert.deepEqual(
+    rewritten.map(({ minute }) => minute * 60),
+    [gone.epoch, changed.epoch],
+  )
+})
+
+test('writers of one series at the same time, whatever their spans, leave each candle once and all of it stored for good', async () => {
+  const series = seriesOf('RACE', 'MINUTE_1')
+  const span: Span = { from: day('2025-01-02'), to: day('2025-01-04') }
+  const spans = Array.from({ length: 24 }, (_, i) => ({ from: span.from + i * 3600, to: span.from + (i + 24) * 3600 }))
+  await Promise.all(
+    spans.map((each) => write(series, each, { at: '2025-01-05T00:00:00Z', candles: candles(each, 60, 5) })),
+  )
+  const { candles: found, gaps } = await stored(series, { from: span.from, to: span.from + 47 * 3600 })
+  assert.deepEqual(gaps, [])
+  assert.deepEqual(
+    found.map(({ epoch }) => epoch),
+    candles({ from: span.from, to: span.from + 47 * 3600 }, 60, 5).map(({ epoch }) => epoch),
+  )
+})
+
+test('what is not final is stored, and asked for again', async () => {
+  const series = seriesOf('OPEN', 'MINUTE_1')
+  const span: Span = { from: day('2025-01-02'), to: day('2025-01-03') }
+  const opens = span.from + 12 * 3600
+  const all = candles(span, 60, 5)
+  const running = all.map((candle) => ({ ...candle, closed: candle.epoch < span.to - 60 }))
+  await write(series, span, { at: '2025-01-03T00:00:00Z', candles: running, finalBefore: opens })
+  const during = await stored(series, span)
+  assert.deepEqual(during.gaps, [{ from: opens, to: span.to }])
+  assert.deepEqual(during.candles, running)
+  await write(series, { from: opens, to: span.to }, { at: '2025-01-03T01:00:00Z', candles: all.slice(720) })
+  assert.deepEqual(await stored(series, span), { candles: all, excluded: [], gaps: [] })
+})
+
+test('pruning deletes candles under a day from before a time, which then count as missing, and no day', async () => {
+  const minutes = seriesOf('PRUNE', 'MINUTE_1')
+  const days = seriesOf('PRUNE')
+  const span: Span = { from: day('2024-11-01'), to: day('2025-01-11') }
+  await write(minutes, span, { at: '2025-01-12T00:00:00Z', candles: candles(span, 60, 5) })
+  await write(days, span, { at: '2025-01-12T00:00:00Z', candles: candles(span, daySeconds, 5) })
+  const cut = day('2025-01-08') + 30
+  const old = candles({ from: span.from, to: day('2025-01-08') }, 60, 5).length + 1
+  assert.ok((await store.prune(cut)) >= old)
+  const left = await stored(minutes, span)
+  assert.deepEqual(left.gaps, [{ from: span.from, to: cut }])
+  assert.equal(left.candles[0]?.epoch, day('2025-01-08') + 60)
+  assert.equal(left.candles.length, 3 * 1440 - 1)
+  assert.deepEqual((await stored(days, span)).gaps, [])
+  assert.equal(await store.prune(cut), 0)
+})
+
+test('an answer to an earlier question changes nothing that is stored for good, and of the rest nothing that is newer', async () => {
+  const series = seriesOf('LATE', 'MINUTE_1')
+  const span: Span = { from: day('2025-01-02'), to: day('2025-01-03') }
+  const noon = span.from + daySeconds / 2
+  const right = candles(span, 60, 5)
+  await write(series, span, { at: '2025-01-02T23:59:00Z', candles: right, finalBefore: noon })
+  await write(series, span, { at: '2025-01-02T23:58:00Z', candles: candles(span, 60, 4), finalBefore: noon })
+  assert.deepEqual(await stored(series, span), { candles: right, excluded: [], gaps: [{ from: noon, to: span.to }] })
+})
+
+test('a candle is told as closed where another fetch has stored its end since the series was looked at', async () => {
+  const series = seriesOf('CLOSING', 'MINUTE_1')
+  const [candle] = candles(year, 60, 5)
+  assert.ok(candle)
+  const span: Span = { from: candle.epoch, to: candle.epoch + 60 }
+  const notFinal = { finalBefore: span.from }
+  await write(series, span, { at: '2025-01-01T00:00:59Z', candles: [{ ...candle, closed: false }], ...notFinal })
+  const before = await store.state(series, span)
+  assert.ok(before)
+  assert.deepEqual((await store.read(before, span)).candles, [{ ...candle, closed: false }])
+  await write(series, span, { at: '2025-01-01T00:01:07Z', candles: [{ ...candle, close: 4, low: 4 }], ...notFinal })
+  assert.deepEqual((await store.read(before, span)).candles, [{ ...candle, close: 4, low: 4 }])
+})
+
+test('a time between two minutes never keeps the other rows from being stored', async () => {
+  const series = seriesOf('ODD', 'MINUTE_1')
+  const span: Span = { from: day('2025-01-02'), to: day('2025-01-02') + 300 }
+  const odd = [span.from + 61, span.from + 200]
+  await write(series, span, { at: '2025-01-03T01:00:00Z', candles: candles(span, 60, 5), excluded: odd })
+  assert.equal((await stored(series, span)).candles.length, 5)
+})
+
+test('a fetch that comes in while old candles are deleted has what it stored, or has to fetch it again', async () => {
+  const series = seriesOf('PRUNED', 'HOUR_1')
+  const span: Span = { from: day('2024-11-01'), to: day('2024-12-01') }
+  const all = candles(span, 3600, 5)
+  await write(series, span, { at: '2025-01-12T00:00:00Z', candles: all })
+  const waiting = async (count: number) => {
+    const sql = "SELECT 1 FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
+    await eventually(async () => (await database.query(sql)).length >= count, `${count} wait for a lock`)
+  }
+  const holder = await pool.connect()
+  try {
+    // Whoever deletes the first candle has to wait, between saying that it goes and having it gone.
+    await holder.query('BEGIN')
+    await holder.query('SELECT FROM finstage.candles WHERE minute = $1 FOR UPDATE', [span.from / 60])
+    const pruned = store.prune(span.to)
+    await waiting(1)
+    const written = write(series, span, { at: '2025-01-12T00:00:01Z', candles: all })
+    await Promise.race([written, waiting(2)])
+    await holder.query('COMMIT')
+    await Promise.all([pruned, written])
+  } finally {
+    holder.release(true)
+  }
+  const { candles: left, gaps } = await stored(series, span)
+  const missing = all.filter(({ epoch }) => gaps.some(({ from, to }) => epoch >= from && epoch < to))
+  assert.ok(left.length + missing.length >= all.length)
+})
+
+test('a series that is forgotten has nothing left', async () => {
+  const days = seriesOf('FORGET')
+  await write(days, year, { at: '2026-01-12T00:00:00Z', candles: candles(year, daySeconds, 5) })
+  await store.forget(days)
+  assert.deepEqual(await stored(days, year), { candles: [], excluded: [], gaps: [year] })
+})
+
+test('a session closes when the longest that was seen would, whatever half day was seen last', async () => {
+  const series = seriesOf('HALF')
+  const told = (date: string, opens: number, hours: number): Said => ({
+    at: `${date}T23:00:00Z`,
+    facts: {
+      ...{ timezone: 'America/New_York', currency: 'USD', firstTradeEpoch: null },
+      ...{ sessionOpens: day(date) + opens * 3600, sessionCloses: day(date) + (opens + hours) * 3600 },
+    },
+  })
+  const closes = async (said: Said): Promise<number | null | undefined> => {
+    await write(series, year, said)
+    return (await store.state(series, year))?.sessionCloses
+  }
+  assert.equal(await closes(told('2025-07-03', 13.5, 3.5)), day('2025-07-03') + 17 * 3600)
+  assert.equal(await closes(told('2025-07-07', 13.5, 6.5)), day('2025-07-07') + 20 * 3600)
+  assert.equal(await closes(told('2025-11-28', 14.5, 3.5)), day('2025-11-28') + 21 * 3600)
+  assert.equal(await closes({ at: '2025-12-01T23:00:00Z' }), day('2025-11-28') + 21 * 3600)
+  await store.forget(series)
+  assert.equal(await closes(told('2025-12-24', 14.5, 3.5)), day('2025-12-24') + 18 * 3600)
+})
+
+test('of an open end the answer to the later question stays, but not one of hours ahead: the clock was put back since', async () => {
+  const series = seriesOf('CLOCK', 'MINUTE_15')
+  const span: Span = { from: day('2025-03-12'), to: day('2025-03-12') + 2 * 900 }
+  const write15 = (at: string, close: number) =>
+    write(series, span, { at, candles: candles(span, 900, close), finalBefore: span.from })
+  const closes = async () => (await stored(series, span)).candles.map(({ close }) => close)
+  await write15('2025-03-12T16:00:00Z', 100)
+  await write15('2025-03-12T15:59:00Z', 101)
+  assert.deepEqual(await closes(), [100, 100])
+  await write15('2025-03-12T14:00:00Z', 102)
+  assert.deepEqual(await closes(), [102, 102])
+  await write15('2025-03-12T13:59:00Z', 103)
+  assert.deepEqual(await closes(), [102, 102])
+})

@@ -1,0 +1,112 @@
+import assert from 'node:assert/strict'
+import { suite, test } from 'node:test'
+import { setTimeout as sleep } from 'node:timers/promises'
+import pg from 'pg'
+import { requireOwnSessions } from '../../../src/platform/database/probe.ts'
+import { eventually, inTime, post, subscribe } from '../../support/clients/client.ts'
+import { createTestDatabase } from '../../support/database/database.ts'
+import { hasPgBouncer, startPgBouncer } from '../../support/database/pgbouncer.ts'
+import { runProcess, startProcess } from '../../support/process.ts'
+
+const sentence =
+  /DATABASE_URL.*a pooler in front of it shares sessions.*set pool_mode = session.*or let DATABASE_URL name/
+
+const options = hasPgBouncer ? {} : { skip: 'PgBouncer is not installed (Debian: pgbouncer)' }
+
+/** Short statements and transactions of others through the pooler, until it is stopped. */
+function traffic(url: string, clients: number): { stop: () => Promise<void> } {
+  let isOver = false
+  const busy = Array.from({ length: clients }, async (_, i) => {
+    const client = new pg.Client({ connectionString: url })
+    await client.connect()
+    while (!isOver) {
+      await client.query(i % 2 ? 'SELECT 1' : 'SELECT pg_sleep(0.002)')
+      if (i % 3 === 0) await sleep(1)
+    }
+    await client.end()
+  })
+  return {
+    async stop() {
+      isOver = true
+      await Promise.all(busy)
+    },
+  }
+}
+
+suite('behind a pooler', options, () => {
+  for (const mode of ['transaction', 'statement'] as const) {
+    test(`with PgBouncer in ${mode} mode no role starts: it ends with 1 and says what to set`, async () => {
+      await using database = await createTestDatabase({ empty: true })
+      await using bouncer = await startPgBouncer(database.url, mode)
+      for (const role of ['all', 'api', 'worker', 'ingest', 'migrate']) {
+        const settings = { PORT: '0', METRICS_PORT: '0', MARKET_SOURCE: 'simulated' }
+        const { exited, stderr } = runProcess([role], { ...settings, DATABASE_URL: bouncer.through(database.url) })
+        assert.equal(await inTime(exited, 'the exit'), 1)
+        assert.match(stderr(), sentence)
+      }
+      assert.deepEqual(await database.query(`SELECT FROM pg_namespace WHERE nspname = 'finstage'`), [])
+    })
+  }
+
+  test('shared sessions are found out every time: on an idle pooler, on a busy one, on one with a single session, and on one that takes turns', async () => {
+    await using database = await createTestDatabase()
+    for (const settings of [{}, { default_pool_size: 1 }, { default_pool_size: 3 }, { server_round_robin: 1 }]) {
+      await using bouncer = await startPgBouncer(database.url, 'transaction', settings)
+      const url = bouncer.through(database.url)
+      for (const clients of [0, 12]) {
+        const others = traffic(url, clients)
+        for (let i = 0; i < 20; i++) {
+          await assert.rejects(
+            requireOwnSessions(url),
+            /set pool_mode = session/,
+            JSON.stringify({ settings, clients }),
+          )
+        }
+        await others.stop()
+      }
+    }
+  })
+
+  test('in session mode all works: one of two leads, a job is run and told of from process to process, prices arrive, and another leads when the leader dies', async () => {
+    await using database = await createTestDatabase({ empty: true })
+    await using bouncer = await startPgBouncer(database.url, 'session')
+    const settings = { DATABASE_URL: bouncer.through(database.url), MARKET_SOURCE: 'simulated' }
+    await using api = await startProcess(['api'], settings)
+    await using worker = await startProcess(['worker'], settings)
+    const leader = await startProcess(['ingest'], settings)
+    await eventually(() => leader.stderr().includes('the feed leads'), 'the first leads')
+    await using standby = await startProcess(['ingest'], settings)
+    await using prices = subscribe<{ priceUpdates: { kind: string; seq: number } }>(
+      api.api,
+      'subscription { priceUpdates(symbols: ["AAPL"]) { kind seq } }',
+    )
+    await prices.until(({ priceUpdates }) => priceUpdates.seq >= 3)
+    assert.doesNotMatch(standby.stderr(), /the feed leads/)
+    await using updates = subscribe<{ jobUpdates: { state: string } }>(api.api, 'subscription { jobUpdates { state } }')
+    const succeeded = updates.until(({ jobUpdates }) => jobUpdates.state === 'SUCCEEDED')
+    await sleep(200)
+    const enqueue = 'mutation { enqueueAnalysis(input: { symbols: ["AAPL"] }) { __typename } }'
+    const { data } = await post(api.api, enqueue)
+    assert.deepEqual(data, { enqueueAnalysis: { __typename: 'EnqueuePayload' } })
+    await succeeded
+    leader.kill('SIGKILL')
+    await prices.until(({ priceUpdates }) => priceUpdates.kind === 'SNAPSHOT')
+    assert.match(standby.stderr(), /the feed leads/)
+    for (const { metrics } of [api, worker, standby]) assert.equal((await fetch(`${metrics}/readyz`)).status, 200)
+  })
+})
+
+test('a Postgres without a pooler passes, under load and with others that look at the same time', async () => {
+  await using database = await createTestDatabase()
+  const others = traffic(database.url, 12)
+  for (let i = 0; i < 10; i++) await Promise.all(Array.from({ length: 4 }, () => requireOwnSessions(database.url)))
+  await others.stop()
+})
+
+test('a database whose encoding can not hold every character is refused with a sentence', async () => {
+  await using database = await createTestDatabase({ empty: true })
+  await database.query(`CREATE DATABASE narrow ENCODING 'LATIN1' LOCALE 'C' TEMPLATE template0`)
+  const url = database.url.replace(/\/\w+\?/, '/narrow?')
+  await assert.rejects(requireOwnSessions(url), /its encoding is LATIN1: create it anew WITH ENCODING 'UTF8'/)
+  await database.query('DROP DATABASE narrow')
+})

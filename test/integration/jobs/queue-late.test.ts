@@ -1,0 +1,101 @@
+import assert from 'node:assert/strict'
+import { suite, test } from 'node:test'
+import { type QueueWorker, TestQueue, until } from '../../support/queue/queue-processes.ts'
+
+const rounds = 5
+
+const lostWorkers = (worker: QueueWorker): Promise<number> => worker.metric('finstage_workers_lost_total')
+
+suite('workers that stand still for longer than they are waited for', { concurrency: true }, () => {
+  test('a late attempt overwrites nothing of the one that took over and succeeded', async () => {
+    await using queue = await TestQueue.open()
+    let [late, other] = [await queue.startWorker(), await queue.startWorker()]
+    for (let round = 0; round < rounds; round++) {
+      const job = { act: 'finish', ms: 4000, attempts: 1, writes: round % 2 === 0, saves: true } as const
+      const id = await queue.enqueue(job)
+      const { pid } = await queue.begun(id)
+      if (pid !== late.pid) [late, other] = [other, late]
+      const tooLate = await late.metric('finstage_job_run_seconds_count', 'outcome="superseded"')
+      late.kill('SIGSTOP')
+      await until(async () => (await queue.job(id)).state === 'SUCCEEDED', 'the other succeeds')
+      const before = await queue.job(id)
+      assert.deepEqual([before.attempt, before.result?.pid], [2, other.pid])
+      late.kill('SIGCONT')
+      await until(async () => (await late.metric('finstage_jobs_in_flight')) === 0, 'the late attempt ends')
+      assert.equal(await late.metric('finstage_job_run_seconds_count', 'outcome="superseded"'), tooLate + 1)
+      assert.deepEqual(await queue.job(id), before)
+      await queue.settled()
+    }
+  })
+
+  test('a late attempt leaves what carries the one that took over: it is there for a third when the second is lost too', async () => {
+    await using queue = await TestQueue.open()
+    const late = await queue.startWorker()
+    for (let round = 0; round < rounds; round++) {
+      const job = { act: 'finish', ms: 2500, attempts: 2, writes: round % 2 === 0 } as const
+      const id = await queue.enqueue(job)
+      await queue.begun(id)
+      late.kill('SIGSTOP')
+      const other = await queue.startWorker()
+      await queue.begun(id, 2)
+      const [carrier] = await queue.carriers()
+      late.kill('SIGCONT')
+      await until(async () => (await late.metric('finstage_jobs_in_flight')) === 0, 'the late attempt ends')
+      // What it had to tell of it would be there by now.
+      await until(async () => (await late.check()) === 'ok', 'the first works again')
+      assert.deepEqual(await queue.carriers(), [carrier])
+      other.kill('SIGKILL')
+      await queue.begun(id, 3)
+      await queue.settled()
+      const { state, attempt, losses } = await queue.job(id)
+      assert.deepEqual([state, attempt, losses], ['SUCCEEDED', 3, 2])
+    }
+  })
+
+  test('a late attempt whose own worker has taken the job up again lets go of nothing', {}, async () => {
+    await using queue = await TestQueue.open()
+    const worker = await queue.startWorker()
+    // Sees that the other stands still, and can't run its jobs.
+    const watcher = await queue.startWorker({ kinds: ['BACKFILL'] })
+    // Still at it when the worker goes on, and when the next attempt has begun.
+    const ids = await queue.enqueueAll(
+      Array.from({ length: rounds }, (_, i) => ({ act: 'finish', ms: 11_000 + 300 * i, writes: i % 2 === 0 }) as const),
+    )
+    for (const id of ids) await queue.begun(id)
+    worker.kill('SIGSTOP')
+    await until(async () => (await lostWorkers(watcher)) === 1, 'the worker is taken for lost')
+    worker.kill('SIGCONT')
+    for (const id of ids) await queue.begun(id, 2)
+    const before = await queue.carriers()
+    await until(
+      async () => (await queue.effects('done')).filter(({ attempt }) => attempt === 1).length === rounds,
+      'the late attempts have done their work',
+    )
+    await until(
+      async () => (await worker.metric('finstage_job_run_seconds_count', 'outcome="superseded"')) === rounds,
+      'the late attempts end',
+    )
+    assert.equal(await worker.check(), 'ok')
+    assert.deepEqual(await queue.carriers(), before)
+    for (const { state, attempt, losses } of await queue.settled()) {
+      assert.deepEqual([state, attempt, losses], ['SUCCEEDED', 2, 1])
+    }
+  })
+
+  test('a worker that stands still in the middle of a commit holds up no other job', {}, async () => {
+    await using queue = await TestQueue.open()
+    const frozen = await queue.startWorker({ kinds: ['BACKFILL'] })
+    for (let round = 0; round < rounds; round++) {
+      const id = await queue.enqueue({ act: 'freeze', attempts: 1 }, { kind: 'BACKFILL' })
+      await until(async () => (await queue.effects('done')).some(({ job }) => job === id), 'it is about to commit')
+      const other = await queue.startWorker()
+      await until(async () => (await lostWorkers(other)) > 0, 'the worker is taken for lost')
+      await queue.begun(await queue.enqueue({}), 1, 8000)
+      frozen.kill('SIGCONT')
+      await until(async () => (await queue.job(id)).state === 'SUCCEEDED', 'it succeeds')
+      other.kill('SIGTERM')
+      assert.equal(await other.exited, 0)
+      await queue.settled()
+    }
+  })
+})

@@ -1,0 +1,111 @@
+import assert from 'node:assert/strict'
+import { suite, test } from 'node:test'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { type OwnPostgres, startOwnPostgres } from '../../support/database/own-postgres.ts'
+import { TestQueue, until, within } from '../../support/queue/queue-processes.ts'
+
+const rounds = 5
+const jobCount = 200
+
+const interruptions: Readonly<Record<string, (postgres: OwnPostgres) => Promise<void>>> = {
+  'Postgres is shut down and started': (postgres) => postgres.restart(),
+  'Postgres is killed with -9 and started': (postgres) => postgres.killAndStart(),
+}
+
+suite('a Postgres that goes away', { concurrency: true }, () => {
+  for (const [what, interrupt] of Object.entries(interruptions)) {
+    test(`${what} while ${jobCount} jobs run: all succeed without anybody's help, and the workers live on and are ready again`, async () => {
+      await using postgres = await startOwnPostgres()
+      await using queue = await TestQueue.open(await postgres.createDatabase())
+      const workers = [await queue.startWorker(), await queue.startWorker()]
+      let repeated = 0
+      for (let round = 0; round < rounds; round++) {
+        const known = new Set((await queue.stored()).map(({ id }) => id))
+        await queue.enqueueAll(
+          Array.from({ length: jobCount }, (_, i) => ({
+            ...{ ms: 20 + 10 * (i % 8), writes: i % 2 === 0, saves: i % 3 === 0 },
+          })),
+        )
+        await until(async () => {
+          const ended = (await queue.stored()).filter(({ id, state }) => !known.has(id) && state === 'SUCCEEDED')
+          return ended.length >= jobCount / 5
+        }, 'a fifth has succeeded')
+        await interrupt(postgres)
+        const jobs = (await queue.settled(60_000, { workers: false })).filter(({ id }) => !known.has(id))
+        assert.deepEqual([jobs.length, jobs.every(({ state }) => state === 'SUCCEEDED')], [jobCount, true])
+        repeated += jobs.filter(({ attempt }) => attempt > 1).length
+        for (const worker of workers) {
+          assert.equal(worker.hasExited(), false, worker.log())
+          await until(
+            async () => (await worker.check()) === 'ok',
+            () => worker.check(),
+            15_000,
+          )
+        }
+      }
+      // No worker was lost, so what they run goes on. Only what began and never heard of it begins again: of each worker what
+      // it had asked for in one call.
+      assert.ok(repeated <= 16, `${repeated} jobs were run again`)
+    })
+  }
+
+  test('what takes the place of workers that lost Postgres is all that is left of them: nothing tells of the old ones as alive, and SIGTERM still ends the process with 0', {}, async () => {
+    await using postgres = await startOwnPostgres()
+    await using queue = await TestQueue.open(await postgres.createDatabase())
+    const workers = [await queue.startWorker(), await queue.startWorker()]
+    for (let round = 0; round < rounds; round++) {
+      const known = (await queue.stored()).length
+      await queue.enqueueAll(Array.from({ length: jobCount }, (_, i) => ({ ms: 20 + 10 * (i % 8) })))
+      await until(async () => {
+        const ended = (await queue.stored()).filter(({ state }) => state === 'SUCCEEDED')
+        return ended.length >= known + jobCount / 5
+      }, 'a fifth has succeeded')
+      await postgres.restart()
+      await queue.settled(20_000)
+    }
+    for (const worker of workers) {
+      worker.kill('SIGTERM')
+      assert.equal(await within(worker.exited, 10_000, 'the exit'), 0)
+    }
+  })
+
+  // Five pauses: one of 20 s, and to spare time four of 6 s, which is longer than the watch waits for a sign of life. Two
+  // queues with two workers each go through all of them.
+  test('Postgres stands still for 20 s, and four times for 6 s, while jobs run: nothing is lost, and no worker is taken for lost', async () => {
+    await using postgres = await startOwnPostgres()
+    await using first = await TestQueue.open(await postgres.createDatabase())
+    await using second = await TestQueue.open(await postgres.createDatabase())
+    const queues = [first, second]
+    const workers = []
+    for (const queue of queues) workers.push(await queue.startWorker(), await queue.startWorker())
+    for (const pauseMs of [20_000, 6000, 6000, 6000, 6000]) {
+      for (const queue of queues) {
+        const jobs = Array.from({ length: 60 }, (_, i) => ({
+          // Some end while nothing can be stored, some after it.
+          ...{ ms: i < 5 ? 1500 * (i + 1) : 30, writes: i % 2 === 0, saves: i % 3 === 0 },
+        }))
+        await queue.enqueueAll(jobs)
+        await until(async () => (await queue.effects('begun')).length > 0, 'jobs run')
+      }
+      const resume = postgres.pause()
+      await sleep(pauseMs)
+      resume()
+      for (const queue of queues) {
+        const jobs = await queue.settled(60_000, { workers: false })
+        for (const { state, failures } of jobs) assert.deepEqual([state, failures], ['SUCCEEDED', 0])
+        // Of what was being taken up when Postgres stood still, some may be let go of in vain: run again, and shown once.
+        const repeated = jobs.filter(({ attempt }) => attempt > 1)
+        assert.ok(repeated.length <= 16, JSON.stringify(repeated))
+      }
+      for (const worker of workers) {
+        assert.equal(worker.hasExited(), false, worker.log())
+        await until(
+          async () => (await worker.check()) === 'ok',
+          () => worker.check(),
+          15_000,
+        )
+        assert.equal(await worker.metric('finstage_workers_lost_total'), 0)
+      }
+    }
+  })
+})

@@ -1,0 +1,79 @@
+import assert from 'node:assert/strict'
+import { suite, test } from 'node:test'
+import { jobConcurrency } from '../../../src/jobs/queue/runner.ts'
+import { TestQueue, until, within } from '../../support/queue/queue-processes.ts'
+import type { TestJob } from '../../support/queue/queue-tasks.ts'
+
+const rounds = 5
+/** Beside three long jobs. */
+const room = jobConcurrency - 3
+
+suite('workers that stop, and workers side by side', { concurrency: 2 }, () => {
+  test('SIGTERM under load: the worker exits with 0 within 10 s, what can finish has, and the rest is queued again at once with no attempt used up', async () => {
+    await using queue = await TestQueue.open()
+    let worker = await queue.startWorker()
+    for (let round = 0; round < rounds; round++) {
+      const short: TestJob[] = Array.from({ length: room + 1 }, (_, i) => ({
+        act: 'finish',
+        ms: 1500,
+        writes: i % 2 === 0,
+      }))
+      const long: TestJob[] = [
+        { act: 'wait', ms: 60_000, attempts: 1, writes: true },
+        { act: 'deaf', attempts: 1, saves: true },
+        { act: 'spin', attempts: 1, writes: true },
+      ]
+      const order = { maxAttempts: 1, timeoutSeconds: 100 }
+      const handedBack = await queue.enqueueAll(long, { ...order, priority: 'HIGH' })
+      for (const id of handedBack) await queue.begun(id)
+      const others = await queue.enqueueAll(short, order)
+      await until(
+        async () => (await queue.effects('begun')).filter(({ job }) => others.includes(job)).length === room,
+        'the worker is full',
+      )
+      const toldAtMs = performance.now()
+      worker.kill('SIGTERM')
+      assert.equal(await within(worker.exited, 10_000, 'the exit'), 0, worker.log())
+      assert.ok(performance.now() - toldAtMs < 10_000)
+
+      const jobs = new Map((await queue.stored()).map((job) => [job.id, job]))
+      for (const id of handedBack) {
+        const { state, attempt, failures, losses } = jobs.get(id) ?? assert.fail()
+        assert.deepEqual([state, attempt, failures, losses], ['QUEUED', 1, 0, 0])
+      }
+      const states = others.map((id) => jobs.get(id)?.state)
+      assert.deepEqual(states.toSorted(), ['QUEUED', ...Array.from({ length: room }, () => 'SUCCEEDED')])
+      const carriers = await queue.carriers()
+      assert.deepEqual(
+        carriers.map(({ lockedBy }) => lockedBy),
+        carriers.map(() => null),
+      )
+      assert.equal(carriers.length, 4)
+      assert.equal(await queue.workerCount(), 0)
+
+      worker = await queue.startWorker()
+      await queue.settled()
+      for (const id of handedBack) {
+        const { state, attempt } = await queue.job(id)
+        assert.deepEqual([state, attempt], ['SUCCEEDED', 2])
+      }
+      // Nobody had to be taken for lost.
+      assert.equal(await worker.metric('finstage_workers_lost_total'), 0)
+    }
+  })
+
+  test('two workers share 500 jobs: each is run exactly once, and both do some', async () => {
+    await using queue = await TestQueue.open()
+    const workers = [await queue.startWorker(), await queue.startWorker()]
+    for (let round = 0; round < rounds; round++) {
+      const known = new Set((await queue.stored()).map(({ id }) => id))
+      await queue.enqueueAll(Array.from({ length: 500 }, (_, i) => ({ ms: i % 5, writes: i % 2 === 0 })))
+      const jobs = (await queue.settled(60_000)).filter(({ id }) => !known.has(id))
+      assert.equal(jobs.length, 500)
+      for (const { state, attempt } of jobs) assert.deepEqual([state, attempt], ['SUCCEEDED', 1])
+      const begun = (await queue.effects('begun')).filter(({ job }) => !known.has(job))
+      assert.equal(begun.length, 500)
+      assert.deepEqual(new Set(begun.map(({ pid }) => pid)), new Set(workers.map(({ pid }) => pid)))
+    }
+  })
+})

@@ -1,0 +1,390 @@
+import assert from 'node:assert/strict'
+import { once } from 'node:events'
+import { Agent, request as httpRequest, type IncomingMessage } from 'node:http'
+import { connect } from 'node:net'
+import { after, test } from 'node:test'
+import { gzipSync } from 'node:zlib'
+import fc from 'fast-check'
+import { schema } from '../../../src/schema/index.ts'
+import { startApp } from '../../support/app.ts'
+import { eventually, inTime, metric, post } from '../../support/clients/client.ts'
+import { createTestDatabase } from '../../support/database/database.ts'
+import { queries } from '../../support/operations/operations.ts'
+
+// The clock stands still, so that two answers can be compared.
+const database = await createTestDatabase()
+const nowMs = Date.UTC(2025, 2, 12, 15)
+const environment = { DATABASE_URL: database.url, MARKET_SOURCE: 'simulated', SIMULATED_SYMBOLS: '60' }
+const app = await startApp(environment, 'all', { now: () => nowMs })
+const agent = new Agent({ keepAlive: true, maxSockets: 8 })
+after(async () => {
+  agent.destroy()
+  await app.stop()
+  await database[Symbol.asyncDispose]()
+})
+
+const short = '/graphql'
+/** With a query string, every request is Yoga's. */
+const direct = '/graphql?yoga'
+
+interface Sent {
+  readonly method?: string
+  readonly headers?: Readonly<Record<string, string>>
+  readonly body?: string | Buffer | readonly Buffer[]
+}
+
+interface Answered {
+  readonly answer: { status: number | undefined; reason: string | undefined; headers: object; body: string }
+  readonly tookShortWay: boolean
+}
+
+const json = { 'content-type': 'application/json' }
+
+function lengthComesFirst(rawHeaders: readonly string[]): boolean {
+  const names = rawHeaders.map((name) => name.toLowerCase())
+  const length = names.indexOf('content-length')
+  return length >= 0 && length < names.indexOf('content-type')
+}
+
+/** A list of buffers goes out in as many chunks. */
+async function send(path: string, { method = 'POST', headers = json, body = '' }: Sent): Promise<Answered> {
+  const bodyHeaders =
+    Array.isArray(body) || method !== 'POST' ? {} : { 'content-length': Buffer.byteLength(body as string) }
+  const outgoing = httpRequest(`${app.api}${path}`, { method, agent, headers: { ...bodyHeaders, ...headers } })
+  const arrived = once(outgoing, 'response') as Promise<[IncomingMessage]>
+  if (Array.isArray(body)) for (const chunk of body) outgoing.write(chunk)
+  outgoing.end(Array.isArray(body) ? undefined : body)
+  const [response] = await inTime(arrived, 'an answer')
+  const chunks: Buffer[] = await response.toArray()
+  const { date: _date, ...others } = response.headers
+  return {
+    answer: {
+      status: response.statusCode,
+      reason: response.statusMessage,
+      headers: others,
+      body: Buffer.concat(chunks).toString(),
+    },
+    // Yoga has the type before the length.
+    tookShortWay: lengthComesFirst(response.rawHeaders),
+  }
+}
+
+/** Both answers, after the document has become known. Fails where they differ. Tells whether the short way was taken. */
+async function compare(sent: Sent, runs = 1): Promise<{ tookShortWay: boolean; body: string }> {
+  const yoga = await send(direct, sent)
+  assert.equal(yoga.tookShortWay, false)
+  let tookShortWay = false
+  for (let run = 0; run < runs; run++) {
+    const ours = await send(short, sent)
+    assert.deepEqual(ours.answer, yoga.answer)
+    tookShortWay ||= ours.tookShortWay
+  }
+  return { tookShortWay, body: yoga.answer.body }
+}
+
+const operation = (query: string, rest: object = {}): Sent => ({ body: JSON.stringify({ query, ...rest }) })
+/** More than an operation is interpreted before it is compiled. */
+const manyRuns = 12
+
+const quote = '{ quote(symbol: "AAPL") { symbol price instrument { name } } }'
+
+test('a job that has ended is there to be asked for', async () => {
+  const symbols = ['AAPL', 'NOSUCH']
+  const mutation = 'mutation ($s: [Symbol!]!) { enqueueAnalysis(input: { symbols: $s }) { __typename } }'
+  assert.equal((await post(app.api, mutation, { s: symbols })).errors, undefined)
+  await eventually(async () => {
+    const { data } = await post<{ jobs: { edges: { node: { state: string } }[] } }>(
+      app.api,
+      '{ jobs { edges { node { state } } } }',
+    )
+    return ['SUCCEEDED', 'FAILED'].includes(data?.jobs.edges[0]?.node.state ?? '')
+  }, 'the end of the job')
+})
+
+test('whatever query is asked, it is answered alike both ways: known, unknown, interpreted, compiled, right or wrong', async () => {
+  let shortWays = 0
+  let total = 0
+  await fc.assert(
+    fc.asyncProperty(queries(schema), async ({ query, variables }) => {
+      total++
+      const { tookShortWay } = await compare(operation(query, { variables }), manyRuns)
+      if (tookShortWay) shortWays++
+    }),
+    { numRuns: 120, endOnFailure: true },
+  )
+  assert.ok(shortWays > total / 2, `${shortWays} of ${total}`)
+})
+
+const several = 'query A { quote(symbol: "AAPL") { symbol } } query B { quote(symbol: "MSFT") { symbol } }'
+const byVariable = 'query ($s: Symbol!) { quote(symbol: $s) { symbol } }'
+
+for (const [what, rest] of [
+  ['a symbol', { variables: { s: 'AAPL' } }],
+  ['another symbol', { variables: { s: 'msft' } }],
+  ['a symbol that is not known', { variables: { s: 'NOSUCH' } }],
+  ['a symbol that is none', { variables: { s: 'a b' } }],
+  ['a variable of another type', { variables: { s: 7 } }],
+  ['null', { variables: { s: null } }],
+  ['no variable', { variables: {} }],
+  ['no variables', {}],
+  ['null for variables', { variables: null }],
+  ['a variable too many', { variables: { s: 'AAPL', t: 1 } }],
+  ['extensions', { variables: { s: 'AAPL' }, extensions: { x: 1 } }],
+  ['null for extensions', { variables: { s: 'AAPL' }, extensions: null }],
+] as const) {
+  test(`one document, asked with ${what}, is answered the short way as Yoga does`, async () => {
+    assert.equal((await compare(operation(byVariable, rest), manyRuns)).tookShortWay, true)
+  })
+}
+
+test('the operations of one document are not mixed up', async () => {
+  for (let run = 0; run < manyRuns; run++) {
+    for (const [operationName, symbol] of [
+      ['A', 'AAPL'],
+      ['B', 'MSFT'],
+    ]) {
+      const { body, tookShortWay } = await compare(operation(several, { operationName }))
+      assert.deepEqual([JSON.parse(body), tookShortWay], [{ data: { quote: { symbol } } }, true])
+    }
+  }
+})
+
+for (const [what, sent] of [
+  ['an operation name that is not there', operation(several, { operationName: 'C' })],
+  ['an empty operation name', operation(several, { operationName: '' })],
+  ['an operation name that is a number', operation(several, { operationName: 1 })],
+  ['several operations and no name', operation(several)],
+  ['null for a name of several', operation(several, { operationName: null })],
+  ['variables as text', operation(byVariable, { variables: '{"s":"AAPL"}' })],
+  ['variables as a list', operation(byVariable, { variables: ['AAPL'] })],
+  ['extensions as text', operation(quote, { extensions: 'x' })],
+  ['a parameter that is none', operation(quote, { persisted: true })],
+  ['a parameter called __proto__', { body: `{"query":${JSON.stringify(quote)},"__proto__":{"x":1}}` }],
+  ['no query', { body: '{}' }],
+  ['null for a query', { body: '{"query":null}' }],
+  ['a number for a query', { body: '{"query":1}' }],
+  ['an empty query', operation('')],
+  ['a syntax error', operation('{ quote(')],
+  ['a field that is not there', operation('{ nothing }')],
+  ['a subscription', operation('subscription { priceUpdates(symbols: ["NOSUCH"]) { price } }')],
+  ['a list of operations', { body: JSON.stringify([{ query: quote }]) }],
+  ['a text', { body: '"x"' }],
+  ['a number', { body: '7' }],
+  ['null', { body: 'null' }],
+  ['nothing', { body: '' }],
+  ['half of an object', { body: '{"query": "{ quo' }],
+  ['bytes that are no UTF-8 around JSON', { body: Buffer.from([0xff, 0xfe, 0x7b, 0x7d]) }],
+  ['a byte order mark', { body: `\ufeff${JSON.stringify({ query: quote })}` }],
+  [
+    'a compressed body',
+    { body: gzipSync(JSON.stringify({ query: quote })), headers: { ...json, 'content-encoding': 'gzip' } },
+  ],
+  ['a body of more than 256 KiB', operation(quote, { variables: { padding: 'x'.repeat(300_000) } })],
+  ['chunks of more than 256 KiB', { body: Array.from({ length: 30 }, () => Buffer.alloc(10_000, 0x20)) }],
+  ['chunks', { body: [Buffer.from('{"query":'), Buffer.from(`${JSON.stringify(quote)}}`)] }],
+  ['another content type', { ...operation(quote), headers: { 'content-type': 'text/plain' } }],
+  ['a query as its own content type', { body: quote, headers: { 'content-type': 'application/graphql' } }],
+  ['the content type in capitals', { ...operation(quote), headers: { 'content-type': 'Application/JSON' } }],
+  [
+    'a form',
+    { body: `query=${encodeURIComponent(quote)}`, headers: { 'content-type': 'application/x-www-form-urlencoded' } },
+  ],
+  ['no content type', { ...operation(quote), headers: {} }],
+  ['two content types', { ...operation(quote), headers: { 'content-type': 'application/json;x, text/plain' } }],
+  ['GET', { method: 'GET', headers: {} }],
+  ['HEAD', { method: 'HEAD', headers: {} }],
+  ['PUT', { ...operation(quote), method: 'PUT' }],
+  ['DELETE', { method: 'DELETE', headers: {} }],
+  [
+    'OPTIONS',
+    { method: 'OPTIONS', headers: { origin: 'http://localhost:5173', 'access-control-request-method': 'POST' } },
+  ],
+] as readonly [string, Sent][]) {
+  test(`${what}: Yoga answers, as it would without the short way`, async () => {
+    const known = [
+      operation(several, { operationName: 'A' }),
+      operation(quote),
+      operation(byVariable, { variables: { s: 'A' } }),
+    ]
+    for (const one of known) assert.equal((await compare(one)).tookShortWay, true)
+    assert.equal((await compare(sent, 2)).tookShortWay, false)
+  })
+}
+
+test('limits refuse on both ways, however often', async () => {
+  const aliases = Array.from({ length: 300 }, (_, i) => `a${i}: quote(symbol: "AAPL") { price }`).join(' ')
+  const deep = `{ quote(symbol: "AAPL") ${'{ instrument { quote '.repeat(10)} { price } ${'} }'.repeat(10)} }`
+  const tokens = `{ quote(symbol: "AAPL") { ${'price '.repeat(5000)} } }`
+  const directives = `{ quote(symbol: "AAPL") { price ${'@skip(if: false) '.repeat(60)} } }`
+  for (const query of [`{ ${aliases} }`, deep, tokens, directives]) {
+    const { body, tookShortWay } = await compare(operation(query), manyRuns)
+    assert.match(body, /^\{"errors":\[.*"code":"BAD_USER_INPUT"/)
+    assert.equal(tookShortWay, false)
+  }
+})
+
+const types = [
+  'application/json',
+  'application/graphql-response+json',
+  '*/*',
+  'application/*',
+  'text/html',
+  'text/event-stream',
+]
+const oddTypes = ['multipart/mixed', '*/json', 'text/*', 'APPLICATION/JSON', 'application', '', 'image/*;q=0', '*']
+const parameters = ['', ';q=0.5', '; q=0', ';charset=utf-8', ';charset=latin1', '; charset=UTF-8', ';x=y']
+
+test('what a client accepts is weighed as Yoga weighs it, and so is where it comes from', async () => {
+  const broken = operation('query ($s: Symbol!) { quote(symbol: $s) { price } }')
+  await compare(operation(quote))
+  const part = fc
+    .tuple(fc.constantFrom(...types, ...types, ...oddTypes), fc.constantFrom(...parameters))
+    .map((p) => p.join(''))
+  const accepts = fc.array(part, { minLength: 1, maxLength: 4 }).map((parts) => parts.join(', '))
+  const origins = fc.constantFrom(undefined, undefined, 'http://localhost:5173', 'http://[::1]', 'https://example.com')
+  let shortWays = 0
+  await fc.assert(
+    fc.asyncProperty(accepts, origins, fc.boolean(), async (accept, origin, isBroken) => {
+      const headers = { ...json, accept, ...(origin === undefined ? {} : { origin }) }
+      const { tookShortWay } = await compare({ ...(isBroken ? broken : operation(quote)), headers })
+      if (tookShortWay) shortWays++
+    }),
+    { numRuns: 300 },
+  )
+  assert.ok(shortWays > 50, `${shortWays}`)
+})
+
+test('a content type with a charset goes the short way', async () => {
+  const headers = { 'content-type': 'application/json; charset=utf-8', accept: 'application/graphql-response+json' }
+  assert.equal((await compare({ ...operation(quote), headers }, 2)).tookShortWay, true)
+})
+
+test('what fails inside is told alike, without its reason', async () => {
+  const jobs = operation('{ jobs { edges { cursor } } }')
+  await compare(jobs)
+  await database.query('ALTER TABLE finstage.jobs RENAME TO hidden')
+  try {
+    const { body, tookShortWay } = await compare(jobs, manyRuns)
+    assert.match(body, /"code":"INTERNAL"/)
+    assert.equal(tookShortWay, true)
+  } finally {
+    await database.query('ALTER TABLE finstage.hidden RENAME TO jobs')
+  }
+})
+
+test('mutations go the short way, and each runs once', async () => {
+  const mutation = operation(
+    'mutation ($k: String!) { enqueueAnalysis(input: { symbols: ["AAPL"], idempotencyKey: $k }) { ... on EnqueuePayload { deduplicated } } }',
+    { variables: { k: 'one' } },
+  )
+  const seen: unknown[] = []
+  for (let run = 0; run < manyRuns; run++) {
+    const { answer, tookShortWay } = await send(short, mutation)
+    seen.push([tookShortWay, JSON.parse(answer.body).data.enqueueAnalysis.deduplicated])
+  }
+  assert.deepEqual(seen, [[false, false], ...Array.from({ length: manyRuns - 1 }, () => [true, true])])
+})
+
+for (const [way, path] of [
+  ['the short way', short],
+  ["Yoga's", direct],
+] as const) {
+  test(`each operation and each resolver is counted once, on ${way}`, async () => {
+    const counts = async (): Promise<number[]> =>
+      Promise.all([
+        metric(app.metrics, 'finstage_requests_total', 'operation="quote",kind="query",outcome="ok"'),
+        metric(app.metrics, 'finstage_requests_total', 'operation="quote",kind="query",outcome="error"'),
+        metric(app.metrics, 'finstage_requests_total', 'operation="none",kind="none",outcome="error"'),
+        metric(app.metrics, 'finstage_request_duration_seconds_count', 'operation="quote",kind="query",outcome="ok"'),
+        metric(app.metrics, 'finstage_request_errors_total', 'code="SYMBOL_NOT_FOUND"'),
+        metric(app.metrics, 'finstage_resolver_duration_seconds_count', 'type="Query",field="quote"'),
+      ])
+    const right = operation(`query Right { quote(symbol: "AAPL") { symbol } }`)
+    const wrong = operation(`query Wrong { quote(symbol: "NOSUCH") { symbol } }`)
+    const nonsense = operation('{ quote(')
+    for (let run = 0; run < manyRuns; run++) for (const sent of [right, wrong]) await send(path, sent)
+    const before = await counts()
+    for (let run = 0; run < 3; run++) for (const sent of [right, wrong, nonsense]) await send(path, sent)
+    assert.deepEqual(
+      (await counts()).map((count, i) => count - (before[i] ?? 0)),
+      [3, 3, 3, 3, 3, 6],
+    )
+  })
+}
+
+const raw = (body: string, headers = ''): string =>
+  `POST /graphql HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\ncontent-length: ${body.length}\r\n${headers}\r\n${body}`
+
+/** What comes over a connection of its own, up to so many answers, or to its end. */
+async function talk(
+  write: (socket: ReturnType<typeof connect>) => Promise<void> | void,
+  answers: number,
+): Promise<string> {
+  const { hostname, port } = new URL(app.api)
+  const socket = connect(Number(port), hostname)
+  let received = ''
+  const done = new Promise<void>((resolve) => {
+    socket.on('data', (chunk) => {
+      received += chunk
+      if (received.split('HTTP/1.1 200').length > answers && received.endsWith('}')) resolve()
+    })
+    socket.on('close', () => resolve())
+  })
+  await once(socket, 'connect')
+  await write(socket)
+  await inTime(done, 'the answers')
+  socket.destroy()
+  return received
+}
+
+test('requests that are sent without waiting are answered in order, whichever way each goes', async () => {
+  const queryOf = (symbol: string): string => `{ quote(symbol: "${symbol}") { symbol } }`
+  for (const symbol of ['AAPL', 'MSFT']) await send(short, operation(queryOf(symbol)))
+  const symbols = ['AAPL', 'NVDA', 'MSFT', 'TSLA', 'AAPL', 'MSFT']
+  const received = await talk((socket) => {
+    socket.write(symbols.map((symbol) => raw(JSON.stringify({ query: queryOf(symbol) }))).join(''))
+  }, symbols.length)
+  assert.deepEqual(
+    [...received.matchAll(/"symbol":"(\w+)"/g)].map(([, symbol]) => symbol),
+    symbols,
+  )
+})
+
+test('a body that comes bit by bit is waited for, and the connection serves on', async () => {
+  const body = JSON.stringify({ query: quote, variables: { padding: 'x'.repeat(100_000) } })
+  await send(short, operation(quote))
+  const received = await talk(async (socket) => {
+    const bytes = raw(body)
+    for (let at = 0; at < bytes.length; at += 9973) {
+      socket.write(bytes.slice(at, at + 9973))
+      await new Promise((resolve) => setImmediate(resolve))
+    }
+    socket.write(raw(JSON.stringify({ query: '{ quote(' })))
+    socket.write(raw(JSON.stringify({ query: quote })))
+  }, 3)
+  assert.equal(received.match(/"name":"Apple Inc\."/g)?.length, 2)
+})
+
+test('clients that go away in the middle of a body or before their answer harm nobody', async () => {
+  const { hostname, port } = new URL(app.api)
+  const body = JSON.stringify({ query: quote })
+  for (const bytes of [
+    raw(body).slice(0, -10),
+    raw(body),
+    raw('{ "query":', 'expect: 100-continue\r\n').slice(0, 60),
+  ]) {
+    const socket = connect(Number(port), hostname)
+    await once(socket, 'connect')
+    socket.write(bytes)
+    socket.destroy()
+    await once(socket, 'close')
+  }
+  assert.equal((await send(short, operation(quote))).answer.status, 200)
+})
+
+test('a client that asks whether to go on is told to', async () => {
+  const received = await talk((socket) => {
+    socket.write(raw(JSON.stringify({ query: quote }), 'expect: 100-continue\r\n'))
+  }, 1)
+  assert.match(received, /^HTTP\/1\.1 100 Continue/)
+})

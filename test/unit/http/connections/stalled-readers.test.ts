@@ -1,0 +1,96 @@
+import assert from 'node:assert/strict'
+import type { Socket } from 'node:net'
+import { type TestContext, test } from 'node:test'
+import { type Reader, StandingReaders } from '../../../../src/http/connections/stalled-readers.ts'
+
+/** A socket as far as it is looked at. */
+class TestReader implements Reader {
+  cuts = 0
+  #state = { bytesWritten: 100_000, writableLength: 100_000, destroyed: false, _handle: { writeQueueSize: 50_000 } }
+
+  get socket(): Socket {
+    return this.#state as unknown as Socket
+  }
+
+  cut(): void {
+    this.cuts += 1
+  }
+
+  write(bytes: number): void {
+    this.#state.bytesWritten += bytes
+    this.#state.writableLength += bytes
+  }
+
+  /** The system takes some of the write that is under way. */
+  takePart(bytes: number): void {
+    this.#state._handle.writeQueueSize -= bytes
+  }
+
+  takeAll(): void {
+    this.#state.writableLength = 0
+  }
+
+  destroy(): void {
+    this.#state.destroyed = true
+  }
+}
+
+function open(t: TestContext) {
+  t.mock.timers.enable({ apis: ['setInterval'] })
+  const standing = new StandingReaders()
+  const reader = new TestReader()
+  standing.watch(reader)
+  const pass = (seconds: number): void => {
+    for (let i = 0; i < seconds; i++) t.mock.timers.tick(1000)
+  }
+  return { standing, reader, pass }
+}
+
+test('a reader that takes nothing for thirty seconds is cut, once, whatever is written to it meanwhile', (t) => {
+  const { standing, reader, pass } = open(t)
+  for (let second = 0; second < 29; second++) {
+    reader.write(1000)
+    standing.watch(reader)
+    pass(1)
+  }
+  assert.equal(reader.cuts, 0)
+  pass(1)
+  assert.equal(reader.cuts, 1)
+  pass(60)
+  assert.equal(reader.cuts, 1)
+})
+
+test('a reader that takes part of one write in half a minute is not cut', (t) => {
+  const { reader, pass } = open(t)
+  for (let i = 0; i < 10; i++) {
+    pass(29)
+    reader.takePart(1)
+  }
+  assert.equal(reader.cuts, 0)
+  pass(31)
+  assert.equal(reader.cuts, 1)
+})
+
+test('a reader that has taken all is looked at no more, and its time begins anew with the next that stays behind', (t) => {
+  const { standing, reader, pass } = open(t)
+  pass(29)
+  reader.takeAll()
+  pass(1)
+  reader.write(10)
+  pass(60)
+  assert.equal(reader.cuts, 0)
+  standing.watch(reader)
+  pass(29)
+  assert.equal(reader.cuts, 0)
+  pass(1)
+  assert.equal(reader.cuts, 1)
+})
+
+test('a socket that has closed is not cut, and where none is left nothing ticks', (t) => {
+  const { reader, pass } = open(t)
+  const cleared = t.mock.method(globalThis, 'clearInterval')
+  reader.destroy()
+  pass(60)
+  assert.equal(reader.cuts, 0)
+  assert.equal(cleared.mock.callCount(), 1)
+})

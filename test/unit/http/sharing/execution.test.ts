@@ -1,0 +1,104 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { buildSchema, type ExecutionResult, GraphQLError, GraphQLObjectType, parse, subscribe } from 'graphql'
+import type { PriceUpdate } from '../../../../src/domain/price-update.ts'
+import { CompiledOperations } from '../../../../src/http/pipeline/compiled-operations.ts'
+import { shownError } from '../../../../src/http/pipeline/mask-error.ts'
+import { RenderedPrices, SharedExecution } from '../../../../src/http/sharing/execution.ts'
+import { updateOf } from '../../../support/candles/prices.ts'
+import { collectedMemory } from '../../../support/collected-memory.ts'
+
+const schema = buildSchema(`
+  type Query { unused: Int }
+  type Subscription { priceUpdates: Update! }
+  type Update { seq: Int! shaky: Int late: Int firm: Int! wrong: Int }
+`)
+
+function resolve(type: string, field: string, resolver: (update: PriceUpdate) => unknown): void {
+  const object = schema.getType(type)
+  assert.ok(object instanceof GraphQLObjectType)
+  const found = object.getFields()[field]
+  assert.ok(found)
+  found.resolve = resolver
+}
+
+resolve('Subscription', 'priceUpdates', (update) => update)
+resolve('Update', 'shaky', ({ seq }) => {
+  if (seq % 4 === 3) throw new GraphQLError('at times')
+  return seq
+})
+resolve('Update', 'late', async ({ seq }) => {
+  if (seq % 5 === 3) throw new GraphQLError('later')
+  return seq
+})
+
+resolve('Update', 'firm', ({ seq }) => (seq % 6 === 3 ? null : seq))
+resolve('Update', 'wrong', ({ seq }) => (seq % 7 === 3 ? 'no number' : seq))
+
+const updates = Array.from({ length: 40 }, (_, i) => updateOf('AAPL', i + 1))
+
+/** As graphql-js executes a subscription of its own; what errors look like is not its to say. */
+async function plainly(query: string): Promise<string[]> {
+  const events = await subscribe({
+    ...{ schema, document: parse(query) },
+    subscribeFieldResolver: async function* () {
+      yield* updates
+    },
+  })
+  assert.ok(Symbol.asyncIterator in events)
+  const results: ExecutionResult[] = []
+  for await (const event of events) results.push(event)
+  return results.map(({ errors, ...result }) =>
+    JSON.stringify(errors ? { ...result, errors: errors.map(shownError) } : result),
+  )
+}
+
+for (const selection of ['seq shaky', 'a: seq late shaky', 'firm late', 'late firm shaky', 'wrong']) {
+  test(`what is executed as compiled is what plain execution gives, with its errors and their places: { ${selection} }`, async () => {
+    const query = `subscription { priceUpdates { ${selection} } }`
+    const compiled = new CompiledOperations(schema)
+    const find = compiled.find.bind(compiled)
+    let compiledRuns = 0
+    compiled.find = (operation) => {
+      const found = find(operation)
+      if (found) compiledRuns += 1
+      return found
+    }
+    const options = { compiled, mask: (error: unknown) => error as GraphQLError, executed: () => {} }
+    const args = { schema, document: parse(query), contextValue: {} }
+    const execution = new SharedExecution(args, options, new RenderedPrices())
+    const payloads: string[] = []
+    for (const update of updates) payloads.push(String((await execution.rendered(update, query)).payload))
+    const plain = await plainly(query)
+    assert.deepEqual(
+      payloads,
+      plain.map((text) => `${text}}`),
+    )
+    assert.equal(compiledRuns, updates.length - 9, 'from the tenth on')
+  })
+}
+
+test('what is kept of many symbols, and of executions that have ended, keeps none of the memory of passing writes alive', async () => {
+  const query = 'subscription { priceUpdates { seq } }'
+  const options = {
+    compiled: new CompiledOperations(schema),
+    mask: (error: unknown) => error as GraphQLError,
+    executed: () => {},
+  }
+  const prices = new RenderedPrices()
+  const passing = new Array<Buffer>(100)
+  const before = await collectedMemory()
+  const living: SharedExecution[] = []
+  for (let i = 0; i < 300; i++) {
+    const execution = new SharedExecution({ schema, document: parse(query), contextValue: {} }, options, prices)
+    if (i % 3 === 0) living.push(execution)
+    for (let symbol = 0; symbol < 10; symbol++) {
+      await execution.rendered(updateOf(`S${symbol}`, 1), query)
+      for (let write = 0; write < 50; write++) passing[write] = Buffer.from('x'.repeat(1000))
+    }
+  }
+  const after = await collectedMemory()
+  const megabytes = (after.arrayBuffers - before.arrayBuffers) / 1e6
+  assert.equal(living.length, 100)
+  assert.ok(megabytes < 5, `${megabytes} MB are kept alive`)
+})

@@ -1,0 +1,144 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import fc from 'fast-check'
+import type { SessionHours } from '../../../../src/domain/calendar/session.ts'
+import { type Interval, intervals, isComposed, isDaily, sourceInterval } from '../../../../src/domain/interval.ts'
+import type { Quote } from '../../../../src/domain/quote.ts'
+import { compose } from '../../../../src/market/candles/composed.ts'
+import { CandleGrid } from '../../../../src/market/live-candles/grid.ts'
+import { at, epochAt, newYork, quoteAt, roundTheClock } from '../../../support/candles/live-candles.ts'
+import { barsOf, type Model, sessionsOf } from '../../../support/candles/model-market.ts'
+
+const minutes = (hours: number, minutes = 0): number => hours * 3600 + minutes * 60
+
+/** Over a change of daylight saving in New York and, three weeks later, in London; sessions of Mumbai open at a quarter past. */
+const markets = [
+  { timezone: 'America/New_York', opens: minutes(9, 30), closes: minutes(16) },
+  { timezone: 'Europe/London', opens: minutes(8), closes: minutes(16, 30) },
+  { timezone: 'Asia/Kolkata', opens: minutes(9, 15), closes: minutes(15, 30) },
+].map((market): Model => {
+  const firstDay = epochAt('2025-02-24T00:00:00Z') / 86_400
+  const none = { holidays: new Set<number>(), halfDays: new Set<number>(), splits: [], dividends: [] }
+  return { ...market, ...none, firstDay, lastDay: firstDay + 45, delaySeconds: 0, seed: 1 }
+})
+
+const allOf = new Map(
+  markets.map((model) => {
+    const sessions = sessionsOf(model)
+    const [first] = sessions
+    const hours: SessionHours = {
+      timezone: model.timezone,
+      opens: first?.start ?? null,
+      closes: first?.end ?? null,
+    }
+    const startsOf = (interval: Interval): number[] => {
+      const bars = barsOf(model, sourceInterval(interval), epochAt('2026-01-01T00:00:00Z'))
+      if (!isComposed(interval)) return bars.map(({ epoch }) => epoch)
+      const options = { sessionOpens: first?.start ?? 0, now: epochAt('2026-01-01T00:00:00Z'), isCurrent: true }
+      return compose(interval, bars, options).map(({ epoch }) => epoch)
+    }
+    const starts = new Map(intervals.map((interval) => [interval, startsOf(interval)]))
+    // One for all times, as in a series that is open for weeks.
+    const grids = new Map(intervals.map((interval) => [interval, new CandleGrid(interval, false, hours)]))
+    return [model, { sessions, starts, grids }] as const
+  }),
+)
+
+test('a price of the regular session goes into the candle that the candles of every interval have at its time', () => {
+  const anywhere = fc.record({
+    model: fc.constantFrom(...markets),
+    interval: fc.constantFrom(...intervals),
+    session: fc.nat({ max: 30 }),
+    through: fc.double({ min: 0, max: 0.999, noNaN: true }),
+  })
+  fc.assert(
+    fc.property(anywhere, ({ model, interval, session, through }) => {
+      const { sessions, starts, grids } = allOf.get(model) ?? assert.fail()
+      const { day, start, end } = sessions[session] ?? assert.fail()
+      const time = start + (end - start) * through
+      const grid = grids.get(interval) ?? assert.fail()
+      const expected = starts.get(interval)?.findLast((epoch) => epoch <= (isDaily(interval) ? day * 86_400 : time))
+      assert.equal(grid.startOf(quoteAt(time * 1000, 1)), expected)
+      assert.equal(grid.dateOf(Math.floor(time)), day * 86_400)
+    }),
+    { numRuns: 3000 },
+  )
+})
+
+const startAt = (
+  interval: Interval,
+  iso: string,
+  fields: Partial<Quote> = {},
+  { extendedHours = false, hours = newYork } = {},
+): string | null => {
+  const epoch = new CandleGrid(interval, extendedHours, hours).startOf(quoteAt(at(iso), 1, fields))
+  return epoch === null ? null : new Date(epoch * 1000).toISOString().slice(5, 16)
+}
+
+test('what is told after the bell is the close of the last candle, also of an hour that the bell cut', () => {
+  assert.equal(startAt('MINUTE_1', '2025-01-08T21:00:01Z'), '01-08T20:59')
+  assert.equal(startAt('HOUR_1', '2025-01-08T21:00:01Z'), '01-08T20:30')
+  assert.equal(startAt('MINUTE_5', '2025-01-08T21:07:00Z', { marketState: 'CLOSED' }), '01-08T20:55')
+  assert.equal(startAt('DAY_1', '2025-01-08T21:07:00Z', { marketState: 'CLOSED' }), '01-08T00:00')
+  // A session that runs on is longer than it was taken for.
+  assert.equal(startAt('MINUTE_5', '2025-01-08T21:07:00Z'), '01-08T21:05')
+  assert.equal(startAt('MINUTE_1', '2025-01-08T00:00:00Z', {}, { hours: roundTheClock }), '01-08T00:00')
+})
+
+test('the bell follows the clock of the exchange over a change of daylight saving', () => {
+  const grid = new CandleGrid('MINUTE_5', false, newYork)
+  const startOf = (iso: string) => grid.startOf(quoteAt(at(iso), 1, { marketState: 'CLOSED' }))
+  assert.equal(startOf('2025-03-07T21:07:00Z'), epochAt('2025-03-07T20:55:00Z'))
+  assert.equal(startOf('2025-03-10T20:07:00Z'), epochAt('2025-03-10T19:55:00Z'))
+})
+
+test('prices from before and after the session go only into candles of extended hours, and never into days and longer', () => {
+  for (const marketState of ['PRE', 'POST'] as const) {
+    for (const interval of intervals) {
+      assert.equal(startAt(interval, '2025-01-08T22:20:00Z', { marketState }), null)
+      if (isDaily(interval)) {
+        assert.equal(startAt(interval, '2025-01-08T22:20:00Z', { marketState }, { extendedHours: true }), null)
+      }
+    }
+  }
+  const before = { marketState: 'PRE', regularPrice: 99 } as const
+  const extended = { extendedHours: true }
+  assert.equal(startAt('MINUTE_5', '2025-01-08T14:29:59Z', before, extended), '01-08T14:25')
+  assert.equal(startAt('HOUR_1', '2025-01-08T14:29:59Z', before, extended), '01-08T14:00')
+  assert.equal(startAt('HOUR_1', '2025-01-08T22:59:59Z', { marketState: 'POST' }, extended), '01-08T22:00')
+  // The market is open, but the newest price is from before it was.
+  const stillBefore = { marketState: 'REGULAR', regularPrice: 99 } as const
+  assert.equal(startAt('MINUTE_1', '2025-01-08T14:29:59Z', stillBefore), null)
+  assert.equal(startAt('MINUTE_1', '2025-01-08T14:29:59Z', stillBefore, extended), '01-08T14:29')
+  // From the night, of which no source has candles.
+  assert.equal(startAt('MINUTE_1', '2025-01-08T04:00:00Z', { marketState: 'CLOSED', regularPrice: 99 }, extended), null)
+})
+
+test('half hours of extended hours are counted from the opening, as they are put together', () => {
+  const mumbai = {
+    timezone: 'Asia/Kolkata',
+    opens: epochAt('2025-01-06T03:45:00Z'),
+    closes: epochAt('2025-01-06T10:00:00Z'),
+  }
+  const extended = { extendedHours: true, hours: mumbai }
+  assert.equal(startAt('MINUTE_30', '2025-01-08T03:40:00Z', { marketState: 'PRE' }, extended), '01-08T03:15')
+})
+
+test('where no session is known candles are counted from the full hour', () => {
+  const unknown = { hours: { timezone: 'America/New_York', opens: null, closes: null } }
+  assert.equal(startAt('HOUR_1', '2025-01-08T21:40:00Z', {}, unknown), '01-08T21:00')
+  assert.equal(startAt('DAY_1', '2025-01-09T02:00:00Z', {}, unknown), '01-08T00:00')
+})
+
+test('a candle ends with its interval, a day with its session, weeks and months with their last date on the exchange', () => {
+  const endOf = (interval: Interval, iso: string, hours = newYork): string =>
+    new Date(new CandleGrid(interval, false, hours).endOf(epochAt(iso)) * 1000).toISOString().slice(0, 16)
+  assert.equal(endOf('MINUTE_2', '2025-01-08T20:58:00Z'), '2025-01-08T21:00')
+  assert.equal(endOf('HOUR_1', '2025-01-08T20:30:00Z'), '2025-01-08T21:30')
+  assert.equal(endOf('DAY_1', '2025-01-08T00:00:00Z'), '2025-01-08T21:00')
+  // In summer.
+  assert.equal(endOf('DAY_1', '2025-07-08T00:00:00Z'), '2025-07-08T20:00')
+  assert.equal(endOf('DAY_1', '2025-07-08T00:00:00Z', roundTheClock), '2025-07-09T00:00')
+  assert.equal(endOf('WEEK_1', '2025-03-03T00:00:00Z'), '2025-03-10T04:00')
+  assert.equal(endOf('MONTH_1', '2025-02-01T00:00:00Z'), '2025-03-01T05:00')
+})
