@@ -1,6 +1,6 @@
 import DataLoader from 'dataloader'
 import type { SymbolAnalysis } from '../domain/analysis/analysis.ts'
-import type { SignalKey, StoredSignal } from '../domain/analysis/signal.ts'
+import { type SignalKey, type StoredSignal, signalId } from '../domain/analysis/signal.ts'
 import type { CandleRequest } from '../domain/candle.ts'
 import type { Dividend, Split } from '../domain/corporate-action.ts'
 import type { FinstageError } from '../domain/errors.ts'
@@ -16,7 +16,6 @@ import { type AnalysisKey, type AnalysisPage, analysisName } from '../store/anal
 import type { SignalFilter, SignalPage } from '../store/analyses/signal-store.ts'
 import type { JobFilter } from '../store/jobs/job-store.ts'
 import type { PriceOrder, PriceSubscription } from '../stream/price-subscription.ts'
-import { signalId } from './analysis/signal.ts'
 
 /** The longest series with all of its indicators, every field selected, takes 720,000. Measured: a row takes about 2 us of CPU. */
 export const rowsOfOperation = 750_000

@@ -20,10 +20,10 @@ import {
 import { SymbolAnalysis, SymbolFailure } from './analysis/analysis.ts'
 import { BacktestResult } from './analysis/backtest.ts'
 import { DailyReport } from './analysis/daily-report.ts'
-import { SignalKind } from './analysis/signal.ts'
 import { builder } from './builder.ts'
 import { ErrorCode, ErrorInterface, InvalidInput, LimitExceeded, NotFound } from './error.ts'
 import { Interval } from './market/candle.ts'
+import { SignalKind } from './market/signal.ts'
 
 const attemptTimeout = 'How long one attempt may take: 1 to 10,800'
 const idempotency =

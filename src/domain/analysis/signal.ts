@@ -36,6 +36,19 @@ export interface SignalKey {
   readonly epoch: number
 }
 
+/**
+ * Names a signal, stored or computed, in the API. `variant` says which other candles than those of jobs it was computed from: such a
+ * signal is never stored.
+ */
+export const signalId = ({
+  symbol,
+  interval,
+  kind,
+  epoch,
+  variant,
+}: SignalKey & { readonly variant?: string }): string =>
+  [symbol, interval, kind, epoch, ...(variant === undefined ? [] : [variant])].join(' ')
+
 export interface Signal extends SignalKey {
   readonly source: Source
   readonly direction: SignalDirection

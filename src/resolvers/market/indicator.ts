@@ -15,11 +15,11 @@ import type { SignalKind } from '../../domain/analysis/signal.ts'
 import { nextStarts } from '../../domain/calendar/session.ts'
 import type { Interval } from '../../domain/interval.ts'
 import type { CandleSeries } from '../../market/candles/service.ts'
-import type { ShownSignal } from '../analysis/signal.ts'
 import { boundedFilter } from '../bounds.ts'
 import type { Context } from '../context.ts'
 import { answerRows } from '../rows.ts'
 import { selectedFields } from '../selected-fields.ts'
+import type { ShownSignal } from './signal.ts'
 
 /**
  * A month of minutes round the clock, which is as far as sources go back. Only a VWAP of minutes since the year began asks for more,

@@ -11,7 +11,7 @@ import { builder } from '../builder.ts'
 import { ErrorCode } from '../error.ts'
 import { Interval } from '../market/candle.ts'
 import { Instrument, Source } from '../market/instrument.ts'
-import { Signal } from './signal.ts'
+import { Signal } from '../market/signal.ts'
 
 const Trend = builder.enumType('Trend', {
   description:

@@ -4,8 +4,8 @@ import type {
 } from '../../domain/analysis/backtest.ts'
 import { type EquityPoint as EquityPointShape, equityPoints } from '../../resolvers/analysis/backtest.ts'
 import { builder } from '../builder.ts'
+import { SignalKind } from '../market/signal.ts'
 import { SymbolFailure } from './analysis.ts'
-import { SignalKind } from './signal.ts'
 
 const EquityPoint = builder.objectRef<EquityPointShape>('EquityPoint').implement({
   fields: (t) => ({

@@ -1,8 +1,8 @@
 import type { MarketSummary as SummaryShape } from '../../domain/analysis/daily-report.ts'
 import { type DailyReportJobResult, reportSignals, strongestSignal } from '../../resolvers/analysis/daily-report.ts'
 import { builder } from '../builder.ts'
+import { Signal } from '../market/signal.ts'
 import { Sentiment, SymbolFailure } from './analysis.ts'
-import { Signal } from './signal.ts'
 
 const MarketSummary = builder.objectRef<SummaryShape>('MarketSummary').implement({
   fields: (t) => ({

@@ -3,9 +3,9 @@ import { priceFields } from '../../analysis/indicators/columns.ts'
 import { type Parameter, type PointShape, pointShapes, vwapAnchors } from '../../analysis/indicators/indicator.ts'
 import { indicatorNames, type Point } from '../../analysis/indicators/points.ts'
 import { pointsOf, seriesSignals } from '../../resolvers/market/indicator.ts'
-import { Signal, SignalKind } from '../analysis/signal.ts'
 import { builder } from '../builder.ts'
 import { CandleSeries } from './candle.ts'
+import { Signal, SignalKind } from './signal.ts'
 
 const PriceField = builder.enumType('PriceField', {
   description: 'Which price of a candle goes in. HL2, HLC3, OHLC4: the mean of high and low (and close) (and open)',

@@ -8,14 +8,12 @@ import {
 } from '../../domain/instrument.ts'
 import {
   instrument,
-  instrumentQuote,
   instruments,
   instrumentsById,
   matchInstrument,
   searchInstruments,
 } from '../../resolvers/market/instrument.ts'
 import { builder } from '../builder.ts'
-import { Quote } from './quote.ts'
 
 const InstrumentKind = builder.enumType('InstrumentKind', { values: instrumentKinds })
 export const MarketState = builder.enumType('MarketState', { values: marketStates })
@@ -49,7 +47,6 @@ builder.node(Instrument, {
     }),
     priceDecimals: t.exposeInt('priceDecimals', { description: 'Decimals a price is shown with' }),
     marketState: t.expose('marketState', { type: MarketState }),
-    quote: t.field({ type: Quote, nullable: true, resolve: instrumentQuote }),
   }),
 })
 

@@ -1,4 +1,5 @@
 import type { Quote as QuoteShape } from '../../domain/quote.ts'
+import { instrumentQuote } from '../../resolvers/market/instrument.ts'
 import { quote, quoteInstrument, quotes, quotesById } from '../../resolvers/market/quote.ts'
 import { builder } from '../builder.ts'
 import { Instrument, MarketState, Source } from './instrument.ts'
@@ -40,6 +41,8 @@ builder.node(Quote, {
     stale: t.exposeBoolean('stale', { description: 'The source could not be reached: this is the last price known' }),
   }),
 })
+
+builder.objectField(Instrument, 'quote', (t) => t.field({ type: Quote, nullable: true, resolve: instrumentQuote }))
 
 builder.queryFields((t) => ({
   quote: t.field({

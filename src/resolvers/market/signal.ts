@@ -29,16 +29,6 @@ export interface SignalFilterArgs {
   readonly kinds?: readonly SignalKind[] | null | undefined
 }
 
-/** The same for a signal that was stored and for the same one computed. */
-export const signalId = ({
-  symbol,
-  interval,
-  kind,
-  epoch,
-  variant,
-}: SignalKey & Pick<ShownSignal, 'variant'>): string =>
-  [symbol, interval, kind, epoch, ...(variant === undefined ? [] : [variant])].join(' ')
-
 /** null where no signal of this id is stored. */
 export async function loadSignal(id: string, context: Context): Promise<StoredSignal | null> {
   const key = storedKey(id)

@@ -1,16 +1,20 @@
-import { type SignalOutcome as OutcomeShape, signalDirections, signalKinds } from '../../domain/analysis/signal.ts'
+import {
+  type SignalOutcome as OutcomeShape,
+  signalDirections,
+  signalId,
+  signalKinds,
+} from '../../domain/analysis/signal.ts'
 import {
   loadSignal,
   type ShownSignal,
   signalEvent,
   signalEvents,
-  signalId,
   signalOutcome,
   signals,
-} from '../../resolvers/analysis/signal.ts'
+} from '../../resolvers/market/signal.ts'
 import { builder } from '../builder.ts'
-import { Interval } from '../market/candle.ts'
-import { Source } from '../market/instrument.ts'
+import { Interval } from './candle.ts'
+import { Source } from './instrument.ts'
 
 export const SignalKind = builder.enumType('SignalKind', { values: signalKinds })
 const SignalDirection = builder.enumType('SignalDirection', { values: signalDirections })
