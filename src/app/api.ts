@@ -1,0 +1,67 @@
+import { ApiServer } from '../http/server/api-server.ts'
+import { LiveCandles } from '../market/live-candles/live-candles.ts'
+import { schema } from '../schema/index.ts'
+import { PriceHub } from '../stream/hub.ts'
+import { SignalFeed } from '../stream/signal-feed.ts'
+import { createFindings, type SharedServices } from './shared-services.ts'
+import { listening } from './start-errors.ts'
+
+/** Serves GraphQL. Returns where. */
+export async function startApi(shared: SharedServices): Promise<string> {
+  const { config, log, stops, pool, bus, pulse, source, market, jobs, registry, health, now } = shared
+  const hub = new PriceHub({ bus, pulse, registry, now })
+  const { signals, analyses } = createFindings(pool, source)
+  const signalFeed = new SignalFeed({ store: signals, bus, log })
+  const liveCandles = new LiveCandles({ market, prices: hub, log, registry, now })
+  const server = new ApiServer({
+    host: config.HOST,
+    port: config.PORT,
+    schema,
+    health,
+    log,
+    registry,
+    ports: {
+      market,
+      prices: hub,
+      liveCandles,
+      jobs,
+      analyses,
+      signals,
+      signalFeed,
+      limits: {
+        symbolsPerSubscription: config.MAX_SYMBOLS_PER_SUBSCRIPTION,
+        upstreamCallsPerOperation: config.MAX_UPSTREAM_CALLS_PER_OPERATION,
+      },
+      jobLimits: {
+        enqueuesPerOperation: config.MAX_ENQUEUES_PER_OPERATION,
+        runAtWithinDays: config.RUN_AT_WITHIN_DAYS,
+      },
+    },
+    limits: {
+      maxTcpConnections: config.MAX_TCP_CONNECTIONS,
+      maxConnections: config.MAX_CONNECTIONS,
+      maxConnectionsPerAddress: config.MAX_CONNECTIONS_PER_ADDRESS,
+      maxSubscriptions: config.MAX_SUBSCRIPTIONS_PER_CONNECTION,
+      maxMessageBytes: config.MAX_MESSAGE_BYTES,
+      initTimeoutSeconds: config.CONNECTION_INIT_SECONDS,
+      pingSeconds: config.PING_SECONDS,
+    },
+    access: {
+      allowedHosts: config.ALLOWED_HOSTS ?? [],
+      allowedOrigins: config.ALLOWED_ORIGINS,
+      trustedProxies: config.TRUST_PROXY ?? [],
+    },
+  })
+  // Sockets close before streams end: the end of a stream would tell clients that it is complete.
+  stops.push(() => server.stop())
+  stops.push(() => jobs.stop())
+  stops.push(() => signalFeed.stop())
+  stops.push(() => hub.stop())
+  stops.push(() => liveCandles.stop())
+  stops.push(() => server.closeSockets())
+  hub.start()
+  signalFeed.start()
+  await listening(() => server.start(), config.HOST, 'PORT', config.PORT)
+  stops.push(() => server.stopAccepting({ drainMs: config.DRAIN_SECONDS * 1000 }))
+  return server.origin
+}

@@ -1,0 +1,42 @@
+import { JobRunner } from '../jobs/queue/runner.ts'
+import { dailyReports } from '../jobs/tasks/daily-report.ts'
+import { pruneCandles } from '../jobs/tasks/prune-candles.ts'
+import { pruneJobs } from '../jobs/tasks/prune-jobs.ts'
+import { followSignals, seriesAtOnce } from '../jobs/tasks/signal-outcomes.ts'
+import { createPool } from '../platform/database/pool.ts'
+import { OutcomeStore } from '../store/analyses/outcome-store.ts'
+import { CandleStore } from '../store/candles/candle-store.ts'
+import { JobStore } from '../store/jobs/job-store.ts'
+import { jobPatience } from './connections.ts'
+import { createFindings, createSlots, type SharedServices } from './shared-services.ts'
+
+/** Runs jobs and schedules, over database connections that requests can't take away. */
+export async function startWorker(shared: SharedServices): Promise<void> {
+  const { config, role, log, stops, connections, connectionString, bus, source, market, tasks, jobs, registry, now } =
+    shared
+  const pool = createPool(connectionString, log, { max: connections.jobs, ...jobPatience })
+  stops.push(() => pool.end())
+  const { signals, analyses } = createFindings(pool, source)
+  const runner = new JobRunner({
+    pool,
+    bus,
+    log,
+    registry,
+    tasks,
+    schedules: [
+      pruneCandles({ candles: new CandleStore(pool), signals, retentionDays: config.CANDLE_RETENTION_DAYS, now }),
+      pruneJobs({ jobs: new JobStore(pool), analyses, bus, retentionDays: config.JOB_RETENTION_DAYS }),
+      dailyReports({ jobs }),
+      followSignals({
+        market,
+        now,
+        slots: createSlots(role, seriesAtOnce),
+        outcomes: new OutcomeStore({ pool, source: source.name }),
+      }),
+    ],
+    agingSeconds: config.JOB_AGING_MINUTES * 60,
+  })
+  stops.push(() => runner.stop())
+  await runner.start()
+  shared.health.add('queue', () => runner.check())
+}
