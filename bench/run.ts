@@ -1,4 +1,4 @@
-// First figures, each beside a baseline measured in the same run. What they mean: bench/README.md
+// Prints figures, each beside a baseline measured in the same run. bench/README.md explains them.
 // usage: npm run bench -- [--only http|fan-out|many-clients|idle-clients|stalled-readers|reconnect|polling|candles|indicators|
 //   backfill|queue|enqueue|analysis|responsive|memory|hostile|pairs] [--quick] [--profiles <directory>]
 import { mkdtempSync, rmSync } from 'node:fs'
@@ -41,7 +41,7 @@ const scenarios = {
   responsive: measureResponsive,
 }
 
-/** These run for long: only where they are asked for. With --quick they show whether they run at all. */
+/** These take long, so they run only if --only names them. --quick shortens them to a check that they work. */
 const longScenarios = { memory: measureMemory, hostile: measureHostile, pairs: measurePairs }
 
 const directory = mkdtempSync(join(tmpdir(), 'finstage-bench-'))
