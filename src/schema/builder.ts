@@ -4,8 +4,8 @@ import type { Context } from '../resolvers/context.ts'
 import { boundedIds } from '../resolvers/node.ts'
 
 /**
- * A node that knows its type. The plugin tells it only to the field that asked first, and gives the same object to the others of
- * the operation, maybe before.
+ * Brands a node with its type. The plugin brands it only for the field that asked first, but hands the same object to
+ * other fields of the operation, perhaps before that.
  */
 async function branded(found: unknown, id: { readonly typename: string } | undefined): Promise<unknown> {
   const node = await found
@@ -13,7 +13,7 @@ async function branded(found: unknown, id: { readonly typename: string } | undef
   return node
 }
 
-/** Defines no types: each file of this folder adds those of one concept. Times are epoch milliseconds throughout. */
+/** Defines no types: each file of this folder adds the types of one concept. All times are epoch milliseconds. */
 export const builder = new SchemaBuilder<{
   Context: Context
   DefaultFieldNullability: false
@@ -37,7 +37,7 @@ export const builder = new SchemaBuilder<{
     },
     nodesQueryOptions: {
       resolve: async (_root, { ids }, _context, _info, resolveNodes) => {
-        // Loads each id once, whatever it is given: it is told by the arguments of the field.
+        // It ignores what it is given: it reads the ids from the arguments of the field, and loads each once.
         const nodes = await resolveNodes(boundedIds(ids))
         return nodes.map((node, i) => branded(node, ids[i]))
       },

@@ -3,9 +3,10 @@ import { builder } from './builder.ts'
 
 export const ErrorCode = builder.enumType('ErrorCode', {
   description:
-    'Also the values of `extensions.code`. NO_DATA: the source knows the symbol, but has no price or candles for it. ' +
-    'UNAVAILABLE: the server can not reach its database, or not change it. ' +
-    'SOURCE_RATE_LIMITED, LIMIT_EXCEEDED and UNAVAILABLE carry `retryAfterSeconds`, RANGE_NOT_AVAILABLE `reachDays`',
+    'Every error has one of these in `extensions.code`. NO_DATA: the source knows the symbol but has no price or candles for it. ' +
+    'UNAVAILABLE: the server cannot reach its database, or cannot write to it. ' +
+    'SOURCE_RATE_LIMITED, LIMIT_EXCEEDED and UNAVAILABLE come with `extensions.retryAfterSeconds`, RANGE_NOT_AVAILABLE with ' +
+    '`extensions.reachDays`',
   values: errorCodes,
 })
 
@@ -23,10 +24,10 @@ export const NotFound = builder.objectRef<{ code: Code; message: string }>('NotF
 export const InvalidInput = builder
   .objectRef<{ code: Code; message: string; field: string | null }>('InvalidInput')
   .implement({
-    description: 'What the client can mend',
+    description: 'The input is wrong: the client has to change it',
     interfaces: [ErrorInterface],
     fields: (t) => ({
-      field: t.exposeString('field', { nullable: true, description: 'The input field that was wrong' }),
+      field: t.exposeString('field', { nullable: true, description: 'The input field that is wrong' }),
     }),
   })
 
@@ -37,7 +38,7 @@ export const LimitExceeded = builder
     fields: (t) => ({
       retryAfterSeconds: t.exposeInt('retryAfterSeconds', {
         nullable: true,
-        description: 'When the same may succeed; 0: no time has to pass, but the client has to ask for less',
+        description: 'Seconds until the same request may succeed. 0: waiting does not help, ask for less',
       }),
     }),
   })

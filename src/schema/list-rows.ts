@@ -15,14 +15,14 @@ import {
 import type { Context } from '../resolvers/context.ts'
 import { spendRows } from '../resolvers/rows.ts'
 
-/** Measured: an entry with three fields takes about 2 us of CPU, as a row does. */
+/** Measured: an entry with three fields takes about 2 µs of CPU, the same as a row. */
 const fieldsPerRow = 3
-/** Numbers and texts cost little more than their bytes. */
+/** Numbers and strings cost little more than their bytes. */
 const valuesPerRow = 4
 
 /**
- * Counts the entries of every list that an operation is answered with against what it gets altogether, before they are completed:
- * an entry costs a row for three fields that are selected of it. Where they are too many, the list is an error.
+ * Charges the entries of every list in an answer to the operation's rows, before graphql-js completes them: an entry
+ * costs a row for every three fields selected of it. A list that would exceed the rows becomes an error.
  */
 export function countLists(schema: GraphQLSchema): GraphQLSchema {
   for (const type of Object.values(schema.getTypeMap())) {
@@ -58,7 +58,7 @@ const rowsPerEntry = ({ fieldNodes, fragments }: GraphQLResolveInfo): number => 
   return Math.ceil(fields / fieldsPerRow)
 }
 
-/** How many fields each place of a document selects, with its fragments spread. */
+/** How many fields each selection set of a document selects, with its fragments spread. */
 const sizes = new WeakMap<SelectionSetNode, number>()
 
 function fieldsBelow({ selectionSet }: FieldNode, fragments: GraphQLResolveInfo['fragments']): number {

@@ -5,7 +5,8 @@ import { builder } from './builder.ts'
 
 builder.scalarType('Symbol', {
   description:
-    'Ticker as Yahoo writes it, upper-cased on input: AAPL, BRK-B, ^GSPC, BTC-USD, 005930.KS, EURUSD=X, M&M.NS. 1 to 32 of A-Z 0-9 . ^ = & _ -',
+    'Ticker as Yahoo writes it: AAPL, BRK-B, ^GSPC, BTC-USD, 005930.KS, EURUSD=X, M&M.NS. 1 to 32 characters of A-Z 0-9 . ^ = & _ -. ' +
+    'Lower case is accepted and turned into upper case',
   serialize: (value) => value,
   parseValue(value) {
     if (typeof value !== 'string') throw badInput('A symbol is a string')
@@ -15,7 +16,7 @@ builder.scalarType('Symbol', {
 
 const instantPattern = /^(?!0000)\d{4}-\d{2}-\d{2}T(?!24)\d{2}:\d{2}:\d{2}(\.\d+)?(Z|[+-]\d{2}:\d{2})$/i
 
-/** Date.parse takes 31 February for 3 March. */
+/** Date.parse alone would read 31 February as 3 March. */
 function isInstant(text: string): boolean {
   if (!instantPattern.test(text)) return false
   const date = text.slice(0, 10)
@@ -24,7 +25,7 @@ function isInstant(text: string): boolean {
 }
 
 builder.scalarType('DateTime', {
-  description: 'RFC 3339 instant, in UTC',
+  description: 'RFC 3339 instant, in UTC: 2026-01-31T12:00:00Z. Input may have another offset',
   serialize: (value) => new Date(value).toISOString(),
   parseValue(value) {
     const milliseconds = typeof value === 'string' && isInstant(value) ? Date.parse(value) : Number.NaN
@@ -34,7 +35,7 @@ builder.scalarType('DateTime', {
 })
 
 builder.scalarType('Date', {
-  description: "Calendar date in the exchange's time zone, YYYY-MM-DD",
+  description: "Calendar date in the exchange's time zone: YYYY-MM-DD",
   serialize: (value) => value,
   parseValue(value) {
     if (typeof value === 'string' && isInstant(`${value}T00:00:00Z`)) return value

@@ -15,16 +15,17 @@ import { Signal } from '../market/signal.ts'
 
 const Trend = builder.enumType('Trend', {
   description:
-    'UP: close > SMA 50 > SMA 200. DOWN: close < SMA 50 < SMA 200. Else SIDEWAYS. SMA 20 and 50 where there are under 200 candles',
+    'UP: close > SMA 50 > SMA 200. DOWN: close < SMA 50 < SMA 200. Otherwise SIDEWAYS. With fewer than 200 candles: SMA 20 and SMA 50',
   values: trends,
 })
 export const Sentiment = builder.enumType('Sentiment', {
-  description: 'Of the score: 0 is NEUTRAL, 1 SLIGHTLY, 2 and 3 plainly, 4 and more VERY bullish; below zero bearish',
+  description:
+    'The score in words. 0: NEUTRAL. 1: SLIGHTLY_BULLISH. 2 and 3: BULLISH. 4 and more: VERY_BULLISH. Below zero the same, BEARISH',
   values: sentiments,
 })
 
 const IndicatorSnapshot = builder.objectRef<SnapshotShape>('IndicatorSnapshot').implement({
-  description: 'Values at the newest candle; null where history is too short',
+  description: 'Values at the newest candle; null if history is too short',
   fields: (t) => Object.fromEntries(snapshotFields.map((field) => [field, t.exposeFloat(field, { nullable: true })])),
 })
 
@@ -39,20 +40,20 @@ builder.node(SymbolAnalysis, {
     source: t.expose('source', { type: Source }),
     analysedAt: t.expose('analysedAtMs', {
       type: 'DateTime',
-      description: 'When it was worked out: the order of `analyses`',
+      description: 'When it was computed; `analyses` is in this order',
     }),
-    asOf: t.expose('asOfMs', { type: 'DateTime', description: 'Start of the newest candle that went in' }),
+    asOf: t.expose('asOfMs', { type: 'DateTime', description: 'Start of the newest candle that it is computed from' }),
     price: t.exposeFloat('price', { description: "That candle's close" }),
     trend: t.expose('trend', { type: Trend, nullable: true }),
     sentiment: t.expose('sentiment', { type: Sentiment, nullable: true }),
     score: t.exposeInt('score', {
       nullable: true,
-      description: 'The sum of what RSI, MACD, stochastic, averages and volume say, -9 to 9',
+      description: 'The sum of the points for RSI, MACD, stochastic, averages and volume: -9 to 9',
     }),
     indicators: t.expose('indicators', { type: IndicatorSnapshot, nullable: true }),
     signals: t.field({
       type: [Signal],
-      description: 'Those of the newest closed candles, oldest first',
+      description: 'The signals of the newest closed candles, oldest first',
       resolve: analysisSignals,
     }),
   }),
@@ -91,7 +92,7 @@ builder.objectField(Instrument, 'latestAnalysis', (t) =>
   t.field({
     type: SymbolAnalysis,
     nullable: true,
-    description: 'The newest that is stored; null where there is none',
+    description: 'The newest stored analysis; null if there is none',
     args: { interval: t.arg({ type: Interval, required: true, defaultValue: 'DAY_1' }) },
     resolve: latestAnalysis,
   }),

@@ -6,8 +6,8 @@ import { Candle, CandleSeries, Interval } from './candle.ts'
 
 const CandleUpdateKind = builder.enumType('CandleUpdateKind', {
   description:
-    'SNAPSHOT: as the candle stood when the subscription began. UPDATE: it has changed and goes on forming. CLOSE: its time is over, ' +
-    'or it was closed and has changed since: a price came late, or the source has its last word',
+    'SNAPSHOT: the candle as it stood when the subscription began. UPDATE: it changed and is still forming. CLOSE: its time is over, ' +
+    'or it was closed before and changed since, because a price came late or the source corrected it',
   values: candleUpdateKinds,
 })
 
@@ -20,10 +20,10 @@ const CandleUpdate = builder.objectRef<UpdateShape>('CandleUpdate').implement({
     series: t.expose('series', {
       type: CandleSeries,
       description:
-        'This one candle as a series: the same fragment that drew the history draws what is live, indicators included',
+        'This one candle as a series, indicators included: the fragment that draws the history can draw the live candle',
     }),
     revision: t.exposeInt('revision', {
-      description: 'Counts up with each change of this candle; another subscription may count from elsewhere',
+      description: 'Counts the changes of this candle. Another subscription may start at another number',
     }),
   }),
 })
@@ -32,9 +32,10 @@ builder.subscriptionField('candleUpdates', (t) =>
   t.field({
     type: CandleUpdate,
     description:
-      'The candle being formed, each time it changes, and once more when it closes; with `from`, first every candle since, as it now stands. ' +
-      'In the end each is what `candles` gives: a late price or the source may change one that has closed. ' +
-      'A slow reader loses updates between, never a close; one for whom over 20,000 wait gets those, then LIMIT_EXCEEDED. At most 20,000 candles since `from`: more is RANGE_NOT_AVAILABLE',
+      'The forming candle, each time it changes and when it closes. With `from`: first every candle since then, as it now stands ' +
+      '(at most 20,000, otherwise RANGE_NOT_AVAILABLE). A late price or the source may still change a closed candle, so that each ends ' +
+      'as what `candles` gives. A slow reader loses some UPDATEs, never a CLOSE; if over 20,000 wait for it, it gets those, then ' +
+      'LIMIT_EXCEEDED',
     args: {
       symbol: t.arg({ type: 'Symbol', required: true }),
       interval: t.arg({ type: Interval, required: true, defaultValue: 'MINUTE_1' }),

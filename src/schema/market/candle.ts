@@ -14,7 +14,7 @@ import { Instrument, Source } from './instrument.ts'
 export const Interval = builder.enumType('Interval', { values: intervals })
 const Adjustment = builder.enumType('Adjustment', {
   description:
-    'SPLITS: prices as Yahoo charts them. SPLITS_AND_DIVIDENDS: scaled to the adjusted close. NONE: as traded on the day',
+    'SPLITS: prices as Yahoo charts them. SPLITS_AND_DIVIDENDS: scaled to the adjusted close. NONE: prices as traded on the day',
   values: adjustments,
 })
 export const Candle = builder.objectRef<CandleShape>('Candle').implement({
@@ -22,7 +22,7 @@ export const Candle = builder.objectRef<CandleShape>('Candle').implement({
     time: t.field({
       type: 'DateTime',
       description:
-        "Start of the interval. DAY_1 and longer: midnight UTC of the exchange's trading date (a week's Monday, a month's first)",
+        "Start of the interval. DAY_1 and longer: midnight UTC of the exchange's trading date (Monday of a week, first of a month)",
       resolve: (candle) => candle.epoch * 1000,
     }),
     epoch: t.expose('epoch', { type: 'EpochSeconds' }),
@@ -48,24 +48,27 @@ const CandleColumns = builder.objectRef<ColumnsShape>('CandleColumns').implement
 
 export const CandleSeries = builder.objectRef<SeriesShape>('CandleSeries').implement({
   description:
-    'Every indicator is computed over enough earlier candles that its first point lies at the first node (where history reaches so far) ' +
-    'and that no value depends on where the range begins. The exceptions are cumulative: obv and adl start at 0 at the first node; ' +
-    'vwap at its anchor. Points without a value are left out, and so are those that a candle without a volume would go into.',
+    'Candles of one symbol and interval. Every indicator is computed from enough earlier candles that its first point is at the first ' +
+    'node (if history reaches that far) and that no value depends on where the range begins. Cumulative indicators are the exception: ' +
+    'obv and adl start at 0 at the first node, vwap at its anchor. Points without a value are left out, and so are points that would ' +
+    'need a volume that a candle does not have',
   fields: (t) => ({
     symbol: t.expose('symbol', { type: 'Symbol' }),
     interval: t.expose('interval', { type: Interval }),
     adjustment: t.expose('adjustment', { type: Adjustment }),
     source: t.expose('source', { type: Source }),
-    stale: t.exposeBoolean('stale', { description: 'The source could not be reached: this is what was stored' }),
+    stale: t.exposeBoolean('stale', {
+      description: 'true: the source could not be reached, so these are the stored candles',
+    }),
     receivedAt: t.expose('receivedAtMs', { type: 'DateTime' }),
     excluded: t.exposeInt('excluded', {
-      description: 'Rows that the source sent unusable (null, NaN, high below low) and that were left out',
+      description: 'How many rows were left out because the source sent them unusable (null, NaN, high below low)',
     }),
-    hasEarlier: t.exposeBoolean('hasEarlier', { description: 'The source has candles before the first node' }),
+    hasEarlier: t.exposeBoolean('hasEarlier', { description: 'true: the source has candles before the first node' }),
     nodes: t.expose('nodes', { type: [Candle], description: 'Oldest first, one for each time' }),
     columns: t.field({
       type: CandleColumns,
-      description: 'The same, column by column: a third of the bytes',
+      description: 'The same candles, column by column: a third of the bytes',
       resolve: columns,
     }),
   }),
@@ -85,7 +88,8 @@ builder.queryField('candles', (t) =>
     type: CandleSeries,
     nullable: true,
     description:
-      '`from` inclusive, `to` exclusive (null: now). With neither `from` nor `last`: the last 500. At most 20,000 rows: more is RANGE_NOT_AVAILABLE',
+      'Candles from `from` (inclusive) to `to` (exclusive; null: now), or the `last` of them. With neither `from` nor `last`: the last 500. ' +
+      'At most 20,000, otherwise RANGE_NOT_AVAILABLE',
     args: { symbol: t.arg({ type: 'Symbol', required: true }), ...candleArgs },
     resolve: candles,
   }),
@@ -98,7 +102,7 @@ builder.objectField(Instrument, 'candles', (t) =>
 builder.objectField(Instrument, 'reachDays', (t) =>
   t.int({
     nullable: true,
-    description: 'How many days back the source goes for an interval; null: all there is',
+    description: 'How many days back the source goes for an interval. null: as far as there is history',
     args: { interval: t.arg({ type: Interval, required: true }) },
     resolve: reachDays,
   }),

@@ -7,19 +7,19 @@ const Dividend = builder.objectRef<DividendShape>('Dividend').implement({
   fields: (t) => ({
     time: t.field({
       type: 'DateTime',
-      description: 'Midnight UTC of the first trading date without it (the ex-dividend date)',
+      description: 'Midnight UTC of the ex-dividend date, the first trading date without the dividend',
       resolve: (dividend) => dividend.epoch * 1000,
     }),
-    amount: t.exposeFloat('amount', { description: 'A share, adjusted for the splits since' }),
+    amount: t.exposeFloat('amount', { description: 'Per share, adjusted for later splits' }),
   }),
 })
 
 const Split = builder.objectRef<SplitShape>('Split').implement({
-  description: '`numerator` shares for every `denominator` before',
+  description: 'Every `denominator` shares became `numerator` shares',
   fields: (t) => ({
     time: t.field({
       type: 'DateTime',
-      description: 'Midnight UTC of the first trading date after it',
+      description: 'Midnight UTC of the first trading date after the split',
       resolve: (split) => split.epoch * 1000,
     }),
     numerator: t.exposeFloat('numerator'),
@@ -33,14 +33,14 @@ builder.objectFields(Instrument, (t) => {
     dividends: t.field({
       type: [Dividend],
       nullable: true,
-      description: 'Oldest first; `from` inclusive, `to` exclusive, null: without end',
+      description: 'Oldest first. `from` is inclusive, `to` exclusive; null: no bound',
       args: range,
       resolve: dividends,
     }),
     splits: t.field({
       type: [Split],
       nullable: true,
-      description: 'Oldest first; `from` inclusive, `to` exclusive, null: without end',
+      description: 'Oldest first. `from` is inclusive, `to` exclusive; null: no bound',
       args: range,
       resolve: splits,
     }),

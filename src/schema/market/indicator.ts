@@ -8,12 +8,13 @@ import { CandleSeries } from './candle.ts'
 import { Signal, SignalKind } from './signal.ts'
 
 const PriceField = builder.enumType('PriceField', {
-  description: 'Which price of a candle goes in. HL2, HLC3, OHLC4: the mean of high and low (and close) (and open)',
+  description:
+    'The price of a candle to compute from. HL2, HLC3, OHLC4: the mean of high and low; with close; with open and close',
   values: priceFields,
 })
 
 const VwapAnchor = builder.enumType('VwapAnchor', {
-  description: 'Where the cumulation starts anew; SERIES: once, at the first node',
+  description: 'Where the cumulation starts anew. SERIES: only once, at the first node',
   values: vwapAnchors,
 })
 
@@ -71,7 +72,7 @@ builder.objectField(CandleSeries, 'signals', (t) =>
   t.field({
     type: [Signal],
     nullable: true,
-    description: 'What the signal rules find in this series, at its closed candles; oldest first',
+    description: 'The signals that the rules find at the closed candles of this series, oldest first',
     args: { kinds: t.arg({ type: [SignalKind] }) },
     resolve: seriesSignals,
   }),

@@ -18,7 +18,7 @@ import { builder } from '../builder.ts'
 const InstrumentKind = builder.enumType('InstrumentKind', { values: instrumentKinds })
 export const MarketState = builder.enumType('MarketState', { values: marketStates })
 export const Source = builder.enumType('Source', {
-  description: 'YAHOO_STREAM: pushed by Yahoo. SIMULATED: made up by this server',
+  description: "YAHOO_STREAM: Yahoo's push feed. SIMULATED: made up by this server",
   values: sources,
 })
 
@@ -43,15 +43,15 @@ builder.node(Instrument, {
     exchange: t.expose('exchange', { type: Exchange, nullable: true }),
     currency: t.exposeString('currency', {
       nullable: true,
-      description: 'As the source writes it: USD, GBp for pence',
+      description: 'As the source writes it: USD, or GBp for pence',
     }),
-    priceDecimals: t.exposeInt('priceDecimals', { description: 'Decimals a price is shown with' }),
+    priceDecimals: t.exposeInt('priceDecimals', { description: 'How many decimals to show of a price' }),
     marketState: t.expose('marketState', { type: MarketState }),
   }),
 })
 
 const InstrumentMatch = builder.objectRef<InstrumentMatchShape>('InstrumentMatch').implement({
-  description: 'What a search has found',
+  description: 'An instrument that a search found',
   fields: (t) => ({
     symbol: t.expose('symbol', { type: 'Symbol' }),
     name: t.exposeString('name', { nullable: true }),
@@ -60,7 +60,8 @@ const InstrumentMatch = builder.objectRef<InstrumentMatchShape>('InstrumentMatch
     instrument: t.field({
       type: Instrument,
       nullable: true,
-      description: 'null with SYMBOL_NOT_FOUND where the source finds it and knows no more of it',
+      description:
+        'null with SYMBOL_NOT_FOUND if the search finds the symbol but the source knows nothing more about it',
       resolve: matchInstrument,
     }),
   }),
@@ -70,21 +71,22 @@ builder.queryFields((t) => ({
   instrument: t.field({
     type: Instrument,
     nullable: true,
-    description: 'The way in to all that is known of one symbol. null with SYMBOL_NOT_FOUND where the source has none',
+    description: 'Everything that is known about one symbol. null with SYMBOL_NOT_FOUND if the source does not know it',
     args: { symbol: t.arg({ type: 'Symbol', required: true }) },
     resolve: instrument,
   }),
   instruments: t.field({
     type: [Instrument],
     nullable: { list: false, items: true },
-    description: 'One place per symbol asked, in order, as in `quotes`',
+    description: 'One entry per requested symbol, in order; an entry that fails is null, as in `quotes`',
     args: { symbols: t.arg({ type: ['Symbol'], required: true }) },
     resolve: instruments,
   }),
   searchInstruments: t.field({
     type: [InstrumentMatch],
     nullable: true,
-    description: 'Instruments whose symbol or name fits the text, the best first. `query` is 1 to 100 characters long',
+    description:
+      'Instruments whose symbol or name matches the text, the best match first. `query` has 1 to 100 characters',
     args: {
       query: t.arg.string({ required: true }),
       first: t.arg.int({ required: true, defaultValue: 10 }),

@@ -5,7 +5,9 @@ import { MarketState, Source } from './instrument.ts'
 import { Quote } from './quote.ts'
 
 const PriceUpdateKind = builder.enumType('PriceUpdateKind', {
-  description: 'STATUS: no new price, but the feed has gone stale or come back, or the market has changed its state',
+  description:
+    'SNAPSHOT: the current state of the symbol; `seq` counts on from here. TICK: a new price or other new figures. STATUS: no new price, ' +
+    'but the feed went stale or came back, or the market changed its state',
   values: priceUpdateKinds,
 })
 
@@ -17,15 +19,17 @@ const PriceUpdate = builder.objectRef<UpdateShape>('PriceUpdate').implement({
     previousClose: t.float({ nullable: true, resolve: ({ quote }) => quote.previousClose }),
     change: t.float({ nullable: true, resolve: ({ quote }) => quote.change }),
     changePercent: t.float({ nullable: true, resolve: ({ quote }) => quote.changePercent }),
-    volume: t.float({ nullable: true, description: 'Of the day', resolve: ({ quote }) => quote.volume }),
+    volume: t.float({ nullable: true, description: 'Volume of the day', resolve: ({ quote }) => quote.volume }),
     time: t.field({ type: 'DateTime', resolve: ({ quote }) => quote.timeMs }),
-    publishedAt: t.exposeFloat('publishedAtMs', { description: 'When this server sent it out, in epoch milliseconds' }),
+    publishedAt: t.exposeFloat('publishedAtMs', {
+      description: 'When this server published it, in epoch milliseconds',
+    }),
     seq: t.expose('seq', {
       type: 'BigInt',
       description:
-        'Counts up by one with each update of this symbol: a gap is what was conflated or dropped. It starts anew only with a SNAPSHOT',
+        'Counts the updates of this symbol one by one. A gap means that updates were left out. It starts anew only with a SNAPSHOT',
     }),
-    cursor: t.string({ description: 'For `after`', resolve: priceCursor }),
+    cursor: t.string({ description: 'Pass it in `after` to continue from here', resolve: priceCursor }),
     stale: t.boolean({ resolve: ({ quote }) => quote.stale }),
     source: t.field({ type: Source, resolve: ({ quote }) => quote.source }),
     marketState: t.field({ type: MarketState, resolve: ({ quote }) => quote.marketState }),
@@ -37,9 +41,10 @@ builder.subscriptionField('priceUpdates', (t) =>
   t.field({
     type: PriceUpdate,
     description:
-      'The current price of each symbol at once, then every update. An unknown symbol refuses the subscription and is named in the error. ' +
-      '`throttleMs` (0 to 60,000) keeps only the newest per symbol in each such window. `after` takes the `cursor` last seen of each symbol: ' +
-      'what was missed is replayed, or where that is no longer held, a SNAPSHOT says so. At most 200 symbols',
+      'The current price of each symbol at once, then every update. At most 200 symbols. If one is unknown, the subscription is refused ' +
+      'and the error names it. `throttleMs` (0 to 60,000): deliver at most the latest update per symbol per window; 0 delivers every ' +
+      'update. `after`: the last `cursor` seen of each symbol. Missed updates are replayed; if they are no longer held, a SNAPSHOT comes ' +
+      'instead',
     args: {
       symbols: t.arg({ type: ['Symbol'], required: true }),
       throttleMs: t.arg.int({ required: true, defaultValue: 0 }),

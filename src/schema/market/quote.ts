@@ -12,14 +12,14 @@ builder.node(Quote, {
   fields: (t) => ({
     symbol: t.expose('symbol', { type: 'Symbol' }),
     instrument: t.field({ type: Instrument, resolve: quoteInstrument }),
-    price: t.exposeFloat('price', { description: 'The newest of any session' }),
+    price: t.exposeFloat('price', { description: 'The newest price of any session' }),
     previousClose: t.exposeFloat('previousClose', { nullable: true }),
-    change: t.exposeFloat('change', { nullable: true, description: 'Against the previous close' }),
+    change: t.exposeFloat('change', { nullable: true, description: 'Change from the previous close' }),
     changePercent: t.exposeFloat('changePercent', { nullable: true }),
     open: t.exposeFloat('open', { nullable: true }),
     dayHigh: t.exposeFloat('dayHigh', { nullable: true }),
     dayLow: t.exposeFloat('dayLow', { nullable: true }),
-    volume: t.exposeFloat('volume', { nullable: true, description: 'Of the day' }),
+    volume: t.exposeFloat('volume', { nullable: true, description: 'Volume of the day' }),
     bid: t.exposeFloat('bid', { nullable: true }),
     ask: t.exposeFloat('ask', { nullable: true }),
     marketCap: t.exposeFloat('marketCap', { nullable: true }),
@@ -33,12 +33,14 @@ builder.node(Quote, {
     }),
     regularPrice: t.exposeFloat('regularPrice', {
       nullable: true,
-      description: "The regular session's last price, where `price` is from before or after it",
+      description: "The regular session's last price, if `price` is from before or after that session",
     }),
     source: t.expose('source', { type: Source }),
-    receivedAt: t.expose('receivedAtMs', { type: 'DateTime', description: 'When this server had it' }),
+    receivedAt: t.expose('receivedAtMs', { type: 'DateTime', description: 'When this server received it' }),
     delayMinutes: t.exposeInt('delayMinutes', { nullable: true }),
-    stale: t.exposeBoolean('stale', { description: 'The source could not be reached: this is the last price known' }),
+    stale: t.exposeBoolean('stale', {
+      description: 'true: the source could not be reached, so this is the last known price',
+    }),
   }),
 })
 
@@ -55,7 +57,8 @@ builder.queryFields((t) => ({
     type: [Quote],
     nullable: { list: false, items: true },
     description:
-      'One place per symbol asked, in order. What fails is null there, with an error whose path names the place; the others arrive. At most 100',
+      'One entry per requested symbol, in order, at most 100. An entry that fails is null, with an error whose path points at it; the ' +
+      'others arrive',
     args: { symbols: t.arg({ type: ['Symbol'], required: true }) },
     resolve: quotes,
   }),

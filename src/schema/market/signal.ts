@@ -20,14 +20,15 @@ export const SignalKind = builder.enumType('SignalKind', { values: signalKinds }
 const SignalDirection = builder.enumType('SignalDirection', { values: signalDirections })
 
 const SignalOutcome = builder.objectRef<OutcomeShape>('SignalOutcome').implement({
-  description: "Returns in per cent, measured from the candles at each horizon, signed in the signal's direction",
+  description:
+    "What the price did after the signal. Returns are in per cent, with the sign of the signal's direction: above zero, the signal was right",
   fields: (t) => ({
     return1d: t.exposeFloat('return1d', { nullable: true }),
     return1w: t.exposeFloat('return1w', { nullable: true }),
     return1m: t.exposeFloat('return1m', { nullable: true }),
     maxReturn: t.exposeFloat('maxReturn', { nullable: true, description: 'The best within the month' }),
     minReturn: t.exposeFloat('minReturn', { nullable: true, description: 'The worst within the month' }),
-    complete: t.exposeBoolean('complete', { description: 'Nothing is filled in any more' }),
+    complete: t.exposeBoolean('complete', { description: 'true: nothing more will be filled in' }),
   }),
 })
 
@@ -44,7 +45,7 @@ builder.node(Signal, {
     source: t.expose('source', { type: Source }),
     time: t.field({
       type: 'DateTime',
-      description: 'Start of the candle that raised it',
+      description: 'Start of the candle that raised the signal',
       resolve: (signal) => signal.epoch * 1000,
     }),
     epoch: t.expose('epoch', { type: 'EpochSeconds' }),
@@ -52,14 +53,14 @@ builder.node(Signal, {
     price: t.exposeFloat('price', { description: "That candle's close" }),
     indicatorValue: t.exposeFloat('indicatorValue', {
       nullable: true,
-      description: 'What the price was held against: an average, a band, an RSI, a ratio of volumes',
+      description: 'What the rule compared with: an average, a band, an RSI, a ratio of volumes',
     }),
     strength: t.exposeFloat('strength'),
     outcome: t.field({
       type: SignalOutcome,
       nullable: true,
       description:
-        'What the price did afterwards; null until the horizon has passed, and of a signal that is not stored',
+        'What the price did afterwards. null until the first horizon has passed, and for a signal that is not stored',
       resolve: signalOutcome,
     }),
   }),
@@ -72,9 +73,9 @@ builder.queryField('signals', (t) =>
   t.field({
     type: SignalConnection,
     nullable: true,
-    description: 'Signals that jobs have detected and stored, newest first',
+    description: 'Signals that jobs detected and stored, newest first',
     args: {
-      symbols: t.arg({ type: ['Symbol'], description: 'null: all; at most 100' }),
+      symbols: t.arg({ type: ['Symbol'], description: 'At most 100; null: all' }),
       kinds: t.arg({ type: [SignalKind], description: 'null: all' }),
       first: t.arg.int({ required: true, defaultValue: 20 }),
       after: t.arg.string(),
@@ -87,9 +88,9 @@ builder.subscriptionField('signalEvents', (t) =>
   t.field({
     type: Signal,
     description:
-      'Each signal that is stored from now on, once, in the order of storing. Where over 10,000 wait to be read, the stream ends with LIMIT_EXCEEDED',
+      'Each signal that is stored from now on, once, in the order of storing. If over 10,000 wait to be read, the stream ends with LIMIT_EXCEEDED',
     args: {
-      symbols: t.arg({ type: ['Symbol'], description: 'null: all; at most 100' }),
+      symbols: t.arg({ type: ['Symbol'], description: 'At most 100; null: all' }),
       kinds: t.arg({ type: [SignalKind], description: 'null: all' }),
     },
     subscribe: signalEvents,
