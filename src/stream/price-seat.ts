@@ -8,7 +8,7 @@ const aheadMs = 10_000
 export interface PriceSink {
   /** Whether an update would leave at once. */
   readonly isReady: boolean
-  /** false: not now. It has to call goOn() when it takes more. */
+  /** false: not now. It has to call resume() when it takes more. */
   take(update: PriceUpdate): boolean
   /** Nothing more comes. */
   end(): void
@@ -120,7 +120,7 @@ export class Seat {
   catchUp(): boolean {
     if (this.#owed === undefined || this.#window !== undefined) return true
     if (this.#replay) {
-      if (!this.#goOn(this.#replay)) return false
+      if (!this.#replayMissed(this.#replay)) return false
       if (this.#owed === undefined) return true
     }
     const skipped = this.#skipped
@@ -181,7 +181,7 @@ export class Seat {
   }
 
   /** false: the reader takes no more at present. Where nothing has come meanwhile, nothing is owed afterwards. */
-  #goOn(replay: { at: number; readonly until: number }): boolean {
+  #replayMissed(replay: { at: number; readonly until: number }): boolean {
     const missed = this.#history?.since(this.#run ?? '', replay.at)
     this.#replay = undefined
     if (!missed) {

@@ -53,11 +53,11 @@ export class PriceSubscription implements AsyncIterableIterator<PriceUpdate>, Re
     }
     this.#sink = sink
     for (const seat of this.seats) seat.begin(sink)
-    this.goOn()
+    this.resume()
   }
 
   /** Makes good what the sink has not taken. */
-  goOn(): void {
+  resume(): void {
     const owing = this.#owing
     this.#owing = []
     for (const [i, seat] of owing.entries()) {
@@ -67,7 +67,7 @@ export class PriceSubscription implements AsyncIterableIterator<PriceUpdate>, Re
     }
   }
 
-  /** An update that the sink had taken did not get through: the newest does, when the sink calls goOn(). */
+  /** An update that the sink had taken did not get through: the newest does, when the sink calls resume(). */
   lost(update: PriceUpdate): void {
     this.seats.find(({ symbol }) => symbol === update.quote.symbol)?.lost(update)
   }
@@ -83,7 +83,7 @@ export class PriceSubscription implements AsyncIterableIterator<PriceUpdate>, Re
   next(): Promise<IteratorResult<PriceUpdate>> {
     const channel = this.#channel ?? this.#openChannel()
     const next = channel.next()
-    if (channel.size === 0) this.goOn()
+    if (channel.size === 0) this.resume()
     return next
   }
 

@@ -1,7 +1,7 @@
 import { Counter, Histogram, type Registry } from 'prom-client'
 import type { PriceUpdate } from '../../domain/price-update.ts'
 import { counterOf, gaugeOf } from '../../platform/metrics.ts'
-import type { WriterCounts } from '../websocket/writer.ts'
+import type { WriterMetrics } from './message-writer.ts'
 
 /** One message in so many is timed: looking at the clock for each would cost as much as sending it. */
 const timedOneIn = 64
@@ -25,7 +25,7 @@ export type Refusal =
   | 'too_slow'
 
 /** What is counted of WebSockets, of streams over SSE, and of the prices that leave by WebSockets. */
-export class LiveMetrics implements WriterCounts {
+export class LiveMetrics implements WriterMetrics {
   /** Told to prom-client when it is asked: once a message would be too often. */
   #messages = 0
   #bytes = 0

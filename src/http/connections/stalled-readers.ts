@@ -4,7 +4,7 @@ import type { Socket } from 'node:net'
 const standstillSeconds = 30
 
 /** A client at the other end of a socket. */
-export interface Reader {
+export interface SocketReader {
   readonly socket: Socket
   /** Ends it, because it stands still. */
   cut(): void
@@ -21,12 +21,12 @@ interface Look {
  * Cuts readers who take nothing of what waits for them. One that takes a little is not cut. Seconds are counted in looks: while
  * the process itself stands still, nobody's time runs.
  */
-export class StandingReaders {
-  readonly #looks = new Map<Reader, Look>()
+export class StalledReaders {
+  readonly #looks = new Map<SocketReader, Look>()
   #timer: NodeJS.Timeout | undefined
 
   /** To be called when bytes were written that did not leave. */
-  watch(reader: Reader): void {
+  watch(reader: SocketReader): void {
     if (this.#looks.has(reader)) return
     this.#looks.set(reader, { ...progressOf(reader.socket), unchangedSeconds: 0 })
     this.#timer ??= setInterval(() => this.#look(), 1000).unref()

@@ -9,10 +9,10 @@ import {
 } from 'graphql'
 import { LRUCache } from 'lru-cache'
 import type { PriceUpdate } from '../../domain/price-update.ts'
+import type { RenderedUpdate } from '../connections/message-writer.ts'
 import { type Compilable, type CompiledOperations, compilable } from '../pipeline/compiled-operations.ts'
 import { boundedErrors } from '../pipeline/limits.ts'
 import { shownError } from '../pipeline/mask-error.ts'
-import type { Rendered } from '../websocket/writer.ts'
 import { ByteSlabs } from './byte-slabs.ts'
 
 /** Of what was executed, how much is kept for readers who come to it late, in bytes. */
@@ -35,7 +35,7 @@ interface Shown {
   rendered: RenderedEvent | Promise<RenderedEvent>
 }
 
-interface RenderedEvent extends Rendered {
+interface RenderedEvent extends RenderedUpdate {
   /** What the payload says. */
   readonly text: string
   /** Its errors name places in the document as one client wrote it. */
@@ -98,7 +98,7 @@ export class SharedExecution {
   }
 
   /** The update as it is shown to a client that has written the document so. Never rejects. */
-  rendered(update: PriceUpdate, source: string): Rendered | Promise<Rendered> {
+  rendered(update: PriceUpdate, source: string): RenderedUpdate | Promise<RenderedUpdate> {
     const rendered = this.#rendered(update)
     if (source === this.source) return rendered
     if (rendered instanceof Promise) return rendered.then((event) => this.#locatedIn(source, event))

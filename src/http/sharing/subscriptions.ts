@@ -2,7 +2,7 @@ import type { ExecutionArgs, ExecutionResult } from 'graphql'
 import type { PriceUpdate } from '../../domain/price-update.ts'
 import type { PriceSink } from '../../stream/price-seat.ts'
 import type { PriceSubscription } from '../../stream/price-subscription.ts'
-import type { Rendered, SocketWriter, Stream } from '../websocket/writer.ts'
+import type { MessageProducer, MessageWriter, RenderedUpdate } from '../connections/message-writer.ts'
 import { ByteSlabs } from './byte-slabs.ts'
 import { RenderedPrices, SharedExecution, type SharedExecutionOptions } from './execution.ts'
 import type { SharedOperation } from './operation.ts'
@@ -18,7 +18,7 @@ export interface Joining {
   /** Subscriptions of different viewers are not shared. */
   readonly viewer: string
   readonly subscription: PriceSubscription
-  readonly writer: SocketWriter
+  readonly writer: MessageWriter
   /** The client's name for its subscription. */
   readonly id: string
 }
@@ -82,16 +82,16 @@ interface MemberOptions {
   /** The document as the client wrote it. */
   readonly source: string
   readonly group: Group
-  readonly writer: SocketWriter
+  readonly writer: MessageWriter
   readonly subscription: PriceSubscription
   readonly onEnd: (group: Group) => void
 }
 
 /** One subscription of a client, as what its prices go into, what its writer sends, and what graphql-ws takes for its events. */
-export class Member implements PriceSink, Stream, AsyncIterableIterator<ExecutionResult> {
+export class Member implements PriceSink, MessageProducer, AsyncIterableIterator<ExecutionResult> {
   // What each update looks at comes first: of thousands of members nearly each look is a cache miss.
   readonly prefix: Buffer
-  readonly #writer: SocketWriter
+  readonly #writer: MessageWriter
   readonly #group: Group
   readonly #source: string
   /** Updates that are being executed, and when the last of them, and so all before it, is done. */
@@ -118,8 +118,8 @@ export class Member implements PriceSink, Stream, AsyncIterableIterator<Executio
   }
 
   take(update: PriceUpdate): boolean {
-    if (this.#writer.isBehind) {
-      this.#writer.tellWhenDrained(this)
+    if (this.#writer.needsDrain) {
+      this.#writer.resumeOnDrain(this)
       return false
     }
     if (this.#underWay === maxUnderWay || this.#isLosing) return false
@@ -129,13 +129,13 @@ export class Member implements PriceSink, Stream, AsyncIterableIterator<Executio
     return true
   }
 
-  goOn(): void {
-    if (this.#state === 'open' && !this.#isLosing) this.#subscription.goOn()
+  resume(): void {
+    if (this.#state === 'open' && !this.#isLosing) this.#subscription.resume()
   }
 
   end(): void {
     // What a client has ended is no longer wanted.
-    if (this.#state === 'returned') this.#writer.drop(this)
+    if (this.#state === 'returned') this.#writer.discard(this)
     else this.#writer.writeAll()
     this.#state = 'ended'
     this.#onEnd(this.#group)
@@ -166,22 +166,22 @@ export class Member implements PriceSink, Stream, AsyncIterableIterator<Executio
     return this
   }
 
-  #sendWhenDone(update: PriceUpdate, rendered: Rendered | Promise<Rendered>): void {
+  #sendWhenDone(update: PriceUpdate, rendered: RenderedUpdate | Promise<RenderedUpdate>): void {
     this.#underWay += 1
     const before = this.#lastDone ?? Promise.resolve()
     this.#lastDone = before.then(() => rendered).then((rendered) => this.#done(update, rendered))
   }
 
-  #done(update: PriceUpdate, rendered: Rendered): void {
+  #done(update: PriceUpdate, rendered: RenderedUpdate): void {
     this.#underWay -= 1
     if (this.#state !== 'open') return
-    if (this.#isLosing || this.#writer.isBehind) {
+    if (this.#isLosing || this.#writer.needsDrain) {
       this.#subscription.lost(update)
       this.#isLosing = this.#underWay > 0
     } else {
       this.#writer.send(this, rendered)
     }
-    if (this.#writer.isBehind) this.#writer.tellWhenDrained(this)
-    else this.goOn()
+    if (this.#writer.needsDrain) this.#writer.resumeOnDrain(this)
+    else this.resume()
   }
 }

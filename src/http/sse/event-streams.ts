@@ -5,7 +5,7 @@ import type { Plugin } from 'graphql-yoga'
 import type { ClientAddresses } from '../access/client-address.ts'
 import type { FullLimit, LiveConnections } from '../connections/limits.ts'
 import type { LiveMetrics } from '../connections/metrics.ts'
-import { type Reader, StandingReaders } from '../connections/stalled-readers.ts'
+import { type SocketReader, StalledReaders } from '../connections/stalled-readers.ts'
 import { ClientOperation } from '../pipeline/client-operation.ts'
 
 /** How long a client that was refused is told to wait, in seconds: until some of the others may have gone. */
@@ -39,8 +39,8 @@ export class EventStreams {
   readonly #connections: LiveConnections
   readonly #addresses: ClientAddresses
   readonly #metrics: LiveMetrics
-  readonly #open = new Set<Reader>()
-  readonly #standing = new StandingReaders()
+  readonly #open = new Set<SocketReader>()
+  readonly #stalledReaders = new StalledReaders()
   #timer: NodeJS.Timeout | undefined
 
   constructor({ connections, addresses, metrics }: EventStreamsOptions) {
@@ -82,7 +82,7 @@ export class EventStreams {
       return { errors: [refusal(full)] }
     }
     const operation = new ClientOperation()
-    const reader: Reader = {
+    const reader: SocketReader = {
       socket,
       cut: () => {
         this.#metrics.refused('too_slow')
@@ -106,7 +106,7 @@ export class EventStreams {
 
   /** Yoga does not say when what it writes does not leave. */
   #look(): void {
-    for (const reader of this.#open) if (reader.socket.writableLength > 0) this.#standing.watch(reader)
+    for (const reader of this.#open) if (reader.socket.writableLength > 0) this.#stalledReaders.watch(reader)
     if (this.#open.size > 0) return
     clearInterval(this.#timer)
     this.#timer = undefined

@@ -3,7 +3,7 @@ import { CloseCode, MessageType } from 'graphql-ws'
 import type { WebSocket } from 'ws'
 import type { Logger } from '../../platform/logger.ts'
 import type { LiveMetrics } from '../connections/metrics.ts'
-import { type Line, SocketWriter, type WriteSchedule } from './writer.ts'
+import { SocketWriter, type WriterConnection, type WriteSchedule } from './writer.ts'
 
 /** Close codes beside those of the protocol and of WebSockets: docs/protocol.md. */
 export const closeCodes = { goingAway: 1001, tryAgainLater: 1013, tooSlow: 4413, internalError: 4500 }
@@ -25,7 +25,7 @@ export interface WebSocketConnectionOptions {
 }
 
 /** One client, as graphql-ws sees it: messages in and out. */
-export class WebSocketConnection implements Line {
+export class WebSocketConnection implements WriterConnection {
   readonly protocol: string
   readonly socket: Socket
   readonly webSocket: WebSocket
@@ -67,7 +67,7 @@ export class WebSocketConnection implements Line {
       this.#writer?.writeAll()
       this.webSocket.send(text, (error) => (error ? reject(error) : resolve()))
       const { writableLength } = this.socket
-      if (writableLength > 0) this.#schedule.standing.watch(this)
+      if (writableLength > 0) this.#schedule.stalledReaders.watch(this)
       if (writableLength > maxUnsent && !this.webSocket.isPaused) this.#pause()
       if (this.#isLastAnswer) this.close(closeCodes.tooSlow, 'Too slow')
     })

@@ -1,7 +1,7 @@
 import type { Socket } from 'node:net'
 import { WebSocket } from 'ws'
-import type { PriceUpdate } from '../../domain/price-update.ts'
-import { type Reader, StandingReaders } from '../connections/stalled-readers.ts'
+import type { MessageProducer, MessageWriter, RenderedUpdate, WriterMetrics } from '../connections/message-writer.ts'
+import { type SocketReader, StalledReaders } from '../connections/stalled-readers.ts'
 import { frameHeaderBytes, maxReusedFrame, ReusedFrame, writeFrame } from './frames.ts'
 
 /** What arrives for a socket within so long after a write leaves with the next, under load. */
@@ -13,33 +13,15 @@ const busyWindowMs = 200
 /** How much is gathered for a socket before it has to leave, in bytes: and so much more waits in the socket itself. */
 const maxGathered = 64 * 1024
 
-/** A message without its prefix, and what it says. */
-export interface Rendered {
-  readonly update: PriceUpdate
-  readonly payload: Buffer
-}
-
-/** What is sent to a socket again and again. */
-export interface Stream {
-  /** The bytes of each message before its payload. */
-  readonly prefix: Buffer
-  /** More can be sent. */
-  goOn(): void
-}
-
-/** What a writer writes to. */
-export interface Line extends Reader {
+/** The connection that a writer writes to. */
+export interface WriterConnection extends SocketReader {
   readonly webSocket: Pick<WebSocket, 'readyState'>
-}
-
-export interface WriterCounts {
-  written(messages: number, bytes: number, newest: PriceUpdate): void
 }
 
 /** When the sockets of a process are written to. */
 export class WriteSchedule {
-  readonly counts: WriterCounts
-  readonly standing = new StandingReaders()
+  readonly metrics: WriterMetrics
+  readonly stalledReaders = new StalledReaders()
   readonly frame = new ReusedFrame()
   readonly #dirty = new Set<SocketWriter>()
   #timer: NodeJS.Timeout | undefined
@@ -49,8 +31,8 @@ export class WriteSchedule {
   #writingMs = 0
   #spellStartMs: number | undefined
 
-  constructor(counts: WriterCounts) {
-    this.counts = counts
+  constructor(metrics: WriterMetrics) {
+    this.metrics = metrics
   }
 
   /**
@@ -99,40 +81,40 @@ export class WriteSchedule {
 }
 
 /**
- * Writes the messages of streams to one WebSocket, past ws: a message on a quiet socket leaves at once; what arrives within a
+ * Writes the messages of producers to one WebSocket, past ws: a message on a quiet socket leaves at once; what arrives within a
  * few milliseconds of that leaves together, each message a frame of its own. ws' own messages go between, whole. What the reader
  * does not take waits: two writes in the socket and one here at most. While it is so far behind, nothing more is taken on;
- * streams are told when they may go on.
+ * producers are told when they may go on.
  */
-export class SocketWriter {
+export class SocketWriter implements MessageWriter {
   // What each update looks at comes first and is at hand, not to be looked for elsewhere: for thousands of sockets nearly each
   // look is a cache miss.
   readonly #schedule: WriteSchedule
   readonly #socket: Socket
-  readonly #webSocket: Line['webSocket']
+  readonly #webSocket: WriterConnection['webSocket']
   /** Whole milliseconds: others would be an object of their own. */
   #writtenMs = -gatherMs
   /** Of what waits to be written. */
   #bytes = 0
   /** Streams that wait for the reader; undefined: it keeps up. */
-  #waiting: Set<Stream> | undefined
+  #waiting: Set<MessageProducer> | undefined
   /** What waits to be written: two places for each message. */
-  #streams: Stream[] = []
-  #rendered: Rendered[] = []
-  readonly #line: Line
+  #producers: MessageProducer[] = []
+  #rendered: RenderedUpdate[] = []
+  readonly #connection: WriterConnection
 
-  constructor(line: Line, schedule: WriteSchedule) {
-    this.#line = line
+  constructor(connection: WriterConnection, schedule: WriteSchedule) {
+    this.#connection = connection
     this.#schedule = schedule
-    this.#socket = line.socket
-    this.#webSocket = line.webSocket
-    line.socket.on('drain', () => this.#drained())
+    this.#socket = connection.socket
+    this.#webSocket = connection.webSocket
+    connection.socket.on('drain', () => this.#drained())
     // once() would keep three objects more.
-    line.socket.on('close', () => this.#stop())
+    connection.socket.on('close', () => this.#stop())
   }
 
   /** Whether the reader takes less than it is sent: then nothing may be sent. */
-  get isBehind(): boolean {
+  get needsDrain(): boolean {
     return this.#waiting !== undefined
   }
 
@@ -142,23 +124,23 @@ export class SocketWriter {
     return this.#bytes === 0 && this.#webSocket.readyState === WebSocket.OPEN && socket.writableLength === 0
   }
 
-  tellWhenDrained(stream: Stream): void {
-    this.#waiting?.add(stream)
+  resumeOnDrain(producer: MessageProducer): void {
+    this.#waiting?.add(producer)
   }
 
-  send(stream: Stream, rendered: Rendered): void {
-    const bytes = stream.prefix.length + rendered.payload.length
+  send(producer: MessageProducer, rendered: RenderedUpdate): void {
+    const bytes = producer.prefix.length + rendered.payload.length
     const mayWrite = this.#bytes === 0 && this.#mayWriteAtOnce()
     if (mayWrite && bytes + frameHeaderBytes(bytes) <= maxReusedFrame) {
-      this.#write(this.#schedule.frame.of(stream.prefix, rendered.payload), 1, rendered)
+      this.#write(this.#schedule.frame.of(producer.prefix, rendered.payload), 1, rendered)
       return
     }
-    this.#streams.push(stream)
+    this.#producers.push(producer)
     this.#rendered.push(rendered)
     this.#bytes += bytes
     if (mayWrite || this.#bytes > maxGathered) this.flush()
     // Others wait already, for the time or for the reader.
-    else if (this.#streams.length === 1) this.#schedule.gather(this)
+    else if (this.#producers.length === 1) this.#schedule.gather(this)
   }
 
   /** Writes what waits, where the reader has taken enough of what was written before. */
@@ -170,9 +152,9 @@ export class SocketWriter {
   /** Writes what waits: something else is to come after it. */
   writeAll(): void {
     if (this.#bytes === 0) return
-    const [streams, rendered] = [this.#streams, this.#rendered]
+    const [producers, rendered] = [this.#producers, this.#rendered]
     this.#forget()
-    this.#write(joined(streams, rendered), streams.length, rendered.at(-1) as Rendered)
+    this.#write(joined(producers, rendered), producers.length, rendered.at(-1) as RenderedUpdate)
   }
 
   #mayWriteAtOnce(): boolean {
@@ -185,51 +167,51 @@ export class SocketWriter {
     return socket.writableLength < socket.writableHighWaterMark
   }
 
-  #write(bytes: Buffer, messages: number, newest: Rendered): void {
+  #write(bytes: Buffer, messages: number, newest: RenderedUpdate): void {
     if (this.#webSocket.readyState !== WebSocket.OPEN) return
     const socket = this.#socket
-    this.#schedule.counts.written(messages, bytes.length, newest.update)
+    this.#schedule.metrics.written(messages, bytes.length, newest.update)
     socket.write(bytes)
     this.#writtenMs = this.#schedule.nowMs
     if (socket.writableLength === 0) return
     this.#schedule.frame.keep()
-    this.#schedule.standing.watch(this.#line)
+    this.#schedule.stalledReaders.watch(this.#connection)
   }
 
-  /** Forgets what waits of a stream. */
-  drop(stream: Stream): void {
-    this.#waiting?.delete(stream)
-    const kept = this.#streams.flatMap((each, i) => (each === stream ? [] : i))
-    if (kept.length === this.#streams.length) return
-    const [streams, rendered] = [this.#streams, this.#rendered]
+  /** Forgets what waits of a producer. */
+  discard(producer: MessageProducer): void {
+    this.#waiting?.delete(producer)
+    const kept = this.#producers.flatMap((each, i) => (each === producer ? [] : i))
+    if (kept.length === this.#producers.length) return
+    const [producers, rendered] = [this.#producers, this.#rendered]
     this.#forget()
     for (const i of kept) {
-      this.#streams.push(streams[i] as Stream)
-      this.#rendered.push(rendered[i] as Rendered)
-      this.#bytes += (streams[i] as Stream).prefix.length + (rendered[i] as Rendered).payload.length
+      this.#producers.push(producers[i] as MessageProducer)
+      this.#rendered.push(rendered[i] as RenderedUpdate)
+      this.#bytes += (producers[i] as MessageProducer).prefix.length + (rendered[i] as RenderedUpdate).payload.length
     }
   }
 
   #drained(): void {
-    const streams = [...(this.#waiting ?? [])]
+    const producers = [...(this.#waiting ?? [])]
     this.#waiting = undefined
     this.flush()
-    for (const [i, stream] of streams.entries()) {
-      if (this.isBehind) {
-        this.#waitFirst(streams.slice(i))
+    for (const [i, producer] of producers.entries()) {
+      if (this.needsDrain) {
+        this.#waitFirst(producers.slice(i))
         return
       }
-      stream.goOn()
+      producer.resume()
     }
   }
 
   /** Those that have had no turn come before those that have. */
-  #waitFirst(streams: readonly Stream[]): void {
-    this.#waiting = new Set([...streams, ...(this.#waiting ?? [])])
+  #waitFirst(producers: readonly MessageProducer[]): void {
+    this.#waiting = new Set([...producers, ...(this.#waiting ?? [])])
   }
 
   #forget(): void {
-    this.#streams = []
+    this.#producers = []
     this.#rendered = []
     this.#bytes = 0
   }
@@ -242,16 +224,16 @@ export class SocketWriter {
 }
 
 /** Frames one behind the other. */
-function joined(streams: readonly Stream[], rendered: readonly Rendered[]): Buffer {
+function joined(producers: readonly MessageProducer[], rendered: readonly RenderedUpdate[]): Buffer {
   let length = 0
-  for (let i = 0; i < streams.length; i++) {
-    const message = (streams[i] as Stream).prefix.length + (rendered[i] as Rendered).payload.length
+  for (let i = 0; i < producers.length; i++) {
+    const message = (producers[i] as MessageProducer).prefix.length + (rendered[i] as RenderedUpdate).payload.length
     length += frameHeaderBytes(message) + message
   }
   const bytes = Buffer.allocUnsafe(length)
   let at = 0
-  for (let i = 0; i < streams.length; i++) {
-    at = writeFrame(bytes, at, (streams[i] as Stream).prefix, (rendered[i] as Rendered).payload)
+  for (let i = 0; i < producers.length; i++) {
+    at = writeFrame(bytes, at, (producers[i] as MessageProducer).prefix, (rendered[i] as RenderedUpdate).payload)
   }
   return bytes
 }

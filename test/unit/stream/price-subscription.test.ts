@@ -45,7 +45,7 @@ function reader(subscription: PriceSubscription, room = Number.POSITIVE_INFINITY
   let ends = 0
   const give = (more: number): void => {
     room = more
-    subscription.goOn()
+    subscription.resume()
   }
   subscription.pipe({
     isReady: true,

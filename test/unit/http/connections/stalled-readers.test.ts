@@ -1,10 +1,10 @@
 import assert from 'node:assert/strict'
 import type { Socket } from 'node:net'
 import { type TestContext, test } from 'node:test'
-import { type Reader, StandingReaders } from '../../../../src/http/connections/stalled-readers.ts'
+import { type SocketReader, StalledReaders } from '../../../../src/http/connections/stalled-readers.ts'
 
 /** A socket as far as it is looked at. */
-class TestReader implements Reader {
+class TestReader implements SocketReader {
   cuts = 0
   #state = { bytesWritten: 100_000, writableLength: 100_000, destroyed: false, _handle: { writeQueueSize: 50_000 } }
 
@@ -37,20 +37,20 @@ class TestReader implements Reader {
 
 function open(t: TestContext) {
   t.mock.timers.enable({ apis: ['setInterval'] })
-  const standing = new StandingReaders()
+  const stalledReaders = new StalledReaders()
   const reader = new TestReader()
-  standing.watch(reader)
+  stalledReaders.watch(reader)
   const pass = (seconds: number): void => {
     for (let i = 0; i < seconds; i++) t.mock.timers.tick(1000)
   }
-  return { standing, reader, pass }
+  return { stalledReaders, reader, pass }
 }
 
 test('a reader that takes nothing for thirty seconds is cut, once, whatever is written to it meanwhile', (t) => {
-  const { standing, reader, pass } = open(t)
+  const { stalledReaders, reader, pass } = open(t)
   for (let second = 0; second < 29; second++) {
     reader.write(1000)
-    standing.watch(reader)
+    stalledReaders.watch(reader)
     pass(1)
   }
   assert.equal(reader.cuts, 0)
@@ -72,14 +72,14 @@ test('a reader that takes part of one write in half a minute is not cut', (t) =>
 })
 
 test('a reader that has taken all is looked at no more, and its time begins anew with the next that stays behind', (t) => {
-  const { standing, reader, pass } = open(t)
+  const { stalledReaders, reader, pass } = open(t)
   pass(29)
   reader.takeAll()
   pass(1)
   reader.write(10)
   pass(60)
   assert.equal(reader.cuts, 0)
-  standing.watch(reader)
+  stalledReaders.watch(reader)
   pass(29)
   assert.equal(reader.cuts, 0)
   pass(1)

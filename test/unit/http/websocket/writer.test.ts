@@ -6,13 +6,8 @@ import { after, type TestContext, test } from 'node:test'
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import fc from 'fast-check'
 import { WebSocket, WebSocketServer } from 'ws'
-import {
-  type Line,
-  type Rendered,
-  SocketWriter,
-  type Stream,
-  WriteSchedule,
-} from '../../../../src/http/websocket/writer.ts'
+import type { MessageProducer, RenderedUpdate } from '../../../../src/http/connections/message-writer.ts'
+import { SocketWriter, type WriterConnection, WriteSchedule } from '../../../../src/http/websocket/writer.ts'
 import { updateOf } from '../../../support/candles/prices.ts'
 import { eventually } from '../../../support/clients/client.ts'
 import { clientFrame, FrameParser, textOf } from '../../../support/clients/frames.ts'
@@ -34,7 +29,7 @@ async function accept<T>(open: () => T) {
   const client = open()
   const [webSocket, { socket }] = await accepted
   webSocket.on('error', () => {})
-  const line: Line = {
+  const line: WriterConnection = {
     ...{ socket, webSocket },
     cut: () => webSocket.terminate(),
   }
@@ -84,7 +79,7 @@ function framesOf(socket: Socket) {
   return { texts, pongs: () => pongs, left: () => parser.left }
 }
 
-class TestStream implements Stream {
+class TestStream implements MessageProducer {
   readonly prefix: Buffer
   goesOn = 0
   onGoOn: () => void = () => {}
@@ -93,14 +88,14 @@ class TestStream implements Stream {
     this.prefix = Buffer.from(`${name}:`)
   }
 
-  goOn(): void {
+  resume(): void {
     this.goesOn += 1
     this.onGoOn()
   }
 }
 
 const update = updateOf('A', 1)
-const rendered = (text: string): Rendered => ({ update, payload: Buffer.from(text) })
+const rendered = (text: string): RenderedUpdate => ({ update, payload: Buffer.from(text) })
 /** So many bytes of UTF-8, with characters of one to four bytes. */
 function textOfBytes(bytes: number): string {
   const whole = '$£€𝄞'.repeat(Math.ceil(bytes / 10))
@@ -147,7 +142,7 @@ async function play(
       expected.push(text)
     } else {
       // Only while the reader keeps up may anything be sent.
-      while (writer.isBehind) await nextTurn()
+      while (writer.needsDrain) await nextTurn()
       const text = textOfBytes(step.size)
       writer.send(streams[step.stream] ?? assert.fail(), rendered(text))
       expected.push(`${step.stream}:${text}`)
@@ -199,7 +194,7 @@ async function onMockedClock(t: TestContext) {
   t.after(() => pair.client.destroy())
   const schedule = new WriteSchedule({ written: (messages, bytes) => pair.writes.push({ messages, bytes }) })
   const { socket, webSocket } = pair
-  const line: Line = { socket, webSocket, cut: () => {} }
+  const line: WriterConnection = { socket, webSocket, cut: () => {} }
   return {
     ...pair,
     schedule,
@@ -306,7 +301,7 @@ test('of one update every socket gets its own message, and what is sent to one a
   const streams = pairs.map((_, i) => new TestStream(`${i}`))
   await pass(5)
   for (const text of ['one', 'two']) {
-    for (const [i, writer] of writers.entries()) writer.send(streams[i] as Stream, rendered(text))
+    for (const [i, writer] of writers.entries()) writer.send(streams[i] as MessageProducer, rendered(text))
   }
   for (const writer of writers.slice(0, 10)) writer.writeAll()
   await pass(5)
@@ -320,9 +315,9 @@ test('of one update every socket gets its own message, and what is sent to one a
 })
 
 /** Sends until the reader is behind, which reads nothing; returns how many messages that took. */
-function fill(writer: SocketWriter, stream: Stream, size: number): number {
+function fill(writer: SocketWriter, stream: MessageProducer, size: number): number {
   let count = 0
-  while (!writer.isBehind) {
+  while (!writer.needsDrain) {
     writer.send(stream, rendered(`${count}`.padStart(size, ' ')))
     count += 1
   }
@@ -336,7 +331,7 @@ test('for a reader that stands still no more is taken on than two writes and wha
   let sent = 0
   // What the system takes first frees the socket again for a while.
   for (let i = 0; i < 50; i++) {
-    while (!writer.isBehind) {
+    while (!writer.needsDrain) {
       writer.send(stream, rendered(textOfBytes(1000)))
       sent += 1002
     }
@@ -359,11 +354,11 @@ test('streams are told to go on when the reader has read, each in turn, those fi
     stream.onGoOn = () => {
       turns.push(String(stream.prefix))
       fill(writer, stream, 60_000)
-      writer.tellWhenDrained(stream)
+      writer.resumeOnDrain(stream)
     }
   }
   const count = fill(writer, streams[0] ?? assert.fail(), 60_000)
-  for (const stream of streams) writer.tellWhenDrained(stream)
+  for (const stream of streams) writer.resumeOnDrain(stream)
   client.resume()
   await eventually(() => turns.length >= 9, 'nine turns')
   assert.deepEqual(turns.slice(0, 9), ['a:', 'b:', 'c:', 'a:', 'b:', 'c:', 'a:', 'b:', 'c:'])
@@ -376,7 +371,7 @@ test('what waits of a stream that is dropped is not sent, what waits of the othe
   const { texts } = framesOf(client)
   const [kept, dropped] = [new TestStream('k'), new TestStream('d')]
   for (const stream of [kept, dropped, kept, dropped]) writer.send(stream, rendered('1'))
-  writer.drop(dropped)
+  writer.discard(dropped)
   await pass(5)
   t.mock.timers.reset()
   await eventually(() => texts.length >= 2, 'the messages')
@@ -405,10 +400,10 @@ test('a socket that closes leaves nothing waiting, and is behind no more', async
   client.pause()
   const stream = new TestStream('s')
   fill(writer, stream, 60_000)
-  writer.tellWhenDrained(stream)
+  writer.resumeOnDrain(stream)
   const closed = new Promise((resolve) => socket.once('close', resolve))
   client.destroy()
   await closed
-  assert.equal(writer.isBehind, false)
+  assert.equal(writer.needsDrain, false)
   assert.equal(stream.goesOn, 0)
 })
