@@ -165,8 +165,6 @@ export interface Context extends Ports {
   enqueueCount: number
   /** Forgets what was loaded and counted, when a subscription's next event is worked on. */
   renewLoaders(): void
-  /** A transport that can send the updates of a price subscription better than one by one takes it here. */
-  onPrices?: (subscription: PriceSubscription) => void
 }
 
 export function createContext(ports: Ports): Context {

@@ -1,10 +1,10 @@
-import { normalizedExecutor } from '@graphql-tools/executor'
-import { type ExecutionResult, GraphQLError, type GraphQLSchema } from 'graphql'
+import { type ExecutionResult, GraphQLError, type GraphQLSchema, execute as interpretOperation } from 'graphql'
 import { createYoga, isPromise, type Plugin, type YogaServerInstance } from 'graphql-yoga'
 import type { Registry } from 'prom-client'
 import type { Logger } from '../../platform/logger.ts'
 import { type Context, createContext, type Ports } from '../../resolvers/context.ts'
 import { CompiledOperations } from './compiled-operations.ts'
+import { interpreter } from './interpreter.ts'
 import { boundedErrors, limitPlugins, maxBodyBytes } from './limits.ts'
 import { maskError, withCode } from './mask-error.ts'
 import { OperationMetrics } from './operation-metrics.ts'
@@ -77,17 +77,25 @@ export function createGraphQL({ schema, ports, log, registry, plugins = [] }: Gr
       documentCache: { get: (text) => documents.get(text), set() {} },
       errorCache: { get: () => undefined, set() {} },
     },
-    plugins: [metrics.plugin(), unreadableRequests(), errorCodes(), documents.plugin(), ...limitPlugins(), ...plugins],
+    plugins: [
+      interpreter(),
+      metrics.plugin(),
+      unreadableRequests(),
+      errorCodes(),
+      documents.plugin(),
+      ...limitPlugins(),
+      ...plugins,
+    ],
   })
 
   const interpret = ({ document }: PreparedOperation, request: OperationRequest, contextValue: Context): MaybePromise =>
-    normalizedExecutor({
+    interpretOperation({
       schema,
       document,
       contextValue,
       variableValues: request.variables ?? null,
       operationName: request.operationName ?? null,
-    }) as MaybePromise
+    })
 
   function run(operation: PreparedOperation, request: OperationRequest): MaybePromise {
     const context = newContext()

@@ -1,4 +1,4 @@
-import type { ExecutionArgs, ExecutionResult } from 'graphql'
+import type { ExecutionArgs } from 'graphql'
 import type { PriceUpdate } from '../../domain/price-update.ts'
 import type { PriceSink } from '../../stream/price-seat.ts'
 import type { PriceSubscription } from '../../stream/price-subscription.ts'
@@ -10,8 +10,13 @@ import type { SharedOperation } from './operation.ts'
 /** How many updates of a subscription are executed at a time where that can't be done at once. */
 const maxUnderWay = 32
 
-/** What can be said of a subscription before its first event. */
-export interface Joining {
+/** Is told of the end of a subscription. */
+export interface EndListener {
+  ended(): void
+}
+
+/** A client's subscription, before its first event. */
+export interface NewSubscriber {
   readonly operation: SharedOperation
   /** With a context that is good for all clients of the viewer. */
   readonly args: ExecutionArgs
@@ -21,12 +26,12 @@ export interface Joining {
   readonly writer: MessageWriter
   /** The client's name for its subscription. */
   readonly id: string
+  /** An object rather than a function: there are as many as clients. */
+  readonly onEnd: EndListener
 }
 
 /** They stay as long as their members, each for its own time. */
 const prefixes = new ByteSlabs(4096)
-
-const done = { value: undefined, done: true } as const
 
 interface Group {
   readonly key: string
@@ -52,8 +57,8 @@ export class SharedSubscriptions {
     return this.#groups.size
   }
 
-  /** An iterable that has no events of its own, since they go to the writer, and ends with the subscription. */
-  join({ operation, args, viewer, subscription, writer, id }: Joining): Member {
+  /** From now on the writer sends the updates of the subscription, until either side ends it. */
+  join({ operation, args, viewer, subscription, writer, id, onEnd }: NewSubscriber): Subscriber {
     const given = args.variableValues ?? {}
     const variables = operation.variables.map((name) => (Object.hasOwn(given, name) ? [given[name]] : []))
     const key = JSON.stringify([operation.text, args.operationName ?? null, variables, viewer])
@@ -65,7 +70,7 @@ export class SharedSubscriptions {
     this.#groups.set(key, group)
     group.members += 1
     const source = args.document.loc?.source.body ?? ''
-    const member = new Member({ id, source, group, writer, subscription, onEnd: this.#leave })
+    const member = new Subscriber({ id, source, group, writer, subscription, onEnd, leave: this.#leave })
     subscription.pipe(member)
     return member
   }
@@ -77,18 +82,19 @@ export class SharedSubscriptions {
   }
 }
 
-interface MemberOptions {
+interface SubscriberOptions {
   readonly id: string
   /** The document as the client wrote it. */
   readonly source: string
   readonly group: Group
   readonly writer: MessageWriter
   readonly subscription: PriceSubscription
-  readonly onEnd: (group: Group) => void
+  readonly onEnd: EndListener
+  readonly leave: (group: Group) => void
 }
 
-/** One subscription of a client, as what its prices go into, what its writer sends, and what graphql-ws takes for its events. */
-export class Member implements PriceSink, MessageProducer, AsyncIterableIterator<ExecutionResult> {
+/** One subscription of a client: takes its price updates, and has the writer send them as its group shows them. */
+export class Subscriber implements PriceSink, MessageProducer {
   // What each update looks at comes first: of thousands of members nearly each look is a cache miss.
   readonly prefix: Buffer
   readonly #writer: MessageWriter
@@ -100,17 +106,18 @@ export class Member implements PriceSink, MessageProducer, AsyncIterableIterator
   #isLosing = false
   #lastDone: Promise<void> | undefined
   readonly #subscription: PriceSubscription
-  readonly #onEnd: (group: Group) => void
+  readonly #onEnd: EndListener
+  readonly #leave: (group: Group) => void
   #state: 'open' | 'returned' | 'ended' = 'open'
-  #tellEnd: ((result: typeof done) => void) | undefined
 
-  constructor({ id, source, group, writer, subscription, onEnd }: MemberOptions) {
+  constructor({ id, source, group, writer, subscription, onEnd, leave }: SubscriberOptions) {
     this.prefix = prefixes.bytesOf(`{"id":${JSON.stringify(id)},"type":"next","payload":`)
     this.#source = source === group.execution.source ? group.execution.source : source
     this.#group = group
     this.#writer = writer
     this.#subscription = subscription
     this.#onEnd = onEnd
+    this.#leave = leave
   }
 
   get isReady(): boolean {
@@ -138,32 +145,15 @@ export class Member implements PriceSink, MessageProducer, AsyncIterableIterator
     if (this.#state === 'returned') this.#writer.discard(this)
     else this.#writer.writeAll()
     this.#state = 'ended'
-    this.#onEnd(this.#group)
-    this.#tellEnd?.(done)
+    this.#leave(this.#group)
+    this.#onEnd.ended()
   }
 
-  next(): Promise<IteratorResult<ExecutionResult>> {
-    if (this.#state === 'ended') return Promise.resolve(done)
-    return new Promise((resolve) => {
-      this.#tellEnd = resolve
-    })
-  }
-
-  return(): Promise<IteratorResult<ExecutionResult>> {
-    if (this.#state === 'open') {
-      this.#state = 'returned'
-      void this.#subscription.return()
-    }
-    return Promise.resolve({ value: undefined, done: true })
-  }
-
-  async throw(error: unknown): Promise<IteratorResult<ExecutionResult>> {
-    await this.return()
-    throw error
-  }
-
-  [Symbol.asyncIterator](): this {
-    return this
+  /** The client ends its subscription: what waits for it is not sent any more. */
+  return(): void {
+    if (this.#state !== 'open') return
+    this.#state = 'returned'
+    void this.#subscription.return()
   }
 
   #sendWhenDone(update: PriceUpdate, rendered: RenderedUpdate | Promise<RenderedUpdate>): void {

@@ -6,7 +6,6 @@ import type { ClientAddresses } from '../access/client-address.ts'
 import type { FullLimit, LiveConnections } from '../connections/limits.ts'
 import type { LiveMetrics } from '../connections/metrics.ts'
 import { type SocketReader, StalledReaders } from '../connections/stalled-readers.ts'
-import { ClientOperation } from '../pipeline/client-operation.ts'
 
 /** How long a client that was refused is told to wait, in seconds: until some of the others may have gone. */
 const retryAfterSeconds = 5
@@ -81,7 +80,6 @@ export class EventStreams {
       this.#metrics.refused(full)
       return { errors: [refusal(full)] }
     }
-    const operation = new ClientOperation()
     const reader: SocketReader = {
       socket,
       cut: () => {
@@ -92,16 +90,21 @@ export class EventStreams {
     const giveBack = this.#connections.take(address)
     this.#open.add(reader)
     this.#timer ??= setInterval(() => this.#look(), 1000).unref()
-    // Also where it has closed by now.
+    let isClosed = false
+    let events: AsyncIterator<ExecutionResult> | undefined
+    // Also called where the response has closed by now.
     finished(response, () => {
       this.#open.delete(reader)
       giveBack()
-      void operation.return()
+      isClosed = true
+      void events?.return?.()
     })
-    const events = await subscribe()
-    // Yoga would forget them where nobody is there any more, or where it may not answer in the media type that is asked for.
-    if (Symbol.asyncIterator in events) await operation.attach(events[Symbol.asyncIterator]())
-    return events
+    const subscribed = await subscribe()
+    if (!(Symbol.asyncIterator in subscribed)) return subscribed
+    // Yoga does not end a stream whose client has gone before it begins, nor one whose media type the client does not accept.
+    events = subscribed[Symbol.asyncIterator]()
+    if (isClosed) await events.return?.()
+    return subscribed
   }
 
   /** Yoga does not say when what it writes does not leave. */

@@ -1,8 +1,9 @@
 import type { Socket } from 'node:net'
-import { CloseCode, MessageType } from 'graphql-ws'
+import { CloseCode, MessageType, parseMessage } from 'graphql-ws'
 import type { WebSocket } from 'ws'
 import type { Logger } from '../../platform/logger.ts'
 import type { LiveMetrics } from '../connections/metrics.ts'
+import type { ClientOperation } from './client-operation.ts'
 import { SocketWriter, type WriterConnection, type WriteSchedule } from './writer.ts'
 
 /** Close codes beside those of the protocol and of WebSockets: docs/protocol.md. */
@@ -29,8 +30,8 @@ export class WebSocketConnection implements WriterConnection {
   readonly protocol: string
   readonly socket: Socket
   readonly webSocket: WebSocket
-  /** How many operations have been asked for that have neither begun nor failed yet. */
-  beginning = 0
+  /** Operations that have neither begun nor failed yet, those included that were dropped meanwhile. undefined: none. */
+  #beginning: Set<ClientOperation> | undefined
   readonly #schedule: WriteSchedule
   readonly #metrics: LiveMetrics
   readonly #log: Logger
@@ -48,6 +49,26 @@ export class WebSocketConnection implements WriterConnection {
     webSocket.on('pong', () => {
       this.#isPingUnanswered = false
     })
+  }
+
+  get beginningCount(): number {
+    return this.#beginning?.size ?? 0
+  }
+
+  begin(operation: ClientOperation): void {
+    this.#beginning ??= new Set()
+    this.#beginning.add(operation)
+  }
+
+  /** The operation has begun or failed. */
+  hasBegun(operation: ClientOperation): void {
+    this.#beginning?.delete(operation)
+    if (this.#beginning?.size === 0) this.#beginning = undefined
+  }
+
+  /** The client has gone: graphql-ws ends what has begun, and knows nothing of what has not. */
+  dropBeginning(): void {
+    for (const operation of this.#beginning ?? []) void operation.return()
   }
 
   get isOpen(): boolean {
@@ -76,6 +97,7 @@ export class WebSocketConnection implements WriterConnection {
   onMessage(take: (text: string) => Promise<void>): void {
     this.webSocket.on('message', (message) => {
       const text = String(message)
+      if (this.#beginning) this.#dropCompleted(this.#beginning, text)
       take(text).catch((error: unknown) => {
         // A client that has gone is no fault.
         if (!this.isOpen) return
@@ -116,6 +138,20 @@ export class WebSocketConnection implements WriterConnection {
       this.#isPingUnanswered = true
       this.webSocket.ping()
     }
+  }
+
+  /** Until an operation has begun, graphql-ws tells nobody that its client completes it. */
+  #dropCompleted(beginning: ReadonlySet<ClientOperation>, text: string): void {
+    let completed: string
+    try {
+      const message = parseMessage(text)
+      if (message.type !== MessageType.Complete) return
+      completed = message.id
+    } catch {
+      // graphql-ws answers messages that are invalid.
+      return
+    }
+    for (const operation of beginning) if (operation.id === completed) void operation.return()
   }
 
   #pause(): void {

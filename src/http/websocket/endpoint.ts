@@ -9,8 +9,9 @@ import type { LiveConnections, LiveLimits } from '../connections/limits.ts'
 import type { LiveMetrics } from '../connections/metrics.ts'
 import { type GraphQL, graphqlPath } from '../pipeline/graphql.ts'
 import { shownError } from '../pipeline/mask-error.ts'
+import type { ClientOperation } from './client-operation.ts'
 import { closeCodes, WebSocketConnection } from './connection.ts'
-import { type Prepared, WebSocketOperations } from './operations.ts'
+import { WebSocketOperations } from './operations.ts'
 import { WriteSchedule } from './writer.ts'
 
 /** How long a client may take to answer a close. */
@@ -124,6 +125,7 @@ export class WebSocketTransport {
     socket.on('close', (code, reason) => {
       bucket.delete(connection)
       giveBack()
+      connection.dropBeginning()
       void closed(code, String(reason))
     })
   }
@@ -155,7 +157,7 @@ function onNext(
   { errors, ...result }: { readonly errors?: ExecutionResult['errors'] | undefined },
 ): FormattedExecutionResult | undefined {
   if (!errors) return undefined
-  const isEvent = (rootValue as Prepared | null)?.operation.hasEvents
+  const isEvent = (rootValue as ClientOperation).hasEvents
   const isTooSlow = errors.some(({ path, extensions }) => path?.length === 1 && extensions.code === 'LIMIT_EXCEEDED')
   if (isEvent && isTooSlow) connection.closeWithNextAnswer()
   return { ...result, errors: errors.map(shownError) }

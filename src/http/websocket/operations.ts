@@ -1,39 +1,44 @@
 import { type ExecutionArgs, type ExecutionResult, type GraphQLError, getOperationAST } from 'graphql'
-import type { OperationResult, Context as ProtocolContext, SubscribePayload } from 'graphql-ws'
+import type { Context as ProtocolContext, SubscribePayload } from 'graphql-ws'
 import { badInput, limitExceeded } from '../../domain/errors.ts'
 import type { Logger } from '../../platform/logger.ts'
 import type { Context } from '../../resolvers/context.ts'
+import type { PriceSubscription } from '../../stream/price-subscription.ts'
 import type { LiveMetrics } from '../connections/metrics.ts'
-import { ClientOperation } from '../pipeline/client-operation.ts'
 import type { GraphQL, GraphQLHandler } from '../pipeline/graphql.ts'
+import type { SubscribeArgs, Subscribed } from '../pipeline/interpreter.ts'
 import { maskError } from '../pipeline/mask-error.ts'
 import { sharedOperation } from '../sharing/operation.ts'
-import { type Member, SharedSubscriptions } from '../sharing/subscriptions.ts'
+import { SharedSubscriptions } from '../sharing/subscriptions.ts'
+import { ClientOperation } from './client-operation.ts'
 import type { WebSocketConnection } from './connection.ts'
 
 /** The root field whose events are shared. */
 const sharedField = 'priceUpdates'
 
-/** What Yoga's pipeline gives for one operation. */
+/** The steps of the pipeline for one operation, as Yoga gives them. */
 interface Enveloped {
   schema: ExecutionArgs['schema']
   parse: (source: string) => ExecutionArgs['document']
   validate: (schema: unknown, document: unknown) => readonly GraphQLError[]
   contextFactory: () => Promise<Context> | Context
-  execute: (args: ExecutionArgs) => OperationResult
-  subscribe: (args: ExecutionArgs) => OperationResult
+  execute: (args: ExecutionArgs) => ExecutionResult | Promise<ExecutionResult>
+  subscribe: (args: SubscribeArgs) => Subscribed | Promise<Subscribed>
 }
 
-/** What graphql-ws hands back for an operation that it was prepared for. */
-type PreparedArgs = Omit<ExecutionArgs, 'rootValue' | 'contextValue'> & { rootValue: Prepared; contextValue: Context }
+type PipelineArgs = ExecutionArgs & { readonly contextValue: Context }
 
-/** What an operation is known by from its beginning on; graphql-ws keeps it as the root value. */
-export interface Prepared {
-  readonly connection: WebSocketConnection
-  readonly id: string
-  readonly operation: ClientOperation
+/** What it takes to execute an operation that is parsed and valid. */
+interface Prepared {
   readonly enveloped: Enveloped
+  readonly connection: WebSocketConnection
+  readonly args: PipelineArgs
 }
+
+type Operation = ClientOperation<Prepared>
+
+/** What graphql-ws hands back of an operation that was prepared for it. */
+type OperationArgs = Omit<ExecutionArgs, 'rootValue'> & { readonly rootValue: Operation }
 
 type Client = ProtocolContext<never, WebSocketConnection>
 
@@ -71,36 +76,32 @@ export class WebSocketOperations {
     { extra: connection, subscriptions }: Client,
     id: string,
     payload: SubscribePayload,
-  ): Promise<PreparedArgs | readonly GraphQLError[]> {
-    const operation = new ClientOperation()
-    // One that the client completes before it has begun is no longer among the open ones, but has to come to its end.
-    const open = Math.max(Object.keys(subscriptions).length, connection.beginning + 1)
-    ;(subscriptions as Record<string, unknown>)[id] = operation
-    connection.beginning += 1
-    const prepared = await this.#prepare({ connection, id, operation }, open, payload)
-    if (operation.isDropped || Array.isArray(prepared)) connection.beginning -= 1
+  ): Promise<OperationArgs | readonly GraphQLError[]> {
+    const operation: Operation = new ClientOperation(id)
+    // An operation that is dropped before it has begun is no longer among the subscriptions, and still takes its share of work.
+    const open = Math.max(Object.keys(subscriptions).length, connection.beginningCount + 1)
+    connection.begin(operation)
+    const prepared = await this.#prepare(operation, connection, open, payload)
+    if (operation.isDropped || Array.isArray(prepared)) connection.hasBegun(operation)
     return operation.unlessDropped(Promise.resolve(prepared))
   }
 
-  execute(args: PreparedArgs): Promise<ExecutionResult> {
-    return this.#begun(args, async (args) => args.rootValue.enveloped.execute(args) as Promise<ExecutionResult>)
+  execute({ rootValue: operation }: OperationArgs): Promise<ExecutionResult> {
+    const { connection, enveloped, args } = operation.takePrepared()
+    return begun(operation, connection, async () => enveloped.execute(args))
   }
 
-  async subscribe(args: PreparedArgs): Promise<AsyncIterable<ExecutionResult> | ExecutionResult> {
-    const { operation } = args.rootValue
-    return this.#begun(args, async (args) => {
-      const events = await this.#subscribe(args)
-      if (!(Symbol.asyncIterator in events)) return events
-      await operation.attach(events[Symbol.asyncIterator]())
-      return operation
-    })
+  async subscribe({ rootValue: operation }: OperationArgs): Promise<AsyncIterable<ExecutionResult> | ExecutionResult> {
+    const prepared = operation.takePrepared()
+    return begun(operation, prepared.connection, () => this.#subscribe(operation, prepared))
   }
 
   async #prepare(
-    begun: Pick<Prepared, 'connection' | 'id' | 'operation'>,
+    operation: Operation,
+    connection: WebSocketConnection,
     open: number,
     payload: SubscribePayload,
-  ): Promise<PreparedArgs | readonly GraphQLError[]> {
+  ): Promise<OperationArgs | readonly GraphQLError[]> {
     const { graphql, log, metrics, maxSubscriptions } = this.#options
     try {
       if (open > maxSubscriptions) {
@@ -113,51 +114,58 @@ export class WebSocketOperations {
       const errors = enveloped.validate(enveloped.schema, document)
       if (errors.length > 0) return errors
       if (!getOperationAST(document, payload.operationName)) throw badInput('Unable to identify operation')
-      return {
-        schema: enveloped.schema,
-        document,
-        ...(payload.operationName == null ? {} : { operationName: payload.operationName }),
-        ...(payload.variables == null ? {} : { variableValues: payload.variables }),
-        contextValue: await enveloped.contextFactory(),
-        rootValue: { ...begun, enveloped },
-      }
+      const { schema } = enveloped
+      const { operationName, variables: variableValues } = payload
+      const contextValue = await enveloped.contextFactory()
+      operation.prepare({
+        enveloped,
+        connection,
+        args: { schema, document, operationName, variableValues, contextValue },
+      })
+      return { schema, document, operationName, contextValue: undefined, rootValue: operation }
     } catch (error) {
       return [maskError(error, log)]
     }
   }
 
-  async #begun<T>(args: PreparedArgs, begin: (args: PreparedArgs) => Promise<T>): Promise<T> {
-    const { connection, operation } = args.rootValue
-    const settled = begin(args).finally(() => {
-      connection.beginning -= 1
-    })
-    return operation.unlessDropped(settled)
-  }
-
-  async #subscribe(args: PreparedArgs): Promise<AsyncIterable<ExecutionResult> | ExecutionResult> {
-    const { connection, id, operation, enveloped } = args.rootValue
-    const { schema, document, operationName, variableValues, contextValue } = args
-    const shared = sharedOperation(document, operationName ?? null, sharedField)
-    let member: Member | undefined
-    if (shared) {
-      contextValue.onPrices = (subscription) => {
-        if (operation.isDropped) return void subscription.return()
-        // What is left is good for all clients of the viewer.
-        const { onPrices, params, ...context } = contextValue as Context & { params: unknown }
-        member = this.#shared.join({
-          ...{ operation: shared, subscription, id, viewer: context.viewer.id },
-          args: { schema, document, operationName, variableValues, contextValue: context },
-          writer: connection.writer,
-        })
-      }
+  async #subscribe(
+    operation: Operation,
+    prepared: Prepared,
+  ): Promise<AsyncIterable<ExecutionResult> | ExecutionResult> {
+    const { connection, enveloped, args } = prepared
+    const shared = sharedOperation(args.document, args.operationName ?? null, sharedField)
+    const subscribed = await enveloped.subscribe({ ...args, asSource: shared !== null })
+    if (!('source' in subscribed)) {
+      if (!(Symbol.asyncIterator in subscribed)) return subscribed
+      await operation.attach(subscribed[Symbol.asyncIterator]())
+      return operation
     }
-    const events = (await enveloped.subscribe(args)) as AsyncIterable<ExecutionResult> | ExecutionResult
-    // graphql-ws keeps its arguments for as long as the subscription lasts: a third of what a subscriber would cost in memory.
-    if (member) Object.assign(args, { contextValue: null, rootValue: null })
-    if (Symbol.asyncIterator in events) return member ?? events
-    await member?.return()
-    return events
+    const subscription = subscribed.source as PriceSubscription
+    if (!shared || operation.isDropped) {
+      await subscription.return()
+      return operation
+    }
+    // Without what Yoga has added, the context is good for all clients of the viewer.
+    const { params, ...context } = args.contextValue as Context & { params: unknown }
+    operation.attachSent(
+      this.#shared.join({
+        operation: shared,
+        args: { ...args, contextValue: context },
+        viewer: context.viewer.id,
+        subscription,
+        writer: connection.writer,
+        id: operation.id,
+        onEnd: operation,
+      }),
+    )
+    return operation
   }
+}
+
+/** Promises of a dropped operation never settle; until they would, it takes its share of work. */
+function begun<T>(operation: Operation, connection: WebSocketConnection, begin: () => Promise<T>): Promise<T> {
+  const settled = begin().finally(() => connection.hasBegun(operation))
+  return operation.unlessDropped(settled)
 }
 
 const envelop = (graphql: GraphQLHandler, context: object): Enveloped =>

@@ -19,13 +19,11 @@ export async function priceUpdates(
   { symbols, throttleMs, after }: PriceUpdatesArgs,
   context: Context,
 ): Promise<PriceSubscription> {
-  const subscription = await context.prices.subscribe({
+  return context.prices.subscribe({
     symbols: boundedList(symbols, context.limits.symbolsPerSubscription, 'symbols'),
     throttleMs: bounded(throttleMs, 0, longestThrottleMs, 'throttleMs'),
     after: cursors(after ?? []),
   })
-  context.onPrices?.(subscription)
-  return subscription
 }
 
 function cursors(after: readonly string[]): Map<string, PriceCursor> {

@@ -17,8 +17,8 @@ test('nothing hooks into a request of the pipeline but what the short way of JSO
   assert.deepEqual(Object.fromEntries([...names, ...others].map((name) => [name, hooksOf(name)])), {
     // createContext.
     onContextBuilding: 1,
-    // The executor itself, the metrics, the masking of errors, the bound of their number.
-    onExecute: 4,
+    // Yoga's executor, graphql-js in its place, the metrics, the masking of errors, the bound of their number.
+    onExecute: 5,
     onExecutionResult: 0,
     // The check of parameters.
     onParams: 1,
