@@ -2,6 +2,7 @@ import type { Signal, SignalOutcome } from '../domain/analysis/signal.ts'
 import { closedAt, nextStarts, type SessionHours } from '../domain/calendar/session.ts'
 import type { Candle } from '../domain/candle.ts'
 import { type Interval, intervalSeconds, isDaily } from '../domain/interval.ts'
+import { daySeconds, weekSeconds } from '../domain/time.ts'
 
 /** What is measured: docs/signal-outcomes.md has the definitions. */
 export type MeasuredSignal = Pick<Signal, 'interval' | 'epoch' | 'direction'>
@@ -24,7 +25,6 @@ export interface Measurement {
   readonly nextAt: number | null
 }
 
-const daySeconds = 86_400
 /** How much later than the last horizon its candle may be. */
 const lastToleranceSeconds = 14 * daySeconds
 /** How many candles are looked ahead, to know when the next ones will be complete: ten weeks of days, an hour of minutes. */
@@ -121,7 +121,7 @@ export function measurer({
 
 /** A day, a week and a calendar month (to the same day of the next one, or its last) after a time. `step`: the least difference of times. */
 function horizonsOf(base: number, step: number): Readonly<Record<'day' | 'week' | 'month', Horizon>> {
-  const [week, month] = [base + 7 * daySeconds, monthAfter(base)]
+  const [week, month] = [base + weekSeconds, monthAfter(base)]
   return {
     day: { from: base + daySeconds, until: week - step },
     week: { from: week, until: month - step },

@@ -1,6 +1,6 @@
 import type { EquityCurve, Performance } from '../domain/analysis/backtest.ts'
+import { daySeconds } from '../domain/time.ts'
 
-const daySeconds = 86_400
 const daysOfYear = 365.25
 const tradingDaysOfYear = 252
 /** What rounding makes of a deviation that is none: returns are shares of sums that are right to 16 digits. */

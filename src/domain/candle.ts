@@ -1,5 +1,10 @@
+import type { SessionHours } from './calendar/session.ts'
 import { FinstageError } from './errors.ts'
+import type { Source } from './instrument.ts'
 import type { Interval } from './interval.ts'
+
+/** Before every exchange that any source knows, in epoch seconds. */
+export const beginningOfTime = Date.UTC(1900, 0, 1) / 1000
 
 /** How many candles come in one answer at most. */
 export const maxCandles = 20_000
@@ -26,6 +31,19 @@ export interface SourceCandle extends Candle {
   readonly adjustedClose: number | null
 }
 
+/** What a source tells of a series beside its candles. */
+export interface SeriesFacts {
+  /** IANA name of the exchange's time zone. */
+  readonly timezone: string
+  readonly currency: string | null
+  /** Epoch seconds of the first trade that the source knows of; null: it does not say. */
+  readonly firstTradeEpoch: number | null
+  /** When any regular session opened or will, in epoch seconds: others open at the same time of the day. null: not known. */
+  readonly sessionOpens: number | null
+  /** When that session closed or will, in epoch seconds. null: not known. */
+  readonly sessionCloses: number | null
+}
+
 export const adjustments = ['NONE', 'SPLITS', 'SPLITS_AND_DIVIDENDS'] as const
 
 /** What prices are adjusted for: nothing (as traded on the day), splits, or splits and dividends (the adjusted close). */
@@ -46,6 +64,32 @@ export interface CandleRequest {
   readonly adjustment: Adjustment
   /** With those before and after the regular session; of no effect from DAY_1 on. */
   readonly extendedHours: boolean
+}
+
+/** The answer to a CandleRequest. */
+export interface CandleSeries {
+  readonly symbol: string
+  readonly interval: Interval
+  readonly adjustment: Adjustment
+  /** With candles from before and after the regular sessions. */
+  readonly extendedHours: boolean
+  readonly source: Source
+  /** The source could not be reached: this is what was stored. */
+  readonly stale: boolean
+  /** Why the source could not be asked; null: it was, or need not be. SYMBOL_NOT_FOUND: it no longer knows the symbol. */
+  readonly failure: FinstageError | null
+  readonly receivedAtMs: number
+  /** Rows that the source sent unusable, within the nodes' range. */
+  readonly excluded: number
+  /** There are candles before the first node. */
+  readonly hasEarlier: boolean
+  readonly sessions: SessionHours
+  /** Oldest first. */
+  readonly nodes: readonly Candle[]
+  /** The candles before the first node, oldest first: as many as were asked for, where history reaches so far. */
+  readonly earlier: readonly Candle[]
+  /** There is no candle before all of these. */
+  readonly isWhole: boolean
 }
 
 /** Whether a source's row is a candle at all: four finite prices, and no high below its low. */

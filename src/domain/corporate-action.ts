@@ -13,3 +13,9 @@ export interface Split {
   readonly numerator: number
   readonly denominator: number
 }
+
+/** The dividends and splits of a range of trading dates, oldest first. */
+export interface CorporateActions {
+  readonly dividends: readonly Dividend[]
+  readonly splits: readonly Split[]
+}

@@ -1,3 +1,4 @@
+import { daySeconds, hourSeconds, weekSeconds } from './time.ts'
 export const intervals = [
   'MINUTE_1',
   'MINUTE_2',
@@ -35,15 +36,15 @@ const seconds: Record<Interval, number> = {
   MINUTE_5: 300,
   MINUTE_15: 900,
   MINUTE_30: 1800,
-  HOUR_1: 3600,
-  DAY_1: 86_400,
-  WEEK_1: 7 * 86_400,
+  HOUR_1: hourSeconds,
+  DAY_1: daySeconds,
+  WEEK_1: weekSeconds,
   // The shortest.
-  MONTH_1: 28 * 86_400,
+  MONTH_1: 28 * daySeconds,
 }
 
 /** How long a candle lasts at least. */
 export const intervalSeconds = (interval: Interval): number => seconds[interval]
 
 /** Whether a candle's time is a trading date (midnight UTC) and not an instant within a session. */
-export const isDaily = (interval: Interval): boolean => seconds[interval] >= 86_400
+export const isDaily = (interval: Interval): boolean => seconds[interval] >= daySeconds

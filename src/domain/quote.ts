@@ -37,3 +37,7 @@ export interface Listing {
   readonly instrument: Instrument
   readonly quote: Quote | null
 }
+
+/** Whether two quotes of a symbol tell of the same trade: price, time and the day's volume agree. */
+export const isSameTrade = (a: Quote, b: Quote): boolean =>
+  a.price === b.price && a.timeMs === b.timeMs && a.volume === b.volume

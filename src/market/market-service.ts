@@ -1,6 +1,6 @@
 import type { Registry } from 'prom-client'
-import type { CandleRequest } from '../domain/candle.ts'
-import type { Dividend, Split } from '../domain/corporate-action.ts'
+import type { CandleRequest, CandleSeries } from '../domain/candle.ts'
+import type { CorporateActions } from '../domain/corporate-action.ts'
 import type { InstrumentMatch } from '../domain/instrument.ts'
 import type { Interval } from '../domain/interval.ts'
 import type { Listing } from '../domain/quote.ts'
@@ -8,7 +8,7 @@ import { Histogram, type HistogramSeries } from '../platform/histogram.ts'
 import type { CandleStore, StoredExtent } from '../store/candles/candle-store.ts'
 import { CacheMetrics } from './cache-metrics.ts'
 import { askerWith, type CallBudget } from './call-budget.ts'
-import { type CandleSeries, CandleService } from './candles/service.ts'
+import { CandleService } from './candles/service.ts'
 import type { Quarantine } from './quarantine.ts'
 import { QuoteCache } from './quotes/cache.ts'
 import { QuoteGuard } from './quotes/guard.ts'
@@ -93,12 +93,7 @@ export class MarketService {
    * Dividends and splits of [from, to), in epoch seconds; null: without end. Throws SYMBOL_NOT_FOUND, or what the source fails
    * with where they are not known.
    */
-  actions(
-    symbol: string,
-    from: number | null,
-    to: number | null,
-    budget?: CallBudget,
-  ): Promise<{ readonly dividends: readonly Dividend[]; readonly splits: readonly Split[] }> {
+  actions(symbol: string, from: number | null, to: number | null, budget?: CallBudget): Promise<CorporateActions> {
     return this.#candles.actions(symbol, from, to, budget && askerWith(budget))
   }
 

@@ -1,9 +1,10 @@
-import type { SourceCandle } from '../domain/candle.ts'
-import type { Dividend, Split } from '../domain/corporate-action.ts'
+import type { SeriesFacts, SourceCandle } from '../domain/candle.ts'
+import type { CorporateActions } from '../domain/corporate-action.ts'
 import type { InstrumentMatch, Source } from '../domain/instrument.ts'
 import type { Interval, SourceInterval } from '../domain/interval.ts'
 import type { LiveFeed, LiveSink } from '../domain/live-feed.ts'
 import type { Listing } from '../domain/quote.ts'
+import { dayMs } from '../domain/time.ts'
 
 /**
  * Where market data comes from. Every call may throw a FinstageError: SOURCE_UNAVAILABLE or SOURCE_RATE_LIMITED for the whole
@@ -44,6 +45,9 @@ export interface MarketSource {
 /** Sources may be so late with the prices of some exchanges, and so with their last word on a session. */
 export const settleSeconds = 1800
 
+/** A price or a candle from further ahead has a wrong time: with a clock that is off by so much no certificate would be valid. */
+export const furthestAheadMs = dayMs
+
 /** How many symbols one call of `listings` takes. */
 export const symbolsPerCall = 100
 
@@ -58,13 +62,11 @@ export interface CandleQuery {
   readonly to: number
 }
 
-export interface CandleBatch {
+/** Dividends and splits: of the range, none for all intervals but DAY_1. */
+export interface CandleBatch extends CorporateActions {
   readonly candles: readonly SourceCandle[]
   /** Start times, in epoch seconds, of the rows that came unusable (null, NaN, high below low) and were left out. */
   readonly excluded: readonly number[]
-  /** Of the range, oldest first; empty for all intervals but DAY_1. */
-  readonly dividends: readonly Dividend[]
-  readonly splits: readonly Split[]
   /** Whole epoch seconds. What starts before it will not change: its session has ended, and the source had time to settle it. */
   readonly finalBefore: number
   /**
@@ -73,20 +75,10 @@ export interface CandleBatch {
    */
   readonly timeMs?: number
   /** null: the source has nothing in the range, and so says nothing about the series. */
-  readonly facts: SeriesFacts | null
+  readonly facts: SourceFacts | null
 }
 
-/** What a source tells of a series beside its candles. */
-export interface SeriesFacts {
-  /** IANA name of the exchange's time zone. */
-  readonly timezone: string
-  readonly currency: string | null
-  /** Epoch seconds of the first trade that the source knows of; null: it does not say. */
-  readonly firstTradeEpoch: number | null
-  /** When any regular session opened or will, in epoch seconds: others open at the same time of the day. null: not known. */
-  readonly sessionOpens: number | null
-  /** When that session closed or will, in epoch seconds. null: not known. */
-  readonly sessionCloses: number | null
+export interface SourceFacts extends SeriesFacts {
   /** The hours of this series that run, ran last or come next, in epoch seconds; null: the source does not say. */
   readonly hours: TradingHours | null
 }

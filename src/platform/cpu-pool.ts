@@ -2,6 +2,7 @@ import { availableParallelism } from 'node:os'
 import { Piscina } from 'piscina'
 import { type CpuCall, type CpuOutcome, toError } from './cpu-thread.ts'
 import type { Logger } from './logger.ts'
+import { WaitingLine } from './waiting-line.ts'
 
 const idleMs = 30_000
 /** Added to the threads' niceness: where cores are short, the event loop gets one first. */
@@ -17,7 +18,7 @@ const niceIncrement = 10
  */
 export class CpuPool {
   readonly #threads: Piscina<CpuCall, CpuOutcome>
-  readonly #waiting = new Set<PromiseWithResolvers<void>>()
+  readonly #line = new WaitingLine()
   #free: number
   #stopped: Promise<void> | undefined
 
@@ -53,21 +54,14 @@ export class CpuPool {
     return this.#stopped
   }
 
-  /** Resolves when a thread is to be had, for who has waited longest. */
+  /** Resolves when a thread is free for this call: callers get one in the order in which they came. */
   async #turn(signal: AbortSignal | undefined): Promise<void> {
     signal?.throwIfAborted()
     if (this.#free > 0) {
       this.#free -= 1
       return
     }
-    const turn = Promise.withResolvers<void>()
-    const leave = (): void => {
-      this.#waiting.delete(turn)
-      turn.reject(signal?.reason)
-    }
-    this.#waiting.add(turn)
-    signal?.addEventListener('abort', leave, { once: true })
-    await turn.promise.finally(() => signal?.removeEventListener('abort', leave))
+    await this.#line.wait(signal)
   }
 
   async #inThread(call: CpuCall, signal: AbortSignal | undefined): Promise<CpuOutcome> {
@@ -78,19 +72,8 @@ export class CpuPool {
       signal?.throwIfAborted()
       throw this.#stopped ? stopped() : error
     } finally {
-      this.#pass()
+      if (!this.#line.next()) this.#free += 1
     }
-  }
-
-  /** A thread is free: for who has waited longest, else for who comes next. */
-  #pass(): void {
-    const [next] = this.#waiting
-    if (!next) {
-      this.#free += 1
-      return
-    }
-    this.#waiting.delete(next)
-    next.resolve()
   }
 }
 

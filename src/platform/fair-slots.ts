@@ -1,9 +1,11 @@
-/** How soon it is looked again whether work may begin. */
-const retryMs = 2
+import { WaitingLine } from './waiting-line.ts'
+
+/** How soon `mayBegin` is asked again after it said no. */
+const askAgainMs = 2
 
 interface Job {
   running: number
-  readonly waiting: Set<PromiseWithResolvers<void>>
+  readonly line: WaitingLine
 }
 
 /**
@@ -16,11 +18,10 @@ interface Job {
  */
 export class FairSlots {
   #free: number
-  /** Whoever has gone without longest first. Jobs with nothing running and nothing waiting are forgotten. */
+  /** The job that has gone without longest comes first. Jobs with nothing running and nothing waiting are forgotten. */
   readonly #jobs = new Map<unknown, Job>()
-  #waiting = 0
   readonly #mayBegin: () => boolean
-  #retry: NodeJS.Timeout | undefined
+  #askAgain: NodeJS.Timeout | undefined
 
   /** `mayBegin` is asked before work begins, and again a little later where it says no. */
   constructor(count: number, mayBegin: () => boolean = () => true) {
@@ -30,10 +31,15 @@ export class FairSlots {
 
   /** How many pieces of work wait for a slot. */
   get waiting(): number {
-    return this.#waiting
+    let waiting = 0
+    for (const { line } of this.#jobs.values()) waiting += line.length
+    return waiting
   }
 
-  /** `job`: by a name, or an object that stands for it. An abort takes `work` out of the queue and rejects with the signal's reason; what runs already has to see to it itself. */
+  /**
+   * `job`: a name, or an object that stands for the job. An abort takes waiting work out of the queue and rejects with the
+   * signal's reason; work that runs already has to watch the signal itself.
+   */
   async run<T>(job: unknown, work: () => Promise<T>, signal?: AbortSignal): Promise<T> {
     await this.#turn(job, signal)
     try {
@@ -47,20 +53,13 @@ export class FairSlots {
 
   async #turn(name: unknown, signal: AbortSignal | undefined): Promise<void> {
     signal?.throwIfAborted()
-    const job = this.#jobs.get(name) ?? { running: 0, waiting: new Set() }
-    const turn = Promise.withResolvers<void>()
-    const leave = (): void => {
-      job.waiting.delete(turn)
-      this.#waiting -= 1
-      if (isIdle(job)) this.#jobs.delete(name)
-      turn.reject(signal?.reason)
-    }
+    const job = this.#jobs.get(name) ?? { running: 0, line: new WaitingLine() }
     this.#jobs.set(name, job)
-    job.waiting.add(turn)
-    this.#waiting += 1
-    signal?.addEventListener('abort', leave, { once: true })
+    const turn = job.line.wait(signal, () => {
+      if (isIdle(job)) this.#jobs.delete(name)
+    })
     this.#handOut()
-    await turn.promise.finally(() => signal?.removeEventListener('abort', leave))
+    await turn
   }
 
   #giveBack(name: unknown): void {
@@ -75,30 +74,27 @@ export class FairSlots {
   #handOut(): void {
     while (this.#free > 0) {
       const job = this.#next()
-      const [turn] = job?.waiting ?? []
-      if (!job || !turn) return
+      if (!job) return
       if (!this.#mayBegin()) {
-        this.#retry ??= setTimeout(() => {
-          this.#retry = undefined
+        this.#askAgain ??= setTimeout(() => {
+          this.#askAgain = undefined
           this.#handOut()
-        }, retryMs)
+        }, askAgainMs)
         return
       }
-      job.waiting.delete(turn)
-      this.#waiting -= 1
       job.running += 1
       this.#free -= 1
-      turn.resolve()
+      job.line.next()
     }
   }
 
   #next(): Job | undefined {
     let next: Job | undefined
     for (const job of this.#jobs.values()) {
-      if (job.waiting.size > 0 && (!next || job.running < next.running)) next = job
+      if (job.line.length > 0 && (!next || job.running < next.running)) next = job
     }
     return next
   }
 }
 
-const isIdle = (job: Job): boolean => job.running === 0 && job.waiting.size === 0
+const isIdle = (job: Job): boolean => job.running === 0 && job.line.length === 0

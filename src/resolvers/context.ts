@@ -1,15 +1,14 @@
 import DataLoader from 'dataloader'
 import type { SymbolAnalysis } from '../domain/analysis/analysis.ts'
 import { type SignalKey, type StoredSignal, signalId } from '../domain/analysis/signal.ts'
-import type { CandleRequest } from '../domain/candle.ts'
-import type { Dividend, Split } from '../domain/corporate-action.ts'
+import type { CandleRequest, CandleSeries } from '../domain/candle.ts'
+import type { CorporateActions } from '../domain/corporate-action.ts'
 import type { FinstageError } from '../domain/errors.ts'
 import type { InstrumentMatch } from '../domain/instrument.ts'
 import type { Interval } from '../domain/interval.ts'
 import { anonymousOwner, type EnqueueRequest, type Job, type JobActionOutcome } from '../domain/job.ts'
 import type { Listing } from '../domain/quote.ts'
 import { CallBudget } from '../market/call-budget.ts'
-import type { CandleSeries } from '../market/candles/service.ts'
 import type { CandleOrder } from '../market/live-candles/series.ts'
 import type { CandleUpdate } from '../market/live-candles/update.ts'
 import { type AnalysisKey, type AnalysisPage, analysisName } from '../store/analyses/analysis-store.ts'
@@ -36,12 +35,7 @@ export interface Ports {
     /** One answer for each request, in order. */
     candles(requests: readonly CandleRequest[], budget: CallBudget): Promise<(CandleSeries | Error)[]>
     /** Of [from, to), in epoch seconds; null: without end. */
-    actions(
-      symbol: string,
-      from: number | null,
-      to: number | null,
-      budget: CallBudget,
-    ): Promise<{ readonly dividends: readonly Dividend[]; readonly splits: readonly Split[] }>
+    actions(symbol: string, from: number | null, to: number | null, budget: CallBudget): Promise<CorporateActions>
     reachDays(interval: Interval): number | null
   }
   readonly prices: {

@@ -4,6 +4,7 @@ import type { DailyReport } from '../domain/analysis/daily-report.ts'
 import { badInput, FinstageError, limitExceeded } from '../domain/errors.ts'
 import type { Interval } from '../domain/interval.ts'
 import type { Job, JobActionOutcome, JobKind, JobPriority, JobState } from '../domain/job.ts'
+import { dayMs, hourSeconds } from '../domain/time.ts'
 import type { DailyReportJobResult } from './analysis/daily-report.ts'
 import { bounded, boundedFilter, boundedList } from './bounds.ts'
 import { type Connection, connection, type PageArgs } from './connection.ts'
@@ -13,8 +14,7 @@ import { spendRows } from './rows.ts'
 const maxSymbols = 500
 const mostAttempts = 25
 /** Jobs that are held for over four hours graphile-worker takes for lost. */
-const longestTimeoutSeconds = 3 * 3600
-const dayMs = 86_400_000
+const longestTimeoutSeconds = 3 * hourSeconds
 const noSuchJob = 'There is no such job'
 /** Without control characters, of which Postgres stores not all. */
 const keyPattern = /^\P{Cc}{1,200}$/u

@@ -3,7 +3,7 @@ import { Counter, type Registry } from 'prom-client'
 import type { FinstageError } from '../domain/errors.ts'
 import type { LiveFeed, LiveSink } from '../domain/live-feed.ts'
 import type { FeedUpdate } from '../domain/price-update.ts'
-import type { Listing, Quote } from '../domain/quote.ts'
+import { isSameTrade, type Listing, type Quote } from '../domain/quote.ts'
 import type { Logger } from '../platform/logger.ts'
 import { gaugeOf } from '../platform/metrics.ts'
 import type { Bus, PriceFailure, Topics, WatchAnnouncement } from './bus.ts'
@@ -162,7 +162,7 @@ export class Feed {
     const last = this.#term.newest.get(quote.symbol)?.quote
     // Whoever reads the numbers takes the greater one for the newer price.
     if (last && quote.timeMs < last.timeMs) return
-    this.#publish(this.#term, quote, last !== undefined && isSamePrice(quote, last) ? 'STATUS' : 'TICK')
+    this.#publish(this.#term, quote, last !== undefined && isStatusChange(quote, last) ? 'STATUS' : 'TICK')
   }
 
   #fail(symbol: string, error: FinstageError): void {
@@ -190,8 +190,6 @@ export class Feed {
   }
 }
 
-/** No new price: what was told is that the feed is back, or that the market has changed its state. */
-function isSamePrice(quote: Quote, last: Quote): boolean {
-  const same = quote.price === last.price && quote.timeMs === last.timeMs && quote.volume === last.volume
-  return same && (quote.stale !== last.stale || quote.marketState !== last.marketState)
-}
+/** Whether the news is not a price: the feed is back, or the market has changed its state. */
+const isStatusChange = (quote: Quote, last: Quote): boolean =>
+  isSameTrade(quote, last) && (quote.stale !== last.stale || quote.marketState !== last.marketState)

@@ -1,3 +1,5 @@
+import { daySeconds, quarterHourSeconds, weekSeconds } from '../time.ts'
+
 interface Zone {
   readonly format: Intl.DateTimeFormat
   /** How far the clock is ahead of UTC at the start of each quarter of an hour, in seconds: to ask Intl takes some microseconds. */
@@ -7,10 +9,6 @@ interface Zone {
 }
 const zones = new Map<string, Zone>()
 
-const daySeconds = 86_400
-/** Clocks are changed at full quarters of an hour. */
-const quarterSeconds = 900
-const weekSeconds = 7 * daySeconds
 /** Weeks of two centuries. */
 const rememberedOffsets = 10_000
 
@@ -31,7 +29,7 @@ export function clockTime(epoch: number, timezone: string): number {
 }
 
 function offsetAt(epoch: number, { format, offsets }: Zone): number {
-  const start = Math.floor(epoch / quarterSeconds) * quarterSeconds
+  const start = Math.floor(epoch / quarterHourSeconds) * quarterHourSeconds
   let offset = offsets.get(start)
   if (offset === undefined) {
     // sv-SE writes 2025-02-14 09:30:00.

@@ -1,4 +1,5 @@
 import { type Interval, intervalSeconds, isDaily } from '../interval.ts'
+import { daySeconds, hourSeconds, monthStart, weekSeconds } from '../time.ts'
 import { clockTime, epochOf } from './exchange-clock.ts'
 import { tradingDate } from './trading-date.ts'
 
@@ -11,9 +12,8 @@ export interface SessionHours {
   readonly closes: number | null
 }
 
-const daySeconds = 86_400
 /** Sessions that last so long leave no more than a pause. */
-const roundTheClockSeconds = 23 * 3600
+const roundTheClockSeconds = 23 * hourSeconds
 /** What a market's habits are read from: four weeks of shares. */
 const recentDates = 20
 /** So many dates are two weeks: of fewer, a weekday may be missing by chance. */
@@ -34,7 +34,7 @@ export function closedAt(epoch: number, interval: Interval, hours: SessionHours)
 function lastDate(epoch: number, interval: Interval, everyDay: boolean): number {
   if (interval === 'DAY_1') return epoch
   if (interval === 'WEEK_1') return epoch + (everyDay ? 6 : 4) * daySeconds
-  const last = nextMonth(epoch) - daySeconds
+  const last = monthStart(epoch, 1) - daySeconds
   const daysSinceFriday = (weekdayOf(last) + 2) % 7
   return everyDay || daysSinceFriday > 2 ? last : last - daysSinceFriday * daySeconds
 }
@@ -49,7 +49,8 @@ function sessionEnd(date: number, hours: SessionHours): number {
   return epochOf(date + closesOnClock - sessionDate, timezone)
 }
 
-const isRoundTheClock = ({ opens, closes }: SessionHours): boolean =>
+/** Whether a market has no bell: its sessions leave no more than a pause. */
+export const isRoundTheClock = ({ opens, closes }: SessionHours): boolean =>
   opens !== null && closes !== null && closes - opens >= roundTheClockSeconds
 
 /**
@@ -75,9 +76,9 @@ export function nextStarts(epochs: Float64Array, interval: Interval, hours: Sess
 function* startsAfter(last: number, epochs: Float64Array, interval: Interval, timezone: string): Generator<number> {
   switch (interval) {
     case 'MONTH_1':
-      for (let month = nextMonth(last); ; month = nextMonth(month)) yield month
+      for (let month = monthStart(last, 1); ; month = monthStart(month, 1)) yield month
     case 'WEEK_1':
-      for (let week = last + 7 * daySeconds; ; week += 7 * daySeconds) yield week
+      for (let week = last + weekSeconds; ; week += weekSeconds) yield week
     case 'DAY_1':
       yield* datesAfter(last, [...epochs.slice(-recentDates)])
       return
@@ -144,9 +145,3 @@ function tradingWeekdays(dates: readonly number[]): Set<number> {
 
 /** Sunday is 0. */
 const weekdayOf = (date: number): number => new Date(date * 1000).getUTCDay()
-
-/** The first of the month after that of a date. */
-function nextMonth(date: number): number {
-  const day = new Date(date * 1000)
-  return Date.UTC(day.getUTCFullYear(), day.getUTCMonth() + 1, 1) / 1000
-}

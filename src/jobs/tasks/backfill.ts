@@ -1,14 +1,14 @@
 import { z } from 'zod'
+import { beginningOfTime } from '../../domain/candle.ts'
 import { badInput } from '../../domain/errors.ts'
 import { type Interval, intervals } from '../../domain/interval.ts'
-import { beginningOfTime } from '../../market/candles/loader.ts'
+import { daySeconds, type TimeSpan } from '../../domain/time.ts'
 import type { MarketService } from '../../market/market-service.ts'
 import type { FairSlots } from '../../platform/fair-slots.ts'
 import type { StoredExtent } from '../../store/candles/candle-store.ts'
 import { defineTask, type Task } from '../queue/define-task.ts'
 import { eachPiece, type Piece } from './each-piece.ts'
 
-const daySeconds = 86_400
 /** How much history is one piece: what a source gives in one request or a few. */
 const pieceDays: Readonly<Record<Interval, number>> = {
   ...{ MINUTE_1: 7, MINUTE_2: 30, MINUTE_5: 30, MINUTE_15: 30, MINUTE_30: 30, HOUR_1: 365 },
@@ -23,13 +23,7 @@ const input = z.object({
   toMs: z.number().nullable(),
 })
 
-/** In epoch seconds. */
-interface Span {
-  readonly from: number
-  readonly to: number
-}
-
-type Chunk = Piece & Span
+type Chunk = Piece & TimeSpan
 
 /** Fetches and stores history of many symbols, piece by piece: another attempt goes on where the last one was. */
 export function backfillTask({
@@ -64,7 +58,7 @@ export function backfillTask({
  * Cut at the same times whenever it is called, so that an attempt finds what an earlier one has done. What lies before the
  * earliest time that the source serves is one piece, however long it is.
  */
-function chunksOf(symbol: string, interval: Interval, { from, to }: Span, earliest: number): Chunk[] {
+function chunksOf(symbol: string, interval: Interval, { from, to }: TimeSpan, earliest: number): Chunk[] {
   const step = pieceDays[interval] * daySeconds
   const unreachable = Math.max(0, Math.floor((earliest - from) / step)) * step
   const chunks: Chunk[] = []

@@ -7,6 +7,7 @@ import { closedAt } from '../../domain/calendar/session.ts'
 import { FinstageError } from '../../domain/errors.ts'
 import type { Instrument } from '../../domain/instrument.ts'
 import { anonymousOwner } from '../../domain/job.ts'
+import { dayMs } from '../../domain/time.ts'
 import type { MarketService } from '../../market/market-service.ts'
 import type { CpuPool } from '../../platform/cpu-pool.ts'
 import type { FairSlots } from '../../platform/fair-slots.ts'
@@ -18,7 +19,6 @@ import { dailyReportText, dateOf, type Reported } from './daily-report-text.ts'
 import { eachPiece } from './each-piece.ts'
 import { computeFindings, findingsInput } from './symbol-analysis.ts'
 
-const dayMs = 86_400_000
 /** A report that is made so soon after it was due has the prices of then, or nearly. */
 const punctualMs = 900_000
 const indices = ['^GSPC', '^IXIC', '^DJI']

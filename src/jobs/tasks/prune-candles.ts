@@ -1,3 +1,4 @@
+import { daySeconds } from '../../domain/time.ts'
 import type { SignalStore } from '../../store/analyses/signal-store.ts'
 import type { CandleStore } from '../../store/candles/candle-store.ts'
 import type { Schedule } from '../queue/schedule.ts'
@@ -14,7 +15,7 @@ export function pruneCandles(options: {
     cron: '17 3 * * *',
     makeUpHours: 24,
     async run(_dueAtMs, log) {
-      const before = Math.floor(options.now() / 1000) - options.retentionDays * 86_400
+      const before = Math.floor(options.now() / 1000) - options.retentionDays * daySeconds
       const deleted = await options.candles.prune(before)
       const deletedSignals = await options.signals.prune(before)
       log.info({ deleted, deletedSignals, retentionDays: options.retentionDays }, 'old candles deleted')

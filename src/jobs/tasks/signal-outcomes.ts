@@ -1,7 +1,7 @@
 import { longestMeasuredSeconds, measuredOn, measurer } from '../../analysis/outcome.ts'
-import type { CandleRequest } from '../../domain/candle.ts'
+import type { CandleRequest, CandleSeries } from '../../domain/candle.ts'
 import { FinstageError } from '../../domain/errors.ts'
-import type { CandleSeries } from '../../market/candles/service.ts'
+import { daySeconds, hourSeconds } from '../../domain/time.ts'
 import type { MarketService } from '../../market/market-service.ts'
 import { settleSeconds } from '../../market/source.ts'
 import type { FairSlots } from '../../platform/fair-slots.ts'
@@ -12,9 +12,8 @@ import type { Schedule } from '../queue/schedule.ts'
 const name = 'follow_signals'
 /** How many signals are read and written at once. */
 const batchSize = 1000
-const daySeconds = 86_400
 /** After a failure that may pass. */
-const retrySeconds = 3600
+const retrySeconds = hourSeconds
 /** A month, and how long it is tried after that: from when a signal was known. */
 const givesUpAfterSeconds = (31 + 60) * daySeconds
 

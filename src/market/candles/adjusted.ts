@@ -1,6 +1,7 @@
 import { tradingDate } from '../../domain/calendar/trading-date.ts'
 import type { Adjustment, Candle, SourceCandle } from '../../domain/candle.ts'
 import type { Split } from '../../domain/corporate-action.ts'
+import { quarterHourSeconds } from '../../domain/time.ts'
 
 export interface AdjustmentFacts {
   /** null where candles are dated by day already. */
@@ -76,7 +77,7 @@ function dates(timezone: string | null): (epoch: number) => number {
   let quarter = Number.NaN
   let date = 0
   return (epoch) => {
-    const its = Math.floor(epoch / 900)
+    const its = Math.floor(epoch / quarterHourSeconds)
     if (its !== quarter) {
       quarter = its
       date = tradingDate(epoch, timezone)

@@ -1,9 +1,9 @@
 import type { Candle } from '../../domain/candle.ts'
 import { type composedOf, intervalSeconds } from '../../domain/interval.ts'
+import { daySeconds, monthStart } from '../../domain/time.ts'
 
 export type ComposedInterval = keyof typeof composedOf
 
-const daySeconds = 86_400
 /** 1970-01-01 was a Thursday. */
 const firstMonday = 4 * daySeconds
 
@@ -14,9 +14,7 @@ export function composedSpan(
   sessionOpens: number,
 ): { start: number; end: number } {
   if (interval === 'MONTH_1') {
-    const date = new Date(epoch * 1000)
-    const month = (ahead: number) => Date.UTC(date.getUTCFullYear(), date.getUTCMonth() + ahead, 1) / 1000
-    return { start: month(0), end: month(1) }
+    return { start: monthStart(epoch), end: monthStart(epoch, 1) }
   }
   const size = intervalSeconds(interval)
   // Daylight saving moves sessions by whole half hours, so that any session's opening is as good as another's.

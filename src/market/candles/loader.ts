@@ -1,8 +1,11 @@
 import { LRUCache } from 'lru-cache'
-import type { Dividend, Split } from '../../domain/corporate-action.ts'
+import { beginningOfTime } from '../../domain/candle.ts'
+import type { CorporateActions } from '../../domain/corporate-action.ts'
 import { FinstageError } from '../../domain/errors.ts'
 import { type Interval, isDaily, type SourceInterval } from '../../domain/interval.ts'
-import type { Span, StoredCandles } from '../../store/candles/candle-rows.ts'
+import { dayMs, daySeconds, hourSeconds, minuteMs, type TimeSpan } from '../../domain/time.ts'
+import { KeyedTurns } from '../../platform/keyed-turns.ts'
+import type { StoredCandles } from '../../store/candles/candle-rows.ts'
 import {
   type CandleStore,
   type Series,
@@ -10,25 +13,20 @@ import {
   type StoredExtent,
   seriesName,
 } from '../../store/candles/candle-store.ts'
-import type { Actions } from '../../store/candles/corporate-action-store.ts'
 import { type Asker, within } from '../call-budget.ts'
 import type { Quarantine } from '../quarantine.ts'
 import type { CandleBatch, MarketSource } from '../source.ts'
 import { OpenEnds } from './open-ends.ts'
 import { StorelessCandles } from './storeless.ts'
 
-const daySeconds = 86_400
-const dayMs = 86_400_000
-/** Before every exchange that any source knows. */
-export const beginningOfTime = Date.UTC(1900, 0, 1) / 1000
 /** How far ahead of UTC the trading date of an exchange may be. */
-const dateAheadSeconds = 14 * 3600
+const dateAheadSeconds = 14 * hourSeconds
 /** The time that a request may take before it reaches the source: it is not asked for what it may just have lost. */
 const requestSeconds = 60
 /** Who reckons back from now to the very edge of what the source has gets what there is. */
 const edgeSeconds = 2 * requestSeconds
 /** For how long a series that the source does not know is not asked for again. */
-const unknownLifetimeMs = 60_000
+const unknownLifetimeMs = minuteMs
 /** For how long a failure answers all who have waited for their turn meanwhile: each would fail by itself, one by one. */
 const failureLifetimeMs = 1000
 const rememberedSeries = 20_000
@@ -48,7 +46,7 @@ export interface LoadedSeries extends StoredCandles {
 /** What is wanted of a series. */
 interface Wish {
   readonly series: Series
-  readonly span: Span
+  readonly span: TimeSpan
   /** The span's end was the present when it was asked for. */
   readonly isOpen: boolean
   readonly wholeFrom: number
@@ -82,7 +80,7 @@ export class CandleLoader {
   readonly #failures = new LRUCache<string, { error: FinstageError; untilMs: number }>({ max: rememberedSeries })
   readonly #otherCurrency = new LRUCache<string, { currency: string; answers: number }>({ max: rememberedSeries })
   /** One fetch at a time for each series, so that the next finds what the one before has stored. */
-  readonly #queues = new Map<string, Promise<unknown>>()
+  readonly #turns = new KeyedTurns()
 
   constructor(options: CandleLoaderOptions) {
     this.#options = options
@@ -113,7 +111,7 @@ export class CandleLoader {
    * is stored; while the store is out, what the source has, and UNAVAILABLE where that is not all from `wholeFrom` on. null: the
    * source knows the series, but has nothing there and never had. `asker`: who waits, and pays.
    */
-  load(series: Series, span: Span, wholeFrom: number = span.from, asker?: Asker): Promise<LoadedSeries | null> {
+  load(series: Series, span: TimeSpan, wholeFrom: number = span.from, asker?: Asker): Promise<LoadedSeries | null> {
     return this.#storeless.whileOut(
       () => this.#loadStored(series, span, wholeFrom, asker),
       (outage) => {
@@ -123,7 +121,7 @@ export class CandleLoader {
     )
   }
 
-  async #loadStored(series: Series, span: Span, wholeFrom: number, asker?: Asker): Promise<LoadedSeries | null> {
+  async #loadStored(series: Series, span: TimeSpan, wholeFrom: number, asker?: Asker): Promise<LoadedSeries | null> {
     const { state, failure } = await this.#complete(series, span, wholeFrom, asker)
     const loaded = await this.#read(series, span, state, failure)
     if (loaded && isEmpty(loaded)) {
@@ -135,18 +133,14 @@ export class CandleLoader {
   }
 
   /** Stores what is missing of a span, and tells what is there then. Throws what the source fails with. */
-  async store(series: Series, span: Span): Promise<StoredExtent> {
+  async store(series: Series, span: TimeSpan): Promise<StoredExtent> {
     const { state, failure } = await this.#complete(series, span, span.from)
     if (failure) throw failure
     return state ? this.#options.store.extent(state, span) : { count: 0, firstEpoch: null, lastEpoch: null }
   }
 
   /** Dividends and splits whose date lies in a span of epoch seconds. */
-  actions(
-    symbol: string,
-    span: Span,
-    asker?: Asker,
-  ): Promise<{ readonly dividends: readonly Dividend[]; readonly splits: readonly Split[] }> {
+  actions(symbol: string, span: TimeSpan, asker?: Asker): Promise<CorporateActions> {
     const series = this.#daysOf(symbol)
     return this.#storeless.whileOut(
       () => this.#storedActions(series, span, asker),
@@ -154,10 +148,10 @@ export class CandleLoader {
     )
   }
 
-  async #storedActions(series: Series, span: Span, asker?: Asker): Promise<Actions> {
+  async #storedActions(series: Series, span: TimeSpan, asker?: Asker): Promise<CorporateActions> {
     const { state, failure } = await this.#complete(series, span, span.from, asker)
     // Of the last days there may be nothing known yet; further back, it would be a lie by omission.
-    const isRecent = ({ from }: Span) => from > this.#nowMs / 1000 - 7 * daySeconds
+    const isRecent = ({ from }: TimeSpan) => from > this.#nowMs / 1000 - 7 * daySeconds
     if (failure && !state?.gaps.every(isRecent)) throw failure
     return this.#options.store.actions(series, span)
   }
@@ -165,7 +159,7 @@ export class CandleLoader {
   /** Fetches what is missing of a span. `failure`: why it could not be, where what is stored can stand in for it. */
   async #complete(
     series: Series,
-    span: Span,
+    span: TimeSpan,
     wholeFrom: number,
     asker?: Asker,
   ): Promise<{ state: SeriesState | null; failure: FinstageError | null }> {
@@ -185,7 +179,7 @@ export class CandleLoader {
       counted?.('hit')
       return { state, failure: null }
     }
-    const filled = this.#inTurn(series, () => this.#fill(wish))
+    const filled = this.#turns.run(seriesName(series), () => this.#fill(wish))
     // Without the newest it is still an answer; with a hole in it, it is none.
     const isServable = state !== null && missing.every(({ from, to }) => from > span.from && to === span.to)
     const { failure, fetches } =
@@ -219,7 +213,7 @@ export class CandleLoader {
 
   async #read(
     series: Series,
-    span: Span,
+    span: TimeSpan,
     state: SeriesState | null,
     failure: FinstageError | null,
   ): Promise<LoadedSeries | null> {
@@ -235,7 +229,7 @@ export class CandleLoader {
   }
 
   /** What is neither stored for good nor was fetched within its lifetime. Throws where it is out of the source's reach. */
-  #missing({ series, span, wholeFrom, askedSteadyMs }: Wish, state: SeriesState | null): Span[] {
+  #missing({ series, span, wholeFrom, askedSteadyMs }: Wish, state: SeriesState | null): TimeSpan[] {
     const gaps = state?.gaps ?? [span]
     const unreachable = this.#unreachable(series, gaps)
     const whole = Math.max(span.from, ...unreachable.map(({ to }) => to))
@@ -250,7 +244,7 @@ export class CandleLoader {
     return parts.filter(isSome)
   }
 
-  #unreachable({ interval }: Series, gaps: readonly Span[]): Span[] {
+  #unreachable({ interval }: Series, gaps: readonly TimeSpan[]): TimeSpan[] {
     const earliest = this.earliest(interval)
     return gaps.map(({ from, to }) => ({ from, to: Math.min(to, earliest) })).filter(isSome)
   }
@@ -298,7 +292,7 @@ export class CandleLoader {
     return { source: this.#options.source.name, symbol, interval: 'DAY_1', extendedHours: false }
   }
 
-  async #fetch({ series, span, isOpen, asker }: Wish, gap: Span, state: SeriesState | null): Promise<void> {
+  async #fetch({ series, span, isOpen, asker }: Wish, gap: TimeSpan, state: SeriesState | null): Promise<void> {
     const { symbol, interval, extendedHours } = series
     const key = seriesName(series)
     const askedMs = this.#nowMs
@@ -349,18 +343,6 @@ export class CandleLoader {
     }
     throw new FinstageError('SOURCE_UNAVAILABLE', `The source sent candles in ${currency} instead of ${state.currency}`)
   }
-
-  async #inTurn<T>(series: Series, work: () => Promise<T>): Promise<T> {
-    const key = seriesName(series)
-    const turn = (this.#queues.get(key) ?? Promise.resolve()).then(work)
-    const settled = turn.catch(() => {})
-    this.#queues.set(key, settled)
-    try {
-      return await turn
-    } finally {
-      if (this.#queues.get(key) === settled) this.#queues.delete(key)
-    }
-  }
 }
 
 /** Why an asker gets what is stored while the source is still being asked. */
@@ -370,10 +352,13 @@ const neverAtRest = new FinstageError('SOURCE_UNAVAILABLE', 'What the source say
 const isEmpty = ({ candles, excluded }: StoredCandles): boolean => candles.length + excluded.length === 0
 
 /** A symbol that the source no longer knows keeps the history that it had. */
-const isSurvivable = (error: FinstageError): boolean => isOutage(error) || error.code === 'SYMBOL_NOT_FOUND'
+const isSurvivable = (error: FinstageError): boolean => mayServeStored(error) || error.code === 'SYMBOL_NOT_FOUND'
 
-/** Whether what is stored can stand in. An operation that asks for too much is told so instead; what the store fails with is no reason. */
-export const isOutage = ({ code, temporary }: FinstageError): boolean =>
+/**
+ * Whether stored candles can stand in for the source that failed so. An operation over its limits is told so instead, and a
+ * failure of the store is no failure of the source.
+ */
+export const mayServeStored = ({ code, temporary }: FinstageError): boolean =>
   temporary && code !== 'LIMIT_EXCEEDED' && code !== 'UNAVAILABLE'
 
-const isSome = ({ from, to }: Span): boolean => from < to
+const isSome = ({ from, to }: TimeSpan): boolean => from < to

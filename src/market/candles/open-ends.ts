@@ -1,6 +1,6 @@
 import { LRUCache } from 'lru-cache'
 import { type Interval, intervalSeconds } from '../../domain/interval.ts'
-import type { Span } from '../../store/candles/candle-rows.ts'
+import type { TimeSpan } from '../../domain/time.ts'
 import { type Series, type SeriesState, seriesName } from '../../store/candles/candle-store.ts'
 import { settleSeconds, type TradingHours } from '../source.ts'
 
@@ -14,7 +14,7 @@ export const openLifetimeMs = (interval: Interval): number =>
   Math.min(longestOpenLifetimeMs, (intervalSeconds(interval) * 1000) / 12)
 
 /** What was fetched lately of what may still change in a series; `to` is infinite where it went up to the present. */
-export interface OpenEnd extends Span {
+export interface OpenEnd extends TimeSpan {
   /** When the fetch began, by a clock that nobody sets. */
   readonly startedMs: number
   readonly hours: TradingHours | null

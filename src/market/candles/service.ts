@@ -1,26 +1,23 @@
-import type { SessionHours } from '../../domain/calendar/session.ts'
 import { tradingDate } from '../../domain/calendar/trading-date.ts'
-import type { Adjustment, Candle, CandleRequest, SourceCandle } from '../../domain/candle.ts'
-import type { Dividend, Split } from '../../domain/corporate-action.ts'
+import {
+  type Adjustment,
+  beginningOfTime,
+  type Candle,
+  type CandleRequest,
+  type CandleSeries,
+  type SourceCandle,
+} from '../../domain/candle.ts'
+import type { CorporateActions, Split } from '../../domain/corporate-action.ts'
 import { FinstageError } from '../../domain/errors.ts'
-import type { Source } from '../../domain/instrument.ts'
 import { type Interval, intervalSeconds, isComposed, isDaily, sourceInterval } from '../../domain/interval.ts'
-import type { Span } from '../../store/candles/candle-rows.ts'
+import { daySeconds, type TimeSpan, weekSeconds } from '../../domain/time.ts'
 import type { Series, StoredExtent } from '../../store/candles/candle-store.ts'
 import type { Asker } from '../call-budget.ts'
 import type { MarketSource } from '../source.ts'
 import { adjusted } from './adjusted.ts'
 import { compose, composedSpan } from './composed.ts'
-import {
-  beginningOfTime,
-  CandleLoader,
-  type CandleLoaderOptions,
-  isOutage,
-  type LoadedSeries,
-  notInTime,
-} from './loader.ts'
+import { CandleLoader, type CandleLoaderOptions, type LoadedSeries, mayServeStored, notInTime } from './loader.ts'
 
-const daySeconds = 86_400
 /**
  * A range of more intervals than this holds more candles than anybody may ask for, whatever hours a market keeps: those of
  * minutes would go back further than any source does. It is refused before anything is fetched.
@@ -31,31 +28,6 @@ const longestPauseSeconds = 12 * daySeconds
 const longestMonthSeconds = 31 * daySeconds
 /** A range with too few candles becomes twice as long, until it is so many times as long as the first one. */
 const longestWidening = 16
-
-export interface CandleSeries {
-  readonly symbol: string
-  readonly interval: Interval
-  readonly adjustment: Adjustment
-  /** With candles from before and after the regular sessions. */
-  readonly extendedHours: boolean
-  readonly source: Source
-  /** The source could not be reached: this is what was stored. */
-  readonly stale: boolean
-  /** Why the source could not be asked; null: it was, or need not be. SYMBOL_NOT_FOUND: it no longer knows the symbol. */
-  readonly failure: FinstageError | null
-  readonly receivedAtMs: number
-  /** Rows that the source sent unusable, within the nodes' range. */
-  readonly excluded: number
-  /** There are candles before the first node. */
-  readonly hasEarlier: boolean
-  readonly sessions: SessionHours
-  /** Oldest first. */
-  readonly nodes: readonly Candle[]
-  /** The candles before the first node, oldest first: as many as were asked for, where history reaches so far. */
-  readonly earlier: readonly Candle[]
-  /** There is no candle before all of these. */
-  readonly isWhole: boolean
-}
 
 /** A request, and who waits for it. */
 interface Asked extends CandleRequest {
@@ -100,12 +72,7 @@ export class CandleService {
   }
 
   /** Dividends and splits of [from, to), in epoch seconds; null: without end. Throws as `candles` does. */
-  actions(
-    symbol: string,
-    from: number | null,
-    to: number | null,
-    asker?: Asker,
-  ): Promise<{ readonly dividends: readonly Dividend[]; readonly splits: readonly Split[] }> {
+  actions(symbol: string, from: number | null, to: number | null, asker?: Asker): Promise<CorporateActions> {
     const span = { from: Math.max(from ?? beginningOfTime, beginningOfTime), to: this.#end('DAY_1', to) }
     if (span.from >= span.to) return Promise.resolve({ dividends: [], splits: [] })
     return this.#loader.actions(symbol, span, asker)
@@ -137,7 +104,7 @@ export class CandleService {
     // Of a range that lies ahead it is still told whether there is anything before it.
     const from = Math.min(this.#start(request), to - this.#spanSeconds(interval, request.earlier))
     if (request.from !== null && (to - request.from) / intervalSeconds(interval) > maxIntervals) {
-      throw request.from < earliest ? this.#loader.outOfReach(interval) : tooManyCandles()
+      throw request.from < earliest ? this.#loader.outOfReach(interval) : rangeTooLong()
     }
     if (from >= to) return this.#cut(request, noneFound(from))
     return this.#cut(request, await this.#findEnough(request, from, Math.min(request.from ?? to, to)))
@@ -159,7 +126,7 @@ export class CandleService {
       try {
         found = await this.#find(request, start)
       } catch (error) {
-        if (!(error instanceof FinstageError) || !isOutage(error)) throw error
+        if (!(error instanceof FinstageError) || !mayServeStored(error)) throw error
         // What is at hand is less than there is.
         return { ...found, failure: error }
       }
@@ -183,7 +150,7 @@ export class CandleService {
     const series = this.#seriesOf(symbol, interval, request.extendedHours)
     // The parts of a candle that is cut by the range lie outside of it.
     const margin = isComposed(interval) ? (isDaily(interval) ? longestMonthSeconds : intervalSeconds(interval)) : 0
-    const spanTo = (to: number): Span => ({
+    const spanTo = (to: number): TimeSpan => ({
       from: from - margin,
       to: Math.min(to + margin, this.#loader.present(series.interval)),
     })
@@ -229,7 +196,7 @@ export class CandleService {
   async #daysFor(
     { symbol, interval }: Series,
     adjustment: Adjustment,
-    { from, to }: Span,
+    { from, to }: TimeSpan,
     asker: Asker | undefined,
   ): Promise<{ splits: readonly Split[]; days: readonly SourceCandle[]; failure: FinstageError | null }> {
     const nothing = { splits: [], days: [], failure: null }
@@ -263,7 +230,7 @@ export class CandleService {
   /** How much wall time so many candles may span, at most, beside the newest one: the source may not have told of it yet. */
   #spanSeconds(interval: Interval, count: number): number {
     if (count === 0) return 0
-    if (interval === 'WEEK_1') return (count + 1) * 7 * daySeconds
+    if (interval === 'WEEK_1') return (count + 1) * weekSeconds
     if (interval === 'MONTH_1') return (count + 1) * longestMonthSeconds
     return interval === 'MINUTE_30'
       ? this.#source.spanSeconds('MINUTE_15', 2 * count + 2)
@@ -311,6 +278,6 @@ const noneFound = (from: number): Found => ({
   ...{ loaded: null, failure: null, isCutShort: false },
 })
 
-/** At most 20,000 come in one answer; the resolvers count them, and this is what can't be fewer. */
-const tooManyCandles = (): FinstageError =>
+/** The resolvers count the candles of an answer; a range this long has more than one may hold, whatever comes. */
+const rangeTooLong = (): FinstageError =>
   new FinstageError('RANGE_NOT_AVAILABLE', 'So long a range has too many candles: ask for a shorter one')

@@ -1,8 +1,9 @@
 import { LRUCache } from 'lru-cache'
+import type { CorporateActions } from '../../domain/corporate-action.ts'
 import { FinstageError } from '../../domain/errors.ts'
-import type { Span, StoredCandles } from '../../store/candles/candle-rows.ts'
+import type { TimeSpan } from '../../domain/time.ts'
+import type { StoredCandles } from '../../store/candles/candle-rows.ts'
 import { type Series, type SeriesState, seriesName } from '../../store/candles/candle-store.ts'
-import type { Actions } from '../../store/candles/corporate-action-store.ts'
 import type { Asker } from '../call-budget.ts'
 import type { CandleBatch, MarketSource } from '../source.ts'
 import { openLifetimeMs } from './open-ends.ts'
@@ -12,7 +13,7 @@ const rememberedSeries = 200
 const storeRestMs = 1000
 
 interface Fetched {
-  readonly span: Span
+  readonly span: TimeSpan
   readonly startedMs: number
   /** The same by the clock that only goes forward. */
   readonly startedSteadyMs: number
@@ -68,7 +69,7 @@ export class StorelessCandles {
   /** The candles of [from, to), or `outage` where the source does not go back far enough. null: it has nothing there. */
   async load(
     series: Series,
-    span: Span,
+    span: TimeSpan,
     reach: { readonly earliest: number; readonly wholeFrom: number },
     outage: FinstageError,
     asker?: Asker,
@@ -90,13 +91,13 @@ export class StorelessCandles {
   }
 
   /** Dividends and splits of [from, to), of the days of a symbol. */
-  async actions(days: Series, span: Span, asker?: Asker): Promise<Actions> {
+  async actions(days: Series, span: TimeSpan, asker?: Asker): Promise<CorporateActions> {
     const { dividends, splits } = await this.#fetch(days, span, asker).batch
     const isInside = ({ epoch }: { readonly epoch: number }): boolean => epoch >= span.from && epoch < span.to
     return { dividends: dividends.filter(isInside), splits: splits.filter(isInside) }
   }
 
-  #fetch(series: Series, span: Span, asker: Asker | undefined): Fetched {
+  #fetch(series: Series, span: TimeSpan, asker: Asker | undefined): Fetched {
     const key = seriesName(series)
     const { symbol, interval, extendedHours } = series
     const startedSteadyMs = this.#steadyMs()

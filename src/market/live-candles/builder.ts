@@ -1,10 +1,10 @@
-import type { Candle } from '../../domain/candle.ts'
+import type { Candle, CandleSeries } from '../../domain/candle.ts'
 import type { CandleUpdateKind } from '../../domain/candle-update.ts'
 import { type Interval, intervalSeconds, isDaily } from '../../domain/interval.ts'
 import type { PriceUpdate } from '../../domain/price-update.ts'
-import type { Quote } from '../../domain/quote.ts'
+import { isSameTrade, type Quote } from '../../domain/quote.ts'
+import { minuteMs } from '../../domain/time.ts'
 import { openLifetimeMs } from '../candles/open-ends.ts'
-import type { CandleSeries } from '../candles/service.ts'
 import { DayVolume } from '../quotes/day-volume.ts'
 import { settleSeconds } from '../source.ts'
 import { CandleChecks } from './checks.ts'
@@ -66,7 +66,7 @@ export class LiveCandleBuilder {
   /** `series`: of which candles, and what else the source tells of them; the candles themselves are adopted. */
   constructor(series: CandleSeries, extendedHours: boolean, delayMinutes: number | null) {
     this.#series = series
-    this.#delayMs = (delayMinutes ?? 0) * 60_000
+    this.#delayMs = (delayMinutes ?? 0) * minuteMs
     this.#interval = series.interval
     this.#extendedHours = extendedHours
     this.#grid = new CandleGrid(series.interval, extendedHours, series.sessions)
@@ -116,10 +116,10 @@ export class LiveCandleBuilder {
   price({ kind, quote }: PriceUpdate, nowMs: number): CandleChange[] {
     const last = this.#last
     this.#last = quote
-    this.#delayMs = (quote.delayMinutes ?? 0) * 60_000
+    this.#delayMs = (quote.delayMinutes ?? 0) * minuteMs
     if (kind === 'SNAPSHOT' && last) this.#missed(nowMs)
     const traded = this.#volume.since(quote)
-    if (kind === 'STATUS' || (last && isSamePrice(last, quote))) return []
+    if (kind === 'STATUS' || (last && isSameTrade(last, quote))) return []
     const epoch = this.#grid.startOf(quote)
     if (epoch === null) return []
     // It need not be new, and what is over the source has told already.
@@ -312,9 +312,6 @@ export class LiveCandleBuilder {
 }
 
 type Told = LiveCandle & { readonly kind: CandleUpdateKind | null }
-
-const isSamePrice = (a: Quote, b: Quote): boolean =>
-  a.price === b.price && a.timeMs === b.timeMs && a.volume === b.volume
 
 const isSameCandle = (a: Candle, b: Candle): boolean =>
   a.open === b.open &&

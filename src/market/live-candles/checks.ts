@@ -1,11 +1,12 @@
 import type { Interval } from '../../domain/interval.ts'
+import { minuteMs } from '../../domain/time.ts'
 import { openLifetimeMs } from '../candles/open-ends.ts'
 import { settleSeconds } from '../source.ts'
 
 /** A source may take so long to put the last trades into a candle. */
 const marginMs = 2000
 /** A candle that the source has told of is compared again after a minute, and when the source has had its last word. */
-const againMs = [60_000, settleSeconds * 1000 - 60_000]
+const againMs = [minuteMs, settleSeconds * 1000 - minuteMs]
 /** So often a candle is asked for that the source does not have yet, in pauses that double: half an hour for minutes. */
 const maxMisses = 8
 

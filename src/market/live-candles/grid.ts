@@ -1,13 +1,10 @@
 import { clockTime, epochOf } from '../../domain/calendar/exchange-clock.ts'
-import { closedAt, type SessionHours } from '../../domain/calendar/session.ts'
+import { closedAt, isRoundTheClock, type SessionHours } from '../../domain/calendar/session.ts'
 import { type Interval, intervalSeconds, isDaily } from '../../domain/interval.ts'
 import type { Quote } from '../../domain/quote.ts'
+import { daySeconds, quarterHourSeconds } from '../../domain/time.ts'
 import { composedSpan } from '../candles/composed.ts'
 
-const daySeconds = 86_400
-const quarterSeconds = 900
-/** Sessions that last so long leave no more than a pause: there is no bell. */
-const roundTheClockSeconds = 23 * 3600
 /** A market may be said to be open, and its last trades come in, so long after the bell. */
 const bellSeconds = 60
 
@@ -27,7 +24,7 @@ export class CandleGrid {
     this.#extendedHours = extendedHours
     this.#sessions = sessions
     const { timezone, opens, closes } = sessions
-    const hasBell = opens !== null && closes !== null && closes - opens < roundTheClockSeconds
+    const hasBell = opens !== null && closes !== null && !isRoundTheClock(sessions)
     this.#opens = opens === null ? 0 : timeOfDay(clockTime(opens, timezone))
     this.#closes = hasBell ? this.#opens + closes - opens : Number.POSITIVE_INFINITY
   }
@@ -85,7 +82,7 @@ export class CandleGrid {
   }
 
   #clock(epoch: number): number {
-    const quarter = Math.floor(epoch / quarterSeconds)
+    const quarter = Math.floor(epoch / quarterHourSeconds)
     if (quarter !== this.#near.quarter) {
       this.#near = { quarter, offset: clockTime(epoch, this.#sessions.timezone) - epoch }
     }

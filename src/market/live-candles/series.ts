@@ -1,10 +1,10 @@
-import { type CandleRequest, maxCandles, tooManyCandles } from '../../domain/candle.ts'
+import { type CandleRequest, type CandleSeries, maxCandles, tooManyCandles } from '../../domain/candle.ts'
 import { FinstageError } from '../../domain/errors.ts'
 import type { Interval } from '../../domain/interval.ts'
 import type { PriceUpdate } from '../../domain/price-update.ts'
+import { minuteMs } from '../../domain/time.ts'
 import type { Logger } from '../../platform/logger.ts'
 import type { PriceOrder } from '../../stream/price-subscription.ts'
-import type { CandleSeries } from '../candles/service.ts'
 import { type CandleChange, LiveCandleBuilder } from './builder.ts'
 import { LiveCandleSubscription } from './subscription.ts'
 import { type CandleUpdate, candleUpdate } from './update.ts'
@@ -40,7 +40,7 @@ interface Loaded {
 }
 
 /** No timer is set for longer: the clock may be set meanwhile. */
-const longestTimerMs = 60_000
+const longestTimerMs = minuteMs
 
 /**
  * The live candles of one series, for all in this process who subscribe to them. Its states: new -> the first join() -> hearing

@@ -1,7 +1,6 @@
-import type { Candle } from '../../domain/candle.ts'
+import type { Candle, CandleSeries } from '../../domain/candle.ts'
 import type { CandleUpdateKind } from '../../domain/candle-update.ts'
 import type { Interval } from '../../domain/interval.ts'
-import type { CandleSeries } from '../candles/service.ts'
 import type { CandleChange, SeriesNow } from './builder.ts'
 
 /** What a subscriber gets. */

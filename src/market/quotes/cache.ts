@@ -2,6 +2,7 @@ import { LRUCache } from 'lru-cache'
 import { FinstageError, symbolNotFound } from '../../domain/errors.ts'
 import type { MarketState } from '../../domain/instrument.ts'
 import type { Listing } from '../../domain/quote.ts'
+import { minuteMs } from '../../domain/time.ts'
 import type { CacheResult } from '../cache-metrics.ts'
 import { type CallBudget, patienceMs, within } from '../call-budget.ts'
 import type { MarketSource } from '../source.ts'
@@ -15,10 +16,10 @@ const lifetimesMs: Readonly<Record<MarketState, number>> = {
   PRE: 5000,
   POST: 5000,
   UNKNOWN: 5000,
-  CLOSED: 60_000,
+  CLOSED: minuteMs,
 }
 /** Of a symbol that the source does not know, or has no price of. */
-const nothingLifetimeMs = 60_000
+const nothingLifetimeMs = minuteMs
 /** Of what takes the place of an answer that failed: it is soon asked again. */
 const lastKnownLifetimeMs = 1000
 

@@ -2,6 +2,7 @@ import { LRUCache } from 'lru-cache'
 import { tradingDate } from '../../domain/calendar/trading-date.ts'
 import type { Listing, Quote } from '../../domain/quote.ts'
 import type { Nonsense, Quarantine } from '../quarantine.ts'
+import { furthestAheadMs } from '../source.ts'
 
 /** Of how many symbols it is remembered what was believed. */
 const maxSymbols = 20_000
@@ -9,8 +10,6 @@ const maxSymbols = 20_000
 const jumpFactor = 10
 /** So many observations in a row have to agree on a jump before it is believed. */
 const witnesses = 3
-/** A clock that is wrong by more could not have checked the source's certificate: it is the source that is wrong. */
-const futureMs = 86_400_000
 
 interface State {
   readonly accepted: Quote
@@ -63,7 +62,7 @@ export class QuoteGuard {
   #judge(symbol: string, { instrument }: Listing, quote: Quote): Nonsense | null {
     const { price, timeMs } = quote
     // A price of no time, or of one that can't have come yet, can be compared with nothing.
-    if (!Number.isFinite(price) || !(timeMs <= quote.receivedAtMs + futureMs)) return 'no price'
+    if (!Number.isFinite(price) || !(timeMs <= quote.receivedAtMs + furthestAheadMs)) return 'no price'
     if (price <= 0 && instrument.kind !== 'FUTURE') return 'negative price'
     const state = this.#states.get(symbol)
     if (!state) return null

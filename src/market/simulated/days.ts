@@ -1,11 +1,12 @@
 import { LRUCache } from 'lru-cache'
+import { dayMs } from '../../domain/time.ts'
 import { at, type Bar, bridgeExtreme } from './bars.ts'
 import type { SimulatedInstrument } from './instruments.ts'
 import { childKey, gaussian, type Random, randomFrom } from './random.ts'
 
 /** Days are numbered from the epoch: the number of 2015-01-01, the first one. */
-export const firstDay = Date.UTC(2015, 0, 1) / 86_400_000
-const levelDay = Date.UTC(2025, 0, 1) / 86_400_000
+export const firstDay = Date.UTC(2015, 0, 1) / dayMs
+const levelDay = Date.UTC(2025, 0, 1) / dayMs
 
 // GARCH(1,1), Bollerslev 1986: tomorrow's variance remembers today's surprise and today's variance.
 const surpriseWeight = 0.09

@@ -1,3 +1,4 @@
+import { minuteMs } from '../../domain/time.ts'
 import { at, type Bar, knots } from './bars.ts'
 import type { Random } from './random.ts'
 
@@ -55,7 +56,7 @@ export function soFar({ start, prices, highs, lows, volume }: LiveMinute, timeMs
     high: Math.max(at(highs, second), close),
     low: Math.min(at(lows, second), close),
     close,
-    volume: Math.floor((volume * elapsedMs) / 60_000),
+    volume: Math.floor((volume * elapsedMs) / minuteMs),
   }
 }
 

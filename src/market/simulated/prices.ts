@@ -1,5 +1,6 @@
 import { LRUCache } from 'lru-cache'
 import { type Interval, intervalSeconds } from '../../domain/interval.ts'
+import { daySeconds, hourSeconds, minuteMs } from '../../domain/time.ts'
 import { type Bar, divide, merge } from './bars.ts'
 import { firstDay, simulatedDays } from './days.ts'
 import type { SimulatedInstrument } from './instruments.ts'
@@ -18,7 +19,7 @@ const hourToMinutes: Division = { key: 3, perDay: 24, count: 60 }
 const secondsKey = 4
 
 /** Epoch seconds. */
-export const historyStart = firstDay * 86_400
+export const historyStart = firstDay * daySeconds
 
 export interface SimulatedPrices {
   /**
@@ -62,8 +63,8 @@ export function simulatedPrices(): SimulatedPrices {
   }
 
   function bar(of: SimulatedInstrument, interval: Interval, start: number): Bar {
-    if (interval === 'DAY_1') return days.bar(of, start / 86_400)
-    const hour = Math.floor(start / 3600)
+    if (interval === 'DAY_1') return days.bar(of, start / daySeconds)
+    const hour = Math.floor(start / hourSeconds)
     const size = intervalSeconds(interval) / 60
     const parts = size === 60 ? hoursOf(of, Math.floor(hour / 24)) : minutesOf(of, hour)
     const first = size === 60 ? hour % 24 : (start / 60) % 60
@@ -75,10 +76,10 @@ export function simulatedPrices(): SimulatedPrices {
    * none.
    */
   function upTo(of: SimulatedInstrument, start: number, minute: number): Bar | null {
-    const hour = Math.floor(minute / 3600)
+    const hour = Math.floor(minute / hourSeconds)
     const bars: Bar[] = []
-    if (start < hour * 3600) bars.push(...hoursOf(of, Math.floor(hour / 24)).slice(0, hour % 24))
-    const first = Math.max(0, (start - hour * 3600) / 60)
+    if (start < hour * hourSeconds) bars.push(...hoursOf(of, Math.floor(hour / 24)).slice(0, hour % 24))
+    const first = Math.max(0, (start - hour * hourSeconds) / 60)
     bars.push(...minutesOf(of, hour).slice(first, (minute / 60) % 60))
     return bars.length > 0 ? merge(bars) : null
   }
@@ -93,7 +94,7 @@ export function simulatedPrices(): SimulatedPrices {
 
   function minuteAt(of: SimulatedInstrument, timeMs: number): LiveMinute {
     const { symbol } = of.instrument
-    const start = Math.floor(timeMs / 60_000) * 60
+    const start = Math.floor(timeMs / minuteMs) * 60
     const last = live.get(symbol)
     if (last?.start === start) return last
     const minute = enterMinute(of, start, last?.today)
@@ -102,10 +103,10 @@ export function simulatedPrices(): SimulatedPrices {
   }
 
   function enterMinute(of: SimulatedInstrument, start: number, lastDay: Today | undefined): LiveMinute {
-    const day = Math.floor(start / 86_400)
+    const day = Math.floor(start / daySeconds)
     const random = randomFrom(keyOf(of, secondsKey, start / 60))
     const today = lastDay?.day === day ? lastDay : enterDay(of, day)
-    return liveMinute(start, bar(of, 'MINUTE_1', start), random, today, upTo(of, day * 86_400, start))
+    return liveMinute(start, bar(of, 'MINUTE_1', start), random, today, upTo(of, day * daySeconds, start))
   }
 
   function enterDay(of: SimulatedInstrument, day: number): Today {

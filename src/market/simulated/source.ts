@@ -3,6 +3,7 @@ import { symbolNotFound } from '../../domain/errors.ts'
 import type { Instrument, InstrumentMatch } from '../../domain/instrument.ts'
 import { intervalSeconds, isDaily } from '../../domain/interval.ts'
 import type { Listing } from '../../domain/quote.ts'
+import { dayMs, daySeconds } from '../../domain/time.ts'
 import type { CandleBatch, CandleQuery, MarketSource } from '../source.ts'
 import type { Bar } from './bars.ts'
 import { simulatedFeed } from './feed.ts'
@@ -20,8 +21,6 @@ export interface SimulatedOptions {
   /** Another seed is another market. */
   readonly seed?: number
 }
-
-const dayMs = 86_400_000
 
 /**
  * A made-up market that needs no network and never closes. Every price is a pure function of seed, symbol and time
@@ -75,7 +74,7 @@ export function simulatedSource({
       const bar = closed ? prices.bar(of, interval, epoch) : prices.openBar(of, interval, nowMs)
       rows.push(toCandle(bar, epoch, closed, of.stepsPerUnit))
     }
-    const today = Math.floor(nowMs / dayMs) * 86_400
+    const today = Math.floor(nowMs / dayMs) * daySeconds
     return {
       candles: rows,
       excluded: [],
@@ -87,8 +86,8 @@ export function simulatedSource({
         currency: of.instrument.currency,
         firstTradeEpoch: historyStart,
         sessionOpens: today,
-        sessionCloses: today + 86_400,
-        hours: { opens: today, closes: today + 86_400 },
+        sessionCloses: today + daySeconds,
+        hours: { opens: today, closes: today + daySeconds },
       },
     }
   }

@@ -4,7 +4,7 @@ import type { SourceCandle } from '../../domain/candle.ts'
 import type { Dividend, Split } from '../../domain/corporate-action.ts'
 import { intervalSeconds, isDaily } from '../../domain/interval.ts'
 import type { Nonsense } from '../quarantine.ts'
-import type { CandleBatch, CandleQuery, SeriesFacts } from '../source.ts'
+import { type CandleBatch, type CandleQuery, furthestAheadMs, type SourceFacts } from '../source.ts'
 import { finalBefore, knownTimezone, type MarketHours, tradingHours, tradingPeriods, wholeDay } from './hours.ts'
 import { adjustedCloseOf, inOrder, joined, onDates, onGrid, type Row, usable, volumeOf } from './rows.ts'
 
@@ -50,8 +50,6 @@ const answer = z.object({
     ]),
   }),
 })
-/** No clock of Yahoo's or of ours is off by so much: such a row has a wrong time. */
-const aheadSeconds = 86_400
 type Result = z.infer<typeof answer>['chart']['result'][0]
 
 /**
@@ -90,7 +88,7 @@ export function readChart(
       isDaily(interval) ? tradingDate(row.epoch, hours.timezone) : Math.floor(row.epoch / 60) * 60,
     )
   const { past = [], ahead = [] } = Object.groupBy(toRows(result), ({ epoch }) =>
-    epoch > now + aheadSeconds ? 'ahead' : 'past',
+    epoch > now + furthestAheadMs / 1000 ? 'ahead' : 'past',
   )
   for (const row of ahead) outOfTime(row)
   const sent = inOrder(past, outOfTime)
@@ -119,7 +117,7 @@ export function readChart(
     })
     excluded.delete(epoch)
   }
-  const facts: SeriesFacts = {
+  const facts: SourceFacts = {
     timezone: meta.exchangeTimezoneName,
     currency: meta.currency,
     firstTradeEpoch: meta.firstTradeDate,

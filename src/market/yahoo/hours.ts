@@ -1,5 +1,6 @@
 import { tradingDate } from '../../domain/calendar/trading-date.ts'
 import { isDaily, type SourceInterval } from '../../domain/interval.ts'
+import { daySeconds } from '../../domain/time.ts'
 import { settleSeconds, type TradingHours } from '../source.ts'
 
 export interface Session {
@@ -18,7 +19,6 @@ export interface MarketHours {
   readonly lastTradeEpoch: number | null
 }
 
-const daySeconds = 86_400
 /** Where Yahoo does not tell of sessions, those that began before this have ended. */
 const longestSessionSeconds = 2 * daySeconds
 

@@ -1,4 +1,5 @@
 import { type Interval, intervalSeconds, isDaily, type SourceInterval, sourceInterval } from '../../domain/interval.ts'
+import { daySeconds, hourSeconds, type TimeSpan } from '../../domain/time.ts'
 
 interface Window {
   /** Yahoo's name of the interval. */
@@ -23,15 +24,14 @@ export const yahooInterval = (interval: SourceInterval): string => windows[inter
 export const reachDays = (interval: Interval): number | null => windows[sourceInterval(interval)].reachDays
 
 /** The parts of [from, to), in epoch seconds, that Yahoo takes in one request each. */
-export function requestSpans(interval: SourceInterval, from: number, to: number): { from: number; to: number }[] {
+export function requestSpans(interval: SourceInterval, from: number, to: number): TimeSpan[] {
   const { requestDays } = windows[interval]
   const most = requestDays === undefined ? to - from : requestDays * daySeconds
   const count = Math.ceil((to - from) / most)
   return Array.from({ length: count }, (_, i) => ({ from: from + i * most, to: Math.min(to, from + (i + 1) * most) }))
 }
 
-const sessionSeconds = 6.5 * 3600
-const daySeconds = 86_400
+const sessionSeconds = 6.5 * hourSeconds
 
 /**
  * The wall time that `count` candles may take on an exchange with 6.5 hours a day: weekends, one holiday in eight trading days

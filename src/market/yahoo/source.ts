@@ -4,6 +4,7 @@ import type { InstrumentMatch } from '../../domain/instrument.ts'
 import { isDaily } from '../../domain/interval.ts'
 import type { LiveFeed, LiveSink } from '../../domain/live-feed.ts'
 import type { Listing } from '../../domain/quote.ts'
+import { daySeconds } from '../../domain/time.ts'
 import type { Logger } from '../../platform/logger.ts'
 import type { Nonsense, Quarantine } from '../quarantine.ts'
 import type { CandleBatch, CandleQuery, MarketSource } from '../source.ts'
@@ -46,7 +47,6 @@ export interface YahooOptions {
   readonly policy?: YahooPolicyOptions
 }
 
-const daySeconds = 86_400
 /** Who reckons back from now to the very edge must not be refused for the second that has passed since. */
 const reachSlackSeconds = 60
 

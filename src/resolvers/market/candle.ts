@@ -1,9 +1,14 @@
 import type { GraphQLResolveInfo } from 'graphql'
-import { type Adjustment, type CandleRequest, maxCandles, tooManyCandles } from '../../domain/candle.ts'
+import {
+  type Adjustment,
+  type CandleRequest,
+  type CandleSeries,
+  maxCandles,
+  tooManyCandles,
+} from '../../domain/candle.ts'
 import { badInput } from '../../domain/errors.ts'
 import type { Instrument } from '../../domain/instrument.ts'
 import { type Interval, intervalSeconds } from '../../domain/interval.ts'
-import type { CandleSeries } from '../../market/candles/service.ts'
 import type { Context } from '../context.ts'
 import { answerRows, spendRows } from '../rows.ts'
 import { warmUp } from './indicator.ts'

@@ -1,6 +1,5 @@
-import { adjustments, type Candle as CandleShape } from '../../domain/candle.ts'
+import { adjustments, type Candle as CandleShape, type CandleSeries as SeriesShape } from '../../domain/candle.ts'
 import { intervals } from '../../domain/interval.ts'
-import type { CandleSeries as SeriesShape } from '../../market/candles/service.ts'
 import {
   type CandleColumns as ColumnsShape,
   candles,

@@ -1,12 +1,7 @@
 import type pg from 'pg'
 import type { SourceCandle } from '../../domain/candle.ts'
+import type { TimeSpan } from '../../domain/time.ts'
 import { type CandleRow, copyCandles } from './candle-copy.ts'
-
-/** A span of time in epoch seconds, `from` inclusive, `to` exclusive. */
-export interface Span {
-  readonly from: number
-  readonly to: number
-}
 
 export interface StoredCandles {
   /** Oldest first. */
@@ -24,7 +19,7 @@ type Row = [minute: number, closed: boolean, ...prices: (number | null)[]]
 export async function rowsOf(
   client: Pick<pg.Pool, 'query'>,
   id: number,
-  { from, to }: Span,
+  { from, to }: TimeSpan,
   generation: number | null = null,
 ): Promise<Row[]> {
   const { rows } = await client.query<Row>({
@@ -43,7 +38,7 @@ export async function rowsOf(
 export async function replaceRows(
   client: pg.PoolClient,
   id: number,
-  span: Span,
+  span: TimeSpan,
   fetched: StoredCandles,
 ): Promise<void> {
   const wanted = rowsToStore(fetched, span)
@@ -60,7 +55,7 @@ export async function replaceRows(
 }
 
 /** By minute. A time between two minutes would end the whole COPY. */
-function rowsToStore({ candles, excluded }: StoredCandles, { from, to }: Span): Map<number, CandleRow> {
+function rowsToStore({ candles, excluded }: StoredCandles, { from, to }: TimeSpan): Map<number, CandleRow> {
   const rows = new Map<number, CandleRow>()
   const isInside = (epoch: number) => epoch >= from && epoch < to
   for (const epoch of excluded.filter(isInside)) {

@@ -1,11 +1,13 @@
 import type pg from 'pg'
-import type { SourceCandle } from '../../domain/candle.ts'
+import type { SeriesFacts, SourceCandle } from '../../domain/candle.ts'
+import type { CorporateActions } from '../../domain/corporate-action.ts'
 import type { Source } from '../../domain/instrument.ts'
 import type { SourceInterval } from '../../domain/interval.ts'
+import { daySeconds, type TimeSpan } from '../../domain/time.ts'
 import { type DatabasePool, transaction } from '../../platform/database/pool.ts'
 import { epochMs } from '../epoch-ms.ts'
-import { replaceRows, rowsOf, type Span, type StoredCandles } from './candle-rows.ts'
-import { type Actions, readActions, replaceActions } from './corporate-action-store.ts'
+import { replaceRows, rowsOf, type StoredCandles } from './candle-rows.ts'
+import { readActions, replaceActions } from './corporate-action-store.ts'
 
 /** Which candles: those of one symbol and interval from one source. */
 export interface Series {
@@ -23,7 +25,7 @@ export const seriesName = ({ symbol, interval, extendedHours }: Series): string 
 export interface SeriesState {
   readonly id: number
   /** The parts of the span that are not stored for good, oldest first. */
-  readonly gaps: readonly Span[]
+  readonly gaps: readonly TimeSpan[]
   /** When the source was last asked for any of it, in epoch milliseconds. */
   readonly receivedAtMs: number
   /** When the oldest part of it that is still here was fetched, in epoch milliseconds. */
@@ -42,23 +44,16 @@ export interface SeriesState {
 }
 
 /** What was fetched of a span: all that the source has there. */
-export interface FetchedCandles extends Actions, StoredCandles {
+export interface FetchedCandles extends CorporateActions, StoredCandles {
   /** Epoch seconds: what starts before it will not change. */
   readonly finalBefore: number
-  readonly facts: {
-    readonly timezone: string
-    readonly currency: string | null
-    readonly firstTradeEpoch: number | null
-    readonly sessionOpens: number | null
-    readonly sessionCloses: number | null
-  } | null
+  readonly facts: SeriesFacts | null
   /** When the fetch began, in epoch milliseconds. */
   readonly startedMs: number
   /** Whether the span goes up to the present. */
   readonly isCurrent: boolean
 }
 
-const daySeconds = 86_400
 /**
  * No answer takes so long: what was asked for so much later than a question that is answered now was asked for by a clock that
  * has been put back since.
@@ -89,7 +84,7 @@ export class CandleStore {
   }
 
   /** null: nothing of the series was ever stored. */
-  async state(series: Series, span: Span): Promise<SeriesState | null> {
+  async state(series: Series, span: TimeSpan): Promise<SeriesState | null> {
     const { rows } = await this.#pool.query<SeriesState>({
       name: 'candle-state',
       text: `SELECT id, timezone, currency, first_trade::float8 AS "firstTradeEpoch", session_opens::float8 AS "sessionOpens",
@@ -106,7 +101,7 @@ export class CandleStore {
   }
 
   /** What there is of a span; nothing where the series has changed its generation meanwhile. */
-  async read({ id, generation }: SeriesState, span: Span): Promise<StoredCandles> {
+  async read({ id, generation }: SeriesState, span: TimeSpan): Promise<StoredCandles> {
     const candles: SourceCandle[] = []
     const excluded: number[] = []
     const rows = await rowsOf(this.#pool, id, span, generation)
@@ -130,7 +125,7 @@ export class CandleStore {
   }
 
   /** How many candles there are in a span, and which are the first and the last. */
-  async extent({ id }: SeriesState, { from, to }: Span): Promise<StoredExtent> {
+  async extent({ id }: SeriesState, { from, to }: TimeSpan): Promise<StoredExtent> {
     const { rows } = await this.#pool.query<StoredExtent>(
       `SELECT count(*)::float8 AS count, min(minute)::float8 * 60 AS "firstEpoch", max(minute)::float8 * 60 AS "lastEpoch"
        FROM finstage.candles WHERE series_id = $1 AND minute >= $2 AND minute < $3 AND close IS NOT NULL`,
@@ -140,7 +135,7 @@ export class CandleStore {
   }
 
   /** Dividends and splits in the span, as far as days were fetched there. */
-  actions(series: Pick<Series, 'source' | 'symbol'>, span: Span): Promise<Actions> {
+  actions(series: Pick<Series, 'source' | 'symbol'>, span: TimeSpan): Promise<CorporateActions> {
     return readActions(this.#pool, series, span)
   }
 
@@ -150,7 +145,7 @@ export class CandleStore {
    * before a split are dropped, adjusted closes before a dividend are to be fetched again. Returns the series' generation; null:
    * nothing was written, since another fetch that began later has brought such news.
    */
-  async write(series: Series, span: Span, fetched: FetchedCandles): Promise<number | null> {
+  async write(series: Series, span: TimeSpan, fetched: FetchedCandles): Promise<number | null> {
     return transaction(this.#pool, async (client) => {
       await lockSymbol(client, series)
       if (await isOvertaken(client, series, fetched)) return null
@@ -229,7 +224,12 @@ async function isOvertaken(client: pg.PoolClient, { source, symbol }: Series, { 
   return rows[0]?.overtaken === true
 }
 
-async function applyActions(client: pg.PoolClient, series: Series, span: Span, fetched: FetchedCandles): Promise<void> {
+async function applyActions(
+  client: pg.PoolClient,
+  series: Series,
+  span: TimeSpan,
+  fetched: FetchedCandles,
+): Promise<void> {
   const changes = await replaceActions(client, series, span, fetched, fetched.startedMs)
   for (const date of changes.dividends) await uncover(client, series, date, "interval = 'DAY_1'")
   for (const date of changes.splits) {
@@ -244,8 +244,8 @@ async function applyActions(client: pg.PoolClient, series: Series, span: Span, f
 }
 
 /** The parts of a span that are not stored for good. */
-async function gapsOf(client: pg.PoolClient, id: number, { from, to }: Span): Promise<Span[]> {
-  const { rows } = await client.query<Span>(
+async function gapsOf(client: pg.PoolClient, id: number, { from, to }: TimeSpan): Promise<TimeSpan[]> {
+  const { rows } = await client.query<TimeSpan>(
     `SELECT lower(gap)::float8 AS from, upper(gap)::float8 AS to
      FROM finstage.candle_series, unnest(int8multirange(int8range($2, $3)) - covered) AS gap WHERE id = $1`,
     [id, from, to],
@@ -277,7 +277,7 @@ const isImpossible = `known.received_at > excluded.received_at + interval '${lon
 async function upsertSeries(
   client: pg.PoolClient,
   series: Series,
-  span: Span,
+  span: TimeSpan,
   fetched: FetchedCandles,
 ): Promise<{ id: number; isLate: boolean }> {
   const { facts, startedMs, candles } = fetched
@@ -326,7 +326,7 @@ async function upsertSeries(
 async function cover(
   client: pg.PoolClient,
   id: number,
-  span: Span,
+  span: TimeSpan,
   finalTo: number,
   fetched: FetchedCandles,
 ): Promise<number> {

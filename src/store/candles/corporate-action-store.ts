@@ -1,29 +1,19 @@
 import type pg from 'pg'
-import type { Dividend, Split } from '../../domain/corporate-action.ts'
+import type { CorporateActions, Dividend, Split } from '../../domain/corporate-action.ts'
 import type { Source } from '../../domain/instrument.ts'
-
-export interface Actions {
-  /** Oldest first. */
-  readonly dividends: readonly Dividend[]
-  readonly splits: readonly Split[]
-}
+import type { TimeSpan } from '../../domain/time.ts'
 
 interface Key {
   readonly source: Source
   readonly symbol: string
 }
 
-interface Span {
-  readonly from: number
-  readonly to: number
-}
-
 /** Dividends and splits whose date lies in a span of epoch seconds, `from` inclusive, `to` exclusive. */
 export async function readActions(
   client: Pick<pg.Pool, 'query'>,
   { source, symbol }: Key,
-  { from, to }: Span,
-): Promise<Actions> {
+  { from, to }: TimeSpan,
+): Promise<CorporateActions> {
   const values = [source, symbol, from, to]
   const where = 'WHERE source = $1 AND symbol = $2 AND epoch >= $3 AND epoch < $4 ORDER BY 1'
   const { rows: dividends } = await client.query<Dividend>({
@@ -49,8 +39,8 @@ export interface ActionChanges {
 export async function replaceActions(
   client: Pick<pg.Pool, 'query'>,
   key: Key,
-  span: Span,
-  { dividends, splits }: Actions,
+  span: TimeSpan,
+  { dividends, splits }: CorporateActions,
   seenMs: number,
 ): Promise<ActionChanges> {
   const known = await readActions(client, key, span)

@@ -3,8 +3,8 @@ import { after, test } from 'node:test'
 import type { SourceCandle } from '../../../src/domain/candle.ts'
 import type { Dividend, Split } from '../../../src/domain/corporate-action.ts'
 import type { SourceInterval } from '../../../src/domain/interval.ts'
+import type { TimeSpan } from '../../../src/domain/time.ts'
 import { createPool } from '../../../src/platform/database/pool.ts'
-import type { Span } from '../../../src/store/candles/candle-rows.ts'
 import { CandleStore, type FetchedCandles, type Series } from '../../../src/store/candles/candle-store.ts'
 import { eventually } from '../../support/clients/client.ts'
 import { createTestDatabase } from '../../support/database/database.ts'
@@ -27,7 +27,7 @@ const seriesOf = (symbol: string, interval: SourceInterval = 'DAY_1'): Series =>
   extendedHours: false,
 })
 
-function candles(span: Span, step: number, price: number): SourceCandle[] {
+function candles(span: TimeSpan, step: number, price: number): SourceCandle[] {
   const count = Math.ceil((span.to - span.from) / step)
   return Array.from({ length: count }, (_, i) => ({
     epoch: span.from + i * step,
@@ -46,7 +46,7 @@ interface Said {
   readonly facts?: FetchedCandles['facts']
 }
 
-function write(series: Series, span: Span, said: Said): Promise<number | null> {
+function write(series: Series, span: TimeSpan, said: Said): Promise<number | null> {
   const { at, ...rest } = said
   const fetched: FetchedCandles = {
     ...{ candles: [], excluded: [], splits: [], dividends: [], finalBefore: span.to, facts: null },
@@ -57,13 +57,13 @@ function write(series: Series, span: Span, said: Said): Promise<number | null> {
   return store.write(series, span, fetched)
 }
 
-async function stored(series: Series, span: Span) {
+async function stored(series: Series, span: TimeSpan) {
   const state = await store.state(series, span)
   assert.ok(state)
   return { ...(await store.read(state, span)), gaps: state.gaps }
 }
 
-const year: Span = { from: day('2025-01-01'), to: day('2026-01-01') }
+const year: TimeSpan = { from: day('2025-01-01'), to: day('2026-01-01') }
 
 test('a split that is news makes prices before it be fetched again, of every interval, and never be served as they were', async () => {
   const days = seriesOf('SPLIT')
@@ -72,9 +72,9 @@ test('a split that is news makes prices before it be fetched again, of every int
   const before = '2025-12-31T22:00:00Z'
   await write(days, year, { at: before, candles: candles(year, daySeconds, 100) })
   await write(other, year, { at: before, candles: candles(year, daySeconds, 100) })
-  const quarters: Span = { from: day('2025-12-30'), to: day('2026-01-01') }
+  const quarters: TimeSpan = { from: day('2025-12-30'), to: day('2026-01-01') }
   await write(minutes, quarters, { at: before, candles: candles(quarters, 900, 100) })
-  const next: Span = { from: year.to, to: day('2026-01-03') }
+  const next: TimeSpan = { from: year.to, to: day('2026-01-03') }
   const splits = [{ epoch: day('2026-01-02'), numerator: 4, denominator: 1 }]
   await write(days, next, { at: '2026-01-02T22:00:00Z', candles: candles(next, daySeconds, 25), splits })
 
@@ -93,9 +93,9 @@ test('a dividend that is news makes the adjusted closes before it be fetched aga
   const minutes = seriesOf('DIVIDEND', 'MINUTE_15')
   const before = '2025-12-31T22:00:00Z'
   await write(days, year, { at: before, candles: candles(year, daySeconds, 100) })
-  const quarters: Span = { from: day('2025-12-30'), to: day('2026-01-01') }
+  const quarters: TimeSpan = { from: day('2025-12-30'), to: day('2026-01-01') }
   await write(minutes, quarters, { at: before, candles: candles(quarters, 900, 100) })
-  const next: Span = { from: year.to, to: day('2026-01-03') }
+  const next: TimeSpan = { from: year.to, to: day('2026-01-03') }
   const dividends = [{ epoch: day('2026-01-02'), amount: 0.5 }]
   await write(days, next, { at: '2026-01-02T22:00:00Z', dividends })
   assert.deepEqual((await stored(days, { from: year.from, to: next.to })).gaps, [{ from: year.from, to: next.from }])
@@ -106,7 +106,7 @@ test('a dividend that is news makes the adjusted closes before it be fetched aga
 test('an action that is older than what is stored changes nothing of it: that was fetched with it', async () => {
   const days = seriesOf('OLD')
   await write(days, year, { at: '2026-01-05T22:00:00Z', candles: candles(year, daySeconds, 100) })
-  const past: Span = { from: day('2020-01-01'), to: day('2021-01-01') }
+  const past: TimeSpan = { from: day('2020-01-01'), to: day('2021-01-01') }
   const splits = [{ epoch: day('2020-08-31'), numerator: 4, denominator: 1 }]
   await write(days, past, { at: '2026-01-06T22:00:00Z', candles: candles(past, daySeconds, 30), splits })
   assert.deepEqual((await stored(days, year)).gaps, [])
@@ -117,7 +117,7 @@ test('a split that the source takes back is gone, and what it had changed is fet
   const days = seriesOf('TAKENBACK')
   const splits = [{ epoch: day('2025-12-15'), numerator: 2, denominator: 1 }]
   await write(days, year, { at: '2025-12-15T22:00:00Z', candles: candles(year, daySeconds, 50), splits })
-  const december: Span = { from: day('2025-12-01'), to: year.to }
+  const december: TimeSpan = { from: day('2025-12-01'), to: year.to }
   await write(days, december, { at: '2025-12-17T22:00:00Z', candles: candles(december, daySeconds, 100) })
   assert.deepEqual((await store.actions(days, year)).splits, [])
   assert.deepEqual((await stored(days, year)).gaps, [{ from: year.from, to: december.from }])
@@ -125,7 +125,7 @@ test('a split that the source takes back is gone, and what it had changed is fet
 
 test('writing the same candles again writes no row, and what differs replaces what was there', async () => {
   const series = seriesOf('SAME', 'MINUTE_1')
-  const span: Span = { from: day('2025-01-02'), to: day('2025-01-03') }
+  const span: TimeSpan = { from: day('2025-01-02'), to: day('2025-01-03') }
   const first = candles(span, 60, 5)
   const versions = async () =>
     await database.query<{ minute: number; xmin: string }>(
@@ -158,7 +158,7 @@ test('writing the same candles again writes no row, and what differs replaces wh
 
 test('writers of one series at the same time, whatever their spans, leave each candle once and all of it stored for good', async () => {
   const series = seriesOf('RACE', 'MINUTE_1')
-  const span: Span = { from: day('2025-01-02'), to: day('2025-01-04') }
+  const span: TimeSpan = { from: day('2025-01-02'), to: day('2025-01-04') }
   const spans = Array.from({ length: 24 }, (_, i) => ({ from: span.from + i * 3600, to: span.from + (i + 24) * 3600 }))
   await Promise.all(
     spans.map((each) => write(series, each, { at: '2025-01-05T00:00:00Z', candles: candles(each, 60, 5) })),
@@ -173,7 +173,7 @@ test('writers of one series at the same time, whatever their spans, leave each c
 
 test('what is not final is stored, and asked for again', async () => {
   const series = seriesOf('OPEN', 'MINUTE_1')
-  const span: Span = { from: day('2025-01-02'), to: day('2025-01-03') }
+  const span: TimeSpan = { from: day('2025-01-02'), to: day('2025-01-03') }
   const opens = span.from + 12 * 3600
   const all = candles(span, 60, 5)
   const running = all.map((candle) => ({ ...candle, closed: candle.epoch < span.to - 60 }))
@@ -188,7 +188,7 @@ test('what is not final is stored, and asked for again', async () => {
 test('pruning deletes candles under a day from before a time, which then count as missing, and no day', async () => {
   const minutes = seriesOf('PRUNE', 'MINUTE_1')
   const days = seriesOf('PRUNE')
-  const span: Span = { from: day('2024-11-01'), to: day('2025-01-11') }
+  const span: TimeSpan = { from: day('2024-11-01'), to: day('2025-01-11') }
   await write(minutes, span, { at: '2025-01-12T00:00:00Z', candles: candles(span, 60, 5) })
   await write(days, span, { at: '2025-01-12T00:00:00Z', candles: candles(span, daySeconds, 5) })
   const cut = day('2025-01-08') + 30
@@ -204,7 +204,7 @@ test('pruning deletes candles under a day from before a time, which then count a
 
 test('an answer to an earlier question changes nothing that is stored for good, and of the rest nothing that is newer', async () => {
   const series = seriesOf('LATE', 'MINUTE_1')
-  const span: Span = { from: day('2025-01-02'), to: day('2025-01-03') }
+  const span: TimeSpan = { from: day('2025-01-02'), to: day('2025-01-03') }
   const noon = span.from + daySeconds / 2
   const right = candles(span, 60, 5)
   await write(series, span, { at: '2025-01-02T23:59:00Z', candles: right, finalBefore: noon })
@@ -216,7 +216,7 @@ test('a candle is told as closed where another fetch has stored its end since th
   const series = seriesOf('CLOSING', 'MINUTE_1')
   const [candle] = candles(year, 60, 5)
   assert.ok(candle)
-  const span: Span = { from: candle.epoch, to: candle.epoch + 60 }
+  const span: TimeSpan = { from: candle.epoch, to: candle.epoch + 60 }
   const notFinal = { finalBefore: span.from }
   await write(series, span, { at: '2025-01-01T00:00:59Z', candles: [{ ...candle, closed: false }], ...notFinal })
   const before = await store.state(series, span)
@@ -228,7 +228,7 @@ test('a candle is told as closed where another fetch has stored its end since th
 
 test('a time between two minutes never keeps the other rows from being stored', async () => {
   const series = seriesOf('ODD', 'MINUTE_1')
-  const span: Span = { from: day('2025-01-02'), to: day('2025-01-02') + 300 }
+  const span: TimeSpan = { from: day('2025-01-02'), to: day('2025-01-02') + 300 }
   const odd = [span.from + 61, span.from + 200]
   await write(series, span, { at: '2025-01-03T01:00:00Z', candles: candles(span, 60, 5), excluded: odd })
   assert.equal((await stored(series, span)).candles.length, 5)
@@ -236,7 +236,7 @@ test('a time between two minutes never keeps the other rows from being stored', 
 
 test('a fetch that comes in while old candles are deleted has what it stored, or has to fetch it again', async () => {
   const series = seriesOf('PRUNED', 'HOUR_1')
-  const span: Span = { from: day('2024-11-01'), to: day('2024-12-01') }
+  const span: TimeSpan = { from: day('2024-11-01'), to: day('2024-12-01') }
   const all = candles(span, 3600, 5)
   await write(series, span, { at: '2025-01-12T00:00:00Z', candles: all })
   const waiting = async (count: number) => {
@@ -292,7 +292,7 @@ test('a session closes when the longest that was seen would, whatever half day w
 
 test('of an open end the answer to the later question stays, but not one of hours ahead: the clock was put back since', async () => {
   const series = seriesOf('CLOCK', 'MINUTE_15')
-  const span: Span = { from: day('2025-03-12'), to: day('2025-03-12') + 2 * 900 }
+  const span: TimeSpan = { from: day('2025-03-12'), to: day('2025-03-12') + 2 * 900 }
   const write15 = (at: string, close: number) =>
     write(series, span, { at, candles: candles(span, 900, close), finalBefore: span.from })
   const closes = async () => (await stored(series, span)).candles.map(({ close }) => close)

@@ -1,8 +1,7 @@
 import type { SessionHours } from '../../../src/domain/calendar/session.ts'
-import type { Candle } from '../../../src/domain/candle.ts'
+import type { Candle, CandleSeries } from '../../../src/domain/candle.ts'
 import type { PriceUpdate, PriceUpdateKind } from '../../../src/domain/price-update.ts'
 import type { Quote } from '../../../src/domain/quote.ts'
-import type { CandleSeries } from '../../../src/market/candles/service.ts'
 import { listingOf } from './listing.ts'
 
 /** Epoch milliseconds. */

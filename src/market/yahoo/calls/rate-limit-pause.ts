@@ -1,6 +1,8 @@
+import { dayMs, minuteMs } from '../../../domain/time.ts'
+
 const firstMs = 1000
-const longestUntoldMs = 5 * 60_000
-const longestMs = 24 * 3600_000
+const longestUntoldMs = 5 * minuteMs
+const longestMs = dayMs
 
 /** How long nothing is asked of somebody who has said that it is too much. */
 export class RateLimitPause {

@@ -119,7 +119,7 @@ export function pollingFeed({ listings, intervalMs, sink }: PollingFeedOptions):
       fail(each, missing(each, listing))
       return
     }
-    const isNews = each.state !== 'live' || !each.isTold || !looksAlike(each.last, listing)
+    const isNews = each.state !== 'live' || !each.isTold || !isSameListing(each.last, listing)
     each.state = 'live'
     each.last = listing
     if (isNews) each.isTold = sink.update(listing) !== false
@@ -150,7 +150,8 @@ function missing({ symbol, last }: Watched, listing: Listing | undefined): Finst
   return listing ? noPrice(symbol) : symbolNotFound(symbol)
 }
 
-const looksAlike = (a: Listing | null, b: Listing): boolean => isDeepStrictEqual(withoutReceipt(a), withoutReceipt(b))
+const isSameListing = (a: Listing | null, b: Listing): boolean =>
+  isDeepStrictEqual(withoutReceipt(a), withoutReceipt(b))
 
 const withoutReceipt = (listing: Listing | null) =>
   listing && { ...listing, quote: listing.quote && { ...listing.quote, receivedAtMs: 0 } }

@@ -1,13 +1,15 @@
 import { FinstageError } from '../../../domain/errors.ts'
 import type { LiveFeed, LiveSink } from '../../../domain/live-feed.ts'
 import type { Listing } from '../../../domain/quote.ts'
+import { minuteMs } from '../../../domain/time.ts'
 import type { Logger } from '../../../platform/logger.ts'
+import { furthestAheadMs } from '../../source.ts'
 import type { DropReason, Frame } from './frame.ts'
 import { pollingFeed } from './polling-feed.ts'
 import {
   beside,
   isPriced,
-  looksAlike,
+  isSameQuote,
   merged,
   orderOf,
   type Priced,
@@ -72,9 +74,7 @@ interface Watched {
 /** Many symbols on one socket lose updates. */
 const symbolsPerSocket = 100
 /** How often a quote is asked of what the stream serves: it knows the session, and what the stream has lost. */
-const checkMs = 60_000
-/** A clock that is wrong by as much could not have checked the certificate: it is the frame that is wrong. */
-const futureMs = 86_400_000
+const checkMs = minuteMs
 
 /**
  * Yahoo's push feed, with polling for all that it does not serve. Both are heard at the same time and what they say is told
@@ -208,7 +208,7 @@ export function yahooStreamFeed(options: YahooStreamOptions): LiveFeed {
     const order = orderOf(last, listing.quote)
     const isNewer = order === 'newer' || (order === 'unclear' && mayBeNewer(each, listing))
     const next = isNewer ? superseding(last, listing) : beside(last, listing, order === 'same')
-    const saysMore = order === 'same' && each.polled !== null && !looksAlike(each.polled, listing)
+    const saysMore = order === 'same' && each.polled !== null && !isSameQuote(each.polled, listing)
     if (isNewer || order === 'same') each.polled = listing
     each.hadNews = isNewer
     if (isNewer && each.stream === 'caughtUp') each.stream = 'lossy'
@@ -229,7 +229,7 @@ export function yahooStreamFeed(options: YahooStreamOptions): LiveFeed {
     const each = watched.get(frame.symbol)
     if (!each?.last) return
     const nowMs = now()
-    if ((frame.timeMs ?? 0) > nowMs + futureMs) {
+    if ((frame.timeMs ?? 0) > nowMs + furthestAheadMs) {
       dropped('from the future')
       return
     }

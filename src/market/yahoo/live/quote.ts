@@ -98,13 +98,13 @@ export function orderOf({ instrument, quote: last }: Priced, next: Quote): 'newe
   const isOfTheDay = instrument.kind !== 'CRYPTO' && last.volume !== null && next.volume !== null
   const traded = isOfTheDay ? Number(next.volume) - Number(last.volume) : 0
   if (traded !== 0) return traded > 0 ? 'newer' : 'older'
-  return isSamePrice(last.price, next.price, instrument.priceDecimals) ? 'same' : 'unclear'
+  return isWithinRounding(last.price, next.price, instrument.priceDecimals) ? 'same' : 'unclear'
 }
 
 export const wholeSecond = ({ timeMs }: Quote): number => Math.floor(timeMs / 1000)
 
-/** One price, told by the stream as a rounded float32 and by a quote as it is. */
-const isSamePrice = (a: number, b: number, decimals: number): boolean =>
+/** Whether two prices may be one: the stream rounds a price to a float32, a quote does not. */
+const isWithinRounding = (a: number, b: number, decimals: number): boolean =>
   rounded(a, decimals) === rounded(b, decimals) || Math.fround(a) === Math.fround(b)
 
 /** A newer price from a quote, whose whole second must not lie before the stream's last millisecond. */
@@ -122,5 +122,5 @@ export function beside(last: Priced, { instrument, quote }: Priced, isSame: bool
   return { instrument, quote: { ...last.quote, ...still } }
 }
 
-export const looksAlike = (a: Priced, b: Priced): boolean =>
+export const isSameQuote = (a: Priced, b: Priced): boolean =>
   isDeepStrictEqual({ ...a.quote, receivedAtMs: 0 }, { ...b.quote, receivedAtMs: 0 })
