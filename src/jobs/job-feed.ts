@@ -1,6 +1,7 @@
-import { setTimeout as sleep } from 'node:timers/promises'
 import { LRUCache } from 'lru-cache'
 import { hasEnded, type Job, type JobChange } from '../domain/job.ts'
+import { KeyedTurns } from '../platform/keyed-turns.ts'
+import { retrying } from '../platform/retry.ts'
 import type { JobHistory, JobStore } from '../store/jobs/job-store.ts'
 import type { Bus } from '../stream/bus.ts'
 
@@ -10,7 +11,7 @@ const maxJobs = 10_000
 const maxEnded = 50_000
 /** A change may be committed so much later than the time that it bears. */
 const commitMarginMs = 10_000
-const retryMs = 500
+const retryPace = { firstMs: 500, longestMs: 1000 }
 
 interface Listener {
   /** undefined: all jobs of the owner. */
@@ -33,7 +34,7 @@ export class JobFeed {
   readonly #open = new Map<string, number>()
   readonly #ended = new LRUCache<string, number>({ max: maxEnded })
   /** What is done for a job is done in turn. */
-  readonly #turns = new Map<string, Promise<void>>()
+  readonly #turns = new KeyedTurns()
   /** The newest time that a change bore, of the database's clock. */
   #heardMs = 0
   #unsubscribe: (() => void) | undefined
@@ -116,7 +117,7 @@ export class JobFeed {
 
   #hear(change: JobChange): void {
     if (![...this.#listeners].some((listener) => concerns(listener, change))) return
-    void this.#inTurn(change.id, async () => {
+    void this.#turns.run(change.id, async () => {
       const told = this.#revision(change.id)
       if (change.revision <= told) return
       const job = this.#jobs.get(change.id)
@@ -135,27 +136,14 @@ export class JobFeed {
       ...(ids.size > 0 ? await this.#store.histories([...ids]) : []),
       ...(owners.size > 0 ? await this.#store.changedSince([...owners], sinceMs) : []),
     ])
-    for (const history of histories ?? []) void this.#inTurn(history.job.id, async () => this.#tellAll(history))
+    for (const history of histories ?? []) void this.#turns.run(history.job.id, async () => this.#tellAll(history))
   }
 
   /** undefined where nobody listens any more. */
   async #persistently<T>(read: () => Promise<T>): Promise<T | undefined> {
-    while (this.#listeners.size > 0) {
-      try {
-        return await read()
-      } catch {
-        await sleep(retryMs)
-      }
-    }
-    return undefined
-  }
-
-  #inTurn(id: string, work: () => Promise<void>): Promise<void> {
-    const turn = (this.#turns.get(id) ?? Promise.resolve()).then(work).finally(() => {
-      if (this.#turns.get(id) === turn) this.#turns.delete(id)
-    })
-    this.#turns.set(id, turn)
-    return turn
+    const isFollowed = (): boolean => this.#listeners.size > 0
+    const readIfFollowed = async (): Promise<T | undefined> => (isFollowed() ? await read() : undefined)
+    return retrying(readIfFollowed, { ...retryPace, mayRetry: () => true })
   }
 
   #tellAll({ job, states }: JobHistory): void {

@@ -2,11 +2,13 @@ import { hostname } from 'node:os'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { OwnConnection } from '../platform/database/own-connection.ts'
 import type { Logger } from '../platform/logger.ts'
+import { RetryPauses } from '../platform/retry.ts'
 import { type StoredTerm, TermStore } from '../store/term-store.ts'
 import { ClockWatch } from './clock-watch.ts'
 import { Term, trustedMs } from './term.ts'
 
-const retryMs = 500
+/** How soon a lost connection is opened again: well within the time for which a term is trusted. */
+const reconnectPace = { firstMs: 500, longestMs: 1000 }
 /** How often the leader confirms its term, and how often the others look whether it does. */
 const confirmMs = 1000
 const lookMs = 500
@@ -44,6 +46,7 @@ export interface LeaderOptions {
 export class Leader {
   readonly #options: LeaderOptions
   readonly #clock: ClockWatch
+  readonly #pauses = new RetryPauses(reconnectPace)
   #term: Term | undefined
   #seen: { readonly term: StoredTerm; readonly looks: number } | undefined
   #reachedMs = Number.NEGATIVE_INFINITY
@@ -82,7 +85,7 @@ export class Leader {
         await this.#stand(signal)
       } catch (error) {
         if (!signal.aborted) this.#options.log.warn({ err: error }, 'lost the connection that holds or awaits the lead')
-        await sleep(retryMs, undefined, { signal }).catch(() => {})
+        await this.#pauses.pause(signal)
       }
     }
     await this.#stepDown()
@@ -101,6 +104,7 @@ export class Leader {
         if (this.#term) await this.#confirm(store, this.#term, askedMs)
         else await this.#look(store, askedMs)
         this.#reachedMs = performance.now()
+        this.#pauses.reset()
         const pauseMs = this.#term ? askedMs + confirmMs - this.#reachedMs : lookMs
         await sleep(Math.max(0, pauseMs), undefined, { signal }).catch(() => {})
       }

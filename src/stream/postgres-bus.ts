@@ -1,8 +1,8 @@
 import { randomUUID } from 'node:crypto'
-import { setTimeout as sleep } from 'node:timers/promises'
 import type pg from 'pg'
 import { OwnConnection } from '../platform/database/own-connection.ts'
 import type { Logger } from '../platform/logger.ts'
+import { RetryPauses } from '../platform/retry.ts'
 import type { Bus, Topic, Topics } from './bus.ts'
 import { LocalBus } from './local-bus.ts'
 
@@ -10,7 +10,8 @@ const channel = 'finstage'
 /** Postgres refuses a payload of 8,000 bytes. */
 const maxPayloadBytes = 7900
 const maxEnvelopeBytes = maxPayloadBytes - 20
-const reconnectDelayMs = 250
+/** How soon a lost connection is opened again, and messages that could not go out are sent again. */
+const retryPace = { firstMs: 250, longestMs: 1000 }
 /** How long Postgres may take to pass on what is published. */
 const notifyTimeoutMs = 5000
 /**
@@ -54,6 +55,7 @@ export class PostgresBus implements Bus {
   #tellsOfJobs = false
   #payloadCount = 0
   #sending: Promise<void> | undefined
+  readonly #sendPauses = new RetryPauses(retryPace)
 
   constructor(options: { connectionString: string; pool: pg.Pool; log: Logger }) {
     this.#connectionString = options.connectionString
@@ -131,10 +133,11 @@ export class PostgresBus implements Bus {
           query_timeout: notifyTimeoutMs,
         }
         await this.#pool.query(notify)
+        this.#sendPauses.reset()
       } catch (error) {
         this.#log.warn({ err: error }, 'messages to other processes could not go out')
         if (!this.#started || signal.aborted) continue
-        await sleep(reconnectDelayMs, undefined, { signal }).catch(() => {})
+        await this.#sendPauses.pause(signal)
         const prices = [...sent].filter(([slot]) => slot.startsWith(priceSlot) && !this.#waiting.has(slot))
         this.#waiting = new Map([...prices, ...this.#waiting])
         if (!tellsOfJobs) continue
@@ -182,9 +185,12 @@ export class PostgresBus implements Bus {
     this.#listener = undefined
     this.#log.warn('the bus lost its connection')
     const { signal } = this.#stopping
-    while (!signal.aborted) {
+    const pauses = new RetryPauses(retryPace)
+    for (;;) {
+      // Before the first attempt too: the other processes have lost their connections at the same moment.
+      await pauses.pause(signal)
+      if (signal.aborted) return
       try {
-        await sleep(reconnectDelayMs, undefined, { signal })
         await this.#listen()
         if (signal.aborted) return
         this.#log.info('the bus is connected again')

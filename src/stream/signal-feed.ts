@@ -1,7 +1,7 @@
-import { setTimeout as sleep } from 'node:timers/promises'
 import type { SignalKind, StoredSignal } from '../domain/analysis/signal.ts'
 import { type FinstageError, readerTooSlow } from '../domain/errors.ts'
 import type { Logger } from '../platform/logger.ts'
+import { RetryPauses } from '../platform/retry.ts'
 import type { SignalFilter, SignalStore } from '../store/analyses/signal-store.ts'
 import type { Bus } from './bus.ts'
 import { Channel } from './channel.ts'
@@ -9,7 +9,7 @@ import { Channel } from './channel.ts'
 /** How many signals wait for a reader before its stream is ended. */
 const maxWaiting = 10_000
 const signalsPerRead = 1000
-const retryMs = 500
+const retryPace = { firstMs: 500, longestMs: 1000 }
 
 /** Where new signals are read. */
 export type SignalSource = Pick<SignalStore, 'newestPosition' | 'after'>
@@ -38,6 +38,7 @@ export class SignalFeed {
   /** Whether there may be signals that a read which is under way has not seen. */
   #isStale = false
   #isReading = false
+  readonly #pauses = new RetryPauses(retryPace)
 
   constructor(options: { store: SignalSource; bus: Bus; log: Logger }) {
     this.#store = options.store
@@ -93,10 +94,11 @@ export class SignalFeed {
       this.#isStale = false
       try {
         await this.#readOnce()
+        this.#pauses.reset()
       } catch (error) {
         this.#log.warn({ err: error }, 'new signals could not be read yet')
         this.#isStale = true
-        await sleep(retryMs)
+        await this.#pauses.pause()
       }
     }
     this.#isReading = false

@@ -3,6 +3,7 @@ import type { Registry } from 'prom-client'
 import { hasEnded, type JobChange } from '../../domain/job.ts'
 import type { DatabasePool } from '../../platform/database/pool.ts'
 import type { Logger } from '../../platform/logger.ts'
+import { RetryPauses } from '../../platform/retry.ts'
 import { JobRunStore } from '../../store/jobs/job-run-store.ts'
 import { WorkerStore } from '../../store/jobs/worker-store.ts'
 import type { Bus } from '../../stream/bus.ts'
@@ -22,7 +23,7 @@ const rescueMs = 1000
 const graceMs = 5000
 /** How long that may take. Where the database is away it is left to the others, who find this worker lost. */
 const handBackMs = 3000
-const reopenMs = 500
+const reopenPace = { firstMs: 500, longestMs: 1000 }
 /** Without having looked for jobs for so long a worker is not ready. */
 const readyWithinMs = 10_000
 
@@ -168,12 +169,13 @@ export class JobRunner {
     const { log } = this.#options
     this.#current = undefined
     const finished = this.#finish(broken)
+    const pauses = new RetryPauses(reopenPace)
     while (!this.#current && !signal.aborted) {
       try {
         await this.#open()
       } catch (error) {
         log.warn({ err: error }, 'the workers could not be replaced yet')
-        await sleep(reopenMs, undefined, { signal }).catch(() => {})
+        await pauses.pause(signal)
       }
     }
     await finished

@@ -1,6 +1,6 @@
-import { setTimeout as sleep } from 'node:timers/promises'
 import pg from 'pg'
 import type { Logger } from '../logger.ts'
+import { retrying } from '../retry.ts'
 import { asUnavailable, databaseBusy, isConflict, isFull, isOutage, isSilence, refusesWrites } from './outage.ts'
 import { Session } from './session.ts'
 
@@ -10,17 +10,20 @@ const waitMs = 3000
 const maxWaiting = 5000
 /** Those stay open, so that a server whose connections others use up is still within reach. */
 const keptConnections = 2
-/** How soon a connection that could not be had is tried for again. */
-const retryMs = 100
+/** How soon what an outage has stopped is tried again. */
+const outagePace = { firstMs: 100, longestMs: 500 }
 /** While the database gives no answer, so often somebody may find out whether it does again. */
 const trialMs = 1000
 /** A statement that Postgres gives up itself leaves its connection as it was. */
 const answerMarginMs = 1000
 /** How long a pool that ends waits for what is under way. */
 const endMs = 2000
-/** How often what lost against another transaction is tried, and how long before the second time, on average. */
-const maxTries = 6
-const conflictPauseMs = 20
+/** How often work is done again that lost against another transaction, and when: whoever else has lost comes at another time. */
+const conflictRetries = {
+  firstMs: 40,
+  longestMs: 640,
+  mayRetry: (error: unknown, { failures }: { readonly failures: number }): boolean => isConflict(error) && failures < 6,
+}
 /** How often it is tried whether a database that was full still is. */
 const writeTrialMs = 5000
 const roomTrial = `BEGIN; CREATE TEMP TABLE finstage_room ON COMMIT DROP AS
@@ -113,21 +116,19 @@ export class DatabasePool extends pg.Pool {
   }
 
   async #connect(): Promise<pg.PoolClient> {
-    const startedMs = performance.now()
     if (this.#waiting >= maxWaiting) throw databaseBusy()
     this.#waiting++
     try {
-      for (;;) {
-        try {
-          return await this.#connectNow()
-        } catch (error) {
-          const waitedMs = performance.now() - startedMs
+      return await retrying(() => this.#connectNow(), {
+        ...outagePace,
+        mayRetry: (error, { elapsedMs }) => {
           // Where the server has no connection left, one of our own may get free.
           const patienceMs = isFull(error) ? Math.max(waitMs, this.#patienceMs) : this.#patienceMs
-          if (this.ending || !isOutage(error) || waitedMs >= patienceMs) throw this.#failed(error)
-          await sleep(retryMs)
-        }
-      }
+          return !this.ending && isOutage(error) && elapsedMs < patienceMs
+        },
+      })
+    } catch (error) {
+      throw this.#failed(error)
     } finally {
       this.#waiting--
     }
@@ -143,16 +144,12 @@ export class DatabasePool extends pg.Pool {
 
   /** Does what may be done again where it lost against another transaction, and tells of an outage as of one. */
   async guarded<T>(work: () => Promise<T>): Promise<T> {
-    for (let tries = 1; ; tries++) {
-      try {
-        const result = await work()
-        this.#silentUntilMs = null
-        return result
-      } catch (error) {
-        if (!isConflict(error) || tries === maxTries) throw this.#failed(error)
-        // Whoever else has lost is to come at another time.
-        await sleep(conflictPauseMs * 2 ** tries * Math.random())
-      }
+    try {
+      const result = await retrying(work, conflictRetries)
+      this.#silentUntilMs = null
+      return result
+    } catch (error) {
+      throw this.#failed(error)
     }
   }
 
@@ -230,14 +227,5 @@ async function transactionOnce<T>(pool: DatabasePool, work: (client: pg.PoolClie
 }
 
 /** Does the work again while it fails because the database can't be reached, for up to `patienceMs`. It may have been done before it failed. */
-export async function persistently<T>(work: () => Promise<T>, patienceMs: number): Promise<T> {
-  const endMs = performance.now() + patienceMs
-  for (;;) {
-    try {
-      return await work()
-    } catch (error) {
-      if (!isOutage(error) || performance.now() >= endMs) throw error
-      await sleep(retryMs)
-    }
-  }
-}
+export const persistently = <T>(work: () => Promise<T>, patienceMs: number): Promise<T> =>
+  retrying(work, { ...outagePace, mayRetry: (error, { elapsedMs }) => isOutage(error) && elapsedMs < patienceMs })

@@ -13,6 +13,7 @@ import {
   retry,
 } from 'cockatiel'
 import { FairSlots } from '../../../platform/fair-slots.ts'
+import { fullJitter } from '../../../platform/retry.ts'
 import { isFailure, mayPass, rateLimited, YahooRefusal } from './errors.ts'
 import type { YahooEndpoint, YahooMetrics } from './metrics.ts'
 import { RateLimitPause } from './rate-limit-pause.ts'
@@ -70,15 +71,7 @@ export class YahooPolicy {
       handleWhen((error) => mayPass(error) && budget.take()),
       {
         maxAttempts: retries,
-        backoff: new ExponentialBackoff<number>({
-          initialDelay: retryWithinMs,
-          maxDelay: longestRetryMs,
-          // cockatiel's own generator of full jitter takes no random of ours.
-          generator: (state, limits) => {
-            const [delayMs, next] = noJitterGenerator(state, limits)
-            return [random() * delayMs, next]
-          },
-        }),
+        backoff: fullJitter({ firstMs: retryWithinMs, longestMs: longestRetryMs, random }),
       },
     )
     this.#retry.onRetry(() => metrics.retried(endpoint))
@@ -148,7 +141,7 @@ export class YahooPolicy {
 
 /** Opening a session asks for no symbol and no range, so that every no is a failure of it but the one that asks for patience. */
 const isFailureOf = (endpoint: YahooEndpoint) =>
-  endpoint === 'crumb' ? (error: Error) => isFailure(error) || error instanceof YahooRefusal : isFailure
+  endpoint === 'crumb' ? (error: unknown) => isFailure(error) || error instanceof YahooRefusal : isFailure
 
 function nameOf(state: CircuitState): 'closed' | 'halfOpen' | 'open' {
   if (state === CircuitState.Closed) return 'closed'

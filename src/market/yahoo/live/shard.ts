@@ -1,4 +1,6 @@
+import { minuteMs } from '../../../domain/time.ts'
 import type { Logger } from '../../../platform/logger.ts'
+import { RetryPauses } from '../../../platform/retry.ts'
 import { type DropReason, type Frame, readFrame } from './frame.ts'
 import type { OpenStream, StreamSocket } from './socket.ts'
 
@@ -33,8 +35,7 @@ export interface StreamShard {
 const resubscribeMs = 15_000
 const silenceMs = 30_000
 const connectTimeoutMs = 10_000
-const firstBackOffMs = 1000
-const longestBackOffMs = 60_000
+const reconnectPace = { firstMs: 1000, longestMs: minuteMs }
 /** From sending a subscription until it is sure to be in force: Yahoo does not acknowledge. */
 const settleMs = 500
 
@@ -52,7 +53,7 @@ export function streamShard(options: ShardOptions): StreamShard {
   let hasDelivered = false
   let lastFrameMs = 0
   let silenceIsFault = true
-  let failures = 0
+  const pauses = new RetryPauses({ ...reconnectPace, random })
   let retry: NodeJS.Timeout | undefined
   let watchdog: NodeJS.Timeout | undefined
   let resubscription: NodeJS.Timeout | undefined
@@ -109,7 +110,7 @@ export function streamShard(options: ShardOptions): StreamShard {
   function resubscribe(): void {
     subscribe([...subscribed.keys()])
     // Not before: a server that takes connections and drops them must not be tried ever faster.
-    if (isServing()) failures = 0
+    if (isServing()) pauses.reset()
   }
 
   function message(text: string): void {
@@ -142,7 +143,7 @@ export function streamShard(options: ShardOptions): StreamShard {
     const wasServing = isServing()
     release()
     state = 'away'
-    const delayMs = random() * Math.min(longestBackOffMs, firstBackOffMs * 2 ** failures++)
+    const delayMs = pauses.nextMs()
     retry = setTimeout(connect, delayMs)
     const facts = { reason, symbols: subscribed.size, retryInMs: Math.round(delayMs) }
     if (wasServing) log?.info(facts, "Yahoo's stream is away: its symbols are polled")
