@@ -1,9 +1,13 @@
 import type { IncomingMessage } from 'node:http'
-import { BlockList, isIPv6, SocketAddress } from 'node:net'
+import { isIPv6, SocketAddress } from 'node:net'
+import ipaddr from 'ipaddr.js'
+
+/** An address and how many of its bits stand for the network. */
+type Network = [ipaddr.IPv4 | ipaddr.IPv6, number]
 
 /** Tells the addresses of clients, behind proxies that are trusted as well. */
 export class ClientAddresses {
-  readonly #proxies: BlockList | undefined
+  readonly #proxies: Network[] | undefined
 
   /** `proxies`: addresses and networks, as in 10.0.0.0/8. Nobody else is believed who an address is forwarded for. */
   constructor(proxies: readonly string[]) {
@@ -35,18 +39,19 @@ export class ClientAddresses {
 const hopOf = (text: string): SocketAddress | undefined =>
   isIPv6(text) ? new SocketAddress({ address: text, family: 'ipv6' }) : SocketAddress.parse(text)
 
-const isTrusted = (proxies: BlockList, address: string): boolean =>
-  proxies.check(address, isIPv6(address) ? 'ipv6' : 'ipv4')
+const isTrusted = (proxies: Network[], address: string): boolean =>
+  ipaddr.subnetMatch(ipaddr.process(address), { proxies }, 'others') === 'proxies'
 
 /** Throws where one is neither an address nor a network. */
-export function networksOf(texts: readonly string[]): BlockList {
-  const networks = new BlockList()
-  for (const text of texts) {
-    const [address = '', length, ...rest] = text.split('/')
-    const type = isIPv6(address) ? 'ipv6' : 'ipv4'
-    if (rest.length > 0 || (length !== undefined && !/^\d+$/.test(length))) throw new Error(`${text} is no network`)
-    if (length === undefined) networks.addAddress(address, type)
-    else networks.addSubnet(address, Number(length), type)
-  }
-  return networks
+export const networksOf = (texts: readonly string[]): Network[] => texts.map(networkOf)
+
+function networkOf(text: string): Network {
+  // Not the shorter and octal spellings that ipaddr.js reads as well: 010.0.0.1 would be 8.0.0.1.
+  const isNetwork = ipaddr.IPv4.isValidCIDRFourPartDecimal(text) || ipaddr.IPv6.isValidCIDR(text)
+  const isAddress = ipaddr.IPv4.isValidFourPartDecimal(text) || ipaddr.IPv6.isValid(text)
+  if (!isNetwork && !isAddress) throw new Error(`${text} is neither an address nor a network`)
+  const [address, bits] = ipaddr.parseCIDR(isNetwork ? text : `${text}/${text.includes(':') ? 128 : 32}`)
+  // Addresses of IPv4 that come by IPv6 are compared as what they are.
+  const isMapped = address instanceof ipaddr.IPv6 && address.isIPv4MappedAddress() && bits >= 96
+  return isMapped ? [address.toIPv4Address(), bits - 96] : [address, bits]
 }

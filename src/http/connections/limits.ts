@@ -1,4 +1,5 @@
-import { isIPv4, isIPv6 } from 'node:net'
+import { isIP } from 'node:net'
+import ipaddr from 'ipaddr.js'
 import { isLoopback } from '../../platform/loopback.ts'
 
 /** Of what is open for long: WebSockets, and streams over SSE. */
@@ -72,16 +73,7 @@ export class LiveConnections {
 
 /** Whoever has an IPv6 address has the other 2^64 of its network too. */
 function networkOf(address: string): string {
-  const mapped = address.replace(/^::ffff:/, '')
-  if (isIPv4(mapped) || !isIPv6(address)) return mapped
-  return groupsOf(address).slice(0, 4).join(':')
-}
-
-/** The eight groups of an IPv6 address, those left out included. */
-function groupsOf(address: string): string[] {
-  const [head = '', tail] = address.split('%', 1)[0]?.split('::') ?? []
-  const before = head === '' ? [] : head.split(':')
-  if (tail === undefined) return before
-  const after = tail === '' ? [] : tail.split(':')
-  return [...before, ...Array<string>(Math.max(0, 8 - before.length - after.length)).fill('0'), ...after]
+  if (isIP(address) === 0) return address
+  const parsed = ipaddr.process(address)
+  return parsed instanceof ipaddr.IPv4 ? parsed.toString() : parsed.parts.slice(0, 4).join(':')
 }

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import type { IncomingMessage } from 'node:http'
 import { test } from 'node:test'
-import { ClientAddresses } from '../../../../src/http/access/client-address.ts'
+import { ClientAddresses, networksOf } from '../../../../src/http/access/client-address.ts'
 
 const addressOf = (proxies: readonly string[], remoteAddress: string, forwardedFor?: string): string | undefined =>
   new ClientAddresses(proxies).of({
@@ -14,6 +14,14 @@ for (const [what, proxies, remote, forwardedFor, expected] of [
   ['another proxy is trusted: the connection', ['10.0.0.1'], '192.0.2.1', '203.0.113.9', '192.0.2.1'],
   ['a trusted proxy tells: what it tells', ['192.0.2.1'], '192.0.2.1', '203.0.113.9', '203.0.113.9'],
   ['a trusted proxy by IPv6 notation', ['192.0.2.0/24'], '::ffff:192.0.2.1', '203.0.113.9', '203.0.113.9'],
+  [
+    'a trusted network of IPv4, written as of IPv6',
+    ['::ffff:192.0.2.0/120'],
+    '192.0.2.1',
+    '203.0.113.9',
+    '203.0.113.9',
+  ],
+  ['an address beside a trusted network', ['192.0.2.0/31', 'fd00::/8'], '192.0.2.2', '203.0.113.9', '192.0.2.2'],
   ['a trusted network of IPv6', ['fd00::/8'], 'fd00::7', '2001:DB8:0::1', '2001:db8::1'],
   [
     'several trusted proxies: who came to the first',
@@ -32,5 +40,21 @@ for (const [what, proxies, remote, forwardedFor, expected] of [
 ] as const) {
   test(`the address of a client where ${what}`, () => {
     assert.equal(addressOf(proxies, remote, forwardedFor), expected)
+  })
+}
+
+for (const text of [
+  '10',
+  '010.0.0.1',
+  '0x0a.0.0.1',
+  '10.0.0.0/33',
+  '10.0.0.0/8/8',
+  '10.0.0.0/',
+  'fd00::/129',
+  'proxy',
+  '',
+]) {
+  test(`${text || 'nothing'} is neither an address nor a network`, () => {
+    assert.throws(() => networksOf([text]), /is neither an address nor a network/)
   })
 }
