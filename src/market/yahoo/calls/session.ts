@@ -1,7 +1,18 @@
-import { YahooFinance } from 'yahoo-finance2/createYahooFinance'
 import { ExtendedCookieJar } from 'yahoo-finance2/lib/cookieJar'
 import getCrumb from 'yahoo-finance2/lib/getCrumb'
 import { refusalWithin } from './errors.ts'
+
+/*
+ * All that this program uses of yahoo-finance2, and what it relies on (yahoo-finance2.test.ts and session.test.ts fail where that changes):
+ *
+ * - lib/getCrumb, exported: fetches a cookie and a crumb with the `fetch` that it is given, follows Yahoo's consent pages, and
+ *   puts the cookies into the jar. It keeps the crumb by its jar for ever, so a new crumb takes a new jar. It shows notices,
+ *   and logs the crumb, only through the objects that it is given.
+ * - lib/cookieJar, exported: tough-cookie's jar with setFromSetCookieHeaders, which getCrumb calls.
+ *
+ * The library's own calls (quote, chart, search) are not used: their validator prints whole schemas to the console where a row
+ * is malformed, reads the text '1,234.5' as the number 1, and takes 15 ms for 100 quotes even with `validateResult: false`.
+ */
 
 export interface YahooAnswer {
   /** As parsed from JSON. */
@@ -12,46 +23,30 @@ export interface YahooAnswer {
 
 /** Cookie and crumb, and the requests that are made with them. */
 export interface YahooSession {
-  /** Yahoo's answer, unchecked. Throws what `fetch` threw, and YahooRefusal where there is an error within. */
+  /** Yahoo's answer, unchecked. Throws what `fetch` threw, YahooRefusal for an error within the answer, and Error for other text than JSON. */
   ask(url: string, params: Readonly<Record<string, string>>): Promise<YahooAnswer>
-  /** Fetches the cookie and the crumb, anew at every call. */
+  /** Fetches the cookie and the crumb. After a failure it may be called again; for another crumb open another session. */
   fetchCrumb(): Promise<string>
 }
 
-/**
- * yahoo-finance2's session without its validator: that one prints whole schemas to the console where a row is malformed, reads
- * the text '1,234.5' as the number 1, and takes 15 ms for 100 quotes even with `validateResult: false`. The library keeps a
- * crumb by its cookie jar, for ever: the way to a new crumb is a new session.
- */
+/** `fetch`: throws where the status is not 2xx. */
 export function yahooSession(fetch: typeof globalThis.fetch): YahooSession {
   const cookieJar = new TolerantCookieJar()
-  const yahoo = new YahooFinance({
-    fetch,
-    cookieJar,
-    logger: quiet,
-    suppressNotices: ['yahooSurvey'],
-    versionCheck: false,
-    // How many calls run is limited for each endpoint (yahoo-policy.ts): nothing is to wait here, where it would be unseen.
-    queue: { concurrency: 1000 },
-  })
 
   async function ask(url: string, params: Readonly<Record<string, string>>): Promise<YahooAnswer> {
-    let date: string | null = null
-    const dated: typeof fetch = async (input, init) => {
-      const response = await fetch(input, init)
-      date = response.headers.get('date')
-      return response
-    }
-    // Asked for 'json' the library would throw an error within an answer without its code.
-    const body = await yahoo._fetch(url, { ...params }, { fetch: dated }, 'unchecked')
+    const asked = `${url}?${new URLSearchParams(params)}`
+    const cookie = await cookieJar.getCookieString(asked, { allPaths: true })
+    const response = await fetch(asked, { headers: { cookie } })
+    await cookieJar.setFromSetCookieHeaders(response.headers.getSetCookie(), asked)
+    const body: unknown = JSON.parse(await response.text())
     const refusal = refusalWithin(body)
     if (refusal) throw refusal
-    const saidAtMs = Date.parse(date ?? '')
+    const saidAtMs = Date.parse(response.headers.get('date') ?? '')
     return { body, saidAtMs: Number.isNaN(saidAtMs) ? null : saidAtMs }
   }
 
   async function fetchCrumb(): Promise<string> {
-    const crumb = await getCrumb(cookieJar, fetch, {}, quiet, yahoo._notices)
+    const crumb = await getCrumb(cookieJar, fetch, {}, quiet, noNotices)
     if (crumb === null) throw new Error('Yahoo gave no crumb')
     return crumb
   }
@@ -59,7 +54,7 @@ export function yahooSession(fetch: typeof globalThis.fetch): YahooSession {
   return { ask, fetchCrumb }
 }
 
-/** The library does not await this for an answer's cookies: one for a foreign domain would end the process. */
+/** Takes the cookies that it can: one for a foreign domain is no reason to refuse the answer. */
 class TolerantCookieJar extends ExtendedCookieJar {
   override async setFromSetCookieHeaders(headers: string | string[], url: string): Promise<void> {
     for (const header of [headers].flat()) await super.setFromSetCookieHeaders(header, url).catch(() => undefined)
@@ -68,3 +63,5 @@ class TolerantCookieJar extends ExtendedCookieJar {
 
 const nothing = (): void => undefined
 const quiet = { info: nothing, warn: nothing, error: nothing, debug: nothing, dir: nothing }
+/** The type is a class that wants a whole client; getCrumb calls `show` alone. */
+const noNotices = { show: nothing } as unknown as Parameters<typeof getCrumb>[4]
