@@ -1,15 +1,14 @@
 import assert from 'node:assert/strict'
 import { suite, test } from 'node:test'
 import { jobConcurrency } from '../../../src/jobs/queue/runner.ts'
+import { killRounds } from '../../support/kill-rounds.ts'
 import { TestQueue, until } from '../../support/queue/queue-processes.ts'
-
-const rounds = 5
 
 suite('jobs that are cancelled or take too long', { concurrency: 2 }, () => {
   test('a job is CANCELLED at once in each state, by another process: its work is told, nothing of it shows later, and nothing carries it', async () => {
     await using queue = await TestQueue.open()
     const worker = await queue.startWorker()
-    for (let round = 0; round < rounds; round++) {
+    for (let round = 0; round < killRounds; round++) {
       const retrying = await queue.enqueue({ act: 'fail', attempts: 1, writes: true })
       const future = await queue.enqueue({ writes: true }, { runAtMs: Date.now() + 3_600_000 })
       const sleeping = await queue.enqueue({ act: 'wait', ms: 60_000, writes: true })
@@ -50,7 +49,7 @@ suite('jobs that are cancelled or take too long', { concurrency: 2 }, () => {
   test('a job that holds the CPU for longer than its time is told TIMEOUT and its loop ends; it is tried again or FAILED, and the worker goes on', async () => {
     await using queue = await TestQueue.open()
     const worker = await queue.startWorker()
-    for (let round = 0; round < rounds; round++) {
+    for (let round = 0; round < killRounds; round++) {
       const once = await queue.enqueue({ act: 'spin', writes: true }, { maxAttempts: 1, timeoutSeconds: 1 })
       const next = await queue.enqueue({ writes: true }, { priority: 'LOW' })
       await until(async () => (await queue.job(once)).state === 'FAILED', 'it fails')

@@ -1,16 +1,18 @@
 import assert from 'node:assert/strict'
 import { suite, test } from 'node:test'
+import { atLeastTwoRounds, killRounds } from '../../support/kill-rounds.ts'
 import { type QueueWorker, TestQueue, until } from '../../support/queue/queue-processes.ts'
 
-const rounds = 5
-
 const lostWorkers = (worker: QueueWorker): Promise<number> => worker.metric('finstage_workers_lost_total')
+
+/** Side by side in one worker. */
+const lateJobs = 5
 
 suite('workers that stand still for longer than they are waited for', { concurrency: true }, () => {
   test('a late attempt overwrites nothing of the one that took over and succeeded', async () => {
     await using queue = await TestQueue.open()
     let [late, other] = [await queue.startWorker(), await queue.startWorker()]
-    for (let round = 0; round < rounds; round++) {
+    for (let round = 0; round < atLeastTwoRounds; round++) {
       const job = { act: 'finish', ms: 4000, attempts: 1, writes: round % 2 === 0, saves: true } as const
       const id = await queue.enqueue(job)
       const { pid } = await queue.begun(id)
@@ -31,7 +33,7 @@ suite('workers that stand still for longer than they are waited for', { concurre
   test('a late attempt leaves what carries the one that took over: it is there for a third when the second is lost too', async () => {
     await using queue = await TestQueue.open()
     const late = await queue.startWorker()
-    for (let round = 0; round < rounds; round++) {
+    for (let round = 0; round < atLeastTwoRounds; round++) {
       const job = { act: 'finish', ms: 2500, attempts: 2, writes: round % 2 === 0 } as const
       const id = await queue.enqueue(job)
       await queue.begun(id)
@@ -59,7 +61,10 @@ suite('workers that stand still for longer than they are waited for', { concurre
     const watcher = await queue.startWorker({ kinds: ['BACKFILL'] })
     // Still at it when the worker goes on, and when the next attempt has begun.
     const ids = await queue.enqueueAll(
-      Array.from({ length: rounds }, (_, i) => ({ act: 'finish', ms: 11_000 + 300 * i, writes: i % 2 === 0 }) as const),
+      Array.from(
+        { length: lateJobs },
+        (_, i) => ({ act: 'finish', ms: 11_000 + 300 * i, writes: i % 2 === 0 }) as const,
+      ),
     )
     for (const id of ids) await queue.begun(id)
     worker.kill('SIGSTOP')
@@ -68,11 +73,11 @@ suite('workers that stand still for longer than they are waited for', { concurre
     for (const id of ids) await queue.begun(id, 2)
     const before = await queue.carriers()
     await until(
-      async () => (await queue.effects('done')).filter(({ attempt }) => attempt === 1).length === rounds,
+      async () => (await queue.effects('done')).filter(({ attempt }) => attempt === 1).length === lateJobs,
       'the late attempts have done their work',
     )
     await until(
-      async () => (await worker.metric('finstage_job_run_seconds_count', 'outcome="superseded"')) === rounds,
+      async () => (await worker.metric('finstage_job_run_seconds_count', 'outcome="superseded"')) === lateJobs,
       'the late attempts end',
     )
     assert.equal(await worker.check(), 'ok')
@@ -85,7 +90,7 @@ suite('workers that stand still for longer than they are waited for', { concurre
   test('a worker that stands still in the middle of a commit holds up no other job', {}, async () => {
     await using queue = await TestQueue.open()
     const frozen = await queue.startWorker({ kinds: ['BACKFILL'] })
-    for (let round = 0; round < rounds; round++) {
+    for (let round = 0; round < killRounds; round++) {
       const id = await queue.enqueue({ act: 'freeze', attempts: 1 }, { kind: 'BACKFILL' })
       await until(async () => (await queue.effects('done')).some(({ job }) => job === id), 'it is about to commit')
       const other = await queue.startWorker()

@@ -1,10 +1,10 @@
 import assert from 'node:assert/strict'
 import { suite, test } from 'node:test'
 import { jobConcurrency } from '../../../src/jobs/queue/runner.ts'
+import { killRounds } from '../../support/kill-rounds.ts'
 import { TestQueue, until, within } from '../../support/queue/queue-processes.ts'
 import type { TestJob } from '../../support/queue/queue-tasks.ts'
 
-const rounds = 5
 /** Beside three long jobs. */
 const room = jobConcurrency - 3
 
@@ -12,7 +12,7 @@ suite('workers that stop, and workers side by side', { concurrency: 2 }, () => {
   test('SIGTERM under load: the worker exits with 0 within 10 s, what can finish has, and the rest is queued again at once with no attempt used up', async () => {
     await using queue = await TestQueue.open()
     let worker = await queue.startWorker()
-    for (let round = 0; round < rounds; round++) {
+    for (let round = 0; round < killRounds; round++) {
       const short: TestJob[] = Array.from({ length: room + 1 }, (_, i) => ({
         act: 'finish',
         ms: 1500,
@@ -65,7 +65,7 @@ suite('workers that stop, and workers side by side', { concurrency: 2 }, () => {
   test('two workers share 500 jobs: each is run exactly once, and both do some', async () => {
     await using queue = await TestQueue.open()
     const workers = [await queue.startWorker(), await queue.startWorker()]
-    for (let round = 0; round < rounds; round++) {
+    for (let round = 0; round < killRounds; round++) {
       const known = new Set((await queue.stored()).map(({ id }) => id))
       await queue.enqueueAll(Array.from({ length: 500 }, (_, i) => ({ ms: i % 5, writes: i % 2 === 0 })))
       const jobs = (await queue.settled(60_000)).filter(({ id }) => !known.has(id))

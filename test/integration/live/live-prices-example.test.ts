@@ -7,6 +7,7 @@ import { fileURLToPath } from 'node:url'
 import { WebSocketServer } from 'ws'
 import { eventually, inTime, metric } from '../../support/clients/client.ts'
 import { createTestDatabase } from '../../support/database/database.ts'
+import { killRounds } from '../../support/kill-rounds.ts'
 import { type ServerProcess, startProcess } from '../../support/process.ts'
 import { startProxy } from '../../support/proxy.ts'
 
@@ -93,7 +94,7 @@ test('the example tells every price through connections that are lost, once and 
   proxy.lead(portOf(server))
   await using example = runExample(proxy.port)
   await goesOn(example)
-  for (let round = 0; round < 3; round++) {
+  for (let round = 0; round < killRounds; round++) {
     proxy.lead(null)
     proxy.cut()
     await pricesPass(20)

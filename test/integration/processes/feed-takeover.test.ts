@@ -5,6 +5,7 @@ import { eventually, metric } from '../../support/clients/client.ts'
 import { type FollowedUpdate, type Mark, PriceFollower, runOf } from '../../support/clients/price-follower.ts'
 import { createTestDatabase, type TestDatabase } from '../../support/database/database.ts'
 import { type OwnPostgres, startOwnPostgres } from '../../support/database/own-postgres.ts'
+import { killRounds } from '../../support/kill-rounds.ts'
 import { type ServerProcess, startProcess } from '../../support/process.ts'
 import { startDatabaseProxy } from '../../support/proxy.ts'
 
@@ -236,7 +237,7 @@ async function restartBelow(restart: (postgres: OwnPostgres) => Promise<void>): 
   await using api = await start('api', url)
   await using follower = await follow(api.api)
   const run = onlyRun(follower)
-  for (let round = 0; round < 3; round++) {
+  for (let round = 0; round < killRounds; round++) {
     await restart(postgres)
     const backMs = performance.now()
     await ticks(follower, 1)

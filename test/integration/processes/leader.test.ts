@@ -7,6 +7,7 @@ import { Leader } from '../../../src/stream/leader.ts'
 import type { Term } from '../../../src/stream/term.ts'
 import { eventually, inTime } from '../../support/clients/client.ts'
 import { createTestDatabase, type TestDatabase } from '../../support/database/database.ts'
+import { killRounds } from '../../support/kill-rounds.ts'
 import { silentLog } from '../../support/log.ts'
 import { startDatabaseProxy } from '../../support/proxy.ts'
 
@@ -140,7 +141,7 @@ test('the death of every session changes nothing: the same leads on, in the same
   const { led, terms, beat, start, term, leaders, warnings } = compete(t, ['a', 'b', 'c'])
   start()
   const name = await term(1)
-  for (let round = 1; round <= 3; round++) {
+  for (let round = 1; round <= killRounds; round++) {
     await database.query(
       "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() AND application_name = 'finstage leader'",
     )

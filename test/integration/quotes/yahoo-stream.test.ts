@@ -6,6 +6,7 @@ import type { Listing, Quote } from '../../../src/domain/quote.ts'
 import { yahooStreamFeed } from '../../../src/market/yahoo/live/push-feed.ts'
 import { yahooSource } from '../../../src/market/yahoo/source.ts'
 import { eventually } from '../../support/clients/client.ts'
+import { killRounds } from '../../support/kill-rounds.ts'
 import { pricedListing, startTestStreamer, type TestStreamer } from '../../support/yahoo/test-streamer.ts'
 import { startTestYahoo } from '../../support/yahoo/test-yahoo.ts'
 
@@ -79,7 +80,7 @@ test('the streamer killed and brought back: no price lost, none repeated, and po
       await eventually(() => pricesOf('AAPL').length >= prices.length, `price ${99 + prices.length}`)
     }
   }
-  for (let outage = 0; outage < 3; outage++) {
+  for (let outage = 0; outage < killRounds; outage++) {
     await streamer.subscribed('AAPL')
     await tradeAndSee(10)
     await eventually(isPolledNoMore, 'the stream has taken over')
