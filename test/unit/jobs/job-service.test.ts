@@ -1,43 +1,11 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { setImmediate as nextTurn } from 'node:timers/promises'
-import { setFlagsFromString } from 'node:v8'
-import { runInNewContext } from 'node:vm'
 import { FinstageError } from '../../../src/domain/errors.ts'
 import { changeOf, type Job } from '../../../src/domain/job.ts'
 import { type JobNews, JobService } from '../../../src/jobs/job-service.ts'
 import type { JobStore } from '../../../src/store/jobs/job-store.ts'
 import { LocalBus } from '../../../src/stream/local-bus.ts'
-
-setFlagsFromString('--expose-gc')
-const collectGarbage = runInNewContext('gc') as () => void
-
-test('who asks to follow jobs that do not exist, or can not be read, leaves nothing behind', async () => {
-  let isAway = false
-  const away = async (): Promise<never> => {
-    throw new Error('away')
-  }
-  const store = { find: async () => (isAway ? away() : null), nowMs: away } as unknown as JobStore
-  const jobs = new JobService({ store, bus: new LocalBus(), tasks: [] })
-  const bytes = async (): Promise<number> => {
-    for (let i = 0; i < 3000; i++) {
-      isAway = i % 3 === 0
-      await jobs.follow('nobody', 'ada').catch(() => {})
-      await jobs.followAll('ada').catch(() => {})
-    }
-    collectGarbage()
-    return process.memoryUsage().heapUsed
-  }
-  await bytes()
-  // The heap moves by itself; what is left behind would be there each time.
-  const grown: number[] = []
-  for (let before = await bytes(); grown.length < 3; ) {
-    const now = await bytes()
-    grown.push(now - before)
-    before = now
-  }
-  assert.ok(Math.min(...grown) < 300_000, grown.join())
-})
 
 const jobOf = (id: string, revision: number, changed: Partial<Job> = {}): Job => ({
   ...{ id, position: 1, kind: 'ANALYSIS', owner: 'ada', priority: 'NORMAL', state: 'QUEUED', progress: 0, attempt: 0 },

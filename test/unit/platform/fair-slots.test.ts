@@ -2,8 +2,6 @@ import assert from 'node:assert/strict'
 import { getEventListeners } from 'node:events'
 import { test } from 'node:test'
 import { setImmediate as nextTurn } from 'node:timers/promises'
-import { setFlagsFromString } from 'node:v8'
-import { runInNewContext } from 'node:vm'
 import fc from 'fast-check'
 import { FairSlots } from '../../../src/platform/fair-slots.ts'
 
@@ -189,26 +187,6 @@ test('of a signal that outlives the work no listeners are left', async () => {
   const { signal } = new AbortController()
   await Promise.all([1, 2, 3].map((n) => slots.run('A', async () => n, signal)))
   assert.equal(getEventListeners(signal, 'abort').length, 0)
-})
-
-test('a job of which nothing waits or runs is forgotten, done or aborted', async () => {
-  setFlagsFromString('--expose-gc')
-  const gc = runInNewContext('gc') as () => void
-  const slots = new FairSlots(1)
-  const usedMiB = (): number => {
-    gc()
-    return process.memoryUsage().heapUsed / 2 ** 20
-  }
-  const beforeMiB = usedMiB()
-  for (let i = 0; i < 50; i++) {
-    const controller = new AbortController()
-    const done = slots.run(`done ${i} ${'x'.repeat(2 ** 20)}`, () => nextTurn())
-    const dropped = slots.run(`aborted ${i} ${'x'.repeat(2 ** 20)}`, () => nextTurn(), controller.signal)
-    controller.abort()
-    await Promise.allSettled([done, dropped])
-  }
-  const grownMiB = usedMiB() - beforeMiB
-  assert.ok(grownMiB < 20, `of names of 100 MiB, ${grownMiB} are kept`)
 })
 
 const numRuns = Number(process.env.PROPERTY_RUNS ?? 100)

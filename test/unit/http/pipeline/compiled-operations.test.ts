@@ -4,7 +4,6 @@ import { type DocumentNode, execute, Kind, type OperationDefinitionNode, parse, 
 import { CompiledOperations, compilableFields } from '../../../../src/http/pipeline/compiled-operations.ts'
 import type { PreparedOperation } from '../../../../src/http/pipeline/prepared-documents.ts'
 import { schema } from '../../../../src/schema/index.ts'
-import { collectedMemory } from '../../../support/collected-memory.ts'
 
 const operationIn = (document: DocumentNode): OperationDefinitionNode =>
   document.definitions.find((definition) => definition.kind === Kind.OPERATION_DEFINITION) as OperationDefinitionNode
@@ -71,31 +70,3 @@ test('an operation is compiled when it has run ten times, and then gives what th
     JSON.stringify(await execute({ schema, document: operation.document, contextValue, variableValues: variables })),
   )
 })
-
-for (const [what, count, query] of [
-  [
-    'of many fields',
-    150,
-    `instrument(symbol: "A") { ${Array.from({ length: 140 }, (_, i) => `a${i}: reachDays(interval: DAY_1)`).join(' ')} }`,
-  ],
-  ['long', 1000, `quotes(symbols: [${'"AAPL" '.repeat(300)}]) { symbol }`],
-] as const) {
-  test(`what is compiled takes no more room than it may, with its documents: those used longest ago go, also where they are ${what}`, async () => {
-    const operations = new CompiledOperations(schema)
-    const before = await collectedMemory()
-    let last: PreparedOperation | undefined
-    const first = prepared(`query First { ${query} }`)
-    const compile = (operation: PreparedOperation): void => {
-      for (let run = 0; run < 10; run++) operations.find(operation)
-    }
-    compile(first)
-    for (let i = 0; i < count; i++) {
-      last = prepared(`query Q${i} { ${query} }`)
-      compile(last)
-    }
-    assert.ok(last && operations.find(last))
-    assert.equal(operations.find(first), undefined)
-    const megabytes = ((await collectedMemory()).heapUsed - before.heapUsed) / 1e6
-    assert.ok(megabytes < 35, `${megabytes} MB are kept`)
-  })
-}

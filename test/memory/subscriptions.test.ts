@@ -1,12 +1,12 @@
 import assert from 'node:assert/strict'
 import { after, test } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { simulatedInstruments } from '../../../src/market/simulated/instruments.ts'
-import { startApp } from '../../support/app.ts'
-import { eventually, metric } from '../../support/clients/client.ts'
-import { RawClient } from '../../support/clients/raw-client.ts'
-import { collectedMemory } from '../../support/collected-memory.ts'
-import { createTestDatabase } from '../../support/database/database.ts'
+import { simulatedInstruments } from '../../src/market/simulated/instruments.ts'
+import { startApp } from '../support/app.ts'
+import { eventually, metric } from '../support/clients/client.ts'
+import { RawClient } from '../support/clients/raw-client.ts'
+import { collectedMemory } from '../support/collected-memory.ts'
+import { createTestDatabase } from '../support/database/database.ts'
 
 const symbolCount = 300
 const symbols = [...simulatedInstruments(symbolCount, 1).keys()]
