@@ -22,6 +22,9 @@ import { readListing, readRows } from './quote.ts'
 import type { Row } from './rows.ts'
 import { readMatches } from './search.ts'
 
+/** Yahoo's push feed. */
+export const yahooStreamUrl = 'wss://streamer.finance.yahoo.com/?version=2'
+
 export interface YahooOptions {
   /** Where every call goes instead of Yahoo's hosts, path and query kept; plain http is allowed. */
   readonly baseUrl?: string

@@ -20,8 +20,6 @@ import {
 import { type StreamShard, streamShard } from './shard.ts'
 import { type OpenStream, openWebSocket } from './socket.ts'
 
-export const yahooStreamUrl = 'wss://streamer.finance.yahoo.com/?version=2'
-
 export interface YahooStreamOptions {
   readonly url: string
   /** May throw a FinstageError for the whole call. */
