@@ -1,9 +1,10 @@
 /**
- * Follows live prices through lost connections and restarts of the server, without a gap that is not told and with nothing twice:
+ * Follows live prices through lost connections and restarts of the server. It reports every gap and prints nothing
+ * twice:
  *
  *   npm run example:live -- ws://127.0.0.1:4000/graphql AAPL BTC-USD
  *
- * What it keeps to is told in docs/protocol.md.
+ * docs/protocol.md describes the rules that it implements.
  */
 import { setTimeout as sleep } from 'node:timers/promises'
 import { createClient } from 'graphql-ws'
@@ -17,22 +18,25 @@ const query = `subscription ($symbols: [Symbol!]!, $after: [String!]) {
   priceUpdates(symbols: $symbols, after: $after) { kind symbol price seq cursor }
 }`
 const last = new Map<string, Data['priceUpdates']>()
-// The client reads this anew each time that it subscribes, also when it has reconnected by itself.
+// The client reads this each time it subscribes, also after it reconnected by itself.
 const variables = {
   symbols: symbols.length > 0 ? symbols : ['AAPL', 'BTC-USD'],
   get after() {
     return Array.from(last.values(), ({ cursor }) => cursor)
   },
 }
-// Longer each time, and by chance, so that not all clients come back at once.
+// Longer each time, and random, so that not all clients come back at once.
 const backOff = (attempt: number): Promise<void> => sleep(Math.random() * Math.min(30_000, 500 * 2 ** attempt))
 
 let silence: NodeJS.Timeout | undefined
 const client = createClient({
-  ...{ url, retryAttempts: Number.POSITIVE_INFINITY, retryWait: backOff },
-  // Also where nobody listens: a server that starts again. Codes that a client is to blame for are never retried.
+  url,
+  retryAttempts: Number.POSITIVE_INFINITY,
+  retryWait: backOff,
+  // Retry also if nobody listens: the server may be restarting. graphql-ws never retries close codes that blame the
+  // client.
   shouldRetry: () => true,
-  // A connection can be gone without a word: then no pong comes.
+  // A connection can be lost silently; then no pong comes.
   keepAlive: 5000,
   on: {
     ping: () => {
@@ -55,6 +59,6 @@ for (let attempt = 0; ; attempt++) {
     console.log(`${symbol} ${kind} ${seq} ${price}`)
     last.set(symbol, data.priceUpdates)
   }
-  // The server has ended the subscription, or could not begin it yet.
+  // The server ended the subscription, or can't start it yet.
   await backOff(attempt)
 }

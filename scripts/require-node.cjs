@@ -1,4 +1,4 @@
-// Runs on any Node: says what to do where the project's own Node (an optional dependency) was not installed.
+// Runs on any Node. Says what to do if the project's own Node (an optional dependency) was not installed.
 const major = Number(process.versions.node.split('.')[0])
 if (major < 24) {
   console.error(

@@ -6,7 +6,7 @@ import { welcome } from './app/welcome.ts'
 import { ConfigurationError } from './platform/environment.ts'
 import { createLogger } from './platform/logger.ts'
 
-/** After this time a stop is no longer waited for. */
+/** A stop that takes longer ends the process with code 1. */
 const stopTimeoutMs = 20_000
 
 function readRole(args: readonly string[]): Role {

@@ -13,19 +13,22 @@ export interface AppOptions {
   readonly config: Config
   readonly role: Role
   readonly log: Logger
-  /** Called when the app can't go on: it is to be stopped. */
+  /** Called when the app can't go on. The caller has to stop it. */
   readonly onFatal: (message: string, cause?: unknown) => void
-  /** Epoch milliseconds, for all that has to do with time; without it, the database's. */
+  /** Epoch milliseconds, for everything that needs the time; without it, the database's time. */
   readonly now?: () => number
 }
 
 export interface Addresses {
-  /** Where GraphQL is served; null in a role that does not. */
+  /** Origin of the GraphQL API; null in a role that does not serve it. */
   readonly api: string | null
   readonly metrics: string | null
 }
 
-/** Starts the services of a role in order and stops them in the opposite one. Its states: stopped -> start() -> running -> stop(). */
+/**
+ * The composition root: builds the services of a role in order and stops them in reverse order. Its states: stopped ->
+ * start() -> running -> stop() -> stopped.
+ */
 export class App {
   readonly #options: AppOptions
   readonly #stops = new StopStack()
@@ -36,7 +39,7 @@ export class App {
     this.#options = options
   }
 
-  /** Throws where a part can't start; what had started is stopped again by stop(). */
+  /** Rejects if a part can't start. stop() then stops the parts that had started. */
   start(): Promise<Addresses> {
     this.#started ??= this.#startAll()
     return this.#started
@@ -58,14 +61,17 @@ export class App {
     return { api, metrics }
   }
 
-  /** May be called at any time, and again. Rejects with an AggregateError of what did not stop cleanly. */
+  /**
+   * Can be called at any time and more than once. Rejects with an AggregateError of everything that did not stop
+   * cleanly.
+   */
   stop(): Promise<void> {
     this.#stopped ??= this.#stopAll()
     return this.#stopped
   }
 
   async #stopAll(): Promise<void> {
-    // A start that is under way still adds to the stack.
+    // Wait for a start in progress: the parts that it still starts would not be stopped.
     await this.#started?.catch(() => {})
     await this.#stops.stopAll()
   }

@@ -48,20 +48,20 @@ const oneOf = <const Values extends readonly [string, ...string[]]>(values: Valu
 
 const longestWatchList = 100
 
-/** Symbols with commas between them. */
+/** Symbols separated by commas. */
 function symbolsOf(text: string, context: z.RefinementCtx): readonly string[] {
   try {
     const symbols = [...new Set(text.split(',').map((part) => parseSymbol(part.trim())))]
     if (symbols.length <= longestWatchList) return symbols
   } catch {
-    // Said below.
+    // Reported below, as for too many symbols.
   }
   const message = `up to ${longestWatchList} symbols with commas between them, as in AAPL,BTC-USD, are wanted`
   context.addIssue({ code: 'custom', message })
   return z.NEVER
 }
 
-/** Several of a kind with commas between them. `read` throws where one is none. */
+/** A list separated by commas. `read` throws if an entry is invalid. */
 const listOf = (read: (text: string) => string, message: string) =>
   z.string().transform((text, context): readonly string[] => {
     try {
@@ -99,7 +99,7 @@ const shape = {
   ).optional(),
   ALLOWED_HOSTS: listOf(hostOf, 'host names without ports, as in finstage.example,10.0.0.7, are wanted').optional(),
   TRUST_PROXY: listOf(networkOf, 'addresses or networks of proxies, as in 127.0.0.1,10.0.0.0/8, are wanted').optional(),
-  // No URL parser takes all that Postgres' clients do: postgresql://user@/database?host=/var/run/postgresql
+  // Postgres' clients accept addresses that no URL parser does: postgresql://user@/database?host=/var/run/postgresql
   DATABASE_URL: z
     .string()
     .regex(/^postgres(ql)?:\/\/./, 'an address as in postgresql://user:password@host:5432/database is wanted')

@@ -1,24 +1,24 @@
 import { jobConcurrency } from '../jobs/queue/runner.ts'
 import type { Role } from './role.ts'
 
-/** How many connections a process holds at most, where DATABASE_CONNECTIONS does not say. */
+/** How many connections a process holds at most, unless DATABASE_CONNECTIONS says otherwise. */
 const usual: Readonly<Record<Role, number>> = { all: 40, worker: 40, api: 20, ingest: 10, migrate: 2 }
-/** One for each job's changes of state, one with which graphile-worker listens, one for its schedules. */
+/** One per running job for its changes of state, one on which graphile-worker listens, one for its schedules. */
 const mostForJobs = jobConcurrency + 2
 
-/** No request waits for longer on a statement. */
+/** The statement time-out of requests. */
 export const requestStatementMs = 5000
-/** The queue outlasts a restart of the database, and deletes much at once. */
+/** Longer for the queue: it has to survive a restart of the database, and deletes many rows at once. */
 export const jobPatience = { patienceMs: 60_000, statementTimeoutMs: 60_000 }
 
 export interface ConnectionShares {
-  /** For requests, candles and what is published. */
+  /** For requests, candles and publishing. */
   readonly requests: number
-  /** For the queue: requests can't take them away. */
+  /** Reserved for the queue, so that requests can't take them. */
   readonly jobs: number
 }
 
-/** Shares a process' connections out between its pools; those that listen to the bus and hold the lead come first. */
+/** Shares a process' connections out between its pools, after those that listen to the bus and hold the lead. */
 export function connectionShares(role: Role, configured: number | undefined, isShared: boolean): ConnectionShares {
   const listening = isShared ? 1 : 0
   const leading = role === 'all' || role === 'ingest' ? 1 : 0

@@ -29,7 +29,7 @@ async function startEmbedded({ config, stops, onFatal }: DatabaseOptions): Promi
   return embedded.connectionString
 }
 
-/** Through a pool of its own: a migration may take longer than a request's connections allow. */
+/** Uses a pool of its own: a migration may run longer than the time-outs of the pool for requests allow. */
 async function prepare(connectionString: string, { config, log }: DatabaseOptions): Promise<void> {
   if (config.DATABASE_URL) await requireOwnSessions(connectionString)
   const pool = createPool(connectionString, log, { max: 2 })

@@ -22,7 +22,7 @@ export function startIngest(shared: SharedServices): void {
     lead: (term) => feed.lead(term),
     confirmed: () => feed.confirmed(),
     yield: () => feed.yield(),
-    // The embedded Postgres serves one process.
+    // The embedded Postgres serves one process, so nobody else can lead.
     isAlone: config.DATABASE_URL === undefined,
     now,
   })

@@ -32,7 +32,7 @@ import type { Role } from './role.ts'
 import { createSource } from './source.ts'
 import type { StopStack } from './stop-stack.ts'
 
-/** How symbols follow each other where requests want the event loop too. */
+/** How fast symbols of jobs follow each other in a process that also answers requests (see idlePace). */
 const pace = { eachMs: 5, longestMs: 100 }
 
 export interface SharedOptions {
@@ -116,7 +116,7 @@ export async function startShared(options: SharedOptions): Promise<SharedService
   }
 }
 
-/** The database's clock, by which everything goes. */
+/** From here on the app uses the database's time. */
 async function startClock(
   pool: DatabasePool,
   registry: Registry,
@@ -128,7 +128,7 @@ async function startClock(
   return clock
 }
 
-/** All kinds of jobs: the API checks their input, workers run them. */
+/** The kinds of jobs: the API checks their input, workers run them. */
 function createTasks({
   config,
   role,
@@ -152,12 +152,12 @@ function createTasks({
   ]
 }
 
-/** A process that also answers requests keeps room for them. */
+/** In a process that also answers requests, jobs leave room for them. */
 export function createSlots(role: Role, count: number): FairSlots {
   return new FairSlots(count, role === 'worker' ? undefined : idlePace(pace))
 }
 
-/** The stores of what was found in candles of the source that this process serves. */
+/** Stores of analyses and signals, for the source that this process serves. */
 export function createFindings(
   pool: DatabasePool,
   { name: source }: MarketSource,

@@ -6,7 +6,7 @@ import { type YahooOptions, yahooSource, yahooStreamUrl } from '../market/yahoo/
 import type { Logger } from '../platform/logger.ts'
 import type { Config } from './config.ts'
 
-/** The source that the settings name. */
+/** Creates the market source that the settings name. */
 export function createSource(
   config: Config,
   log: Logger,
@@ -35,7 +35,7 @@ export function createSource(
   })
 }
 
-/** Whoever has all calls go elsewhere than to Yahoo does not mean this one to go there. */
+/** Without a push feed if YAHOO_BASE_URL diverts all calls from Yahoo: then this one must not go to Yahoo either. */
 function streamUrl({ YAHOO_STREAM, YAHOO_STREAM_URL, YAHOO_BASE_URL }: Config): string | undefined {
   if (YAHOO_STREAM === 'off') return undefined
   return YAHOO_STREAM_URL ?? (YAHOO_BASE_URL ? undefined : yahooStreamUrl)

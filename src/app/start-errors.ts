@@ -1,6 +1,6 @@
 import { FinstageError } from '../domain/errors.ts'
 
-/** Rejects with a sentence that names the setting to change where a server can't listen. */
+/** Starts a server. If it can't listen, rejects with a sentence that names the setting to change. */
 export async function listening(start: () => Promise<void>, host: string, name: string, port: number): Promise<void> {
   try {
     await start()
@@ -11,12 +11,12 @@ export async function listening(start: () => Promise<void>, host: string, name: 
   }
 }
 
-/** Rejects with the setting by whose value `work` has failed, and why. */
+/** Runs `work`. If it fails, rejects with the name of the setting that it used and the reason. */
 export async function naming<T>(setting: string, work: () => Promise<T>): Promise<T> {
   try {
     return await work()
   } catch (cause) {
-    // For who starts it, unlike for a client, the reason counts.
+    // A client gets the general message; whoever starts the server needs the reason behind it.
     const reason = cause instanceof FinstageError && cause.cause ? cause.cause : cause
     throw new Error(`${setting}: ${(reason as Error).message || (reason as NodeJS.ErrnoException).code}`, { cause })
   }

@@ -1,6 +1,6 @@
 import type { Config } from './config.ts'
 
-/** What a person who has just started the server wants to know: where to look, and three commands to paste. */
+/** Printed after a start: where to look, and three commands to paste. */
 export function welcome(config: Config, { api, metrics }: { api: string; metrics: string }): string {
   const url = `${api}/graphql`
   const simulated = config.MARKET_SOURCE === 'simulated'

@@ -17,9 +17,9 @@ export interface PageArgs {
   readonly after?: string | null | undefined
 }
 
-/** What cursors of a list say. */
+/** How a list encodes its cursors. */
 export interface Cursors<Node, Place extends readonly number[]> {
-  /** A cursor of a list of another name is refused. */
+  /** Cursors of a list with another name are refused. */
   readonly name: string
   /** The whole numbers by which the list is ordered. */
   readonly placeOf: (node: Node) => Place
@@ -27,8 +27,8 @@ export interface Cursors<Node, Place extends readonly number[]> {
 }
 
 /**
- * The page that was asked for. `load` gives the nodes that come after a place (null: from the start), at most `limit`.
- * Rejects with BAD_USER_INPUT where `first` is not 1 to 100 or `after` is no cursor of this list.
+ * Returns the requested page. `load` returns the nodes after a place (null: from the start), at most `limit`.
+ * Rejects with BAD_USER_INPUT if `first` is not 1 to 100 or `after` is not a cursor of this list.
  */
 export async function connection<Node, Place extends readonly number[]>(
   { first, after }: PageArgs,
@@ -52,7 +52,10 @@ export async function connection<Node, Place extends readonly number[]>(
 const cursorOf = <Node, Place extends readonly number[]>(node: Node, { name, placeOf }: Cursors<Node, Place>): string =>
   Buffer.from([name, ...placeOf(node)].join(' ')).toString('base64url')
 
-/** Positions, and instants that have a year of four digits, in milliseconds: no list has others, and Postgres takes no others. */
+/**
+ * Positions, and instants with a year of four digits in milliseconds. No list has others, and Postgres accepts no
+ * others.
+ */
 const isPlace = (number: number): boolean => number >= -62_135_596_800_000 && number < 253_402_300_800_000
 
 function placeAt<Node, Place extends readonly number[]>(

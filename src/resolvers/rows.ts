@@ -2,19 +2,19 @@ import { badInput } from '../domain/errors.ts'
 import { EventLoopTurns } from '../platform/event-loop-turns.ts'
 import { type Context, rowsOfEvent, rowsOfOperation } from './context.ts'
 
-/** Candles are worked on for some ten milliseconds. */
+/** About ten milliseconds of work on candles. */
 const candlesPerTurn = 10_000
 
-/** Of the process: it has one event loop. */
+/** One for the process, because it has one event loop. */
 const turns = new EventLoopTurns(candlesPerTurn)
 
 /**
- * Counts what an operation costs, in rows: candles that it loads, candles before the first node that its indicators go through,
- * entries of the lists that it is answered with. Throws BAD_USER_INPUT where they are more than 750,000 altogether, or 75,000 in
- * one event of a subscription.
+ * Charges rows to an operation: candles that it loads, candles before the first node that its indicators read, entries
+ * of lists in its answer. Throws BAD_USER_INPUT if an operation exceeds 750,000 in all, or one event of a subscription
+ * 75,000.
  */
 export function spendRows(rows: number, context: Context): void {
-  // What is refused does not count: what else was asked for may fit.
+  // Refused rows are not charged: the operation's other fields may still fit.
   if (rows > context.rowsLeft) {
     const most = `${rowsOfOperation} candles and other rows altogether, an event of a subscription ${rowsOfEvent}`
     throw badInput(`An operation gets at most ${most}: ask for fewer at once`)
@@ -23,15 +23,15 @@ export function spendRows(rows: number, context: Context): void {
 }
 
 export interface RowsCost {
-  /** What is counted beside the entries of the answer. */
+  /** Rows charged beside the entries of the answer. */
   readonly rows: number
-  /** How many candles are gone through. */
+  /** How many candles the work goes through. */
   readonly candles: number
 }
 
 /**
- * What `work` gives: at once, or as a promise where the event loop has to get to others first, so that who asks for little need not
- * wait for who asks for much. Throws as `spendRows` does.
+ * Returns the result of `work`: at once, or as a promise if the event loop has to serve others first. So a small
+ * request does not wait for a large one. Throws like `spendRows`.
  */
 export function answerRows<T>({ rows, candles }: RowsCost, context: Context, work: () => T): T | Promise<T> {
   spendRows(rows, context)

@@ -15,16 +15,17 @@ export interface SelectedField {
   readonly args: Readonly<Record<string, unknown>>
 }
 
-/** A field where it is selected. */
+/** A field and the place in the document that selects it. */
 interface Selected {
   readonly field: GraphQLField<unknown, unknown>
   readonly node: FieldNode
 }
 
 /**
- * The fields that an operation selects of the object which the current resolver gives, or below the field `of` it, with their
- * arguments: what will be needed can be loaded in one go. Those that @skip or @include leave out are among them. Each place
- * in the document counts once, however often fragments lead to it, so this takes time in proportion to the document.
+ * The fields, with their arguments, that an operation selects of the object that the current resolver returns, or of
+ * its field `of`. So a resolver can load what its fields will need in one go. Fields that @skip or @include leave out
+ * are included. Each place in the document counts once, however often fragments lead to it, so this takes time in
+ * proportion to the document.
  */
 export function selectedFields(info: GraphQLResolveInfo, of?: string): SelectedField[] {
   const all = selectedOf(info.fieldNodes, info.returnType, info)
@@ -36,7 +37,7 @@ export function selectedFields(info: GraphQLResolveInfo, of?: string): SelectedF
   return selectedOf(nodes, first.field.type, info).map(({ field, node }) => describe(field, node, info))
 }
 
-/** What nodes of one field select of the type that it returns. */
+/** What the nodes of one field select of the type that the field returns. */
 function selectedOf(nodes: readonly FieldNode[], returns: GraphQLOutputType, info: GraphQLResolveInfo): Selected[] {
   const type = getNamedType(returns)
   const selected: Selected[] = []
@@ -66,7 +67,7 @@ const describe = (field: GraphQLField<unknown, unknown>, node: FieldNode, info: 
   args: argumentsOf(field, node, info),
 })
 
-/** An argument that can't be read is reported when its own field is executed. */
+/** An invalid argument is ignored here: execution of the field itself reports it. */
 function argumentsOf(
   field: GraphQLField<unknown, unknown>,
   node: FieldNode,

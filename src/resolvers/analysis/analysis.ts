@@ -30,7 +30,7 @@ export const latestAnalysis = (
   { loaders }: Context,
 ): Promise<SymbolAnalysis | null> => loaders.latestAnalysis.load({ symbol, interval })
 
-/** Those under a day that are older than candles are kept are no longer among them. */
+/** Without signals of intervals under a day that were deleted together with their candles. */
 export async function analysisSignals(
   analysis: SymbolAnalysis,
   _args: unknown,

@@ -13,7 +13,7 @@ export interface CandleUpdatesArgs {
   readonly from?: number | null | undefined
 }
 
-/** Rejects with SYMBOL_NOT_FOUND, RANGE_NOT_AVAILABLE, or what the source fails with. */
+/** Rejects with SYMBOL_NOT_FOUND, RANGE_NOT_AVAILABLE, or as the source does. */
 export function candleUpdates(
   _root: unknown,
   { symbol, interval, extendedHours, from }: CandleUpdatesArgs,
@@ -21,7 +21,9 @@ export function candleUpdates(
   info: GraphQLResolveInfo,
 ): Promise<AsyncIterableIterator<CandleUpdate | FinstageError>> {
   return context.liveCandles.subscribe({
-    ...{ symbol, interval, extendedHours },
+    symbol,
+    interval,
+    extendedHours,
     from: from == null ? null : Math.ceil(from / 1000),
     earlier: warmUp(info, interval, 'series'),
   })

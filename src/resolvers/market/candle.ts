@@ -25,7 +25,7 @@ export interface CandleArgs {
   readonly extendedHours: boolean
 }
 
-/** Candles by column: as many entries in each as there are nodes. */
+/** Candles by column: each column has one entry per node. */
 export interface CandleColumns {
   readonly time: number[]
   readonly open: number[]
@@ -49,7 +49,7 @@ export const instrumentCandles = (
   info: GraphQLResolveInfo,
 ): Promise<CandleSeries> => loadCandles(instrument.symbol, args, context, warmUp(info, args.interval))
 
-/** Rejects with BAD_USER_INPUT, RANGE_NOT_AVAILABLE, SYMBOL_NOT_FOUND, or what the source fails with. */
+/** Rejects with BAD_USER_INPUT, RANGE_NOT_AVAILABLE, SYMBOL_NOT_FOUND, or as the source does. */
 export async function loadCandles(
   symbol: string,
   { interval, from, to, last, adjustment, extendedHours }: CandleArgs,
@@ -78,7 +78,9 @@ export async function loadCandles(
   return answerRows(cost, context, () => series)
 }
 
-/** Exchanges are open for a fifth of a week at least: so many candles a long range has, before it is loaded. */
+/**
+ * Exchanges are open for at least a fifth of a week. So this share of a long range has candles, known before loading.
+ */
 const openShare = 0.2
 
 function leastRows({ interval, from, to, last }: CandleRequest): number {

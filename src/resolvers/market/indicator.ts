@@ -22,15 +22,15 @@ import { selectedFields } from '../selected-fields.ts'
 import type { ShownSignal } from './signal.ts'
 
 /**
- * A month of minutes round the clock, which is as far as sources go back. Only a VWAP of minutes since the year began asks for more,
- * and has no value where its anchor is not among them.
+ * A month of minutes round the clock, which is how far back sources go. Only a VWAP of minutes anchored at the year
+ * asks for more; it has no value if its anchor is not among them.
  */
 const maxWarmUp = 45_000
 
-/** Signals are found by nine indicators and nineteen rules: a candle takes about 11 us of CPU, a row 2. */
+/** Nine indicators and nineteen rules find signals: a candle takes about 11 µs of CPU, a row 2. */
 const rowsPerSignalCandle = 6
 
-/** Of one answer, since all its indicators are computed from the same candles. */
+/** One per series of an answer, because all its indicators are computed from the same candles. */
 const inputs = new WeakMap<CandleSeries, IndicatorInput>()
 
 export const pointsOf =
@@ -44,7 +44,7 @@ export const pointsOf =
     return answerRows(cost, context, () => indicatorPoints(name, input, args, ahead))
   }
 
-/** What the signal rules find at the closed nodes, by the same names as what jobs have stored of them. */
+/** The signals of the closed nodes. A signal that a job also stored has the same id. */
 export function seriesSignals(
   series: CandleSeries,
   { kinds }: { readonly kinds?: readonly SignalKind[] | null | undefined },
@@ -62,7 +62,7 @@ export function seriesSignals(
   )
 }
 
-/** Jobs look at candles of regular sessions, adjusted for splits. */
+/** Empty for the candles that jobs use: of regular sessions, adjusted for splits. */
 function variantOf({ adjustment, extendedHours }: CandleSeries): Pick<ShownSignal, 'variant'> {
   const words = [...(adjustment === 'SPLITS' ? [] : [adjustment]), ...(extendedHours ? ['EXTENDED_HOURS'] : [])]
   return words.length === 0 ? {} : { variant: words.join(' ') }
@@ -75,15 +75,18 @@ export function inputOf(series: CandleSeries): IndicatorInput {
   const input: IndicatorInput = {
     candles: toColumns([...earlier, ...nodes]),
     first: earlier.length,
-    ...{ isWhole, interval, timezone: sessions.timezone },
+    isWhole,
+    interval,
+    timezone: sessions.timezone,
   }
   inputs.set(series, input)
   return input
 }
 
 /**
- * How many candles before the first node the fields need that are selected of a series: the one that the current resolver gives,
- * or the field `of` what it gives. One tells whether there are any. Parameters out of bounds are refused at their own field.
+ * How many candles before the first node the selected fields of a series need. The series is what the current resolver
+ * returns, or its field `of`. At least one, which tells whether there are earlier candles. Parameters out of bounds are
+ * refused at their own field.
  */
 export function warmUp(info: GraphQLResolveInfo, interval: Interval, of?: string): number {
   let needed = 1

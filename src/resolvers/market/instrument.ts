@@ -6,20 +6,20 @@ import { bounded, boundedList } from '../bounds.ts'
 import type { Context } from '../context.ts'
 import { loadQuote, orNull } from './quote.ts'
 
-/** Without control characters and halves of characters, which not every source could be asked for. */
+/** No control characters and no lone surrogates: not every source accepts them. */
 const searchPattern = /^[^\p{Cc}\p{Cs}]{1,100}$/u
 
 const loadInstrument = async (symbol: string, context: Context): Promise<Instrument> =>
   (await context.loaders.listing(symbol)).instrument
 
-/** By the symbols of global ids; null for what is none. */
+/** Loads by the symbols of global ids; null for a symbol that does not exist. */
 export const instrumentsById = (symbols: readonly string[], context: Context): Promise<Instrument | null>[] =>
   symbols.map((symbol) => orNull(symbol, (valid) => loadInstrument(valid, context)))
 
 export const instrument = (_root: unknown, { symbol }: { symbol: string }, context: Context): Promise<Instrument> =>
   loadInstrument(symbol, context)
 
-/** One place per symbol asked, in order; each may fail on its own. */
+/** One entry per requested symbol, in order; each may fail on its own. */
 export function instruments(
   _root: unknown,
   { symbols }: { symbols: readonly string[] },
@@ -35,13 +35,13 @@ export const instrumentQuote = (instrument: Instrument, _args: unknown, context:
 export const reachDays = (_root: unknown, { interval }: { interval: Interval }, context: Context): number | null =>
   context.market.reachDays(interval)
 
-/** Rejects with BAD_USER_INPUT, or what the source fails with. */
+/** Rejects with BAD_USER_INPUT, or as the source does. */
 export async function searchInstruments(
   _root: unknown,
   { query, first }: { query: string; first: number },
   context: Context,
 ): Promise<readonly InstrumentMatch[]> {
-  // Looked at before it is trimmed: trimming would take line breaks away.
+  // Tested before trimming, because that would remove line breaks.
   const text = query.trim()
   if (!searchPattern.test(text) || /\p{Cc}/u.test(query)) {
     throw badInput('query has to have 1 to 100 printable characters', 'query')

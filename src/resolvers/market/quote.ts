@@ -5,7 +5,9 @@ import { parseSymbol } from '../../domain/symbol.ts'
 import { boundedList } from '../bounds.ts'
 import type { Context } from '../context.ts'
 
-/** The quote of a symbol, at once where it is at hand. Fails with SYMBOL_NOT_FOUND, NO_DATA, or as the source does. */
+/**
+ * The quote of a symbol; not a promise if it is cached. Fails with SYMBOL_NOT_FOUND, NO_DATA, or as the source does.
+ */
 export function loadQuote(symbol: string, context: Context): Quote | Promise<Quote> {
   const listing = context.loaders.listing(symbol)
   return listing instanceof Promise ? listing.then((known) => quoteOf(known, symbol)) : quoteOf(listing, symbol)
@@ -16,11 +18,14 @@ function quoteOf(listing: Listing, symbol: string): Quote {
   return listing.quote
 }
 
-/** By the symbols of global ids; null for what is none or has no quote. */
+/** Loads by the symbols of global ids; null for a symbol that does not exist or has no quote. */
 export const quotesById = (symbols: readonly string[], context: Context): Promise<Quote | null>[] =>
   symbols.map((symbol) => orNull(symbol, (valid) => loadQuote(valid, context)))
 
-/** null where there is nothing of this symbol. In a list, graphql-js takes an Error for the failure of its place alone. */
+/**
+ * Resolves to null if the symbol has nothing to load. Returns other errors: in a list, graphql-js fails only their own
+ * entry.
+ */
 export async function orNull<T>(symbol: string, load: (symbol: string) => T | Promise<T>): Promise<T | null> {
   try {
     return await load(parseSymbol(symbol))
@@ -35,7 +40,7 @@ const nothingThere: ReadonlySet<ErrorCode> = new Set<ErrorCode>(['BAD_USER_INPUT
 export const quote = (_root: unknown, { symbol }: { symbol: string }, context: Context): Quote | Promise<Quote> =>
   loadQuote(symbol, context)
 
-/** One place per symbol asked, in order; each may fail on its own. */
+/** One entry per requested symbol, in order; each may fail on its own. */
 export function quotes(
   _root: unknown,
   { symbols }: { symbols: readonly string[] },

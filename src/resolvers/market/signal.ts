@@ -13,14 +13,14 @@ import { boundedFilter } from '../bounds.ts'
 import { type Connection, connection, type PageArgs } from '../connection.ts'
 import type { Context } from '../context.ts'
 
-/** A signal as it is shown, stored or computed. */
+/** A signal as clients see it: stored, or computed for this answer. */
 export interface ShownSignal extends Signal {
   /**
-   * Which other candles than those that jobs look at it was computed from, in a word: another adjustment, extended hours. Such a
-   * signal is never stored.
+   * Set if the signal was computed from other candles than those of jobs: the other adjustment, or extended hours. Such
+   * a signal is never stored.
    */
   readonly variant?: string
-  /** undefined: it is not at hand. */
+  /** undefined: not loaded yet. */
   readonly outcome?: SignalOutcome | null
 }
 
@@ -29,13 +29,13 @@ export interface SignalFilterArgs {
   readonly kinds?: readonly SignalKind[] | null | undefined
 }
 
-/** null where no signal of this id is stored. */
+/** Resolves to null if no signal with this id is stored. */
 export async function loadSignal(id: string, context: Context): Promise<StoredSignal | null> {
   const key = storedKey(id)
   return key && context.loaders.signal.load(key)
 }
 
-/** null where it is no id of a signal that could be stored. */
+/** null if it is not the id of a signal that could be stored. */
 function storedKey(id: string): SignalKey | null {
   const [symbol = '', interval, kind, epoch = '', ...variant] = id.split(' ')
   const key = { symbol, interval: interval as Interval, kind: kind as SignalKind, epoch: Number(epoch) }
@@ -83,7 +83,9 @@ export async function signalEvents(
   return context.signalFeed.follow(checked(args))
 }
 
-/** Throws what the stream has ended with: told as the last answer, it reaches the client with its code on every transport. */
+/**
+ * Throws the error that ended the stream. As the last answer, it reaches the client with its code on every transport.
+ */
 export function signalEvent(event: StoredSignal | FinstageError, _args: unknown, context: Context): StoredSignal {
   if (event instanceof FinstageError) throw event
   context.renewLoaders()

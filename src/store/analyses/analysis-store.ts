@@ -7,7 +7,7 @@ import { epochMs } from '../epoch-ms.ts'
 import { isUuid } from '../uuid.ts'
 import type { SignalStore } from './signal-store.ts'
 
-/** Of what there is one newest analysis. */
+/** There is one newest analysis for each of these. */
 export interface AnalysisKey {
   readonly symbol: string
   readonly interval: Interval
@@ -22,7 +22,7 @@ export interface AnalysisPage {
   readonly limit: number
 }
 
-/** Another for each key. */
+/** A unique name for each key. */
 export const analysisName = ({ symbol, interval }: AnalysisKey): string => `${symbol} ${interval}`
 
 type Row = Omit<SymbolAnalysis, 'signals'> & { readonly signals: readonly Pick<SignalKey, 'kind' | 'epoch'>[] }
@@ -30,7 +30,7 @@ type Row = Omit<SymbolAnalysis, 'signals'> & { readonly signals: readonly Pick<S
 const columns = `id, position::float8 AS position, source, symbol, interval, ${epochMs('analysed_at')} AS "analysedAtMs",
   ${epochMs('as_of')} AS "asOfMs", price, trend, sentiment, score, indicators, signals`
 
-/** Results of analyses, one for each job and symbol. What is read is of one source: those of others are as if they were not there. */
+/** Results of analyses, one per job and symbol. Reads return analyses of one source only. */
 export class AnalysisStore {
   readonly #pool: pg.Pool
   readonly #source: Source
@@ -42,10 +42,10 @@ export class AnalysisStore {
     this.#signals = options.signals
   }
 
-  /** Written with the job's success, in its transaction; the signals that were found with them. */
+  /** Stores analyses and their signals, in the transaction in which the job succeeds. */
   async insert(client: pg.PoolClient, jobId: string, findings: readonly SymbolFindings[]): Promise<void> {
     const each = <T>(pick: (found: SymbolFindings) => T): T[] => findings.map(pick)
-    // By the clock, so that times have the order of positions: now() is when the transaction began.
+    // clock_timestamp() so that times have the order of positions; now() would be the start of the transaction.
     await client.query(
       `INSERT INTO finstage.symbol_analyses
          (job_id, place, source, symbol, interval, analysed_at, as_of, price, trend, sentiment, score, indicators, signals)
@@ -68,7 +68,7 @@ export class AnalysisStore {
         each(({ signals }) => JSON.stringify(signals.map(({ kind, epoch }) => ({ kind, epoch })))),
       ],
     )
-    // Last, since it holds up others that store signals.
+    // Last, because its lock holds up others that store signals.
     await this.#signals.insert(
       client,
       findings.flatMap(({ signals }) => signals),
@@ -86,7 +86,7 @@ export class AnalysisStore {
     return this.#select('FROM finstage.symbol_analyses WHERE source = $1 AND job_id = $2 ORDER BY place', [jobId])
   }
 
-  /** The newest first, in the order of storing. */
+  /** Newest first, in the order of storing. */
   list({ symbol, interval, before, limit }: AnalysisPage): Promise<SymbolAnalysis[]> {
     return this.#select(
       `FROM finstage.symbol_analyses AS analysis
@@ -96,7 +96,7 @@ export class AnalysisStore {
     )
   }
 
-  /** One place for each key, in order: the newest analysis, null where there is none. */
+  /** One entry per key, in order: the newest analysis, or null if there is none. */
   async newest(keys: readonly AnalysisKey[]): Promise<(SymbolAnalysis | null)[]> {
     const found = await this.#select(
       `FROM unnest($2::text[], $3::text[]) AS asked(asked_symbol, asked_interval) CROSS JOIN LATERAL (
@@ -108,7 +108,7 @@ export class AnalysisStore {
     return keys.map((key) => newest.get(analysisName(key)) ?? null)
   }
 
-  /** Deletes analyses of all sources that no job holds any more and that are not the newest of theirs. Returns how many. */
+  /** Deletes analyses whose job is gone, of all sources, except the newest of each key. Returns how many. */
   async prune(): Promise<number> {
     const { rowCount } = await this.#pool.query(
       `DELETE FROM finstage.symbol_analyses AS old WHERE job_id IS NULL AND EXISTS (
@@ -118,7 +118,7 @@ export class AnalysisStore {
     return rowCount ?? 0
   }
 
-  /** `from` is the statement from there on; its first parameter is the source. */
+  /** `from`: the statement from its FROM clause on. Its first parameter is the source. */
   async #select(from: string, values: readonly unknown[]): Promise<SymbolAnalysis[]> {
     const { rows } = await this.#pool.query<Row>(`SELECT ${columns} ${from}`, [this.#source, ...values])
     return rows.map((row) => ({

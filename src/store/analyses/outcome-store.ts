@@ -2,22 +2,22 @@ import type pg from 'pg'
 import type { Signal, SignalKey, SignalOutcome } from '../../domain/analysis/signal.ts'
 import type { Source } from '../../domain/instrument.ts'
 
-/** A stored signal of which something may be filled in now. */
+/** A stored signal whose outcome may have something to fill in now. */
 export interface DueSignal extends Pick<Signal, keyof SignalKey | 'direction' | 'knownAtMs'> {
-  /** When it was to be looked at, as the database writes it: to the microsecond. */
+  /** When it was due, as the database writes it: to the microsecond. */
   readonly followAt: string
 }
 
-/** What was found out about a signal's outcome. */
+/** What a look at a signal found. */
 export interface FollowedSignal {
   readonly signal: DueSignal
-  /** null: nothing. */
+  /** null: nothing was found. */
   readonly outcome: SignalOutcome | null
   /** When to look next, in epoch milliseconds; null: never again. */
   readonly followAtMs: number | null
 }
 
-/** The outcomes of the signals of one source, and when each is to be looked at next. */
+/** The outcomes of the signals of one source, and when each signal is due for another look. */
 export class OutcomeStore {
   readonly #pool: pg.Pool
   readonly #source: Source
@@ -27,7 +27,7 @@ export class OutcomeStore {
     this.#source = options.source
   }
 
-  /** Signals that are due at a time in epoch milliseconds, those that became so last first. */
+  /** Signals that are due at `nowMs` (epoch milliseconds), the last to become due first. */
   async due(nowMs: number, limit: number): Promise<DueSignal[]> {
     const { rows } = await this.#pool.query<DueSignal>(
       `SELECT symbol, interval, kind, epoch::float8 AS epoch, direction,
@@ -40,8 +40,8 @@ export class OutcomeStore {
   }
 
   /**
-   * Fills in what was found, where nobody else has looked at the signal meanwhile. What is filled in and not found any more
-   * stays. Returns how many signals that were.
+   * Fills in what was found, unless somebody else has looked at the signal meanwhile. A value that was filled in before
+   * and is not found any more stays. Returns how many signals were updated.
    */
   async fill(followed: readonly FollowedSignal[]): Promise<number> {
     const rows = followed.map(({ signal, outcome, followAtMs }) => ({ ...signal, ...outcome, followAtMs }))

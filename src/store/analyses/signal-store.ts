@@ -4,7 +4,9 @@ import type { Source } from '../../domain/instrument.ts'
 import { intervals, isDaily } from '../../domain/interval.ts'
 import { epochMs } from '../epoch-ms.ts'
 
-/** Any number, the same in every process: who stores signals holds the advisory lock of this name until the transaction ends. */
+/**
+ * The advisory lock that a transaction which stores signals holds until it ends. Any number, the same in every process.
+ */
 const lockKey = 7_241_990_003
 
 export interface SignalFilter {
@@ -14,19 +16,19 @@ export interface SignalFilter {
 }
 
 export interface SignalPage extends SignalFilter {
-  /** Only signals that come after this one where the newest come first. */
+  /** Only signals that come after this one in the order newest first. */
   readonly before: Pick<StoredSignal, 'knownAtMs' | 'position'> | null
   readonly limit: number
 }
 
-/** Until the first horizon has passed there is no outcome: something has been filled in, or nothing is to be any more. */
+/** The outcome is null until something is filled in, or nothing more will be (follow_at is null). */
 const columns = `source, symbol, interval, kind, epoch::float8 AS epoch, position::float8 AS position, direction,
   ${epochMs('known_at')} AS "knownAtMs", price, indicator_value AS "indicatorValue", strength,
   CASE WHEN follow_at IS NULL OR num_nonnulls(return_1d, return_1w, return_1m, max_return, min_return) > 0 THEN
     json_build_object('return1d', return_1d, 'return1w', return_1w, 'return1m', return_1m, 'maxReturn', max_return,
       'minReturn', min_return, 'complete', follow_at IS NULL) END AS outcome`
 
-/** Signals that were found, each stored once. What is read is of one source: signals of others are as if they were not there. */
+/** Detected signals, each stored once. Reads return signals of one source only. */
 export class SignalStore {
   readonly #pool: pg.Pool
   readonly #source: Source
@@ -37,14 +39,15 @@ export class SignalStore {
   }
 
   /**
-   * Stores those that are not there yet: the first of a source, symbol, interval, kind and candle stays. In a transaction, which
-   * should end soon: until then nobody else stores signals, so that positions become visible in their order.
+   * Stores the signals that are not there yet: the first of a source, symbol, interval, kind and candle stays. Runs in
+   * the caller's transaction, which should end soon: until then nobody else can store signals. That makes positions
+   * visible in their order.
    */
   async insert(client: pg.PoolClient, signals: readonly Signal[]): Promise<void> {
     if (signals.length === 0) return
     await client.query('SELECT pg_advisory_xact_lock($1)', [lockKey])
     const each = <T>(pick: (signal: Signal) => T): T[] => signals.map(pick)
-    // The first horizon is a day. A day of 24 hours: as '1 day' it would depend on the session's time zone.
+    // The first horizon is a day. 24 hours, because '1 day' would depend on the session's time zone.
     await client.query(
       `INSERT INTO finstage.signals
          (source, symbol, interval, kind, epoch, direction, known_at, price, indicator_value, strength, follow_at)
@@ -70,7 +73,7 @@ export class SignalStore {
     )
   }
 
-  /** One place for each key, in order; null where there is none. */
+  /** One entry per key, in order; null if there is none. */
   async find(keys: readonly SignalKey[]): Promise<(StoredSignal | null)[]> {
     const { rows } = await this.#pool.query<StoredSignal & { place: number }>(
       `SELECT ${columns}, place::int
@@ -88,7 +91,7 @@ export class SignalStore {
     return keys.map((_, i) => found.get(i + 1) ?? null)
   }
 
-  /** The newest first, by when they were known. */
+  /** Newest first, by the time at which they were known. */
   async list({ symbols, kinds, before, limit }: SignalPage): Promise<StoredSignal[]> {
     const { rows } = await this.#pool.query<StoredSignal>(
       `SELECT ${columns} FROM finstage.signals
@@ -100,7 +103,7 @@ export class SignalStore {
     return rows
   }
 
-  /** Whoever reads on after this position gets all that is stored from now on. */
+  /** Reading on after this position returns everything that is stored from now on. */
   async newestPosition(): Promise<number> {
     const { rows } = await this.#pool.query<{ position: number }>(
       'SELECT coalesce(max(position), 0)::float8 AS position FROM finstage.signals',
@@ -108,7 +111,7 @@ export class SignalStore {
     return rows[0]?.position ?? 0
   }
 
-  /** What was stored after a position, the oldest first. */
+  /** Signals that were stored after a position, oldest first. */
   async after(position: number, limit: number): Promise<StoredSignal[]> {
     const { rows } = await this.#pool.query<StoredSignal>(
       `SELECT ${columns} FROM finstage.signals WHERE source = $1 AND position > $2 ORDER BY signals.position LIMIT $3`,
@@ -117,7 +120,10 @@ export class SignalStore {
     return rows
   }
 
-  /** Deletes signals of candles under a day that start before a time in epoch seconds, of all sources. Returns how many. */
+  /**
+   * Deletes signals of candles under a day that start before `before` (epoch seconds), of all sources. Returns how
+   * many.
+   */
   async prune(before: number): Promise<number> {
     const { rowCount } = await this.#pool.query(
       'DELETE FROM finstage.signals WHERE interval = ANY($1) AND epoch < $2',
