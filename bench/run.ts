@@ -81,7 +81,7 @@ process.on('SIGTERM', () => void end(143))
 main().then(
   () => end(0),
   (error: unknown) => {
-    // What fails because it was stopped is no news.
+    // Failures caused by stopping are not worth reporting.
     if (!ending) progress(`The bench has failed: ${error instanceof Error ? error.message : String(error)}`)
     return end(1)
   },

@@ -1,4 +1,4 @@
-// Run by analysis.ts in a process of its own: options in as JSON, figures out as JSON.
+// suites/analysis.ts runs this in a process of its own: options in as JSON, figures out as JSON.
 import { setTimeout as sleep } from 'node:timers/promises'
 import { Registry } from 'prom-client'
 import { symbolFindings } from '../../src/analysis/symbol-findings.ts'
@@ -26,21 +26,21 @@ import { LocalBus } from '../../src/stream/local-bus.ts'
 
 export interface AnalysisOptions {
   /**
-   * job: by the parts of a worker. loop: one symbol after another. stored: as job, once more. computing: nothing but the findings,
-   * of candles in memory.
+   * job: with the parts of a worker. loop: one symbol after another. stored: like job, a second time. computing: only
+   * the findings, from candles in memory.
    */
   readonly part: 'job' | 'loop' | 'stored' | 'computing'
-  /** Where the part's Postgres has its data. */
+  /** Data directory of the part's Postgres. */
   readonly data: string
   readonly symbolCount: number
-  /** How long the source takes for an answer. */
+  /** How long the source takes to answer. */
   readonly delayMs: number
   readonly durationMs: number
 }
 
 export interface AnalysisFigures {
   readonly wholeMs: number
-  /** When a symbol was done, in the mean over all. */
+  /** Mean time until a symbol was done. */
   readonly meanMs: number
 }
 
@@ -56,7 +56,7 @@ const registry = new Registry()
 const quarantine = new Quarantine({ log, registry })
 const simulated = simulatedSource({ symbolCount: 1, ticksPerSecond: 1 })
 let batch: Promise<CandleBatch> | undefined
-/** The candles of one made-up symbol for all: that they are made is not what is measured. */
+/** Serves the same made-up candles for all symbols, because making them is not to be measured. */
 const source: MarketSource = {
   ...simulated,
   async candles(query) {
@@ -67,7 +67,7 @@ const source: MarketSource = {
 }
 const market = new MarketService({ source, store: new CandleStore(pool), registry, quarantine, now: Date.now })
 const made = Array.from({ length: 2 * symbolCount }, (_, i) => `B${i}`)
-// A worker that is asked has run for a while.
+// Warm-up first: a worker in use has been running for a while.
 const [warmUp, symbols] = [made.slice(0, symbolCount), made.slice(symbolCount)]
 
 const mean = (values: readonly number[]): number => values.reduce((sum, value) => sum + value, 0) / values.length
@@ -82,7 +82,7 @@ async function loop(symbols: readonly string[]): Promise<AnalysisFigures> {
   return { wholeMs: doneMs.at(-1) ?? Number.NaN, meanMs: mean(doneMs) }
 }
 
-/** A symbol is done when its part is stored: a trigger writes down when. */
+/** A symbol is done when its part is stored; a trigger records the time. */
 async function job(service: JobService, symbols: readonly string[]): Promise<AnalysisFigures> {
   await pool.query('TRUNCATE part_times')
   const owner = 'bench'
@@ -117,7 +117,7 @@ async function byWorker(): Promise<AnalysisFigures> {
   const tasks = [analysisTask({ market, cpu, analyses, slots: new FairSlots(symbolsAtOnce) })]
   const bus = new LocalBus()
   const jobPool = createPool(postgres.connectionString, log, { max: 10, patienceMs: 60_000 })
-  const runner = new JobRunner({ ...{ bus, log, registry, tasks, pool: jobPool }, schedules: [], agingSeconds: 600 })
+  const runner = new JobRunner({ bus, log, registry, tasks, pool: jobPool, schedules: [], agingSeconds: 600 })
   await runner.start()
   const service = new JobService({ store: new JobStore(pool), bus, tasks })
   await job(service, warmUp)

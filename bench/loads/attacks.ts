@@ -4,15 +4,15 @@ export interface HostileRequest {
   readonly body: string
 }
 
-/** What somebody sends who means harm, one request after the other. */
+/** What an attacker sends, one request after the other. */
 export interface Attack {
-  /** Before the attack: what has to be there for it. */
+  /** Requests before the attack that set up what it needs. */
   readonly prepare?: readonly HostileRequest[]
-  /** How long what was prepared takes until it is there, at most. */
+  /** How long the preparation takes to have its effect, at most. */
   readonly settleMs?: number
-  /** It begins so long before the turn of a minute. */
+  /** The attack starts this long before the turn of a minute. */
   readonly beforeMinuteMs?: number
-  /** Between two requests; 0: at once. */
+  /** Pause between two requests. */
   readonly pauseMs?: number
   /** Connections that send a request's head and then a byte a second. */
   readonly slowConnections?: number
@@ -24,7 +24,7 @@ const times = (count: number, text: (i: number) => string): string =>
 
 const json = (query: string, variables: object = {}): HostileRequest => ({ body: JSON.stringify({ query, variables }) })
 
-/** As it was found, and in turns with it no longer than a document of 1,500 tokens may be. */
+/** Alternates between the size at which the fault was found and one that fits into 1,500 tokens. */
 const inTurns = (i: number, found: number, shorter: number): number => (i % 2 === 1 ? found : shorter)
 
 const market = Array.from({ length: 100 }, (_, i) => `SIM${i}`)
@@ -32,7 +32,7 @@ const market = Array.from({ length: 100 }, (_, i) => `SIM${i}`)
 const enqueueInput = (symbols: readonly string[]): string => `input: { symbols: ${JSON.stringify(symbols)} }`
 const analysed = ['AAPL', 'MSFT', 'NVDA', 'GOOGL', 'AMZN', 'META', 'TSLA', ...market].slice(0, 100)
 
-/** By what they do to the commit before. */
+/** Named by what they do to the old commit. */
 export const attacks: Readonly<Record<string, Attack>> = {
   'a chart polled across a minute turn': {
     beforeMinuteMs: 2000,

@@ -1,4 +1,4 @@
-// Run by backfill.ts in a process of its own: options in as JSON, figures out as JSON.
+// suites/backfill.ts runs this in a process of its own: options in as JSON, figures out as JSON.
 
 import { Readable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
@@ -14,7 +14,10 @@ import { CandleStore } from '../../src/store/candles/candle-store.ts'
 import { migrate } from '../../src/store/migrations.ts'
 
 export interface BackfillOptions {
-  /** copy: the baseline, a bare COPY of the same rows. backfill: as Finstage does it. Each in a process of its own, for its memory. */
+  /**
+   * copy: the baseline, a bare COPY of the same rows. backfill: Finstage. Each in a process of its own, to measure its
+   * memory.
+   */
   readonly part: 'copy' | 'backfill'
   readonly directory: string
   readonly symbols: number
@@ -26,11 +29,11 @@ export interface BackfillOptions {
 
 export interface BackfillFigures {
   readonly rowsPerSecond: number
-  /** Found out that nothing is missing: candles for which that is known in a second; null: not measured. */
+  /** Candles a second for which a second backfill finds that nothing is missing; null: not measured. */
   readonly repeatRowsPerSecond: number | null
-  /** With its index. */
+  /** Including the index. */
   readonly bytesPerRow: number
-  /** The most resident memory that this process ever had. */
+  /** Peak resident memory of this process. */
   readonly peakRssMiB: number
 }
 
@@ -40,7 +43,7 @@ const minute = 60
 const end = Math.floor(Date.now() / 86_400_000) * 86_400
 const start = end - candlesPerSymbol * minute
 
-/** Made anew for each symbol, in memory: what is measured is all that lies between a source and the disk. */
+/** Made for each symbol in memory, so that the figures cover everything between a source and the disk. */
 function candlesOf(seed: number, { from: first, to }: CandleQuery): SourceCandle[] {
   const candles: SourceCandle[] = []
   let price = 100 + seed
@@ -68,8 +71,12 @@ const source: MarketSource = {
     splits: [],
     finalBefore: end,
     facts: {
-      ...{ timezone: 'UTC', currency: 'USD', firstTradeEpoch: start },
-      ...{ sessionOpens: end, sessionCloses: null, hours: null },
+      timezone: 'UTC',
+      currency: 'USD',
+      firstTradeEpoch: start,
+      sessionOpens: end,
+      sessionCloses: null,
+      hours: null,
     },
   }),
 }
@@ -77,7 +84,7 @@ const source: MarketSource = {
 const names = Array.from({ length: symbols }, (_, i) => `S${i}`)
 const rows = symbols * candlesPerSymbol
 
-/** As fast as rows can get into such a table: made before the clock starts, in the binary form, in one COPY. */
+/** The fastest way into such a table: rows made before the clock starts, in binary form, in one COPY. */
 async function bareCopy(pool: ReturnType<typeof createPool>): Promise<number> {
   await pool.query('DROP TABLE IF EXISTS bare; CREATE TABLE bare (LIKE finstage.candles INCLUDING ALL)')
   const client = await pool.connect()
@@ -87,7 +94,7 @@ async function bareCopy(pool: ReturnType<typeof createPool>): Promise<number> {
       i,
       candlesOf(i, query).map(({ epoch, ...prices }) => ({ minute: epoch / minute, ...prices })),
     )
-    // Each part has the header of a whole, of 19 bytes, and its trailer, of 2.
+    // Each part has its own COPY header (19 bytes) and trailer (2 bytes): keep only the first and the last.
     return encoded.subarray(i === 0 ? 0 : 19, i === symbols - 1 ? undefined : -2)
   })
   const startedMs = performance.now()
@@ -118,7 +125,7 @@ async function measure(pool: ReturnType<typeof createPool>): Promise<BackfillFig
   const isCopy = options.part === 'copy'
   const service = new CandleService({ source, store: new CandleStore(pool), now: Date.now })
   const rowsPerSecond = isCopy ? await bareCopy(pool) : await backfill(service)
-  // The kernel's own high-water mark.
+  // The kernel's high-water mark.
   const peakRssMiB = process.resourceUsage().maxRSS / 1024
   const repeatRowsPerSecond = isCopy ? null : await backfill(service)
   const table = isCopy ? 'bare' : 'finstage.candles'

@@ -1,11 +1,11 @@
-// Run by candles.ts in a process of its own: options in as JSON, figures out as JSON.
+// suites/candles.ts runs this in a process of its own: options in as JSON, figures out as JSON.
 import pg from 'pg'
 import { EmbeddedPostgres } from '../../src/platform/embedded-postgres/server.ts'
 
 export interface CandleOptions {
   readonly url: string
   readonly yahooUrl: string
-  /** Where the server's Postgres has its data. */
+  /** Data directory of the server's Postgres. */
   readonly data: string
   readonly symbols: readonly string[]
   /** For each symbol. */
@@ -18,7 +18,7 @@ export interface CandleFigures {
   readonly warmMs: number[]
   readonly bareFetchMs: number[]
   readonly bareSelectMs: number[]
-  /** Which the upstream has seen besides those of the server. */
+  /** Calls that the upstream got from this client, beside those of the server. */
   readonly bareFetches: number
 }
 
@@ -42,7 +42,7 @@ async function candles(symbol: string): Promise<void> {
   if (stale || !hasEarlier || lengths.size !== 1 || !lengths.has(last)) throw new Error(`a wrong answer for ${symbol}`)
 }
 
-/** The window that the server asks for: what 1,000 trading days may span. */
+/** The window that the server asks for: the longest span of 1,000 trading days. */
 const days = 1536
 async function bareFetch(symbol: string): Promise<void> {
   const now = Math.floor(Date.now() / 1000)

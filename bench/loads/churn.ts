@@ -1,11 +1,12 @@
-// Load client: subscriptions, sockets and documents that come and go, each asked otherwise. Run by memory.ts; writes ChurnFigures.
+// Load client: subscriptions, sockets and documents that come and go, each different. suites/memory.ts runs it; writes
+// ChurnFigures.
 import { setTimeout as sleep } from 'node:timers/promises'
 import { WebSocket } from 'ws'
 import { simulatedInstruments } from '../../src/market/simulated/instruments.ts'
 
 export interface ChurnLoad {
   readonly url: string
-  /** How many symbols the market has, and of how many of them something is watched in turns. */
+  /** How many symbols the market has, and how many of them are watched in turns. */
   readonly market: number
   readonly symbols: number
   readonly sockets: number
@@ -23,7 +24,7 @@ export interface ChurnFigures {
 }
 
 const retryMs = 1000
-/** How many documents differ: more than are kept. */
+/** How many different documents: more than the server keeps. */
 const documents = 20_000
 const selections = [
   'symbol price',
@@ -74,7 +75,10 @@ class Client {
     this.#socket.close(1000)
   }
 
-  /** What was ended here is told so. What the server has not begun, since it is behind, is soon tried again. */
+  /**
+   * Subscriptions that were ended here report so. Those that the server refused, because it is behind, are retried
+   * soon.
+   */
   #ended(text: string): void {
     const { type, id } = JSON.parse(text) as { type: string; id: string }
     if (type !== 'complete' && !text.includes('LIMIT_EXCEEDED')) fail(`a wrong message: ${text}`)
@@ -95,13 +99,13 @@ class Client {
   }
 }
 
-/** Every third is refused: its errors are not to be kept either. */
+/** Every third document is refused: the server must not keep its errors either. */
 async function ask(): Promise<void> {
   const isRefused = random(3) === 0
   const fields = Array.from({ length: 60 }, (_, i) => `n${random(documents)}x${i}${isRefused ? '' : ': price'}`)
   const body = JSON.stringify({ query: `{ quote(symbol: "${pick(symbols)}") { ${fields.join(' ')} } }` })
   const asked = fetch(load.url, { method: 'POST', headers: { 'content-type': 'application/json' }, body })
-  // A kept-alive connection may be closed just as it is used again.
+  // The server may close a kept-alive connection just as it is used again.
   await asked.then((response) => response.text()).catch(() => {})
   totals.queries += 1
 }
@@ -110,7 +114,7 @@ const untilMs = performance.now() + load.durationMs
 const clients: Client[] = []
 while (clients.length < load.sockets) clients.push(await new Client().start())
 
-/** Does something so many times a second, as far as the one before has come to its end. */
+/** Calls `act` at this rate, or more slowly if calls take longer. */
 async function each(timesPerSecond: number, act: () => Promise<void> | void): Promise<void> {
   for (
     let dueMs = performance.now();

@@ -1,11 +1,12 @@
-// Run by enqueue.ts in a process of its own: options in as JSON, figures out as JSON. The baseline: graphile-worker's own addJob.
+// suites/enqueue.ts runs this in a process of its own: options in as JSON, figures out as JSON. The baseline:
+// graphile-worker's addJob.
 import { setTimeout as sleep } from 'node:timers/promises'
 import { Logger as GraphileLogger, makeWorkerUtils } from 'graphile-worker'
 import pg from 'pg'
 
 export interface EnqueueOptions {
   readonly connectionString: string
-  /** How many are under way at once, over as many connections. */
+  /** How many calls run at once, over as many connections. */
   readonly inFlight: number
   readonly durationMs: number
 }

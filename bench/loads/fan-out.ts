@@ -1,4 +1,4 @@
-// Load client: subscribers over graphql-transport-ws, one to a socket. Writes FanOutFigures.
+// Load client: subscribers over graphql-transport-ws, one per socket. Writes FanOutFigures.
 import { setTimeout as sleep } from 'node:timers/promises'
 import { settledMemory } from '../support/inspector.ts'
 import { type CpuShares, watchCpu, writeCalls } from '../support/machine.ts'
@@ -7,55 +7,60 @@ import { PriceClients, type PriceClientsOptions } from '../support/price-clients
 export interface FanOutLoad extends PriceClientsOptions {
   readonly serverPid: number
   readonly connections: number
-  /** So many more connections stop reading once they have a first price; they are in none of the figures but `stalled`. */
+  /** Additional connections that stop reading once they have a first price. Only the figure `stalled` counts them. */
   readonly stalled: number
-  /** The connections are opened evenly over this time: a server that has just started is not run over. */
+  /** The connections are opened evenly over this time, so as not to overrun a server that has just started. */
   readonly joinMs: number
-  /** Before the measurement, once all are served. */
+  /** Pause before the measurement, once all are served. */
   readonly settleMs: number
   readonly measureMs: number
-  /** The server's, where its memory is wanted. */
+  /** The server's inspector, if its memory is wanted. */
   readonly inspector: string | null
   readonly durationMs: number
 }
 
 export interface FanOutFigures {
-  /** From the first connection until the last one had its first price. */
+  /** Time from the first connection until the last had its first price. */
   readonly joinedMs: number
   readonly deliveries: number
   readonly seconds: number
-  /** From the server's `publishedAt` to the receipt. */
+  /** Delay from the server's `publishedAt` to the receipt. */
   readonly p50Ms: number
   readonly p99Ms: number
-  /** From when the tick was due to its receipt: shows what `publishedAt` does not, a server that comes late to its ticks. */
+  /**
+   * Delay from when the tick was due to its receipt. Unlike `publishedAt`, it shows a server that is late with its
+   * ticks.
+   */
   readonly behindP99Ms: number
   /** Numbers left out of the sequences. */
   readonly missing: number
-  /** Subscriptions that had not begun in time, or whose socket the server closed. */
+  /** Subscriptions that did not start in time, or whose socket the server closed. */
   readonly lost: number
-  /** Of those that had stopped reading, how many lacked prices when they went on, and so were really held up. */
+  /** How many of those that stopped reading lacked prices when they went on, and so were really stalled. */
   readonly stalled: number
   readonly perRead: number
-  /** By the system calls of the server's process. */
+  /** Messages per system call of the server's process. */
   readonly perWrite: number
   readonly cpu: CpuShares
-  /** Of the server while all are connected, after its garbage was collected; null: not asked for. */
+  /** Memory of the server while all are connected, after garbage collection; null: not asked for. */
   readonly residentBytes: number | null
 }
 
 const load = JSON.parse(process.argv[2] ?? '{}') as FanOutLoad
 const beginTimeoutMs = 20_000
 const stepMs = 10
-/** The warm-up lasts until the ticks that piled up meanwhile are worked off, or until so much longer where they never are. */
+/** The warm-up lasts until the ticks that piled up are worked off, or this much longer if they never are. */
 const longerMs = 5000
 const workedOffMs = 50
-/** For so long before the measurement, it is seen how prompt a tick can be. */
+/** How long before the measurement the load looks for the promptest tick. */
 const lookMs = 500
-/** Where it has come to this, measuring on tells no more: the server is too slow. */
+/** Ticks this late show that the server is too slow; measuring on tells no more. */
 const hopelessMs = 2000
 const hopelessMeasureMs = 500
 const catchUpMs = 3000
-/** Of those that will not read: what the machine itself keeps for a reader, some megabytes, is full within seconds. */
+/**
+ * Long messages for stalled readers fill the few megabytes that the machine itself buffers for a reader within seconds.
+ */
 const longMessage = Array.from({ length: 60 }, (_, i) => `time${i}:time`)
 
 const clients = new PriceClients(load)
@@ -91,7 +96,12 @@ for (const socket of stalled.served) socket.goOn()
 if (load.stalled > 0) await sleep(catchUpMs)
 const deliveries = tally.delays.count
 const figures: FanOutFigures = {
-  ...{ joinedMs, deliveries, seconds, missing, cpu, residentBytes },
+  joinedMs,
+  deliveries,
+  seconds,
+  missing,
+  cpu,
+  residentBytes,
   p50Ms: tally.delays.percentile(0.5),
   p99Ms: tally.delays.percentile(0.99),
   behindP99Ms: tally.behind.percentile(0.99),

@@ -1,4 +1,5 @@
-// Load client: a good client's quotes at a fixed rate, by themselves and beside an attacker. Run by hostile.ts; writes HostileFigures.
+// Load client: a good client's quotes at a fixed rate, alone and beside an attacker. suites/hostile.ts runs it; writes
+// HostileFigures.
 import { Agent, request } from 'node:http'
 import { connect, type Socket } from 'node:net'
 import { setTimeout as sleep } from 'node:timers/promises'
@@ -12,7 +13,7 @@ export interface HostileLoad {
   readonly attack: string
   readonly calmMs: number
   readonly attackMs: number
-  /** For the whole run, all waiting included. */
+  /** Time for the whole run, including all waiting. */
   readonly durationMs: number
 }
 
@@ -25,13 +26,13 @@ export interface Latencies {
 export interface HostileFigures {
   readonly calm: Latencies
   readonly beside: Latencies
-  /** What the attacker has got. */
+  /** Requests of the attacker. */
   readonly asked: number
   readonly answered: number
   readonly refused: number
-  /** Of the slow connections. */
+  /** Slow connections that are still open. */
   readonly stillOpen: number
-  /** Of a core, while attacked. */
+  /** Share of a core, during the attack. */
   readonly serverCpu: number
 }
 
@@ -42,7 +43,7 @@ const load = JSON.parse(process.argv[2] ?? '{}') as HostileLoad
 const attack = attacks[load.attack] as Attack
 const agent = new Agent({ keepAlive: true })
 
-/** The whole answer; null: there was none. */
+/** Resolves to the whole answer; null: there was none. */
 function post({ body, contentType = 'application/json' }: HostileRequest, signal: AbortSignal): Promise<string | null> {
   return new Promise((resolve) => {
     const headers = {
@@ -65,8 +66,8 @@ function post({ body, contentType = 'application/json' }: HostileRequest, signal
 }
 
 /**
- * Quotes at fixed times, whether or not the last one was answered; how long each took, and where it has no answer in the end, how
- * long it has waited by then.
+ * Asks for quotes at fixed times, whether or not the last one was answered. Returns how long each took; for a quote
+ * without an answer, how long it has waited by the end.
  */
 async function quotesFor(durationMs: number): Promise<Latencies> {
   const quote = { body: JSON.stringify({ query: '{ quote(symbol: "AAPL") { symbol price } }' }) }
@@ -83,7 +84,7 @@ async function quotesFor(durationMs: number): Promise<Latencies> {
     })
     open.push(asked)
   }
-  // Who is about to be answered still is.
+  // A last chance for answers that are on their way.
   await Promise.race([Promise.all(open), sleep(500)])
   end.abort()
   await Promise.all(open)
@@ -102,7 +103,7 @@ async function attackUntil(end: AbortSignal): Promise<Pick<HostileFigures, 'aske
   return got
 }
 
-/** As many of these as there may be, each with a part of its request, and then a byte a second. */
+/** Connections that send a part of their request, and then a byte a second. */
 function slowConnections(end: AbortSignal): Set<Socket> {
   const { hostname, port, host } = new URL(load.url)
   const open = new Set<Socket>()

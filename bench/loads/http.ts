@@ -1,4 +1,4 @@
-// Load client: connections that each ask the next question when the last is answered. Run by http.ts; writes HttpFigures.
+// Load client: each connection asks again when it has its answer. suites/http.ts runs it; writes HttpFigures.
 import { connect } from 'node:net'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { type CpuShares, watchCpu } from '../support/machine.ts'
@@ -8,7 +8,7 @@ export interface HttpLoad {
   readonly url: string
   readonly serverPid: number
   readonly query: string
-  /** A regular expression that the whole body of every answer has to match. */
+  /** A regular expression that the whole body of every answer must match. */
   readonly expected: string
   readonly connections: number
   readonly warmUpMs: number
@@ -60,7 +60,7 @@ function open(): void {
   })
 }
 
-/** Ends the process where the answer is not the one that is wanted. */
+/** Ends the process if the answer is not the expected one. */
 function isComplete(response: string): boolean {
   const headEnd = response.indexOf('\r\n\r\n')
   if (headEnd < 0) return false

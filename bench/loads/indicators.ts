@@ -1,4 +1,4 @@
-// Run by indicators.ts in a process of its own: options in as JSON, figures out as JSON.
+// suites/indicators.ts runs this in a process of its own: options in as JSON, figures out as JSON.
 import { BollingerBands, EMA, MACD, RSI, SMA } from 'technicalindicators'
 
 export interface IndicatorOptions {
@@ -45,8 +45,12 @@ function library(values: number[]): void {
     EMA.calculate({ period: 20, values }).length,
     RSI.calculate({ period: 14, values }).length,
     MACD.calculate({
-      ...{ values, fastPeriod: 12, slowPeriod: 26, signalPeriod: 9 },
-      ...{ SimpleMAOscillator: false, SimpleMASignal: false },
+      values,
+      fastPeriod: 12,
+      slowPeriod: 26,
+      signalPeriod: 9,
+      SimpleMAOscillator: false,
+      SimpleMASignal: false,
     }).length,
     BollingerBands.calculate({ period: 20, stdDev: 2, values }).length,
   ]

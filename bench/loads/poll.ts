@@ -1,4 +1,5 @@
-// Load client: one subscriber and one poller that want the same prices of the same server. Run by polling.ts; writes PollingFigures.
+// Load client: one subscriber and one poller that want the same prices of the same server. suites/polling.ts runs it.
+// Writes PollingFigures.
 import { Agent, request } from 'node:http'
 import type { Socket } from 'node:net'
 import { setTimeout as sleep } from 'node:timers/promises'
@@ -8,12 +9,12 @@ import { mean } from '../support/table.ts'
 export interface PollingLoad {
   readonly url: string
   readonly symbol: string
-  /** From one question of the poller to its next, where the answer is not slower. */
+  /** Time from one request of the poller to the next, unless an answer takes longer. */
   readonly periodMs: number
   readonly durationMs: number
 }
 
-/** What one of the two clients did and got. */
+/** What one of the two clients sent and received. */
 export interface ClientFigures {
   readonly httpRequests: number
   /** WebSocket messages that it sent. */
@@ -21,9 +22,9 @@ export interface ClientFigures {
   /** On the socket, headers and frames included. */
   readonly bytesSent: number
   readonly bytesReceived: number
-  /** Updates that it saw before the next took their place. */
+  /** Updates that it saw before the next replaced them. */
   readonly updatesSeen: number
-  /** From the publishing of an update until it had that price or a newer one. */
+  /** Mean time from the publishing of an update until the client had that price or a newer one. */
   readonly meanDelayMs: number
   readonly maxDelayMs: number
 }
@@ -40,7 +41,7 @@ interface Update {
   readonly seq: number
 }
 interface Answer {
-  /** The server's time of the price. */
+  /** The time of the price, by the server. */
   readonly timeMs: number
   readonly receivedMs: number
 }
@@ -55,7 +56,7 @@ function fail(message: string): never {
   process.exit(1)
 }
 
-/** Resolves with the subscription's cost when it has been ended again. */
+/** Starts the subscription. `end` stops it and resolves to what it cost. */
 function subscribe(updates: Update[]): { begun: Promise<void>; end: () => Promise<Omit<ClientFigures, Seen>> } {
   const socket = new WebSocket(load.url.replace('http', 'ws'), 'graphql-transport-ws', { perMessageDeflate: false })
   const begun = Promise.withResolvers<void>()
@@ -135,7 +136,7 @@ async function poll(answers: Answer[]): Promise<Omit<ClientFigures, Seen>> {
   }
 }
 
-/** What the poller saw: of each update the first answer that is as new. Without those that no later answer could tell of. */
+/** What the poller saw: for each update the first answer that is as new. Leaves out updates after the last answer. */
 function seenByPolling(updates: readonly Update[], answers: readonly Answer[]): Pick<ClientFigures, Seen> {
   const delays: number[] = []
   let updatesSeen = 0
@@ -155,7 +156,7 @@ const subscriber = subscribe(updates)
 await subscriber.begun
 const polled = await poll(answers)
 const subscribed = await subscriber.end()
-// The first tells how things stood, at no particular delay.
+// The first update is the current state, so it has no delay.
 const published = updates.slice(1)
 for (const [index, { seq }] of published.entries()) {
   if (seq !== (updates[index]?.seq ?? 0) + 1) fail(`the subscription missed what came before ${seq}`)

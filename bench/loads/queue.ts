@@ -1,4 +1,4 @@
-// Run by queue.ts in a process of its own: options in as JSON, figures out as JSON.
+// suites/queue.ts runs this in a process of its own: options in as JSON, figures out as JSON.
 import { Logger as GraphileLogger, run, runMigrations } from 'graphile-worker'
 import pg from 'pg'
 import { Registry } from 'prom-client'
@@ -15,7 +15,7 @@ export type QueuePart = 'finstage' | 'unbatched' | 'batched'
 
 export interface QueueOptions {
   readonly part: QueuePart
-  /** Of a Postgres in which a database is made for this run. */
+  /** Postgres in which this run creates a database. */
   readonly connectionString: string
   readonly jobs: number
   readonly durationMs: number
@@ -23,9 +23,9 @@ export interface QueueOptions {
 
 export interface QueueFigures {
   readonly jobsPerSecond: number
-  /** Of this process, user and system, for a job. */
+  /** CPU time of this process per job, user and system. */
   readonly cpuMicroseconds: number
-  /** Transactions that Postgres committed, for a job. */
+  /** Transactions that Postgres committed per job. */
   readonly commits: number
 }
 
@@ -33,7 +33,7 @@ const options = JSON.parse(process.argv[2] ?? '{}') as QueueOptions
 const log = createLogger('silent')
 const silent = new GraphileLogger(() => () => {})
 const connections = 10
-/** Batching of graphile-worker as its documentation shows it for the most jobs a second. */
+/** graphile-worker's batching, as its documentation recommends for the most jobs a second. */
 const batching = { localQueue: { size: 500 }, completeJobBatchDelay: 0, failJobBatchDelay: 0 }
 
 const name = `queue_${process.pid}`
@@ -42,7 +42,7 @@ await admin.connect()
 await admin.query(`CREATE DATABASE ${name}`)
 const connectionString = options.connectionString.replace('/finstage?', `/${name}?`)
 
-/** Jobs that wait, and what works on them until it is stopped. `left` tells how many are yet to be done. */
+/** A queue with waiting jobs and its worker. `left` returns how many are not done. */
 interface Queue {
   fill(): Promise<void>
   start(done: () => void): Promise<{ stop(): Promise<void> }>
@@ -147,7 +147,7 @@ const working = await queue.start(() => {
   if (done === options.jobs) all.resolve()
 })
 await all.promise
-// What was done last may not be in the tables yet.
+// The last jobs may not be in the tables yet.
 while ((await queue.left()) > 0)
   if (performance.now() > startedMs + options.durationMs) throw new Error('jobs were left')
 const seconds = (performance.now() - startedMs) / 1000

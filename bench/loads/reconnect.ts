@@ -10,16 +10,16 @@ export interface ReconnectLoad extends PriceClientsOptions {
   readonly durationMs: number
 }
 
-/** From when all began to connect. */
+/** Times since all began to connect. */
 export interface StormFigures {
   /** Epoch milliseconds. */
   readonly beganAtMs: number
   readonly endedAtMs: number
-  /** Until a client had its first price. */
+  /** Time until a client had its first price. */
   readonly p50Ms: number
   readonly p99Ms: number
   readonly lastMs: number
-  /** Clients that had none when the time was up. */
+  /** Clients without a price when the time was up. */
   readonly unserved: number
   readonly cpu: CpuShares
 }
@@ -31,7 +31,7 @@ export interface ReconnectFigures {
 
 const load = JSON.parse(process.argv[2] ?? '{}') as ReconnectLoad
 const timeoutMs = 60_000
-/** Prices flow, and what the first storm has left is cleared away. */
+/** Time in which prices flow and the remains of the first storm are cleared away. */
 const calmMs = 3000
 const clients = new PriceClients(load)
 
@@ -44,8 +44,12 @@ async function storm(): Promise<StormFigures> {
     clients.open(() => servedMs.push(performance.now() - startedMs))
   await clients.allServed(timeoutMs)
   return {
-    ...{ beganAtMs, endedAtMs: Date.now(), cpu: cpuUsed() },
-    ...{ p50Ms: percentile(servedMs, 0.5), p99Ms: percentile(servedMs, 0.99), lastMs: Math.max(...servedMs) },
+    beganAtMs,
+    endedAtMs: Date.now(),
+    cpu: cpuUsed(),
+    p50Ms: percentile(servedMs, 0.5),
+    p99Ms: percentile(servedMs, 0.99),
+    lastMs: Math.max(...servedMs),
     unserved: load.connections - clients.served.size,
   }
 }

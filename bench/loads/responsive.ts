@@ -1,13 +1,13 @@
-// Run by responsive.ts in a process of its own: options in as JSON, figures out as JSON.
+// suites/responsive.ts runs this in a process of its own: options in as JSON, figures out as JSON.
 import { Agent, request } from 'node:http'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { ask } from '../support/graphql-client.ts'
 
 export interface ResponsiveOptions {
   readonly url: string
-  /** Jobs to be run one after another for as long as it is measured: their symbols. None: the server is idle. */
+  /** Symbols of the jobs that run one after another during the measurement. None: the server is idle. */
   readonly jobs: readonly (readonly string[])[]
-  /** Whether the first is begun again when the last has ended. */
+  /** Whether to start over when the last job has ended. */
   readonly repeated: boolean
   readonly ratePerSecond: number
   readonly samples: number
@@ -16,7 +16,7 @@ export interface ResponsiveOptions {
 
 export interface ResponsiveFigures {
   readonly latenciesMs: number[]
-  /** How long the jobs took that have ended. */
+  /** How long the finished jobs took. */
   readonly jobsMs: number[]
 }
 
@@ -37,7 +37,7 @@ function quote(askedMs = performance.now()): Promise<number> {
     })
   })
   asked.on('error', (error: NodeJS.ErrnoException) => {
-    // The server has closed an idle connection just when it was used again.
+    // The server closed an idle connection just as it was used again.
     if (asked.reusedSocket && error.code === 'ECONNRESET') resolve(quote(askedMs))
     else reject(error)
   })
@@ -80,7 +80,7 @@ const working = runJobs().finally(() => {
   haveEnded = true
 })
 const startedMs = performance.now()
-// By the clock: a slow answer does not put off the next question.
+// By the clock: a slow answer does not delay the next request.
 for (let tick = 0; asked.length < samples; tick++) {
   await sleep(Math.max(0, startedMs + (1000 * tick) / ratePerSecond - performance.now()))
   if (jobs.length === 0 || running) asked.push(quote())

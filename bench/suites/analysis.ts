@@ -10,8 +10,8 @@ const rounds = 3
 const storedCount = 300
 
 /**
- * Symbols never seen before: one job for all of them, and one after another; the source is in memory and takes its time. And
- * symbols whose candles are stored: how many a second one core gets through, its Postgres included.
+ * Symbols never seen before, from a slow source in memory: one job for all, compared with one symbol after another. And
+ * symbols whose candles are stored: how many a second one core manages, its Postgres included.
  */
 export async function measureAnalysis(directory: string, progress: (text: string) => void): Promise<string> {
   const unseen = await measureUnseen(directory, progress)

@@ -9,7 +9,7 @@ const symbols = 200
 const candlesPerSymbol = 10_000
 const rounds = 3
 
-/** History into an empty store, beside a bare COPY of the same rows into a table of the same layout. */
+/** Loads history into an empty store, compared with a bare COPY of the same rows into a table of the same layout. */
 export async function measureBackfill(directory: string, progress: (text: string) => void): Promise<string> {
   const measured = { copy: [] as BackfillFigures[], backfill: [] as BackfillFigures[] }
   for (let round = 0; round < rounds; round++) {

@@ -8,7 +8,7 @@ import { fixed, percentile, table } from '../support/table.ts'
 const symbolCount = 60
 const warmRequests = 25
 
-/** A chart of 1,000 days: asked for the first time, and again. Yahoo is played by a server of this process. */
+/** A chart of 1,000 days, asked for the first time and again. A server in this process plays Yahoo. */
 export async function measureCandles(directory: string, progress: (text: string) => void): Promise<string> {
   await using yahoo = await startTestYahoo()
   const symbols = Array.from({ length: symbolCount }, (_, i) => `B${i}`)
@@ -19,7 +19,11 @@ export async function measureCandles(directory: string, progress: (text: string)
     progress('candles: first and repeated requests')
     await quiet()
     const options: CandleOptions = {
-      ...{ url: server.url, yahooUrl: yahoo.url, data, symbols, warmRequests },
+      url: server.url,
+      yahooUrl: yahoo.url,
+      data,
+      symbols,
+      warmRequests,
       durationMs: 120_000,
     }
     const figures = await runLoad<CandleOptions, CandleFigures>('candles.ts', options)
@@ -32,8 +36,13 @@ export async function measureCandles(directory: string, progress: (text: string)
 }
 
 const row = {
-  ...{ quoteType: 'EQUITY', currency: 'USD', exchange: 'NMS', exchangeTimezoneName: 'America/New_York' },
-  ...{ priceHint: 2, marketState: 'REGULAR', regularMarketPrice: 100 },
+  quoteType: 'EQUITY',
+  currency: 'USD',
+  exchange: 'NMS',
+  exchangeTimezoneName: 'America/New_York',
+  priceHint: 2,
+  marketState: 'REGULAR',
+  regularMarketPrice: 100,
 }
 
 function report({ coldMs, bareFetchMs, warmMs, bareSelectMs }: CandleFigures): string {

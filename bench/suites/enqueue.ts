@@ -12,14 +12,21 @@ const query =
   'mutation { enqueueAnalysis(input: { symbols: ["AAPL"] }) { ... on EnqueuePayload { deduplicated job { state } } } }'
 const expected = String.raw`^\{"data":\{"enqueueAnalysis":\{"deduplicated":false,"job":\{"state":"QUEUED"\}\}\}\}$`
 
-/** Jobs queued through the API beside the bare queue's own function, in turns on one Postgres. No worker takes them. */
+/**
+ * Jobs queued through the API, compared with the bare queue's own function, in turns on one Postgres. No worker runs.
+ */
 export async function measureEnqueue(directory: string, progress: (text: string) => void): Promise<string> {
   const postgres = await startPostgres(join(directory, 'enqueue'))
   const environment = { DATABASE_URL: postgres.url, MARKET_SOURCE: 'simulated' }
   const server = await startFinstage(environment, { role: 'api' })
   const load: HttpLoad = {
-    ...{ url: server.url, serverPid: server.pid, query, expected, connections: inFlight },
-    ...{ warmUpMs: 300, durationMs },
+    url: server.url,
+    serverPid: server.pid,
+    query,
+    expected,
+    connections: inFlight,
+    warmUpMs: 300,
+    durationMs,
   }
   const mutations: HttpFigures[] = []
   const bare: EnqueueFigures[] = []

@@ -5,38 +5,43 @@ import { fixed, median, table, whole } from '../support/table.ts'
 
 const clients = 1000
 const rounds = 3
-/** Two servers that are nearly alike need more. */
+/** More rounds than for the other tables: the two servers are nearly equal. */
 const singleRounds = 7
 const growth = 1.5
-/** The search ends where the highest rate that was sustained and the lowest that was not are this near. */
+/** The search ends when the lowest failed rate is within this factor of the highest sustained one. */
 const nearEnough = 1.08
-/** The most that the simulated market does. */
+/** The maximum of the simulated market. */
 const mostTicksPerSecond = 5000
-/** How many probes of a server are made again, in all, because they failed while others kept the machine busy. */
+/** How many failed probes of a server are repeated, in all, because others kept the machine busy. */
 const mostRetries = 4
-/** So far below the raw loop's own highest rate each update is a write of its own, everywhere. */
+/** This far below the raw loop's own highest rate, every server writes each update by itself. */
 const singleShare = 0.4
 
 interface Contender {
   readonly name: ServerName
-  /** Where the search begins. */
+  /** The rate at which the search starts. */
   readonly first: number
   /** The highest rate that was sustained, and the lowest that was not, in updates a second. */
   held: number
   failed: number
   retriesLeft: number
-  /** What it died of, each time. */
+  /** The cause of each death. */
   readonly deaths: string[]
-  /** Of each round the first that was sustained, from the rate found downwards. */
+  /** For each round the first sustained run, going down from the rate found. */
   readonly confirmed: FanOutRun[]
 }
 
 const enter = (name: ServerName, first: number): Contender => ({
-  ...{ name, first, held: 0, failed: Number.POSITIVE_INFINITY, retriesLeft: mostRetries },
-  ...{ deaths: [], confirmed: [] },
+  name,
+  first,
+  held: 0,
+  failed: Number.POSITIVE_INFINITY,
+  retriesLeft: mostRetries,
+  deaths: [],
+  confirmed: [],
 })
 
-/** One symbol, as many updates a second as each server gets to a thousand clients; then one update a write. */
+/** One symbol: the most updates a second that each server delivers to a thousand clients; then one update a write. */
 export async function measureFanOut(directory: string, progress: (text: string) => void): Promise<string> {
   const contenders = [
     enter('Finstage', 1000),
@@ -94,7 +99,7 @@ const plain = { symbols: ['AAPL'], connections: clients }
 const of = (contenders: readonly Contender[], name: ServerName): Contender =>
   contenders.find((each) => each.name === name) as Contender
 
-/** Up until a rate is too high (or down until it is not), then by halves of the distance. */
+/** Goes up until a rate is too high (or down until it is not), then halves the distance. */
 const isSearching = ({ held, failed }: Contender): boolean =>
   held < mostTicksPerSecond && !(held > 0 && failed / held <= nearEnough)
 

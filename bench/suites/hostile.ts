@@ -7,7 +7,7 @@ import { quiet, root } from '../support/machine.ts'
 import { runLoad, startFinstage } from '../support/processes.ts'
 import { fixed, median, table, whole } from '../support/table.ts'
 
-/** The one whose faults these requests have shown. */
+/** The commit whose faults these requests exposed. */
 const commitBefore = '6e11c07'
 const minuteMs = 60_000
 
@@ -20,7 +20,9 @@ interface Pace {
 const thorough: Pace = { rounds: 3, calmMs: 2000, attackMs: 10_000 }
 const quick: Pace = { rounds: 1, calmMs: 500, attackMs: 3000 }
 
-/** What each attack does to a good client's quotes, here and at the commit before, in turns: each time a new server. */
+/**
+ * What each attack does to a good client's quotes, at this and at the old commit in turns, each time with a new server.
+ */
 export async function measureHostile(
   directory: string,
   progress: (text: string) => void,
@@ -108,7 +110,7 @@ async function attackOnce(
     const options: HostileLoad = { url: server.url, serverPid: server.pid, attack, calmMs, attackMs, durationMs }
     return await runLoad<HostileLoad, HostileFigures>('hostile.ts', options)
   } finally {
-    // It may be busy for minutes, deaf to a friendly word.
+    // It may be busy for minutes and would not react to SIGTERM.
     await server.kill()
     rmSync(directory, { recursive: true, force: true })
   }

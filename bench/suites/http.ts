@@ -10,7 +10,7 @@ const roundMs = 2000
 export const query = '{ quote(symbol:"AAPL") { symbol price } }'
 export const expected = String.raw`^\{"data":\{"quote":\{"symbol":"AAPL","price":\d+(\.\d+)?\}\}\}$`
 
-/** Quotes a second, round by round in turns, all servers running throughout. */
+/** Quotes a second. All servers run throughout and are measured in turns, round by round. */
 export async function measureHttp(directory: string, progress: (text: string) => void): Promise<string> {
   const names: ServerName[] = ['Finstage', 'stock Yoga', 'node:http']
   if (isInstalled('Mercurius')) names.splice(2, 0, 'Mercurius')

@@ -4,7 +4,7 @@ import { quiet } from '../support/machine.ts'
 import { runLoad, startServer } from '../support/processes.ts'
 import { fixed, percentile, table } from '../support/table.ts'
 
-/** A chart of 1,000 days that are stored, with and without five indicators, beside the library called in memory. */
+/** A chart of 1,000 stored days, with and without five indicators, compared with the library called in memory. */
 export async function measureIndicators(directory: string, progress: (text: string) => void): Promise<string> {
   const data = join(directory, 'indicators')
   const server = await startServer('Finstage', 1, data)

@@ -6,12 +6,12 @@ import { fixed, median, table, whole } from '../support/table.ts'
 
 const names = ['Finstage', 'ws.send'] as const
 const symbols = [...simulatedInstruments(100, 1).keys()]
-/** What a server has open besides its clients, and room for more: its database, its files, the inspector. */
+/** Files that a server has open besides its clients (its database, its files, the inspector), with some to spare. */
 const spareFiles = 150
-/** How many rounds are run again, in all, because others kept the machine busy. */
+/** How many rounds are repeated, in all, because others kept the machine busy. */
 const mostRetries = 3
 
-/** 10,000 clients over 100 symbols that tick once a second: how long a price is under way, and what a client costs in memory. */
+/** 10,000 clients over 100 symbols that tick once a second: the delay of a price, and the memory of a client. */
 export async function measureManyClients(directory: string, progress: (text: string) => void): Promise<string> {
   const options = { symbols, ticksPerSecond: 1, connections: 10_000, joinMs: 10_000, settleMs: 4000, measureMs: 6000 }
   const rounds = 3
@@ -24,7 +24,7 @@ export async function measureManyClients(directory: string, progress: (text: str
   ].join('\n')
 }
 
-/** As many clients as the server may have files open. */
+/** As many clients as the server is allowed to have files open. */
 export async function measureIdleClients(directory: string, progress: (text: string) => void): Promise<string> {
   const most = mostOpenFiles()
   const connections = most - spareFiles
@@ -105,7 +105,7 @@ function row(name: string, runs: readonly FanOutRun[], bytes: number, ratio: num
   ]
 }
 
-/** Of a process that is started from this one. */
+/** The limit that a child process inherits. */
 function mostOpenFiles(): number {
   const limits = readFileSync('/proc/self/limits', 'utf8')
   return Number(/^Max open files\s+(\d+)/m.exec(limits)?.[1])

@@ -6,11 +6,11 @@ import { fixed, table, whole } from '../support/table.ts'
 
 const minutes = 20
 const quickMinutes = 3
-/** Until then what is bounded has filled. */
+/** By this share of the time the bounded caches are full. */
 const filledAfter = 0.25
 const market = 2000
 
-/** Whether what a process takes goes on growing while symbols, subscriptions, sockets and documents come and go. */
+/** Whether memory keeps growing while symbols, subscriptions, sockets and documents come and go. */
 export async function measureMemory(
   directory: string,
   progress: (text: string) => void,
@@ -21,8 +21,13 @@ export async function measureMemory(
     '--inspect=127.0.0.1:0',
   ])
   const options: ChurnLoad = {
-    ...{ url: server.url, market, symbols: 1900, durationMs: length * 60_000 },
-    ...{ sockets: 100, subscriptionsPerSocket: 20, changesPerSecond: 200 },
+    url: server.url,
+    market,
+    symbols: 1900,
+    durationMs: length * 60_000,
+    sockets: 100,
+    subscriptionsPerSocket: 20,
+    changesPerSecond: 200,
   }
   const churn = runLoad<ChurnLoad, ChurnFigures>('churn.ts', options)
   const looks: Memory[] = []
@@ -64,7 +69,7 @@ const cells = (memory: Memory): string[] =>
 async function watch(inspector: string, pid: number, length: number, look: (memory: Memory) => void): Promise<void> {
   const startedMs = performance.now()
   for (let minute = 1; minute <= length; minute++) {
-    // The last look is at a server that is still under load.
+    // Slightly early, so that the server is still under load at the last look.
     const dueMs = startedMs + 60_000 * minute - (minute === length ? 3000 : 0)
     await sleep(Math.max(0, dueMs - performance.now()))
     look(await settledMemory(inspector, pid))

@@ -7,7 +7,7 @@ import { runLoad, type Server, startFinstage } from '../support/processes.ts'
 import { fixed, median, table, whole } from '../support/table.ts'
 import { expected, query } from './http.ts'
 
-/** The one that this build is held to. */
+/** The commit that this build is compared with. */
 const commitBefore = '6e11c07'
 const rounds = 9
 const quickRounds = 1
@@ -17,7 +17,7 @@ interface Build {
   readonly root: string
 }
 
-/** Microseconds of the server's CPU time for one of what it does, in pairs that were measured one after the other. */
+/** Microseconds of the server's CPU time per unit of work, in pairs that were measured one after the other. */
 interface Work {
   readonly name: string
   measure(build: Build, directory: string): Promise<number>
@@ -31,7 +31,8 @@ const quotes: Work = {
       const load = { url: server.url, serverPid: server.pid, query, expected, connections: 64 }
       const figures = await runLoad<HttpLoad, HttpFigures>('http.ts', {
         ...load,
-        ...{ warmUpMs: 6000, durationMs: 3000 },
+        warmUpMs: 6000,
+        durationMs: 3000,
       })
       return (1e6 * figures.cpu.server) / figures.requestsPerSecond
     } finally {
@@ -47,8 +48,14 @@ const deliveries = (updatesPerSecond: number): Work => ({
     try {
       const timed = { stalled: 0, joinMs: 1000, settleMs: 2000, measureMs: 4000 }
       const figures = await runLoad<FanOutLoad, FanOutFigures>('fan-out.ts', {
-        ...{ url: server.url, serverPid: server.pid, inspector: null, sharesId: false },
-        ...{ symbols: ['AAPL'], ticksPerSecond: updatesPerSecond, connections: 1000, ...timed },
+        url: server.url,
+        serverPid: server.pid,
+        inspector: null,
+        sharesId: false,
+        symbols: ['AAPL'],
+        ticksPerSecond: updatesPerSecond,
+        connections: 1000,
+        ...timed,
         durationMs: 60_000,
       })
       if (figures.missing > 0 || figures.lost > 0) throw new Error(`${build.name} has lost updates`)
@@ -61,7 +68,7 @@ const deliveries = (updatesPerSecond: number): Work => ({
 
 const works: readonly Work[] = [quotes, deliveries(48.8), deliveries(1000)]
 
-/** This build beside the commit before, a new server for each measurement, in turns that change places. */
+/** This build compared with the old commit: a new server for each measurement, in pairs of alternating order. */
 export async function measurePairs(
   directory: string,
   progress: (text: string) => void,

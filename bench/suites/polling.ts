@@ -3,10 +3,10 @@ import { runLoad, startServer } from '../support/processes.ts'
 import { fixed, table, whole } from '../support/table.ts'
 
 const durationMs = 10_000
-/** Not one a second, as the polls: each would come at the same time after a tick as the one before. */
+/** Not one a second like the polls, or each poll would come at the same time after a tick as the one before. */
 const ticksPerSecond = 0.9
 
-/** What one subscription saves beside polling, for the same prices of the same server. */
+/** What one subscription saves compared with polling, for the same prices of the same server. */
 export async function measurePolling(directory: string, progress: (text: string) => void): Promise<string> {
   const server = await startServer('Finstage', ticksPerSecond, directory)
   const run = (periodMs: number, forMs: number): Promise<PollingFigures> =>

@@ -12,7 +12,7 @@ const names: Readonly<Record<QueuePart, string>> = {
   batched: 'graphile-worker, 500 jobs a statement',
 }
 
-/** Jobs that do nothing, drained by Finstage and by the bare queue that it stands on, in turns on one Postgres. */
+/** Jobs that do nothing, drained by Finstage and by the bare queue below it, in turns on one Postgres. */
 export async function measureQueue(directory: string, progress: (text: string) => void): Promise<string> {
   const postgres = await startPostgres(join(directory, 'queue'))
   const parts = Object.keys(names) as QueuePart[]

@@ -11,7 +11,7 @@ const symbols = Array.from({ length: 100 }, (_, i) => `B${i}`)
 const pushMs = 1000
 const firstPrice = 100
 
-/** Ten thousand clients that connect all at once: to a server that has just started, and again when they were cut off. */
+/** Ten thousand clients connect at once: to a server that has just started, and again after they were cut off. */
 export async function measureReconnect(directory: string, progress: (text: string) => void): Promise<string> {
   await using yahoo = await startTestYahoo()
   await using streamer = await startTestStreamer()
@@ -29,8 +29,13 @@ export async function measureReconnect(directory: string, progress: (text: strin
   try {
     await quiet()
     const figures = await runLoad<ReconnectLoad, ReconnectFigures>('reconnect.ts', {
-      ...{ url: server.url, serverPid: server.pid, symbols, ticksPerSecond: 1000 / pushMs, connections },
-      ...{ sharesId: false, durationMs: 120_000 },
+      url: server.url,
+      serverPid: server.pid,
+      symbols,
+      ticksPerSecond: 1000 / pushMs,
+      connections,
+      sharesId: false,
+      durationMs: 120_000,
     })
     const requests = ({ beganAtMs, endedAtMs }: StormFigures): number =>
       yahoo.requestsTo('quote').filter(({ at }) => at >= beganAtMs && at <= endedAtMs).length
@@ -48,8 +53,12 @@ export async function measureReconnect(directory: string, progress: (text: strin
 }
 
 const row = {
-  ...{ quoteType: 'EQUITY', currency: 'USD', exchange: 'NMS', exchangeTimezoneName: 'America/New_York' },
-  ...{ priceHint: 2, marketState: 'REGULAR' },
+  quoteType: 'EQUITY',
+  currency: 'USD',
+  exchange: 'NMS',
+  exchangeTimezoneName: 'America/New_York',
+  priceHint: 2,
+  marketState: 'REGULAR',
 }
 
 const seconds = (ms: number): string => fixed(ms / 1000, 1)

@@ -10,19 +10,21 @@ const ratePerSecond = 250
 const samples = 2000
 const coldJobs = 8
 
-/** How soon a server answers while it works on jobs itself. Yahoo is played by a server of this process. */
+/** How soon a server answers while it runs jobs itself. A server in this process plays Yahoo. */
 export async function measureResponsive(directory: string, progress: (text: string) => void): Promise<string> {
   await using yahoo = await startTestYahoo()
   const jobs = Array.from({ length: coldJobs }, (_, job) =>
     Array.from({ length: symbolsOfJob }, (_, i) => `B${job * symbolsOfJob + i}`),
   )
   for (const symbol of jobs.flat()) yahoo.setQuote(symbol, { ...instrument, symbol })
-  // With a closed market a quote stays at hand for a minute: what is measured is this server, not Yahoo.
+  // While the market is closed a quote stays cached for a minute, so the figures are of this server, not of Yahoo.
   yahoo.setQuote('AAPL', { marketState: 'CLOSED' })
   const rows: string[][] = []
   for (const core of [0, null] as const) {
     const environment = {
-      ...{ DATA_DIR: join(directory, `responsive-${core}`), MARKET_SOURCE: 'yahoo', YAHOO_BASE_URL: yahoo.url },
+      DATA_DIR: join(directory, `responsive-${core}`),
+      MARKET_SOURCE: 'yahoo',
+      YAHOO_BASE_URL: yahoo.url,
     }
     const server = await startFinstage(environment, { core })
     try {
@@ -71,6 +73,11 @@ function rowOf(core: Core, name: string, figures: ResponsiveFigures, idle: Respo
 }
 
 const instrument = {
-  ...{ quoteType: 'EQUITY', currency: 'USD', exchange: 'NMS', exchangeTimezoneName: 'America/New_York' },
-  ...{ priceHint: 2, marketState: 'REGULAR', regularMarketPrice: 100 },
+  quoteType: 'EQUITY',
+  currency: 'USD',
+  exchange: 'NMS',
+  exchangeTimezoneName: 'America/New_York',
+  priceHint: 2,
+  marketState: 'REGULAR',
+  regularMarketPrice: 100,
 }

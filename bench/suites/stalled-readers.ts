@@ -5,15 +5,15 @@ const readers = 800
 const stalled = 200
 const ticksPerSecond = 500
 const rounds = 3
-/** Until then, whoever reads nothing has held up the server; before it cuts them off, 30 s after that. */
+/** Long enough for the stalled readers to fill their buffers, and before the server cuts them off 30 s after that. */
 const settleMs = 10_000
 const measureMs = 5000
 
-/** What readers that have stopped reading cost the others. */
+/** What readers that stopped reading cost the others. */
 export async function measureStalledReaders(directory: string, progress: (text: string) => void): Promise<string> {
   const alone: FanOutRun[] = []
   const beside: FanOutRun[] = []
-  const options = { ...{ symbols: ['AAPL'], ticksPerSecond, connections: readers }, settleMs, measureMs }
+  const options = { symbols: ['AAPL'], ticksPerSecond, connections: readers, settleMs, measureMs }
   for (let round = 1; round <= rounds; round++) {
     for (const [runs, count] of [[alone, 0] as const, [beside, stalled] as const]) {
       const run = await runFanOut('Finstage', { ...options, stalled: count }, directory)

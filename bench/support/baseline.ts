@@ -3,7 +3,7 @@ import { symlinkSync } from 'node:fs'
 import { join } from 'node:path'
 import { root } from './machine.ts'
 
-/** The sources of a commit, with the packages of this checkout; `remove` takes them away again. */
+/** Checks out the sources of a commit, with the packages of this checkout; `remove` deletes them. */
 export function checkedOut(commit: string, directory: string): { readonly root: string; readonly remove: () => void } {
   const path = join(directory, commit)
   const git = (...args: string[]): void => {

@@ -1,7 +1,7 @@
 const perMs = 4
 const longestMs = 60_000
 
-/** Delays of any number of messages in a fixed space, each kept to the quarter of a millisecond, up to a minute. */
+/** Delays of any number of messages in fixed space, to a quarter of a millisecond, up to a minute. */
 export class Delays {
   readonly #counts = new Uint32Array(longestMs * perMs + 1)
   #count = 0
@@ -16,7 +16,7 @@ export class Delays {
     this.#count += 1
   }
 
-  /** By the nearest rank, in milliseconds; NaN where there are none. */
+  /** By the nearest rank, in milliseconds; NaN if there are none. */
   percentile(share: number): number {
     const rank = Math.max(1, Math.ceil(this.#count * share))
     let seen = 0

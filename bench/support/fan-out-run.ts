@@ -11,18 +11,18 @@ export interface FanOutRun {
   readonly name: ServerName
   readonly options: FanOutOptions
   readonly figures: FanOutFigures
-  /** What the server died of; null: it lived. */
+  /** Why the server died; null: it lived. */
   readonly death: string | null
-  /** Resident memory beyond that of the same process before the first of them; null: not weighed. */
+  /** Resident memory per connection, beyond that of the process before the first; null: not measured. */
   readonly bytesPerConnection: number | null
 }
 
-/** A raw loop writes one and the same message to all. */
+/** A raw loop writes the same message to all, so all need the same id. */
 const knowsOneId: ReadonlySet<ServerName> = new Set(['ws.send', 'ws, batches of frames'])
 
 /**
- * One load on a server that is started for it: how often it ticks is a setting. `isWeighed`: with its memory, for which it has to be
- * open to an inspector. Throws where Finstage dies.
+ * Runs one load on a server started for it, because the tick rate is a setting. `isWeighed`: measures memory too, which
+ * needs an inspector. Throws if Finstage dies.
  */
 export async function runFanOut(
   name: ServerName,
@@ -37,9 +37,12 @@ export async function runFanOut(
     await quiet()
     const timed = { stalled: 0, joinMs: 1000, settleMs: 2000, measureMs: 3000, ...options }
     const figures = await runLoad<FanOutLoad, FanOutFigures>('fan-out.ts', {
-      ...{ url: server.url, serverPid: server.pid, inspector: server.inspector, sharesId: knowsOneId.has(name) },
+      url: server.url,
+      serverPid: server.pid,
+      inspector: server.inspector,
+      sharesId: knowsOneId.has(name),
       ...timed,
-      // Where it takes long until all are served, it is waited for that.
+      // Allow for a server that takes long to serve all.
       durationMs: 60_000 + 2 * timed.joinMs + timed.settleMs + timed.measureMs,
     })
     const death = server.death()
@@ -47,7 +50,10 @@ export async function runFanOut(
     const { residentBytes } = figures
     const grown = idleBytes === null || residentBytes === null ? null : residentBytes - idleBytes
     return {
-      ...{ name, options, figures, death },
+      name,
+      options,
+      figures,
+      death,
       bytesPerConnection: grown === null ? null : grown / options.connections,
     }
   } finally {
@@ -55,7 +61,9 @@ export async function runFanOut(
   }
 }
 
-/** 98 % of what was due has come, no number is missing, 99 % of it within a second of its publishing and of its due time. */
+/**
+ * 98 % of the due messages came, no number is missing, and p99 is within a second of publishing and of the due time.
+ */
 export function isSustained({ options, figures, death }: FanOutRun): boolean {
   const { deliveries, seconds, p99Ms, behindP99Ms, missing, lost } = figures
   const due = options.ticksPerSecond * options.connections * seconds
@@ -63,7 +71,7 @@ export function isSustained({ options, figures, death }: FanOutRun): boolean {
   return deliveries >= 0.98 * due && isInTime && missing === 0 && lost === 0 && death === null
 }
 
-/** Microseconds of the server's CPU time a delivery. */
+/** Microseconds of the server's CPU time per delivery. */
 export const costOf = ({ figures: { cpu, seconds, deliveries } }: FanOutRun): number =>
   (1e6 * cpu.server * seconds) / deliveries
 

@@ -8,7 +8,7 @@ export interface Memory {
   readonly arrayBuffers: number
 }
 
-/** What a Node process takes after its garbage was collected, in bytes. `inspector`: the address that --inspect gave it. */
+/** Memory of a Node process after garbage collection, in bytes. `inspector`: the address that --inspect printed. */
 export async function settledMemory(inspector: string, pid: number): Promise<Memory> {
   const socket = new WebSocket(inspector)
   await new Promise((resolve, reject) => {
@@ -22,7 +22,7 @@ export async function settledMemory(inspector: string, pid: number): Promise<Mem
     socket.send(JSON.stringify({ id, method, params }))
     return answered
   }
-  // Twice: what finalizers let go of is garbage the second time.
+  // Twice: what finalizers release becomes garbage for the second collection.
   for (let id = 1; id <= 2; id++) {
     await ask(id, 'HeapProfiler.collectGarbage')
     await sleep(200)

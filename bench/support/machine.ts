@@ -11,18 +11,19 @@ export interface CpuShares {
   readonly server: number
   /** The load client. */
   readonly client: number
-  /** Everything else on this machine: what spoils a figure. */
+  /** Everything else on this machine, which spoils a figure. */
   readonly others: number
 }
 
-/** Linux counts CPU time in hundredths of a second for programs, whatever the kernel's own clock. */
+/** Linux reports CPU time to programs in hundredths of a second, whatever the kernel's own clock. */
 const ticksPerSecond = 100
 
-/** CPU time of a process and all of its threads, in seconds; NaN where there is no /proc, or no such process. */
+/** CPU time of a process and all of its threads, in seconds; NaN without /proc or the process. */
 function cpuSeconds(pid: number): number {
   try {
     const stat = readFileSync(`/proc/${pid}/stat`, 'utf8')
-    // The name before it may hold spaces and brackets. Of what follows, utime and stime are fields 14 and 15 of the whole.
+    // The name before the bracket may contain spaces and brackets. utime and stime are fields 14 and 15 of the whole
+    // line.
     const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ')
     return (Number(fields[11]) + Number(fields[12])) / ticksPerSecond
   } catch {
@@ -30,7 +31,7 @@ function cpuSeconds(pid: number): number {
   }
 }
 
-/** How often a process has called write or writev, also on sockets; NaN where that can't be told. */
+/** How often a process has called write or writev, also on sockets; NaN if unknown. */
 export function writeCalls(pid: number): number {
   try {
     return Number(/^syscw: (\d+)$/m.exec(readFileSync(`/proc/${pid}/io`, 'utf8'))?.[1])
@@ -39,7 +40,7 @@ export function writeCalls(pid: number): number {
   }
 }
 
-/** Time that all cores together were busy, or lent to another guest of the same host. */
+/** Time that all cores together were busy, or stolen by another guest of the same host. */
 function busySeconds(): number {
   try {
     const [, user, nice, system, , , irq, softirq, steal] =
@@ -51,7 +52,7 @@ function busySeconds(): number {
   }
 }
 
-/** Call in the load client; the returned function tells what was used since. */
+/** Call in the load client; the returned function returns the CPU used since. */
 export function watchCpu(serverPid: number): () => CpuShares {
   const sample = () => ({
     atMs: performance.now(),
@@ -70,13 +71,13 @@ export function watchCpu(serverPid: number): () => CpuShares {
   }
 }
 
-/** With so much of a core used by others, a measurement proves little. */
+/** If others use this much of a core, a measurement proves little. */
 export const tooBusy = 0.15
 const lookMs = 300
-/** How much longer this run may wait for others, in all. */
+/** How much longer this run may wait for a quiet machine, in all. */
 let patienceMs = 20_000
 
-/** Waits until nothing else keeps this machine busy; also for what the last measurement left to be cleared away. */
+/** Waits until nothing else keeps this machine busy, including the remains of the last measurement. */
 export async function quiet(): Promise<void> {
   for (;;) {
     const startedMs = performance.now()
@@ -90,10 +91,10 @@ export async function quiet(): Promise<void> {
 
 const canPin = (core: number): boolean => spawnSync('taskset', ['-c', String(core), 'true']).status === 0
 
-/** Whether servers get core 0 and load clients core 1 for themselves. */
+/** Whether servers get core 0 and load clients core 1 to themselves. */
 export const pinned = availableParallelism() >= 2 && canPin(0) && canPin(1)
 
-/** The command and arguments that run Node on a core; null: on any. */
+/** The command and arguments that run Node on a core; null: on any core. */
 export function nodeOn(core: 0 | 1 | null, args: readonly string[]): [string, string[]] {
   return pinned && core !== null
     ? ['taskset', ['-c', String(core), process.execPath, ...args]]
@@ -118,7 +119,7 @@ export function machineFacts(): string {
   ].join('\n')
 }
 
-/** Whose core was full, that is for so much of the time that bursts had to wait for it. */
+/** Whose core was full, that is, busy enough that bursts had to wait. */
 export function boundBy({ server, client }: Pick<CpuShares, 'server' | 'client'>): string {
   const full = 0.8
   if (server >= full && client >= full) return 'both'

@@ -1,4 +1,5 @@
-// A Postgres for parts of the bench that share one, run by processes.ts in a process of its own: its directory in, its address out.
+// A Postgres for parts of the bench that share one, run by processes.ts in a process of its own: its directory in, its
+// address out.
 import { EmbeddedPostgres } from '../../src/platform/embedded-postgres/server.ts'
 
 const postgres = new EmbeddedPostgres(process.argv[2] ?? '', (message) => {

@@ -3,25 +3,25 @@ import { PriceSocket } from './price-socket.ts'
 import { PriceTally, TickClock } from './price-tally.ts'
 
 const stepMs = 10
-/** Of 127.0.0.0/8, in turns: each has its own ports. */
+/** Addresses of 127.0.0.0/8, used in turns: each has its own ports. */
 const localAddresses = 4
 
 export interface PriceClientsOptions {
   readonly url: string
-  /** Taken in turns. */
+  /** Assigned in turns. */
   readonly symbols: readonly string[]
-  /** At which the server is told to tick for each symbol: tells when each `seq` was due. */
+  /** Tick rate of the server for each symbol, from which follows when each `seq` was due. */
   readonly ticksPerSecond: number
-  /** All subscriptions bear one name, for servers that know only one. */
+  /** All subscriptions have the same id, for servers that know only one. */
   readonly sharesId: boolean
-  /** Beside those of the load client, for longer messages. */
+  /** Fields beside those of the load client, for longer messages. */
   readonly moreFields?: readonly string[]
 }
 
-/** The subscribers of one load client. Ends the process where one of them is sent what is wrong. */
+/** The subscribers of one load client. Ends the process if one of them gets a wrong message. */
 export class PriceClients {
   readonly tally: PriceTally
-  /** Those that have got a first price and are open. */
+  /** Open subscribers that have a first price. */
   readonly served = new Set<PriceSocket>()
   readonly clocks: readonly TickClock[]
   readonly #options: PriceClientsOptions
@@ -36,7 +36,7 @@ export class PriceClients {
     this.clocks = options.symbols.map(() => new TickClock(options.ticksPerSecond))
   }
 
-  /** Numbers that were left out, of all that are served. */
+  /** Numbers left out, summed over all served subscribers. */
   get missing(): number {
     return [...this.served].reduce((sum, { missing }) => sum + missing, 0)
   }
@@ -46,9 +46,12 @@ export class PriceClients {
     const index = this.#opened++
     const which = index % symbols.length
     const socket = new PriceSocket({
-      ...{ url: this.#url, tally: this.tally, localAddress: `127.0.0.${1 + (index % localAddresses)}` },
-      ...{ symbol: symbols[which] as string, clock: this.clocks[which] as TickClock },
-      // As long as the names that clients give, which are UUIDs.
+      url: this.#url,
+      tally: this.tally,
+      localAddress: `127.0.0.${1 + (index % localAddresses)}`,
+      symbol: symbols[which] as string,
+      clock: this.clocks[which] as TickClock,
+      // As long as the ids of real clients, which are UUIDs.
       id: String(sharesId ? 0 : index).padStart(36, '0'),
       onServed: (socket) => {
         this.served.add(socket)
@@ -63,7 +66,7 @@ export class PriceClients {
     this.#all.add(socket)
   }
 
-  /** Whatever a timer is good for. */
+  /** Opens clients evenly over a time, as finely as a timer allows. */
   async openEvenly(count: number, overMs: number, onServed?: (socket: PriceSocket) => void): Promise<void> {
     const startedMs = performance.now()
     for (let opened = 0; opened < count; ) {
@@ -73,7 +76,7 @@ export class PriceClients {
     }
   }
 
-  /** Resolves when all that were opened are served or closed, or at last when the time is up. */
+  /** Resolves when all opened subscribers are served or closed, or when the time is up. */
   async allServed(timeoutMs: number): Promise<void> {
     const byMs = performance.now() + timeoutMs
     while (this.served.size < this.#all.size && performance.now() < byMs) await sleep(stepMs)

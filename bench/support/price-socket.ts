@@ -1,10 +1,10 @@
 import { connect, type Socket } from 'node:net'
 import type { PriceTally, Reader, TickClock } from './price-tally.ts'
 
-/** Room before what is read for what the last read left over: one message at most. */
+/** Room before the data for the rest of the last read: one message at most. */
 const restBytes = 64 * 1024
 const readBytes = 256 * 1024
-/** Of all sockets: what is in it is dealt with before another one reads. */
+/** Shared by all sockets: its contents are processed before another socket reads. */
 const shared = Buffer.allocUnsafeSlow(restBytes + readBytes)
 const readInto = shared.subarray(restBytes)
 
@@ -14,26 +14,26 @@ const isMasked = 0x80
 const headEnd = '\r\n\r\n'
 
 export interface PriceSocketOptions {
-  /** Of GraphQL: http://127.0.0.1:4000/graphql */
+  /** Address of GraphQL: http://127.0.0.1:4000/graphql */
   readonly url: URL
-  /** One of this machine's own, 127.0.0.0/8: each has its own ports. */
+  /** One of 127.0.0.0/8: each address has its own ports. */
   readonly localAddress: string
   readonly symbol: string
   readonly clock: TickClock
-  /** The name of the subscription. */
+  /** Id of the subscription. */
   readonly id: string
   readonly tally: PriceTally
-  /** Its first price is there. */
+  /** Its first price arrived. */
   readonly onServed: (socket: PriceSocket) => void
-  /** However it ended; not after destroy(). */
+  /** It ended, for whatever reason; not called after destroy(). */
   readonly onClosed: (socket: PriceSocket) => void
-  /** Something was wrong with what came. */
+  /** A message was wrong. */
   readonly onWrong: (error: unknown) => void
 }
 
 /**
- * One subscriber of one symbol's prices over graphql-transport-ws, on a bare TCP socket: only what a load client needs of
- * RFC 6455. All sockets read into one buffer, so that a message costs no allocation.
+ * One subscriber of one symbol's prices over graphql-transport-ws, on a bare TCP socket with only the part of RFC 6455
+ * that a load client needs. All sockets read into one buffer, so that a message costs no allocation.
  */
 export class PriceSocket implements Reader {
   readonly id: string
@@ -46,7 +46,7 @@ export class PriceSocket implements Reader {
   readonly #socket: Socket
   #isUpgraded = false
   #isDestroyed = false
-  /** The beginning of a message whose end has not come yet. */
+  /** Start of a message whose end has not arrived yet. */
   #rest: Buffer | null = null
 
   constructor(options: PriceSocketOptions) {
@@ -57,7 +57,10 @@ export class PriceSocket implements Reader {
     this.#options = options
     this.#tally = tally
     this.#socket = connect({
-      ...{ host: url.hostname, port: Number(url.port), localAddress, noDelay: true },
+      host: url.hostname,
+      port: Number(url.port),
+      localAddress,
+      noDelay: true,
       onread: {
         buffer: readInto,
         callback: (length) => {
@@ -67,14 +70,14 @@ export class PriceSocket implements Reader {
       },
     })
     this.#socket.once('connect', () => this.#socket.write(upgradeOf(url)))
-    // 'close' follows.
+    // 'close' follows and reports the end.
     this.#socket.on('error', () => {})
     this.#socket.once('close', () => {
       if (!this.#isDestroyed) options.onClosed(this)
     })
   }
 
-  /** Reads nothing more, and keeps the connection. */
+  /** Stops reading and keeps the connection. */
   stall(): void {
     this.#socket.pause()
   }
@@ -107,7 +110,7 @@ export class PriceSocket implements Reader {
     }
   }
 
-  /** Returns the place behind the answer's head; the one it was given where that is not all there. */
+  /** Returns the position after the head of the answer, or `at` if the head is incomplete. */
   #upgraded(at: number, end: number): number {
     const headLength = shared.subarray(at, end).indexOf(headEnd)
     if (headLength < 0) return at
@@ -118,7 +121,7 @@ export class PriceSocket implements Reader {
     return at + headLength + headEnd.length
   }
 
-  /** Returns the place behind the last whole frame. */
+  /** Returns the position after the last whole frame. */
   #frames(start: number, end: number): number {
     let at = start
     this.#tally.began()
@@ -164,7 +167,7 @@ export class PriceSocket implements Reader {
     this.#write(opcodes.text, Buffer.from(text))
   }
 
-  /** Masked with zeros, which change nothing: a client has to mask, a server does not ask with what. */
+  /** Masked with zeros, which change nothing: a client must mask, and a server does not care with what. */
   #write(opcode: number, payload: Uint8Array): void {
     const head =
       payload.length < 126

@@ -1,19 +1,19 @@
 import { Delays } from './delays.ts'
 
-/** One message in so many is parsed and looked at as a whole. */
+/** One message in this many is parsed and checked as a whole. */
 const sampledEvery = 97
 
 const seqKey = Buffer.from('"seq":')
-/** What follows the number in every message: the fields come in the order in which they are asked for. */
+/** Follows the number in every message, because fields come in the order in which they are asked for. */
 const publishedKey = Buffer.from(',"publishedAt":')
 const digitZero = 48
 
 const priceFields = ['symbol', 'price', 'seq', 'publishedAt']
 
-/** When the ticks of a symbol come, against when they are due. */
+/** Compares when the ticks of a symbol come with when they are due. */
 export class TickClock {
   readonly #periodMs: number
-  /** Where nothing holds a tick up: the lag that all others are compared with. */
+  /** The lag of the promptest tick, with which all others are compared. */
   #leastLag = Number.POSITIVE_INFINITY
   #newestLag = Number.NEGATIVE_INFINITY
 
@@ -21,52 +21,55 @@ export class TickClock {
     this.#periodMs = 1000 / ticksPerSecond
   }
 
-  /** How much later than the promptest tick this one has come. */
+  /** How much later than the promptest tick this one came. */
   behindMs(seq: number, nowMs: number): number {
     this.#newestLag = nowMs - seq * this.#periodMs
     if (this.#newestLag < this.#leastLag) this.#leastLag = this.#newestLag
     return this.#newestLag - this.#leastLag
   }
 
-  /** How far the newest one was behind. */
+  /** How far the newest tick was behind. */
   get newestMs(): number {
     return this.#newestLag - this.#leastLag
   }
 
-  /** A server that has left ticks out once is not behind for ever. */
+  /** So that a server that once left out ticks does not count as behind for ever. */
   reset(): void {
     this.#leastLag = this.#newestLag
   }
 }
 
-/** What a reader of prices has come to. */
+/** How far a reader of prices has come. */
 export interface Reader {
   readonly id: string
   readonly symbol: string
   readonly clock: TickClock
-  /** The number of its newest price; null: it has none yet. */
+  /** Number of its newest price; null: none yet. */
   seq: number | null
   /** Numbers that were left out. */
   missing: number
 }
 
 /**
- * Counts the prices of all sockets of a load client. The two numbers of a message are read from its bytes where they stood in the
- * one before; one message in 97 is parsed and checked as a whole.
+ * Counts the prices of all sockets of a load client. It reads the two numbers of a message from its bytes, at the place
+ * where they were in the previous one. It parses and checks one message in 97 as a whole.
  */
 export class PriceTally {
-  /** Epoch milliseconds, with fractions: set anew before what was read together is told. */
+  /** Epoch milliseconds with fractions, set before the messages of one read are counted. */
   nowMs = 0
   isMeasuring = false
-  /** From the server's `publishedAt` to the receipt. */
+  /** Delay from the server's `publishedAt` to the receipt. */
   readonly delays = new Delays()
-  /** From when the tick was due to its receipt: shows what `publishedAt` does not, a server that comes late to its ticks. */
+  /**
+   * Delay from when the tick was due to its receipt. Unlike `publishedAt`, it shows a server that is late with its
+   * ticks.
+   */
   readonly behind = new Delays()
-  /** How many pieces the messages came in. */
+  /** In how many reads the messages came. */
   reads = 0
-  /** What is asked for of a price. */
+  /** The fields to ask for. */
   readonly fields: string
-  /** Of the fields in an answer. */
+  /** Names of the fields in an answer. */
   readonly #names: string
   #received = 0
   #seqAt = 0
@@ -78,13 +81,13 @@ export class PriceTally {
     this.#names = fields.map((field) => field.split(':', 1)[0]).join(' ')
   }
 
-  /** Of one read. */
+  /** A read begins. */
   began(): void {
     this.nowMs = performance.timeOrigin + performance.now()
     if (this.isMeasuring) this.reads += 1
   }
 
-  /** Takes the message between two places; false: it holds no price. Throws where it is wrong. */
+  /** Counts the message in bytes[from, to); false: it holds no price. Throws if it is wrong. */
   take(bytes: Buffer, from: number, to: number, reader: Reader): boolean {
     if (!startsWith(bytes, from + this.#seqAt, seqKey)) {
       const found = bytes.subarray(from, to).indexOf(seqKey)
@@ -124,7 +127,7 @@ export class PriceTally {
     if (!isRight) throw wrong(bytes, from, to)
   }
 
-  /** Leaves the place behind it in #end. */
+  /** Leaves the position after the number in #end. */
   #number(bytes: Buffer, at: number): number {
     let value = 0
     for (;;) {

@@ -7,25 +7,25 @@ import { nodeOn, root as ownRoot } from './machine.ts'
 
 const startTimeoutMs = 60_000
 const stopTimeoutMs = 25_000
-/** Beyond the time that a load client says it needs. */
+/** Added to the time that a load client says it needs. */
 const loadSlackMs = 40_000
 
 export interface Server {
-  /** Where GraphQL is. */
+  /** Address of GraphQL. */
   readonly url: string
   readonly pid: number
-  /** Where it can be inspected; null: it was not started with --inspect. */
+  /** Address of the inspector; null: not started with --inspect. */
   readonly inspector: string | null
-  /** Why it is no longer there; null: it runs. */
+  /** Why it ended; null: it runs. */
   readonly death: () => string | null
   stop(): Promise<void>
-  /** Ends it at once, whatever it is busy with. */
+  /** Ends it at once with SIGKILL. */
   kill(): Promise<void>
 }
 
 export type ServerName = 'Finstage' | 'stock Yoga' | 'Mercurius' | 'node:http' | 'ws.send' | 'ws, batches of frames'
 
-/** null: any. */
+/** null: any core. */
 export type Core = 0 | 1 | null
 
 const children = new Set<ChildProcess>()
@@ -33,7 +33,7 @@ let stopping = false
 
 const peers = join(import.meta.dirname, '../peers')
 
-/** What serves the same prices and quotes from memory: its file, and what follows the ticks a second. */
+/** Servers of the same prices and quotes from memory: the file, and its arguments after the ticks a second. */
 const references: Record<Exclude<ServerName, 'Finstage'>, [file: string, ...args: string[]]> = {
   'stock Yoga': ['stock-yoga.ts'],
   Mercurius: ['../peers/mercurius.mjs'],
@@ -42,13 +42,13 @@ const references: Record<Exclude<ServerName, 'Finstage'>, [file: string, ...args
   'ws, batches of frames': ['raw-ws.ts', 'batch'],
 }
 
-/** Mercurius needs another graphql than Finstage, and so a folder of its own. */
+/** Mercurius needs another version of graphql than Finstage, and so a folder of its own. */
 export const isInstalled = (name: ServerName): boolean =>
   name !== 'Mercurius' || existsSync(join(peers, 'node_modules', 'mercurius'))
 
 /**
- * `ticksPerSecond`: of each symbol that is watched. `directory`: where Finstage's own Postgres keeps its data, from one start to the
- * next. `environment`: of Finstage.
+ * `ticksPerSecond`: for each watched symbol. `directory`: where Finstage's embedded Postgres keeps its data from one
+ * start to the next. `environment`: settings of Finstage.
  */
 export function startServer(
   name: ServerName,
@@ -65,19 +65,19 @@ export function startServer(
   return startFinstage({ DATA_DIR: directory, ...settings, ...environment }, { nodeArgs })
 }
 
-/** As npm start has it. */
+/** The options of npm start. */
 const asStarted = ['--max-semi-space-size=32']
 
 let profiles: string | undefined
 
-/** From now on each Finstage leaves a .cpuprofile there when it is stopped. */
+/** From now on each Finstage writes a .cpuprofile there when it is stopped. */
 export function keepProfiles(directory: string): void {
   profiles = directory
 }
 
 const profiling = (): string[] => (profiles === undefined ? [] : ['--cpu-prof', `--cpu-prof-dir=${profiles}`])
 
-/** On the core of servers, unless it is to have another. */
+/** Runs on the core of servers unless told otherwise. */
 export async function startFinstage(
   environment: Record<string, string>,
   {
@@ -90,13 +90,13 @@ export async function startFinstage(
   const settings = { PORT: '0', METRICS_PORT: '0', LOG_LEVEL: 'warn', ...environment }
   const args = [...asStarted, ...nodeArgs, ...profiling(), 'src/main.ts', role]
   if (role === 'all') return start('Finstage', args, settings, { core, root })
-  // Only a whole Finstage says on its own where it is.
+  // Only the role `all` prints its address; the others log it at level info.
   const logged = { ...settings, LOG_LEVEL: 'info' }
   const server = await start('Finstage', args, logged, { core, root, address: /(?<="api":")[^"]+/ })
   return { ...server, url: `${server.url}/graphql` }
 }
 
-/** A Postgres by itself, on any core; its `url` is the connection string. */
+/** Starts a Postgres alone, on any core; its `url` is the connection string. */
 export const startPostgres = (directory: string): Promise<Server> =>
   start(
     'Postgres',
@@ -105,7 +105,7 @@ export const startPostgres = (directory: string): Promise<Server> =>
     { core: null, address: /^postgresql:.*$/m },
   )
 
-/** Rejects with what the server wrote where it ends, or says no address within a minute. */
+/** Rejects with what the server wrote if it ends, or prints no address within a minute. */
 async function start(
   name: ServerName | 'Postgres',
   args: string[],
@@ -150,7 +150,7 @@ async function start(
   }
 }
 
-/** Runs a load client to its end: options in as JSON, figures out as JSON. Rejects where it says that something is wrong. */
+/** Runs a load client to its end: options in as JSON, figures out as JSON. Rejects if it reports an error. */
 export async function runLoad<Options extends { readonly durationMs: number }, Figures>(
   file: string,
   options: Options,
@@ -173,7 +173,7 @@ function launch(core: Core, args: string[], environment: Record<string, string>,
   const [command, commandArgs] = nodeOn(core, args)
   const child = spawn(command, commandArgs, {
     cwd: root,
-    // Nothing else is passed on: a DATABASE_URL of the user's is not ours to load.
+    // Nothing else is passed on: the bench must not put load on a database in the user's DATABASE_URL.
     env: { PATH: process.env.PATH ?? '', HOME: process.env.HOME ?? '', NODE_ENV: 'production', ...environment },
     stdio: ['ignore', 'pipe', 'pipe'],
   })
@@ -184,7 +184,7 @@ function launch(core: Core, args: string[], environment: Record<string, string>,
 
 const isRunning = (child: ChildProcess): boolean => child.exitCode === null && child.signalCode === null
 
-/** When all that it wrote has been read, too. */
+/** Resolves once all its output has been read too. */
 async function exitOf(child: ChildProcess): Promise<number | string> {
   try {
     const [code, signal] = (await once(child, 'close')) as [number | null, string | null]
@@ -203,7 +203,7 @@ async function stopChild(child: ChildProcess): Promise<void> {
   clearTimeout(deadline)
 }
 
-/** Ends what was started, for good: nothing can be started afterwards. */
+/** Ends everything that was started. Nothing can be started afterwards. */
 export async function stopAll(): Promise<void> {
   stopping = true
   await Promise.all([...children].map(stopChild))

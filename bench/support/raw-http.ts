@@ -1,4 +1,4 @@
-// What any server on node:http has to do: read the body, write an answer of the same size. No GraphQL.
+// What any server on node:http must do: read the body, write an answer of the same size. No GraphQL.
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 

@@ -1,8 +1,8 @@
-// A ceiling without GraphQL: graphql-transport-ws by hand, each price written as text once, the same bytes for all. Subscribers have
-// to give the same id.
+// A ceiling without GraphQL: graphql-transport-ws by hand, each price serialised once, the same bytes for all. Subscribers must give the
+// same id.
 // usage: node bench/support/raw-ws.ts <ticks a second> send|batch
 //   send   ws.send for each subscriber
-//   batch  what comes within 10 ms leaves in one write of ready frames, past ws
+//   batch  the messages of 10 ms leave in one write of ready frames, bypassing ws
 import { createServer } from 'node:http'
 import type { AddressInfo, Socket } from 'node:net'
 import { type WebSocket, WebSocketServer } from 'ws'
@@ -10,7 +10,7 @@ import { frameHeaderBytes, writeFrameHeader } from '../../src/http/websocket/fra
 import { type Tick, Ticker } from './ticker.ts'
 
 const batchMs = 10
-/** A subscriber that is so many bytes behind is left out: the client gets none of the server's memory for its slowness. */
+/** A subscriber that is this many bytes behind is skipped, so that slow clients take no memory of the server. */
 const maxBehind = 4 * 1024 * 1024
 const path = '/graphql'
 const members = new Map<string, Set<WebSocket>>()

@@ -1,4 +1,4 @@
-// The baseline: GraphQL Yoga as its documentation has it, with defaults, serving the same shape from memory.
+// The baseline: GraphQL Yoga as in its documentation, with defaults, serving the same shape from memory.
 // usage: node bench/support/stock-yoga.ts <ticks a second>
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
@@ -86,7 +86,10 @@ useServer(
   new WebSocketServer({ server, path: yoga.graphqlEndpoint }),
 )
 
-/** As the simulated market ticks: a round each 5 ms sends what came due, after a pause the newest second of it. */
+/**
+ * Ticks like the simulated market: a round every 5 ms sends the ticks that came due; after a pause those of the newest
+ * second.
+ */
 function tickForever(ticksPerSecond: number): void {
   const periodMs = 1000 / ticksPerSecond
   let lastRoundMs = Date.now()

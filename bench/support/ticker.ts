@@ -12,8 +12,8 @@ const catchUpMs = 1000
 const goldenRatio = 0.618034
 
 /**
- * Ticks of every watched symbol, as the simulated market has them: due at fixed times of the clock, each symbol's own; a round each
- * 5 ms sends what came due, after a pause the newest second of it.
+ * Ticks every watched symbol like the simulated market: at fixed times of the clock, each symbol's own. A round every 5
+ * ms sends the ticks that came due; after a pause only those of the newest second.
  */
 export class Ticker {
   readonly #periodMs: number
