@@ -2,7 +2,7 @@
 // usage: node bench/peers/mercurius.mjs <ticks a second>
 import Fastify from 'fastify'
 import mercurius from 'mercurius'
-import { Ticker } from '../ticker.ts'
+import { Ticker } from '../support/ticker.ts'
 
 let newest = { symbol: 'AAPL', price: 189.32, seq: 0, publishedAt: Date.now() }
 const app = Fastify()

@@ -4,7 +4,7 @@ import { availableParallelism, cpus, release } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 
-export const root = join(import.meta.dirname, '..')
+export const root = join(import.meta.dirname, '../..')
 
 /** Shares of one core: 0.5 is half a core. */
 export interface CpuShares {
