@@ -12,7 +12,7 @@ const stopTimeoutMs = 20_000
 function readRole(args: readonly string[]): Role {
   const [role = 'all', ...rest] = args
   if (!isRole(role)) throw new ConfigurationError(`${role} is no role: one of ${roles.join(', ')} is wanted`)
-  if (rest.length > 0) throw new ConfigurationError(`${rest.join(' ')} is too much: one role is all that is taken`)
+  if (rest.length > 0) throw new ConfigurationError(`${rest.join(' ')} is too much: only one role is accepted`)
   return role
 }
 

@@ -65,7 +65,7 @@ function placeAt<Node, Place extends readonly number[]>(
   const [found, ...numbers] = Buffer.from(cursor, 'base64url').toString().split(' ')
   const isWhole = numbers.every((number) => /^-?\d{1,15}$/.test(number) && isPlace(Number(number)))
   if (found !== name || numbers.length !== placeLength || !isWhole) {
-    throw badInput('after is no cursor of this list', 'after')
+    throw badInput('after is not a cursor of this list', 'after')
   }
   return numbers.map(Number) as readonly number[] as Place
 }

@@ -16,8 +16,8 @@ const turns = new EventLoopTurns(candlesPerTurn)
 export function spendRows(rows: number, context: Context): void {
   // Refused rows are not charged: the operation's other fields may still fit.
   if (rows > context.rowsLeft) {
-    const most = `${rowsOfOperation} candles and other rows altogether, an event of a subscription ${rowsOfEvent}`
-    throw badInput(`An operation gets at most ${most}: ask for fewer at once`)
+    const most = `${rowsOfOperation} candles and other rows, an event of a subscription ${rowsOfEvent}`
+    throw badInput(`An operation gets at most ${most}: ask for less at once`)
   }
   context.rowsLeft -= rows
 }

@@ -29,7 +29,7 @@ builder.scalarType('DateTime', {
   serialize: (value) => new Date(value).toISOString(),
   parseValue(value) {
     const milliseconds = typeof value === 'string' && isInstant(value) ? Date.parse(value) : Number.NaN
-    if (Number.isNaN(milliseconds)) throw badInput('An instant is written as in 2026-01-31T12:00:00Z')
+    if (Number.isNaN(milliseconds)) throw badInput('Not an instant as in 2026-01-31T12:00:00Z')
     return milliseconds
   },
 })
@@ -39,7 +39,7 @@ builder.scalarType('Date', {
   serialize: (value) => value,
   parseValue(value) {
     if (typeof value === 'string' && isInstant(`${value}T00:00:00Z`)) return value
-    throw badInput('A date is written as in 2026-01-31')
+    throw badInput('Not a date as in 2026-01-31')
   },
 })
 
@@ -62,6 +62,6 @@ builder.scalarType('JSON', {
 })
 
 function wholeNumber(value: unknown): number {
-  if (typeof value !== 'number' || !Number.isSafeInteger(value)) throw badInput('A whole number is wanted')
+  if (typeof value !== 'number' || !Number.isSafeInteger(value)) throw badInput('Not a whole number')
   return value
 }

@@ -56,8 +56,8 @@ export async function loadCandles(
   context: Context,
   earlier: number,
 ): Promise<CandleSeries> {
-  if (from != null && to != null && from >= to) throw badInput('from has to lie before to', 'from')
-  if (last != null && last < 1) throw badInput(`last is ${last}; it has to be 1 or more`, 'last')
+  if (from != null && to != null && from >= to) throw badInput('from must be earlier than to', 'from')
+  if (last != null && last < 1) throw badInput(`last is ${last}; it must be 1 or more`, 'last')
   if (last != null && last > maxCandles) throw tooManyCandles()
   const request: CandleRequest = {
     symbol,

@@ -19,7 +19,7 @@ export const splits = async (instrument: Instrument, args: ActionArgs, context: 
   (await load(instrument, args, context)).splits
 
 async function load({ symbol }: Instrument, { from, to }: ActionArgs, context: Context) {
-  if (from != null && to != null && from >= to) throw badInput('from has to lie before to', 'from')
+  if (from != null && to != null && from >= to) throw badInput('from must be earlier than to', 'from')
   return context.market.actions(
     symbol,
     from == null ? null : Math.ceil(from / 1000),

@@ -44,7 +44,7 @@ export async function searchInstruments(
   // Tested before trimming, because that would remove line breaks.
   const text = query.trim()
   if (!searchPattern.test(text) || /\p{Cc}/u.test(query)) {
-    throw badInput('query has to have 1 to 100 printable characters', 'query')
+    throw badInput('query must have 1 to 100 printable characters', 'query')
   }
   return context.market.search(text, bounded(first, 1, 100, 'first'), context.loaders.budget)
 }
