@@ -8,7 +8,7 @@ import { listening } from './start-errors.ts'
 
 /** Serves GraphQL. Returns where. */
 export async function startApi(shared: SharedServices): Promise<string> {
-  const { config, log, stops, pool, bus, pulse, source, market, jobs, registry, health, now } = shared
+  const { config, log, stops, pool, bus, pulse, source, market, jobs, registry, fallbacks, health, now } = shared
   const hub = new PriceHub({ bus, pulse, registry, now })
   const { signals, analyses } = createFindings(pool, source)
   const signalFeed = new SignalFeed({ store: signals, bus, log })
@@ -20,6 +20,7 @@ export async function startApi(shared: SharedServices): Promise<string> {
     health,
     log,
     registry,
+    fallbacks,
     ports: {
       market,
       prices: hub,

@@ -14,6 +14,7 @@ import type { MarketSource } from '../market/source.ts'
 import { CpuPool } from '../platform/cpu-pool.ts'
 import { createPool, type DatabasePool } from '../platform/database/pool.ts'
 import { FairSlots } from '../platform/fair-slots.ts'
+import { LibraryFallbacks } from '../platform/library-fallback.ts'
 import type { Logger } from '../platform/logger.ts'
 import { createMetrics } from '../platform/metrics.ts'
 import { type Clock, TrustedClock } from '../platform/trusted-clock.ts'
@@ -58,6 +59,7 @@ export interface SharedServices extends Omit<SharedOptions, 'now'> {
   readonly tasks: readonly Task[]
   readonly jobs: JobService
   readonly registry: Registry
+  readonly fallbacks: LibraryFallbacks
   readonly health: Health
 }
 
@@ -112,6 +114,7 @@ export async function startShared(options: SharedOptions): Promise<SharedService
     tasks,
     jobs,
     registry,
+    fallbacks: new LibraryFallbacks(registry, log),
     health,
   }
 }

@@ -1,61 +1,79 @@
 import type { Socket } from 'node:net'
+import type { LibraryFallbacks } from '../../platform/library-fallback.ts'
+import { unsentBytesOfWrite } from '../../platform/node-internals.ts'
 
-/** A reader that takes nothing for so many looks, one a second, is cut. */
-const standstillSeconds = 30
+/** A reader that takes nothing at so many checks in a row, one a second, is cut. */
+const stalledSeconds = 30
+/** Where only whole writes can be counted: an answer of 5 MB takes a reader of 100 KB/s nearly a minute. */
+const stalledSecondsOfWholeWrites = 120
 
-/** A client at the other end of a socket. */
+/** The client at the other end of a socket. */
 export interface SocketReader {
   readonly socket: Socket
-  /** Ends it, because it stands still. */
+  /** Ends the connection, because the client has stalled. */
   cut(): void
 }
 
-/** What the system had taken of a socket's bytes when that was looked at. */
-interface Look {
-  handedOver: number
-  queued: number
+/** How many bytes of a socket the system had taken at the last check. */
+interface Progress {
+  /** In whole writes. */
+  written: number
+  /** What is left of the write under way; undefined: Node does not tell. */
+  unsent: number | undefined
+}
+
+interface Watched extends Progress {
   unchangedSeconds: number
 }
 
 /**
- * Cuts readers who take nothing of what waits for them. One that takes a little is not cut. Seconds are counted in looks: while
- * the process itself stands still, nobody's time runs.
+ * Cuts readers that take nothing of what waits for them. A reader that takes a little is not cut. Seconds are counted in checks:
+ * while the process itself is held up, nobody's time runs.
  */
 export class StalledReaders {
-  readonly #looks = new Map<SocketReader, Look>()
+  readonly #fallbacks: Pick<LibraryFallbacks, 'report'>
+  readonly #watched = new Map<SocketReader, Watched>()
   #timer: NodeJS.Timeout | undefined
+
+  constructor(fallbacks: Pick<LibraryFallbacks, 'report'>) {
+    this.#fallbacks = fallbacks
+  }
 
   /** To be called when bytes were written that did not leave. */
   watch(reader: SocketReader): void {
-    if (this.#looks.has(reader)) return
-    this.#looks.set(reader, { ...progressOf(reader.socket), unchangedSeconds: 0 })
-    this.#timer ??= setInterval(() => this.#look(), 1000).unref()
+    if (this.#watched.has(reader)) return
+    const progress = progressOf(reader.socket)
+    if (progress.unsent === undefined) {
+      const what = `Node does not tell how much of a write is left: readers are cut when they take no whole write in ${stalledSecondsOfWholeWrites} s`
+      this.#fallbacks.report('node', what)
+    }
+    this.#watched.set(reader, { ...progress, unchangedSeconds: 0 })
+    this.#timer ??= setInterval(() => this.#check(), 1000).unref()
   }
 
-  #look(): void {
-    for (const [reader, look] of this.#looks) {
+  #check(): void {
+    for (const [reader, watched] of this.#watched) {
       const { socket } = reader
       if (socket.destroyed || socket.writableLength === 0) {
-        this.#looks.delete(reader)
+        this.#watched.delete(reader)
         continue
       }
-      const { handedOver, queued } = progressOf(socket)
-      const hasMoved = handedOver !== look.handedOver || queued !== look.queued
-      look.handedOver = handedOver
-      look.queued = queued
-      look.unchangedSeconds = hasMoved ? 0 : look.unchangedSeconds + 1
-      if (look.unchangedSeconds < standstillSeconds) continue
-      this.#looks.delete(reader)
+      const { written, unsent } = progressOf(socket)
+      const hasMoved = written !== watched.written || unsent !== watched.unsent
+      watched.written = written
+      watched.unsent = unsent
+      watched.unchangedSeconds = hasMoved ? 0 : watched.unchangedSeconds + 1
+      if (watched.unchangedSeconds < (unsent === undefined ? stalledSecondsOfWholeWrites : stalledSeconds)) continue
+      this.#watched.delete(reader)
       reader.cut()
     }
-    if (this.#looks.size > 0) return
+    if (this.#watched.size > 0) return
     clearInterval(this.#timer)
     this.#timer = undefined
   }
 }
 
-/** Whole writes that were taken, and what is left of the one under way: as Node's own time-outs of sockets have it. */
-function progressOf(socket: Socket): { handedOver: number; queued: number } {
-  const { _handle: handle } = socket as unknown as { _handle?: { writeQueueSize?: number } | null }
-  return { handedOver: socket.bytesWritten - socket.writableLength, queued: handle?.writeQueueSize ?? 0 }
-}
+const progressOf = (socket: Socket): Progress => ({
+  written: socket.bytesWritten - socket.writableLength,
+  unsent: unsentBytesOfWrite(socket),
+})

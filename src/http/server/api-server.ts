@@ -1,6 +1,7 @@
 import type { IncomingMessage } from 'node:http'
 import type { GraphQLSchema } from 'graphql'
 import type { Registry } from 'prom-client'
+import type { LibraryFallbacks } from '../../platform/library-fallback.ts'
 import type { Logger } from '../../platform/logger.ts'
 import type { Ports } from '../../resolvers/context.ts'
 import { ClientAddresses } from '../access/client-address.ts'
@@ -28,13 +29,14 @@ export class ApiServer {
     health: Health
     log: Logger
     registry: Registry
+    fallbacks: LibraryFallbacks
     limits: LiveLimits
     access: AccessSettings & {
       /** Addresses and networks of proxies that tell whom they ask for. */
       readonly trustedProxies: readonly string[]
     }
   }) {
-    const { host, port, schema, ports, health, log, registry, limits, access } = options
+    const { host, port, schema, ports, health, log, registry, fallbacks, limits, access } = options
     const frontDoor = new FrontDoor({ ...access, host, registry })
     const addresses = new ClientAddresses(access.trustedProxies)
     const connections = new LiveConnections(limits, { countsLoopback: addresses.hasProxies })
@@ -44,7 +46,7 @@ export class ApiServer {
       unsentBytes: () => this.#webSockets.unsentBytes + eventStreams.unsentBytes,
       executions: () => this.#webSockets.executions,
     })
-    const eventStreams = new EventStreams({ connections, addresses, metrics })
+    const eventStreams = new EventStreams({ connections, addresses, metrics, fallbacks })
     const graphql = createGraphQL({ schema, ports, log, registry, plugins: [eventStreams.plugin()] })
     const page = new GraphiQLPage()
     this.#listener = new Listener({
@@ -68,7 +70,7 @@ export class ApiServer {
       },
     })
     this.#webSockets = new WebSocketTransport({
-      ...{ graphql, log, limits, connections, frontDoor, addresses, metrics },
+      ...{ graphql, log, limits, connections, frontDoor, addresses, metrics, fallbacks },
       server: this.#listener.server,
     })
   }

@@ -2,6 +2,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http'
 import { finished } from 'node:stream'
 import { type ExecutionResult, GraphQLError } from 'graphql'
 import type { Plugin } from 'graphql-yoga'
+import type { LibraryFallbacks } from '../../platform/library-fallback.ts'
 import type { ClientAddresses } from '../access/client-address.ts'
 import type { FullLimit, LiveConnections } from '../connections/limits.ts'
 import type { LiveMetrics } from '../connections/metrics.ts'
@@ -28,6 +29,7 @@ export interface EventStreamsOptions {
   readonly connections: LiveConnections
   readonly addresses: ClientAddresses
   readonly metrics: LiveMetrics
+  readonly fallbacks: LibraryFallbacks
 }
 
 /**
@@ -39,10 +41,11 @@ export class EventStreams {
   readonly #addresses: ClientAddresses
   readonly #metrics: LiveMetrics
   readonly #open = new Set<SocketReader>()
-  readonly #stalledReaders = new StalledReaders()
+  readonly #stalledReaders: StalledReaders
   #timer: NodeJS.Timeout | undefined
 
-  constructor({ connections, addresses, metrics }: EventStreamsOptions) {
+  constructor({ connections, addresses, metrics, fallbacks }: EventStreamsOptions) {
+    this.#stalledReaders = new StalledReaders(fallbacks)
     this.#connections = connections
     this.#addresses = addresses
     this.#metrics = metrics

@@ -2,6 +2,7 @@ import type { IncomingMessage, Server } from 'node:http'
 import type { ExecutionResult, FormattedExecutionResult } from 'graphql'
 import { type Context, handleProtocols, makeServer } from 'graphql-ws'
 import { type WebSocket, WebSocketServer } from 'ws'
+import type { LibraryFallbacks } from '../../platform/library-fallback.ts'
 import type { Logger } from '../../platform/logger.ts'
 import type { ClientAddresses } from '../access/client-address.ts'
 import { bodyOf, type FrontDoor, refusalHeaders } from '../access/front-door.ts'
@@ -26,6 +27,7 @@ export interface WebSocketOptions {
   readonly frontDoor: FrontDoor
   readonly addresses: ClientAddresses
   readonly metrics: LiveMetrics
+  readonly fallbacks: LibraryFallbacks
 }
 
 /**
@@ -48,7 +50,7 @@ export class WebSocketTransport {
   #turn = 0
 
   constructor(options: WebSocketOptions) {
-    const { server, graphql, log, limits, connections, frontDoor, addresses, metrics } = options
+    const { server, graphql, log, limits, connections, frontDoor, addresses, metrics, fallbacks } = options
     this.#log = log
     this.#addresses = addresses
     this.#sockets = new WebSocketServer({
@@ -72,7 +74,7 @@ export class WebSocketTransport {
     this.#connections = connections
     this.#metrics = metrics
     this.#buckets = Array.from({ length: limits.pingSeconds }, () => new Set<WebSocketConnection>())
-    this.#schedule = new WriteSchedule(metrics)
+    this.#schedule = new WriteSchedule(metrics, fallbacks)
     const { maxSubscriptions } = limits
     const operations = new WebSocketOperations({ graphql, log, metrics, maxSubscriptions })
     this.#operations = operations

@@ -1,5 +1,6 @@
 import type { Socket } from 'node:net'
 import { WebSocket } from 'ws'
+import type { LibraryFallbacks } from '../../platform/library-fallback.ts'
 import type { MessageProducer, MessageWriter, RenderedUpdate, WriterMetrics } from '../connections/message-writer.ts'
 import { type SocketReader, StalledReaders } from '../connections/stalled-readers.ts'
 import { frameHeaderBytes, maxReusedFrame, ReusedFrame, writeFrame } from './frames.ts'
@@ -21,7 +22,7 @@ export interface WriterConnection extends SocketReader {
 /** When the sockets of a process are written to. */
 export class WriteSchedule {
   readonly metrics: WriterMetrics
-  readonly stalledReaders = new StalledReaders()
+  readonly stalledReaders: StalledReaders
   readonly frame = new ReusedFrame()
   readonly #dirty = new Set<SocketWriter>()
   #timer: NodeJS.Timeout | undefined
@@ -31,8 +32,9 @@ export class WriteSchedule {
   #writingMs = 0
   #spellStartMs: number | undefined
 
-  constructor(metrics: WriterMetrics) {
+  constructor(metrics: WriterMetrics, fallbacks: Pick<LibraryFallbacks, 'report'>) {
     this.metrics = metrics
+    this.stalledReaders = new StalledReaders(fallbacks)
   }
 
   /**

@@ -207,6 +207,7 @@ test('a socket that closes while a subscription waits for its first price leaves
   await eventually(async () => (await server.metric('finstage_live_connections')) === 0, 'that it has gone')
   server.tick('LATE')
   await server.deserted()
+  assert.equal(await server.metric('finstage_shared_events_total'), 0, 'nothing is executed for it')
 })
 
 test('a thousand clients at once are each served, one execution for each price that they see', async () => {

@@ -3,6 +3,7 @@ import type { FeedUpdate } from '../../../src/domain/price-update.ts'
 import type { LiveLimits } from '../../../src/http/connections/limits.ts'
 import { ApiServer } from '../../../src/http/server/api-server.ts'
 import { Health } from '../../../src/http/server/health.ts'
+import { LibraryFallbacks } from '../../../src/platform/library-fallback.ts'
 import type { Ports } from '../../../src/resolvers/context.ts'
 import { schema } from '../../../src/schema/index.ts'
 import { FeedPulse } from '../../../src/stream/feed-pulse.ts'
@@ -72,6 +73,7 @@ export async function startPriceServer(
   })
   const server = new ApiServer({
     ...{ host: options.host ?? '127.0.0.1', port: 0, schema, health: new Health(), log: silentLog, registry },
+    fallbacks: new LibraryFallbacks(registry, silentLog),
     ports: {
       prices: hub,
       limits: { symbolsPerSubscription: 200, upstreamCallsPerOperation: 1 },

@@ -6,7 +6,12 @@ import { type SocketReader, StalledReaders } from '../../../../src/http/connecti
 /** A socket as far as it is looked at. */
 class TestReader implements SocketReader {
   cuts = 0
-  #state = { bytesWritten: 100_000, writableLength: 100_000, destroyed: false, _handle: { writeQueueSize: 50_000 } }
+  #state: {
+    bytesWritten: number
+    writableLength: number
+    destroyed: boolean
+    _handle: { writeQueueSize?: number }
+  } = { bytesWritten: 100_000, writableLength: 100_000, destroyed: false, _handle: { writeQueueSize: 50_000 } }
 
   get socket(): Socket {
     return this.#state as unknown as Socket
@@ -23,7 +28,16 @@ class TestReader implements SocketReader {
 
   /** The system takes some of the write that is under way. */
   takePart(bytes: number): void {
-    this.#state._handle.writeQueueSize -= bytes
+    this.#state._handle.writeQueueSize = (this.#state._handle.writeQueueSize ?? 0) - bytes
+  }
+
+  takeWholeWrite(bytes: number): void {
+    this.#state.writableLength -= bytes
+  }
+
+  /** As where a version of Node does not tell how much of a write is left. */
+  tellNothing(): void {
+    this.#state._handle = {}
   }
 
   takeAll(): void {
@@ -35,15 +49,17 @@ class TestReader implements SocketReader {
   }
 }
 
-function open(t: TestContext) {
+function open(t: TestContext, prepare: (reader: TestReader) => void = () => {}) {
   t.mock.timers.enable({ apis: ['setInterval'] })
-  const stalledReaders = new StalledReaders()
+  const reported: string[] = []
+  const stalledReaders = new StalledReaders({ report: (library) => reported.push(library) })
   const reader = new TestReader()
+  prepare(reader)
   stalledReaders.watch(reader)
   const pass = (seconds: number): void => {
     for (let i = 0; i < seconds; i++) t.mock.timers.tick(1000)
   }
-  return { stalledReaders, reader, pass }
+  return { stalledReaders, reader, pass, reported }
 }
 
 test('a reader that takes nothing for thirty seconds is cut, once, whatever is written to it meanwhile', (t) => {
@@ -93,4 +109,15 @@ test('a socket that has closed is not cut, and where none is left nothing ticks'
   pass(60)
   assert.equal(reader.cuts, 0)
   assert.equal(cleared.mock.callCount(), 1)
+})
+
+test('where Node does not tell how much of a write is left, a reader is cut that takes no whole write in two minutes', (t) => {
+  const { reader, pass, reported } = open(t, (reader) => reader.tellNothing())
+  assert.deepEqual(reported, ['node'])
+  pass(119)
+  reader.takeWholeWrite(1000)
+  pass(119)
+  assert.equal(reader.cuts, 0)
+  pass(2)
+  assert.equal(reader.cuts, 1)
 })

@@ -12,6 +12,8 @@ import { updateOf } from '../../../support/candles/prices.ts'
 import { eventually } from '../../../support/clients/client.ts'
 import { clientFrame, FrameParser, textOf } from '../../../support/clients/frames.ts'
 
+const noFallbacks = { report: (library: string, what: string) => assert.fail(`${library}: ${what}`) }
+
 const http = createServer()
 const sockets = new WebSocketServer({ server: http, perMessageDeflate: false })
 http.listen(0, '127.0.0.1')
@@ -34,7 +36,7 @@ async function accept<T>(open: () => T) {
     cut: () => webSocket.terminate(),
   }
   const writes: { messages: number; bytes: number }[] = []
-  const schedule = new WriteSchedule({ written: (messages, bytes) => writes.push({ messages, bytes }) })
+  const schedule = new WriteSchedule({ written: (messages, bytes) => writes.push({ messages, bytes }) }, noFallbacks)
   return { client, webSocket, socket, writes, schedule, writer: new SocketWriter(line, schedule) }
 }
 
@@ -192,7 +194,10 @@ async function onMockedClock(t: TestContext) {
   t.mock.method(performance, 'now', () => nowMs)
   t.mock.timers.enable({ apis: ['setTimeout'] })
   t.after(() => pair.client.destroy())
-  const schedule = new WriteSchedule({ written: (messages, bytes) => pair.writes.push({ messages, bytes }) })
+  const schedule = new WriteSchedule(
+    { written: (messages, bytes) => pair.writes.push({ messages, bytes }) },
+    noFallbacks,
+  )
   const { socket, webSocket } = pair
   const line: WriterConnection = { socket, webSocket, cut: () => {} }
   return {
