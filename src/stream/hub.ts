@@ -21,9 +21,6 @@ const maxLingering = 1000
 /** Of how many updates all symbols together remember what came, and of how many one does at most and at least. */
 const remembered = { inAll: 200_000, most: 1000, least: 16 }
 
-/** Of how many seats what they need is fetched at the same time. */
-const lookedAtTogether = 32
-
 /** What is known of a symbol that somebody here watches. */
 interface Watched {
   /** How many subscriptions ask for it, those included that still wait for a first price. */
@@ -52,8 +49,6 @@ export class PriceHub {
   /** Those that nobody asks for, the one that was left first at the front. */
   readonly #lingering = new Set<string>()
   readonly #subscriptions = new Set<PriceSubscription>()
-  /** Of the seats that were looked at, those that were ready: kept, or the compiler would see that nobody needs to look. */
-  #ready = 0
   readonly #counts: PriceCounts = { delivered: 0, conflated: 0 }
   /** One for all: there are as many subscriptions as clients. */
   readonly #subscriptionOptions: PriceSubscriptionOptions
@@ -273,19 +268,7 @@ export class PriceHub {
     const fair = Math.floor(remembered.inAll / this.#watched.size)
     watched.history.add(update, Math.min(Math.max(fair, remembered.least), remembered.most))
     for (const waiter of [...watched.waiting]) waiter.arrived()
-    this.#push([...watched.seats], update)
-  }
-
-  /**
-   * Looks at a number of seats before anything is pushed to the first of them. Of thousands of clients nearly all has to be fetched
-   * from memory: so it is fetched for many at the same time, where else each would be waited for between two system calls.
-   */
-  #push(seats: readonly Seat[], update: PriceUpdate): void {
-    for (let start = 0; start < seats.length; start += lookedAtTogether) {
-      const end = Math.min(seats.length, start + lookedAtTogether)
-      for (let i = start; i < end; i++) if ((seats[i] as Seat).isReady) this.#ready += 1
-      for (let i = start; i < end; i++) (seats[i] as Seat).push(update)
-    }
+    for (const seat of [...watched.seats]) seat.push(update)
   }
 
   #fail({ symbol, run, code, message, details }: PriceFailure): void {

@@ -6,8 +6,6 @@ const aheadMs = 10_000
 
 /** Takes the updates of a subscription as they come. */
 export interface PriceSink {
-  /** Whether an update would leave at once. */
-  readonly isReady: boolean
   /** false: not now. It has to call resume() when it takes more. */
   take(update: PriceUpdate): boolean
   /** Nothing more comes. */
@@ -87,11 +85,6 @@ export class Seat {
     this.#run = newest.run
     this.#seq = newest.seq
     this.#reader.owes(this)
-  }
-
-  /** Whether an update would leave at once: so it looks at what push() will look at. */
-  get isReady(): boolean {
-    return this.#window === undefined && this.#sink?.isReady === true
   }
 
   /** The newest of the history. */

@@ -110,9 +110,6 @@ export class PriceSubscription implements AsyncIterableIterator<PriceUpdate>, Re
     })
     this.#channel = channel
     this.pipe({
-      get isReady() {
-        return channel.size < maxWaiting
-      },
       take: (update) => {
         if (channel.size >= maxWaiting) return false
         channel.push(update)

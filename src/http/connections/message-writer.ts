@@ -18,8 +18,6 @@ export interface MessageProducer {
 export interface MessageWriter {
   /** Whether the client takes less than it is sent. Nothing may be sent then. */
   readonly needsDrain: boolean
-  /** Whether a message would leave at once, as far as can be told without a look at the clock. */
-  readonly isReady: boolean
   /** Calls the producer's resume() once, when the client has caught up. To be called while `needsDrain`. */
   resumeOnDrain(producer: MessageProducer): void
   /** At once or soon after, in the order of the calls. */

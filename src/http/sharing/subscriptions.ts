@@ -120,10 +120,6 @@ export class Subscriber implements PriceSink, MessageProducer {
     this.#leave = leave
   }
 
-  get isReady(): boolean {
-    return !this.#isLosing && this.prefix.length > 0 && this.#writer.isReady
-  }
-
   take(update: PriceUpdate): boolean {
     if (this.#writer.needsDrain) {
       this.#writer.resumeOnDrain(this)

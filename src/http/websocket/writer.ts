@@ -3,34 +3,34 @@ import { WebSocket } from 'ws'
 import type { LibraryFallbacks } from '../../platform/library-fallback.ts'
 import type { MessageProducer, MessageWriter, RenderedUpdate, WriterMetrics } from '../connections/message-writer.ts'
 import { type SocketReader, StalledReaders } from '../connections/stalled-readers.ts'
-import { frameHeaderBytes, maxReusedFrame, ReusedFrame, writeFrame } from './frames.ts'
+import { frameHeaderBytes, writeFrame } from './frames.ts'
 
-/** What arrives for a socket within so long after a write leaves with the next, under load. */
+/** Under load, messages for a socket that arrive this soon after a write leave together. */
 const gatherMs = 5
-/** With so large a share of the time spent on writing, even what could leave at once is gathered, and for longer. */
+/** When writing takes this share of the time, every message is gathered, and for longer. */
 const busyShare = 0.7
 const gatherBusyMs = 20
 const busyWindowMs = 200
-/** How much is gathered for a socket before it has to leave, in bytes: and so much more waits in the socket itself. */
-const maxGathered = 64 * 1024
+/** How many bytes are gathered for a socket before they have to leave. The socket itself may hold as many again. */
+const maxGatheredBytes = 64 * 1024
 
 /** The connection that a writer writes to. */
 export interface WriterConnection extends SocketReader {
   readonly webSocket: Pick<WebSocket, 'readyState'>
 }
 
-/** When the sockets of a process are written to. */
+/** Decides when the sockets of a process are written to. */
 export class WriteSchedule {
   readonly metrics: WriterMetrics
   readonly stalledReaders: StalledReaders
-  readonly frame = new ReusedFrame()
-  readonly #dirty = new Set<SocketWriter>()
+  /** Writers that have gathered messages. */
+  readonly #gathering = new Set<SocketWriter>()
   #timer: NodeJS.Timeout | undefined
-  /** The share of the time that was spent on writing in the last window, and what that of the present one is reckoned from. */
+  /** The share of the time that went into writing in the last window, and the figures of the present window. */
   #busy = 0
   #windowStartMs = performance.now()
   #writingMs = 0
-  #spellStartMs: number | undefined
+  #burstStartMs: number | undefined
 
   constructor(metrics: WriterMetrics, fallbacks: Pick<LibraryFallbacks, 'report'>) {
     this.metrics = metrics
@@ -38,15 +38,15 @@ export class WriteSchedule {
   }
 
   /**
-   * When the present spell of writing began, in whole milliseconds of performance.now(): the clock is read once for all sockets that
-   * an update goes to. With the spell's end it is known how much of the time goes into writing.
+   * When the present burst of writing began, in whole milliseconds of performance.now(). The clock is read once for all sockets
+   * that an update goes to, and once when the burst ends: so the schedule knows how much of the time goes into writing.
    */
   get nowMs(): number {
-    if (this.#spellStartMs === undefined) {
-      this.#spellStartMs = performance.now()
-      queueMicrotask(() => this.#endSpell())
+    if (this.#burstStartMs === undefined) {
+      this.#burstStartMs = performance.now()
+      queueMicrotask(() => this.#endBurst())
     }
-    return Math.trunc(this.#spellStartMs)
+    return Math.trunc(this.#burstStartMs)
   }
 
   get mayWriteAtOnce(): boolean {
@@ -54,19 +54,20 @@ export class WriteSchedule {
     return (windowMs < busyWindowMs ? this.#busy : this.#writingMs / windowMs) < busyShare
   }
 
+  /** Flushes the writer with the others, a few milliseconds from now. */
   gather(writer: SocketWriter): void {
-    this.#dirty.add(writer)
+    this.#gathering.add(writer)
     this.#timer ??= setTimeout(() => this.#flush(), this.#busy < busyShare ? gatherMs : gatherBusyMs)
   }
 
   forget(writer: SocketWriter): void {
-    this.#dirty.delete(writer)
+    this.#gathering.delete(writer)
   }
 
-  #endSpell(): void {
+  #endBurst(): void {
     const nowMs = performance.now()
-    this.#writingMs += nowMs - (this.#spellStartMs ?? nowMs)
-    this.#spellStartMs = undefined
+    this.#writingMs += nowMs - (this.#burstStartMs ?? nowMs)
+    this.#burstStartMs = undefined
     const windowMs = nowMs - this.#windowStartMs
     if (windowMs < busyWindowMs) return
     this.#busy = this.#writingMs / windowMs
@@ -76,31 +77,32 @@ export class WriteSchedule {
 
   #flush(): void {
     this.#timer = undefined
-    const dirty = [...this.#dirty]
-    this.#dirty.clear()
-    for (const writer of dirty) writer.flush()
+    const gathering = [...this.#gathering]
+    this.#gathering.clear()
+    for (const writer of gathering) writer.flush()
   }
 }
 
 /**
- * Writes the messages of producers to one WebSocket, past ws: a message on a quiet socket leaves at once; what arrives within a
- * few milliseconds of that leaves together, each message a frame of its own. ws' own messages go between, whole. What the reader
- * does not take waits: two writes in the socket and one here at most. While it is so far behind, nothing more is taken on;
- * producers are told when they may go on.
+ * Writes the messages of a client's subscriptions to its WebSocket, past ws. A message for a quiet socket leaves at once. Messages
+ * that follow within a few milliseconds leave together, each in a frame of its own. Messages that ws writes go between them,
+ * whole.
+ *
+ * Messages that the client does not take wait: at most two writes in the socket, and one here. Until it has caught up, the writer
+ * takes nothing more; then it resumes the producers.
  */
 export class SocketWriter implements MessageWriter {
-  // What each update looks at comes first and is at hand, not to be looked for elsewhere: for thousands of sockets nearly each
-  // look is a cache miss.
+  // Fields that every update reads come first, and are copied here: for thousands of sockets nearly every read is a cache miss.
   readonly #schedule: WriteSchedule
   readonly #socket: Socket
   readonly #webSocket: WriterConnection['webSocket']
-  /** Whole milliseconds: others would be an object of their own. */
+  /** Whole milliseconds: V8 would keep a fraction as an object of its own. */
   #writtenMs = -gatherMs
-  /** Of what waits to be written. */
-  #bytes = 0
-  /** Streams that wait for the reader; undefined: it keeps up. */
+  /** Of the messages that wait to be written. */
+  #gatheredBytes = 0
+  /** Producers to resume when the client has caught up; undefined: it keeps up. */
   #waiting: Set<MessageProducer> | undefined
-  /** What waits to be written: two places for each message. */
+  /** The messages that wait to be written, a place in each list for a message. */
   #producers: MessageProducer[] = []
   #rendered: RenderedUpdate[] = []
   readonly #connection: WriterConnection
@@ -111,19 +113,12 @@ export class SocketWriter implements MessageWriter {
     this.#socket = connection.socket
     this.#webSocket = connection.webSocket
     connection.socket.on('drain', () => this.#drained())
-    // once() would keep three objects more.
+    // once() would keep three more objects.
     connection.socket.on('close', () => this.#stop())
   }
 
-  /** Whether the reader takes less than it is sent: then nothing may be sent. */
   get needsDrain(): boolean {
     return this.#waiting !== undefined
-  }
-
-  /** Whether a message would leave at once, as far as can be told from the socket alone. */
-  get isReady(): boolean {
-    const socket = this.#socket
-    return this.#bytes === 0 && this.#webSocket.readyState === WebSocket.OPEN && socket.writableLength === 0
   }
 
   resumeOnDrain(producer: MessageProducer): void {
@@ -131,32 +126,42 @@ export class SocketWriter implements MessageWriter {
   }
 
   send(producer: MessageProducer, rendered: RenderedUpdate): void {
-    const bytes = producer.prefix.length + rendered.payload.length
-    const mayWrite = this.#bytes === 0 && this.#mayWriteAtOnce()
-    if (mayWrite && bytes + frameHeaderBytes(bytes) <= maxReusedFrame) {
-      this.#write(this.#schedule.frame.of(producer.prefix, rendered.payload), 1, rendered)
+    if (this.#gatheredBytes === 0 && this.#mayWriteAtOnce()) {
+      this.#write(frameOf(producer, rendered), 1, rendered)
       return
     }
     this.#producers.push(producer)
     this.#rendered.push(rendered)
-    this.#bytes += bytes
-    if (mayWrite || this.#bytes > maxGathered) this.flush()
-    // Others wait already, for the time or for the reader.
+    this.#gatheredBytes += messageBytes(producer, rendered)
+    if (this.#gatheredBytes > maxGatheredBytes) this.flush()
+    // Where others wait already, they wait for the schedule or for the client.
     else if (this.#producers.length === 1) this.#schedule.gather(this)
   }
 
-  /** Writes what waits, where the reader has taken enough of what was written before. */
+  /** Writes the gathered messages, if the client has taken enough of what was written before. */
   flush(): void {
     if (this.#takesMore()) this.writeAll()
-    else if (this.#bytes > maxGathered) this.#waiting ??= new Set()
+    else if (this.#gatheredBytes > maxGatheredBytes) this.#waiting ??= new Set()
   }
 
-  /** Writes what waits: something else is to come after it. */
   writeAll(): void {
-    if (this.#bytes === 0) return
+    if (this.#gatheredBytes === 0) return
     const [producers, rendered] = [this.#producers, this.#rendered]
     this.#forget()
-    this.#write(joined(producers, rendered), producers.length, rendered.at(-1) as RenderedUpdate)
+    this.#write(framesOf(producers, rendered), producers.length, rendered.at(-1) as RenderedUpdate)
+  }
+
+  discard(producer: MessageProducer): void {
+    this.#waiting?.delete(producer)
+    const kept = this.#producers.flatMap((each, i) => (each === producer ? [] : i))
+    if (kept.length === this.#producers.length) return
+    const [producers, rendered] = [this.#producers, this.#rendered]
+    this.#forget()
+    for (const i of kept) {
+      this.#producers.push(producers[i] as MessageProducer)
+      this.#rendered.push(rendered[i] as RenderedUpdate)
+      this.#gatheredBytes += messageBytes(producers[i] as MessageProducer, rendered[i] as RenderedUpdate)
+    }
   }
 
   #mayWriteAtOnce(): boolean {
@@ -175,23 +180,7 @@ export class SocketWriter implements MessageWriter {
     this.#schedule.metrics.written(messages, bytes.length, newest.update)
     socket.write(bytes)
     this.#writtenMs = this.#schedule.nowMs
-    if (socket.writableLength === 0) return
-    this.#schedule.frame.keep()
-    this.#schedule.stalledReaders.watch(this.#connection)
-  }
-
-  /** Forgets what waits of a producer. */
-  discard(producer: MessageProducer): void {
-    this.#waiting?.delete(producer)
-    const kept = this.#producers.flatMap((each, i) => (each === producer ? [] : i))
-    if (kept.length === this.#producers.length) return
-    const [producers, rendered] = [this.#producers, this.#rendered]
-    this.#forget()
-    for (const i of kept) {
-      this.#producers.push(producers[i] as MessageProducer)
-      this.#rendered.push(rendered[i] as RenderedUpdate)
-      this.#bytes += (producers[i] as MessageProducer).prefix.length + (rendered[i] as RenderedUpdate).payload.length
-    }
+    if (socket.writableLength > 0) this.#schedule.stalledReaders.watch(this.#connection)
   }
 
   #drained(): void {
@@ -207,7 +196,7 @@ export class SocketWriter implements MessageWriter {
     }
   }
 
-  /** Those that have had no turn come before those that have. */
+  /** Producers that have had no turn come before those that have. */
   #waitFirst(producers: readonly MessageProducer[]): void {
     this.#waiting = new Set([...producers, ...(this.#waiting ?? [])])
   }
@@ -215,7 +204,7 @@ export class SocketWriter implements MessageWriter {
   #forget(): void {
     this.#producers = []
     this.#rendered = []
-    this.#bytes = 0
+    this.#gatheredBytes = 0
   }
 
   #stop(): void {
@@ -225,12 +214,22 @@ export class SocketWriter implements MessageWriter {
   }
 }
 
+const messageBytes = ({ prefix }: MessageProducer, { payload }: RenderedUpdate): number =>
+  prefix.length + payload.length
+
+const frameBytes = (payloadBytes: number): number => frameHeaderBytes(payloadBytes) + payloadBytes
+
+function frameOf(producer: MessageProducer, rendered: RenderedUpdate): Buffer {
+  const bytes = Buffer.allocUnsafe(frameBytes(messageBytes(producer, rendered)))
+  writeFrame(bytes, 0, producer.prefix, rendered.payload)
+  return bytes
+}
+
 /** Frames one behind the other. */
-function joined(producers: readonly MessageProducer[], rendered: readonly RenderedUpdate[]): Buffer {
+function framesOf(producers: readonly MessageProducer[], rendered: readonly RenderedUpdate[]): Buffer {
   let length = 0
   for (let i = 0; i < producers.length; i++) {
-    const message = (producers[i] as MessageProducer).prefix.length + (rendered[i] as RenderedUpdate).payload.length
-    length += frameHeaderBytes(message) + message
+    length += frameBytes(messageBytes(producers[i] as MessageProducer, rendered[i] as RenderedUpdate))
   }
   const bytes = Buffer.allocUnsafe(length)
   let at = 0

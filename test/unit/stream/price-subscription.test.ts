@@ -48,7 +48,6 @@ function reader(subscription: PriceSubscription, room = Number.POSITIVE_INFINITY
     subscription.resume()
   }
   subscription.pipe({
-    isReady: true,
     take(update) {
       if (room === 0) return false
       room -= 1
