@@ -1,20 +1,24 @@
 export interface ChannelOptions<T> {
-  /** How many values may wait; beyond that `compact` has to make fewer of them. */
+  /** How many values may wait. When more wait, `compact` returns those to keep. */
   readonly maxWaiting: number
   readonly compact: (waiting: readonly T[]) => T[]
-  /** Where so many wait all the same, the reader gets those, then a last value, and the end. Without it there is no bound. */
+  /**
+   * When more than `waiting` values wait although they were compacted, the consumer gets them, then `last()`, and then the end.
+   * Without it the number of values is not bounded.
+   */
   readonly bound?: { readonly waiting: number; readonly last: () => T }
-  /** Called once, when the reader has gone or all was read of a channel that was ended. */
+  /** Called once: when the consumer returns, or has read everything of a channel that was ended. */
   readonly onEnd: () => void
 }
 
-/** Values on their way to one reader, who may stop reading at any time: also while it waits for the next. */
+/** A queue of values for one consumer, which may stop at any time, also while it waits for the next value. */
 export class Channel<T> implements AsyncIterableIterator<T> {
   readonly #options: ChannelOptions<T>
   #waiting: T[] = []
-  #readers: ((result: IteratorResult<T>) => void)[] = []
+  /** Resolves the promises of next() that wait for a value. */
+  #resolvers: ((result: IteratorResult<T>) => void)[] = []
   #state: 'open' | 'ending' | 'ended' = 'open'
-  /** Beyond what is waiting is made less: rarer where that has brought little, for it looks at all that waits. */
+  /** Compacts when more values wait than this. It doubles where compacting has kept nearly all, since that looks at every value. */
   #compactBeyond: number
 
   constructor(options: ChannelOptions<T>) {
@@ -24,9 +28,9 @@ export class Channel<T> implements AsyncIterableIterator<T> {
 
   push(value: T): void {
     if (this.#state !== 'open') return
-    const reader = this.#readers.shift()
-    if (reader) {
-      reader({ value, done: false })
+    const resolve = this.#resolvers.shift()
+    if (resolve) {
+      resolve({ value, done: false })
       return
     }
     this.#waiting.push(value)
@@ -47,7 +51,7 @@ export class Channel<T> implements AsyncIterableIterator<T> {
     return this.#waiting.length
   }
 
-  /** The reader gets what waits, and then the end. */
+  /** The consumer gets the values that wait, and then the end. */
   end(): void {
     if (this.#state === 'open') this.#state = 'ending'
     if (this.#waiting.length === 0) void this.return()
@@ -59,14 +63,14 @@ export class Channel<T> implements AsyncIterableIterator<T> {
       return Promise.resolve({ value, done: false })
     }
     if (this.#state !== 'open') return this.return()
-    return new Promise((resolve) => this.#readers.push(resolve))
+    return new Promise((resolve) => this.#resolvers.push(resolve))
   }
 
   return(): Promise<IteratorResult<T>> {
     if (this.#state !== 'ended') {
       this.#state = 'ended'
       this.#waiting = []
-      for (const reader of this.#readers.splice(0)) reader({ value: undefined, done: true })
+      for (const resolve of this.#resolvers.splice(0)) resolve({ value: undefined, done: true })
       this.#options.onEnd()
     }
     return Promise.resolve({ value: undefined, done: true })

@@ -1,14 +1,14 @@
 import type { PriceCursor, PriceUpdate } from '../domain/price-update.ts'
 import { Channel } from './channel.ts'
-import { type PriceCounts, type PriceSink, type Reader, Seat } from './price-seat.ts'
+import { type PriceCounts, type PriceSink, Seat, type SeatOwner } from './price-seat.ts'
 
-/** How many updates wait for a reader that asks for each. */
+/** How many updates wait for a consumer that iterates. */
 const maxWaiting = 1024
 
-/** What a client wants of prices. */
+/** What a client asks for. */
 export interface PriceOrder {
   readonly symbols: readonly string[]
-  /** Of each symbol only the newest in each such window; 0: all. */
+  /** Deliver at most the latest update per symbol in each window of this length; 0 delivers every update. */
   readonly throttleMs: number
   /** How far the client had come, by symbol. */
   readonly after: ReadonlyMap<string, PriceCursor>
@@ -21,18 +21,19 @@ export interface PriceSubscriptionOptions {
 }
 
 /**
- * The updates of some symbols on their way to one reader: one that asks for each, or one that takes them as they come. What a
- * slow one does not take is made good with the newest of each symbol: it loses prices between, never the order.
+ * The updates of some symbols on their way to one client. They have one way out: `pipe(sink)`, at the sink's pace. Iterating pipes
+ * them into a bounded queue. A slow client gets the newest update of each symbol in place of those that it did not take: it loses
+ * prices between, never the order.
  */
-export class PriceSubscription implements AsyncIterableIterator<PriceUpdate>, Reader {
+export class PriceSubscription implements AsyncIterableIterator<PriceUpdate>, SeatOwner {
   readonly seats: readonly Seat[]
   readonly throttleMs: number
   readonly #options: PriceSubscriptionOptions
   #sink: PriceSink | undefined
-  /** For a reader that asks. */
+  /** For a consumer that iterates. */
   #channel: Channel<PriceUpdate> | undefined
-  /** In the order in which they came to owe: each has its turn, however little the reader takes at a time. */
-  #owing: Seat[] = []
+  /** Seats whose sink has not taken an update, in the order in which they fell behind: so each has its turn. */
+  #behind: Seat[] = []
   #isEnded = false
 
   constructor({ symbols, throttleMs, after }: PriceOrder, options: PriceSubscriptionOptions) {
@@ -45,7 +46,10 @@ export class PriceSubscription implements AsyncIterableIterator<PriceUpdate>, Re
     return this.#isEnded
   }
 
-  /** From now on the sink has everything, and nobody is to ask for the next. It begins with how things stand by now. */
+  /**
+   * From now on the sink gets every update, beginning with the newest of each symbol or the updates that the client has missed. To be
+   * called once, and not by a consumer that iterates.
+   */
   pipe(sink: PriceSink): void {
     if (this.#isEnded) {
       sink.end()
@@ -56,18 +60,18 @@ export class PriceSubscription implements AsyncIterableIterator<PriceUpdate>, Re
     this.resume()
   }
 
-  /** Makes good what the sink has not taken. */
+  /** The sink takes more: it is offered what it has not taken. */
   resume(): void {
-    const owing = this.#owing
-    this.#owing = []
-    for (const [i, seat] of owing.entries()) {
+    const behind = this.#behind
+    this.#behind = []
+    for (const [i, seat] of behind.entries()) {
       if (seat.catchUp()) continue
-      this.#owing = [...this.#owing, ...owing.slice(i + 1)]
+      this.#behind = [...this.#behind, ...behind.slice(i + 1)]
       return
     }
   }
 
-  /** An update that the sink had taken did not get through: the newest does, when the sink calls resume(). */
+  /** The sink had taken the update, and could not send it. It gets the newest update instead, when it calls resume(). */
   lost(update: PriceUpdate): void {
     this.seats.find(({ symbol }) => symbol === update.quote.symbol)?.lost(update)
   }
@@ -76,8 +80,8 @@ export class PriceSubscription implements AsyncIterableIterator<PriceUpdate>, Re
     return this.#options.now()
   }
 
-  owes(seat: Seat): void {
-    this.#owing.push(seat)
+  fellBehind(seat: Seat): void {
+    this.#behind.push(seat)
   }
 
   next(): Promise<IteratorResult<PriceUpdate>> {
@@ -104,7 +108,7 @@ export class PriceSubscription implements AsyncIterableIterator<PriceUpdate>, Re
   #openChannel(): Channel<PriceUpdate> {
     const channel = new Channel<PriceUpdate>({
       maxWaiting,
-      // There are never more: they are not taken.
+      // The sink takes no more than that, so there is nothing to compact.
       compact: (waiting) => [...waiting],
       onEnd: () => this.#end(),
     })
@@ -124,7 +128,7 @@ export class PriceSubscription implements AsyncIterableIterator<PriceUpdate>, Re
     if (this.#isEnded) return
     this.#isEnded = true
     for (const seat of this.seats) seat.clear()
-    this.#owing = []
+    this.#behind = []
     this.#options.onEnd(this)
     this.#sink?.end()
   }

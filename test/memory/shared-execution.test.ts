@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { buildSchema, type GraphQLError, parse } from 'graphql'
 import { CompiledOperations } from '../../src/http/pipeline/compiled-operations.ts'
-import { RenderedPrices, SharedExecution } from '../../src/http/sharing/execution.ts'
+import { RenderedPriceCache, SharedExecution } from '../../src/http/sharing/execution.ts'
 import { updateOf } from '../support/candles/prices.ts'
 import { collectedMemory } from '../support/collected-memory.ts'
 
@@ -22,7 +22,7 @@ test('what is kept of many symbols, and of executions that have ended, keeps non
     mask: (error: unknown) => error as GraphQLError,
     executed: () => {},
   }
-  const prices = new RenderedPrices()
+  const prices = new RenderedPriceCache()
   const passing = new Array<Buffer>(100)
   const before = await collectedMemory()
   const living: SharedExecution[] = []

@@ -1,9 +1,9 @@
-/** What is longer has memory of its own. */
-const longestShared = 1024
+/** Longer texts get memory of their own. */
+const longestSharedBytes = 1024
 
 /**
- * Texts as bytes (UTF-8) in memory that only their like shares. Each keeps its slab alive for as long as it lives, and so at most
- * `slabBytes`. In Node's own pool that would be 64 KiB, shared with passing writes.
+ * Encodes texts as UTF-8 into slabs that they share with each other only. Each text keeps its slab alive, and so at most
+ * `slabBytes`. In Node's own pool it would keep 64 KiB, shared with writes that are soon forgotten.
  */
 export class ByteSlabs {
   readonly #slabBytes: number
@@ -16,13 +16,13 @@ export class ByteSlabs {
   }
 
   bytesOf(text: string): Buffer {
-    const bytes = this.#placeFor(Buffer.byteLength(text))
+    const bytes = this.#allocate(Buffer.byteLength(text))
     bytes.write(text)
     return bytes
   }
 
-  #placeFor(length: number): Buffer {
-    if (length > longestShared) return Buffer.allocUnsafeSlow(length)
+  #allocate(length: number): Buffer {
+    if (length > longestSharedBytes) return Buffer.allocUnsafeSlow(length)
     if (this.#used + length > this.#slabBytes) {
       this.#slab = Buffer.allocUnsafeSlow(this.#slabBytes)
       this.#used = 0

@@ -15,135 +15,135 @@ import { boundedErrors } from '../pipeline/limits.ts'
 import { shownError } from '../pipeline/mask-error.ts'
 import { ByteSlabs } from './byte-slabs.ts'
 
-/** Of what was executed, how much is kept for readers who come to it late, in bytes. */
-const maxKept = 16 * 1024 * 1024
-/** Measured: what an entry takes beside its text, with the update and the quote that it may be the last to hold. */
+/** How many bytes of executed updates are cached for clients that come to them late. */
+const maxCacheBytes = 16 * 1024 * 1024
+/** Measured: the size of an entry beside its text, with the update and the quote that it may be the last to hold. */
 const bytesPerEntry = 800
-/** An execution holds on to its last event, and so to one slab. */
+/** An execution holds its last update, and so one slab. */
 const slabBytes = 4096
 
 export interface SharedExecutionOptions {
   readonly mask: (error: unknown) => GraphQLError
-  /** An update was executed. */
+  /** Called for each update that is executed. */
   readonly executed: () => void
   readonly compiled: CompiledOperations
 }
 
-/** An update as it is shown, or will be. */
-interface Shown {
-  readonly update: PriceUpdate
-  rendered: RenderedEvent | Promise<RenderedEvent>
-}
-
-interface RenderedEvent extends RenderedUpdate {
-  /** What the payload says. */
+interface ExecutedUpdate extends RenderedUpdate {
+  /** The payload. */
   readonly text: string
-  /** Its errors name places in the document as one client wrote it. */
+  /** Errors name places in the document as one client has written it. */
   readonly hasErrors: boolean
 }
 
-/** As text: bytes would keep the slab alive that they are in, with many times as much memory as they take themselves. */
-type KeptEvent = Omit<RenderedEvent, 'payload'>
+/** An update that is executed or being executed. */
+interface Execution {
+  readonly update: PriceUpdate
+  result: ExecutedUpdate | Promise<ExecutedUpdate>
+}
 
-/** The newest price of each symbol as each execution shows it, for readers who catch up: bounded over all of them. */
-export class RenderedPrices {
-  readonly #events = new LRUCache<string, KeptEvent>({
-    maxSize: maxKept,
+/** Only text: bytes would keep their slab alive, which takes many times as much memory as they do. */
+type CachedUpdate = Omit<ExecutedUpdate, 'payload'>
+
+/** The newest update of each symbol as each execution renders it, for clients that catch up. One bound for all executions. */
+export class RenderedPriceCache {
+  readonly #updates = new LRUCache<string, CachedUpdate>({
+    maxSize: maxCacheBytes,
     sizeCalculation: ({ text }) => 2 * text.length + bytesPerEntry,
   })
   readonly #slabs = new ByteSlabs(slabBytes)
   #executions = 0
 
-  /** Each execution has a name of its own. */
-  nextName(): number {
+  newExecutionId(): number {
     return this.#executions++
   }
 
-  get(execution: number, update: PriceUpdate): RenderedEvent | undefined {
-    const event = this.#events.get(`${execution} ${update.quote.symbol}`)
-    return event?.update === update ? this.render(event) : undefined
+  get(executionId: number, update: PriceUpdate): ExecutedUpdate | undefined {
+    const cached = this.#updates.get(`${executionId} ${update.quote.symbol}`)
+    return cached?.update === update ? this.render(cached) : undefined
   }
 
-  keep(execution: number, { update, text, hasErrors }: RenderedEvent): void {
-    this.#events.set(`${execution} ${update.quote.symbol}`, { update, text, hasErrors })
+  set(executionId: number, { update, text, hasErrors }: ExecutedUpdate): void {
+    this.#updates.set(`${executionId} ${update.quote.symbol}`, { update, text, hasErrors })
   }
 
-  render({ update, text, hasErrors }: KeptEvent): RenderedEvent {
+  render({ update, text, hasErrors }: CachedUpdate): ExecutedUpdate {
     return { update, payload: this.#slabs.bytesOf(text), text, hasErrors }
   }
 }
 
-/** Executes price updates for all clients whose subscriptions show them alike, each once. */
+/** Executes each price update once, for all clients whose subscriptions show it alike. */
 export class SharedExecution {
-  /** The document as the client wrote it that came first. */
+  /** The document as the first of these clients has written it. */
   readonly source: string
-  readonly #args: ValidatedSubscriptionArgs
-  readonly #given: ExecutionArgs
+  readonly #args: ExecutionArgs
+  readonly #validated: ValidatedSubscriptionArgs
   readonly #operation: Compilable
   readonly #options: SharedExecutionOptions
-  readonly #kept: RenderedPrices
-  readonly #name: number
-  #last: Shown | undefined
-  /** An update whose errors were located in another client's document. */
-  #lastElsewhere: (Shown & { readonly source: string }) | undefined
+  readonly #cache: RenderedPriceCache
+  readonly #id: number
+  #last: Execution | undefined
+  /** The last update whose errors were located in another client's document. */
+  #lastElsewhere: (Execution & { readonly source: string }) | undefined
 
-  constructor(args: ExecutionArgs, options: SharedExecutionOptions, kept: RenderedPrices) {
+  constructor(args: ExecutionArgs, options: SharedExecutionOptions, cache: RenderedPriceCache) {
     this.source = args.document.loc?.source.body ?? ''
-    this.#given = args
-    this.#args = validated(args)
-    this.#operation = compilable(args.document, this.#args.operation)
+    this.#args = args
+    this.#validated = validated(args)
+    this.#operation = compilable(args.document, this.#validated.operation)
     this.#options = options
-    this.#kept = kept
-    this.#name = kept.nextName()
+    this.#cache = cache
+    this.#id = cache.newExecutionId()
   }
 
-  /** The update as it is shown to a client that has written the document so. Never rejects. */
+  /** Renders the update for a client that has written the document as `source`. Never rejects. */
   rendered(update: PriceUpdate, source: string): RenderedUpdate | Promise<RenderedUpdate> {
     const rendered = this.#rendered(update)
     if (source === this.source) return rendered
-    if (rendered instanceof Promise) return rendered.then((event) => this.#locatedIn(source, event))
+    if (rendered instanceof Promise) return rendered.then((executed) => this.#locatedIn(source, executed))
     return this.#locatedIn(source, rendered)
   }
 
-  #rendered(update: PriceUpdate): RenderedEvent | Promise<RenderedEvent> {
-    if (this.#last?.update === update) return this.#last.rendered
-    const known = this.#kept.get(this.#name, update)
-    const shown: Shown = { update, rendered: known ?? this.#run(update) }
-    this.#last = shown
-    if (known) return known
-    if (!(shown.rendered instanceof Promise)) {
-      this.#kept.keep(this.#name, shown.rendered)
-      return shown.rendered
+  #rendered(update: PriceUpdate): ExecutedUpdate | Promise<ExecutedUpdate> {
+    if (this.#last?.update === update) return this.#last.result
+    const cached = this.#cache.get(this.#id, update)
+    const execution: Execution = { update, result: cached ?? this.#execute(update) }
+    this.#last = execution
+    if (cached) return cached
+    if (!(execution.result instanceof Promise)) {
+      this.#cache.set(this.#id, execution.result)
+      return execution.result
     }
-    return shown.rendered.then((event) => {
-      shown.rendered = event
-      this.#kept.keep(this.#name, event)
-      return event
+    return execution.result.then((executed) => {
+      execution.result = executed
+      this.#cache.set(this.#id, executed)
+      return executed
     })
   }
 
-  /** Errors say where in the document they are. */
-  #locatedIn(source: string, event: RenderedEvent): RenderedEvent | Promise<RenderedEvent> {
-    if (!event.hasErrors) return event
+  /** Errors name their places in the document, so an update with errors is executed again for a document written otherwise. */
+  #locatedIn(source: string, executed: ExecutedUpdate): ExecutedUpdate | Promise<ExecutedUpdate> {
+    if (!executed.hasErrors) return executed
+    const { update } = executed
     const last = this.#lastElsewhere
-    if (last?.update === event.update && last.source === source) return last.rendered
-    const rendered = this.#execute(validated({ ...this.#given, document: parse(source) }), event.update)
-    this.#lastElsewhere = { update: event.update, source, rendered }
-    return rendered
+    if (last?.update === update && last.source === source) return last.result
+    const result = this.#interpret(validated({ ...this.#args, document: parse(source) }), update)
+    this.#lastElsewhere = { update, source, result }
+    return result
   }
 
-  #run(update: PriceUpdate): RenderedEvent | Promise<RenderedEvent> {
-    const asCompiled = this.#options.compiled.find(this.#operation)
-    if (!asCompiled) return this.#execute(this.#args, update)
+  #execute(update: PriceUpdate): ExecutedUpdate | Promise<ExecutedUpdate> {
+    const compiled = this.#options.compiled.find(this.#operation)
+    if (!compiled) return this.#interpret(this.#validated, update)
     this.#options.executed()
-    // Errors are the interpreter's to tell.
-    const interpreted = () => this.#execute(this.#args, update)
+    // Compiled operations may report errors otherwise than the interpreter.
+    const interpreted = () => this.#interpret(this.#validated, update)
     const settled = (result: ExecutionResult) => (result.errors ? interpreted() : this.#render(update, result))
-    const result = asCompiled(update, this.#args.contextValue, this.#given.variableValues ?? {})
+    const result = compiled(update, this.#validated.contextValue, this.#args.variableValues ?? {})
     return result instanceof Promise ? result.then(settled, interpreted) : settled(result)
   }
 
-  #execute(args: ValidatedSubscriptionArgs, update: PriceUpdate): RenderedEvent | Promise<RenderedEvent> {
+  #interpret(args: ValidatedSubscriptionArgs, update: PriceUpdate): ExecutedUpdate | Promise<ExecutedUpdate> {
     this.#options.executed()
     const result = executeSubscriptionEvent({ ...args, rootValue: update })
     if (!(result instanceof Promise)) return this.#render(update, result)
@@ -153,15 +153,15 @@ export class SharedExecution {
     )
   }
 
-  #render(update: PriceUpdate, { errors, ...result }: ExecutionResult): RenderedEvent {
+  #render(update: PriceUpdate, { errors, ...result }: ExecutionResult): ExecutedUpdate {
     const show = (error: GraphQLError) => shownError(this.#options.mask(error))
     const shown = errors ? { ...result, errors: boundedErrors(errors).map(show) } : result
-    return this.#kept.render({ update, text: `${JSON.stringify(shown)}}`, hasErrors: errors !== undefined })
+    return this.#cache.render({ update, text: `${JSON.stringify(shown)}}`, hasErrors: errors !== undefined })
   }
 }
 
 function validated(args: ExecutionArgs): ValidatedSubscriptionArgs {
   const found = validateSubscriptionArgs(args)
-  if (!('schema' in found)) throw new Error('what was executed before cannot be executed again')
+  if (!('schema' in found)) throw new Error('an operation that has begun must be valid')
   return found
 }

@@ -1,32 +1,32 @@
 import { type DocumentNode, getOperationAST, Kind, type OperationDefinitionNode, print, visit } from 'graphql'
 
-/** A subscription whose events look the same for all who ask so, whatever the arguments of its root field are. */
+/** A subscription whose events look the same for every client that selects the same, whatever the arguments of its root field. */
 export interface SharedOperation {
-  /** Of the document, without the arguments of the root field. */
+  /** The document without the arguments of the root field. */
   readonly text: string
-  /** The variables that go into more than those arguments. */
+  /** The variables that are used elsewhere than in those arguments. */
   readonly variables: readonly string[]
 }
 
-const shared = new WeakMap<DocumentNode, Map<string | null, SharedOperation | null>>()
+const described = new WeakMap<DocumentNode, Map<string | null, SharedOperation | null>>()
 
 /**
- * null: it can't be said that it can be shared. It can where `field` is the one root field, asked for without directives (which
- * may look at variables before there is an event).
+ * Describes an operation whose only root field is `field`, without directives at the field or the operation: directives may read
+ * variables before there is an event. null: the operation cannot be shared.
  */
 export function sharedOperation(
   document: DocumentNode,
   operationName: string | null,
   field: string,
 ): SharedOperation | null {
-  const known = shared.get(document) ?? new Map<string | null, SharedOperation | null>()
-  shared.set(document, known)
-  const found = known.get(operationName)
-  if (found !== undefined) return found
+  const byName = described.get(document) ?? new Map<string | null, SharedOperation | null>()
+  described.set(document, byName)
+  const known = byName.get(operationName)
+  if (known !== undefined) return known
   const operation = getOperationAST(document, operationName)
-  const described = operation ? describe(document, operation, field) : null
-  known.set(operationName, described)
-  return described
+  const shared = operation ? describe(document, operation, field) : null
+  byName.set(operationName, shared)
+  return shared
 }
 
 function describe(

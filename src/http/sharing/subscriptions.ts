@@ -4,87 +4,87 @@ import type { PriceSink } from '../../stream/price-seat.ts'
 import type { PriceSubscription } from '../../stream/price-subscription.ts'
 import type { MessageProducer, MessageWriter, RenderedUpdate } from '../connections/message-writer.ts'
 import { ByteSlabs } from './byte-slabs.ts'
-import { RenderedPrices, SharedExecution, type SharedExecutionOptions } from './execution.ts'
+import { RenderedPriceCache, SharedExecution, type SharedExecutionOptions } from './execution.ts'
 import type { SharedOperation } from './operation.ts'
 
-/** How many updates of a subscription are executed at a time where that can't be done at once. */
-const maxUnderWay = 32
+/** How many updates of a subscription may be executing at a time, where the selection has to wait for something. */
+const maxExecuting = 32
 
-/** Is told of the end of a subscription. */
+/** Is told of the end of a subscription. An object rather than a function: there are as many as clients. */
 export interface EndListener {
   ended(): void
 }
 
-/** A client's subscription, before its first event. */
+/** A client's subscription before its first event. */
 export interface NewSubscriber {
   readonly operation: SharedOperation
-  /** With a context that is good for all clients of the viewer. */
+  /** Their context serves all clients of the viewer. */
   readonly args: ExecutionArgs
   /** Subscriptions of different viewers are not shared. */
   readonly viewer: string
   readonly subscription: PriceSubscription
   readonly writer: MessageWriter
-  /** The client's name for its subscription. */
+  /** The client's own id of its subscription. */
   readonly id: string
-  /** An object rather than a function: there are as many as clients. */
   readonly onEnd: EndListener
 }
 
-/** They stay as long as their members, each for its own time. */
+/** The bytes before the payload of each message. They live as long as their subscribers, each for its own time. */
 const prefixes = new ByteSlabs(4096)
 
+/** Subscribers whose updates look the same. */
 interface Group {
   readonly key: string
   readonly execution: SharedExecution
-  members: number
+  size: number
 }
 
 /**
- * Executes an update once for all subscriptions that show it alike: those of one document, operation and viewer, with the same
- * variables where the selection uses them. Which symbols each wants, and what it has seen, goes by its own subscription.
+ * Executes an update once for all subscriptions that show it alike: those with the same document, operation and viewer, and the
+ * same variables where the selection uses them. Each subscription keeps its own symbols and its own progress.
  */
 export class SharedSubscriptions {
   readonly #options: SharedExecutionOptions
   readonly #groups = new Map<string, Group>()
-  readonly #rendered = new RenderedPrices()
+  readonly #cache = new RenderedPriceCache()
 
   constructor(options: SharedExecutionOptions) {
     this.#options = options
   }
 
-  /** How many different ones there are. */
+  /** How many executions there are for each update. */
   get size(): number {
     return this.#groups.size
   }
 
-  /** From now on the writer sends the updates of the subscription, until either side ends it. */
+  /** From now on the writer sends the updates of the subscription, until the subscription or the client ends it. */
   join({ operation, args, viewer, subscription, writer, id, onEnd }: NewSubscriber): Subscriber {
     const given = args.variableValues ?? {}
     const variables = operation.variables.map((name) => (Object.hasOwn(given, name) ? [given[name]] : []))
     const key = JSON.stringify([operation.text, args.operationName ?? null, variables, viewer])
     const group = this.#groups.get(key) ?? {
       key,
-      execution: new SharedExecution(args, this.#options, this.#rendered),
-      members: 0,
+      execution: new SharedExecution(args, this.#options, this.#cache),
+      size: 0,
     }
     this.#groups.set(key, group)
-    group.members += 1
+    group.size += 1
     const source = args.document.loc?.source.body ?? ''
-    const member = new Subscriber({ id, source, group, writer, subscription, onEnd, leave: this.#leave })
-    subscription.pipe(member)
-    return member
+    const subscriber = new Subscriber({ id, source, group, writer, subscription, onEnd, leave: this.#leave })
+    subscription.pipe(subscriber)
+    return subscriber
   }
 
-  /** One for all members: there are as many of them as clients. */
+  /** One function for all subscribers: there are as many of them as clients. */
   readonly #leave = (group: Group): void => {
-    group.members -= 1
-    if (group.members === 0) this.#groups.delete(group.key)
+    group.size -= 1
+    if (group.size === 0) this.#groups.delete(group.key)
   }
 }
 
 interface SubscriberOptions {
   readonly id: string
-  /** The document as the client wrote it. */
+  /** The document as the client has written it. */
   readonly source: string
   readonly group: Group
   readonly writer: MessageWriter
@@ -93,18 +93,18 @@ interface SubscriberOptions {
   readonly leave: (group: Group) => void
 }
 
-/** One subscription of a client: takes its price updates, and has the writer send them as its group shows them. */
+/** One subscription of a client: takes its price updates, and has the writer send them as its group renders them. */
 export class Subscriber implements PriceSink, MessageProducer {
-  // What each update looks at comes first: of thousands of members nearly each look is a cache miss.
+  // Fields that every update reads come first: for thousands of subscribers nearly every read is a cache miss.
   readonly prefix: Buffer
   readonly #writer: MessageWriter
   readonly #group: Group
   readonly #source: string
-  /** Updates that are being executed, and when the last of them, and so all before it, is done. */
-  #underWay = 0
-  /** One that was under way could not be sent: nor may those that came after it. */
-  #isLosing = false
+  /** How many updates are executing; the promise settles when the last of them, and so all before it, are done. */
+  #executing = 0
   #lastDone: Promise<void> | undefined
+  /** An executing update could not be sent. The updates that execute behind it are not sent either, to keep the order. */
+  #isSkipping = false
   readonly #subscription: PriceSubscription
   readonly #onEnd: EndListener
   readonly #leave: (group: Group) => void
@@ -112,6 +112,7 @@ export class Subscriber implements PriceSink, MessageProducer {
 
   constructor({ id, source, group, writer, subscription, onEnd, leave }: SubscriberOptions) {
     this.prefix = prefixes.bytesOf(`{"id":${JSON.stringify(id)},"type":"next","payload":`)
+    // The group's copy of an equal text, so that the client's own can be collected.
     this.#source = source === group.execution.source ? group.execution.source : source
     this.#group = group
     this.#writer = writer
@@ -125,19 +126,19 @@ export class Subscriber implements PriceSink, MessageProducer {
       this.#writer.resumeOnDrain(this)
       return false
     }
-    if (this.#underWay === maxUnderWay || this.#isLosing) return false
+    if (this.#executing === maxExecuting || this.#isSkipping) return false
     const rendered = this.#group.execution.rendered(update, this.#source)
-    if (this.#underWay === 0 && !(rendered instanceof Promise)) this.#writer.send(this, rendered)
+    if (this.#executing === 0 && !(rendered instanceof Promise)) this.#writer.send(this, rendered)
     else this.#sendWhenDone(update, rendered)
     return true
   }
 
   resume(): void {
-    if (this.#state === 'open' && !this.#isLosing) this.#subscription.resume()
+    if (this.#state === 'open' && !this.#isSkipping) this.#subscription.resume()
   }
 
+  /** The subscription has ended. */
   end(): void {
-    // What a client has ended is no longer wanted.
     if (this.#state === 'returned') this.#writer.discard(this)
     else this.#writer.writeAll()
     this.#state = 'ended'
@@ -145,7 +146,7 @@ export class Subscriber implements PriceSink, MessageProducer {
     this.#onEnd.ended()
   }
 
-  /** The client ends its subscription: what waits for it is not sent any more. */
+  /** The client ends its subscription: messages that wait are not sent any more. */
   return(): void {
     if (this.#state !== 'open') return
     this.#state = 'returned'
@@ -153,17 +154,17 @@ export class Subscriber implements PriceSink, MessageProducer {
   }
 
   #sendWhenDone(update: PriceUpdate, rendered: RenderedUpdate | Promise<RenderedUpdate>): void {
-    this.#underWay += 1
+    this.#executing += 1
     const before = this.#lastDone ?? Promise.resolve()
     this.#lastDone = before.then(() => rendered).then((rendered) => this.#done(update, rendered))
   }
 
   #done(update: PriceUpdate, rendered: RenderedUpdate): void {
-    this.#underWay -= 1
+    this.#executing -= 1
     if (this.#state !== 'open') return
-    if (this.#isLosing || this.#writer.needsDrain) {
+    if (this.#isSkipping || this.#writer.needsDrain) {
       this.#subscription.lost(update)
-      this.#isLosing = this.#underWay > 0
+      this.#isSkipping = this.#executing > 0
     } else {
       this.#writer.send(this, rendered)
     }

@@ -13,7 +13,10 @@ export interface PriceUpdatesArgs {
   readonly after?: readonly string[] | null | undefined
 }
 
-/** Rejects with BAD_USER_INPUT, or the error of the first symbol that can't be served. */
+/**
+ * The source events of `priceUpdates`. A transport iterates over them, or pipes them into a sink of its own.
+ * Rejects with BAD_USER_INPUT, or with the error of the first symbol that can't be served.
+ */
 export async function priceUpdates(
   _root: unknown,
   { symbols, throttleMs, after }: PriceUpdatesArgs,

@@ -4,7 +4,7 @@ import { buildSchema, type ExecutionResult, GraphQLError, GraphQLObjectType, par
 import type { PriceUpdate } from '../../../../src/domain/price-update.ts'
 import { CompiledOperations } from '../../../../src/http/pipeline/compiled-operations.ts'
 import { shownError } from '../../../../src/http/pipeline/mask-error.ts'
-import { RenderedPrices, SharedExecution } from '../../../../src/http/sharing/execution.ts'
+import { RenderedPriceCache, SharedExecution } from '../../../../src/http/sharing/execution.ts'
 import { updateOf } from '../../../support/candles/prices.ts'
 
 const schema = buildSchema(`
@@ -65,7 +65,7 @@ for (const selection of ['seq shaky', 'a: seq late shaky', 'firm late', 'late fi
     }
     const options = { compiled, mask: (error: unknown) => error as GraphQLError, executed: () => {} }
     const args = { schema, document: parse(query), contextValue: {} }
-    const execution = new SharedExecution(args, options, new RenderedPrices())
+    const execution = new SharedExecution(args, options, new RenderedPriceCache())
     const payloads: string[] = []
     for (const update of updates) payloads.push(String((await execution.rendered(update, query)).payload))
     const plain = await plainly(query)
