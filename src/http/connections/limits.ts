@@ -2,20 +2,20 @@ import { isIP } from 'node:net'
 import ipaddr from 'ipaddr.js'
 import { isLoopback } from '../../platform/loopback.ts'
 
-/** Of what is open for long: WebSockets, and streams over SSE. */
+/** Limits of long-lived connections: WebSockets, and streams over SSE. */
 export interface LiveLimits {
-  /** Connections of any kind to the API's port, requests among them. */
+  /** TCP connections to the API's port, those of requests included. */
   readonly maxTcpConnections: number
-  /** WebSockets and streams open at once, in all and from one address. */
+  /** WebSockets and streams that are open at once, in all and from one address. */
   readonly maxConnections: number
   readonly maxConnectionsPerAddress: number
-  /** Open at once on one WebSocket. */
+  /** Subscriptions that are open at once on one WebSocket. */
   readonly maxSubscriptions: number
-  /** Of one message that a WebSocket takes in. */
+  /** Size of one message that a client sends over a WebSocket. */
   readonly maxMessageBytes: number
-  /** How long a client may take for connection_init. */
+  /** How long a client may take until it sends connection_init. */
   readonly initTimeoutSeconds: number
-  /** How often a client is asked whether it is there; it has as long to answer. */
+  /** How often a client is pinged. It has as long to answer. */
   readonly pingSeconds: number
 }
 
@@ -28,7 +28,7 @@ export class LiveConnections {
   readonly #byAddress = new Map<string, number>()
   #count = 0
 
-  /** `countsLoopback`: addresses of this machine have the limit of any other too; else they count in all only. */
+  /** `countsLoopback`: an address of this machine has a limit of its own, as any other; else it counts only in all. */
   constructor(
     limits: Pick<LiveLimits, 'maxConnections' | 'maxConnectionsPerAddress'>,
     { countsLoopback }: { countsLoopback: boolean },
@@ -41,7 +41,7 @@ export class LiveConnections {
     return this.#count
   }
 
-  /** Which limit one more of that address would break. */
+  /** Returns the limit that one more connection from that address would exceed. */
   full(address: string | undefined): FullLimit | null {
     if (this.#count >= this.#limits.maxConnections) return 'connections'
     const of = this.#countedAs(address)
@@ -49,7 +49,7 @@ export class LiveConnections {
     return isFull ? 'connections_of_address' : null
   }
 
-  /** Returns what gives the place back. */
+  /** Returns the function that gives the place back. */
   take(address: string | undefined): () => void {
     const of = this.#countedAs(address)
     this.#add(of, 1)
@@ -64,14 +64,14 @@ export class LiveConnections {
     else this.#byAddress.delete(of)
   }
 
-  /** null: it counts in all only. */
+  /** null: the address counts only in all. */
   #countedAs(address: string | undefined): string | null {
     if (address === undefined || (!this.#countsLoopback && isLoopback(address))) return null
     return networkOf(address)
   }
 }
 
-/** Whoever has an IPv6 address has the other 2^64 of its network too. */
+/** A client with an IPv6 address has all 2^64 addresses of its network. */
 function networkOf(address: string): string {
   if (isIP(address) === 0) return address
   const parsed = ipaddr.process(address)

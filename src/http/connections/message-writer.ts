@@ -20,7 +20,7 @@ export interface MessageWriter {
   readonly needsDrain: boolean
   /** Calls the producer's resume() once, when the client has caught up. To be called while `needsDrain`. */
   resumeOnDrain(producer: MessageProducer): void
-  /** At once or soon after, in the order of the calls. */
+  /** Messages leave at once or soon after, in the order of the calls. */
   send(producer: MessageProducer, rendered: RenderedUpdate): void
   /** Writes all messages that wait, because something else follows them. */
   writeAll(): void

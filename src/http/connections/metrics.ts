@@ -3,7 +3,7 @@ import type { PriceUpdate } from '../../domain/price-update.ts'
 import { counterOf, gaugeOf } from '../../platform/metrics.ts'
 import type { WriterMetrics } from './message-writer.ts'
 
-/** One message in so many is timed: looking at the clock for each would cost as much as sending it. */
+/** One message in so many is timed: to read the clock for each would cost as much as to send it. */
 const timedOneIn = 64
 
 export interface LiveMetricsOptions {
@@ -13,7 +13,7 @@ export interface LiveMetricsOptions {
   readonly executions: () => number
 }
 
-/** Why a connection or a subscription was not taken on, or was ended. */
+/** The limit because of which a connection or a subscription was refused or ended. */
 export type Refusal =
   | 'tcp_connections'
   | 'connections'
@@ -24,9 +24,9 @@ export type Refusal =
   | 'ping_timeout'
   | 'too_slow'
 
-/** What is counted of WebSockets, of streams over SSE, and of the prices that leave by WebSockets. */
+/** Metrics of WebSockets, of streams over SSE, and of the prices that are sent over WebSockets. */
 export class LiveMetrics implements WriterMetrics {
-  /** Told to prom-client when it is asked: once a message would be too often. */
+  /** Counted here and read when metrics are scraped: a call of prom-client for each message would cost too much. */
   #messages = 0
   #bytes = 0
   #executed = 0
@@ -81,7 +81,7 @@ export class LiveMetrics implements WriterMetrics {
     this.#bytes += bytes
     this.#untimed += messages
     if (this.#untimed < timedOneIn) return
-    // It says how things stand, which may be so for long.
+    // A snapshot's price may have been there for long.
     if (newest.kind === 'SNAPSHOT') return
     this.#untimed = 0
     this.#latency.observe(Math.max(0, Date.now() - newest.quote.receivedAtMs) / 1000)

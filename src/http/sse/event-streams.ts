@@ -8,16 +8,16 @@ import type { FullLimit, LiveConnections } from '../connections/limits.ts'
 import type { LiveMetrics } from '../connections/metrics.ts'
 import { type SocketReader, StalledReaders } from '../connections/stalled-readers.ts'
 
-/** How long a client that was refused is told to wait, in seconds: until some of the others may have gone. */
+/** How long a client that is refused is told to wait: by then other clients may have gone. */
 const retryAfterSeconds = 5
 
-/** What is answered where there is no room: the server is full, or this client has too much. */
+/** Answers by the limit that is reached: the server's, or that of the client's address. */
 const refusals: Readonly<Record<FullLimit, { readonly status: number; readonly message: string }>> = {
   connections: { status: 503, message: 'Too many connections are open' },
   connections_of_address: { status: 429, message: 'Too many connections are open from your address' },
 }
 
-/** What Yoga's context has where an operation came over HTTP. */
+/** What Yoga adds to the context of an operation that came over HTTP. */
 interface OverHttp {
   readonly req?: IncomingMessage
   readonly res?: ServerResponse
@@ -33,8 +33,8 @@ export interface EventStreamsOptions {
 }
 
 /**
- * Streams over SSE, which Yoga writes: each has a place among the connections for as long as its response is open, and ends with
- * it, however early that is. A reader that takes nothing is cut.
+ * Counts streams over SSE, which Yoga writes, among the connections, and ends each with its response, however early that closes.
+ * Cuts clients that take nothing.
  */
 export class EventStreams {
   readonly #connections: LiveConnections
@@ -51,14 +51,14 @@ export class EventStreams {
     this.#metrics = metrics
   }
 
-  /** Bytes that were written and wait in this process for their readers. */
+  /** Bytes that were written and that clients have not taken yet. */
   get unsentBytes(): number {
     let bytes = 0
     for (const { socket } of this.#open) bytes += socket.writableLength
     return bytes
   }
 
-  /** Stands before the step that subscribes. */
+  /** Wraps the step that subscribes. */
   plugin(): Plugin {
     return {
       onSubscribe: ({ args, subscribeFn, setSubscribeFn }) => {
@@ -75,7 +75,7 @@ export class EventStreams {
     subscribe: () => Promise<Subscribed>,
   ): Promise<Subscribed> {
     const { socket } = request
-    // nginx would gather events until they fill a buffer.
+    // Else nginx holds events back until they fill a buffer.
     response.setHeader('x-accel-buffering', 'no')
     const address = this.#addresses.of(request)
     const full = this.#connections.full(address)
@@ -92,7 +92,7 @@ export class EventStreams {
     }
     const giveBack = this.#connections.take(address)
     this.#open.add(reader)
-    this.#timer ??= setInterval(() => this.#look(), 1000).unref()
+    this.#timer ??= setInterval(() => this.#check(), 1000).unref()
     let isClosed = false
     let events: AsyncIterator<ExecutionResult> | undefined
     // Also called where the response has closed by now.
@@ -110,8 +110,8 @@ export class EventStreams {
     return subscribed
   }
 
-  /** Yoga does not say when what it writes does not leave. */
-  #look(): void {
+  /** Yoga does not tell when its writes do not leave. */
+  #check(): void {
     for (const reader of this.#open) if (reader.socket.writableLength > 0) this.#stalledReaders.watch(reader)
     if (this.#open.size > 0) return
     clearInterval(this.#timer)

@@ -6,31 +6,31 @@ import type { LiveMetrics } from '../connections/metrics.ts'
 import type { ClientOperation } from './client-operation.ts'
 import { SocketWriter, type WriterConnection, type WriteSchedule } from './writer.ts'
 
-/** Close codes beside those of the protocol and of WebSockets: docs/protocol.md. */
+/** Close codes in addition to those of graphql-transport-ws: docs/protocol.md. */
 export const closeCodes = { goingAway: 1001, tryAgainLater: 1013, tooSlow: 4413, internalError: 4500 }
 
-/** With so many bytes unsent, nothing more is taken in: a client may not ask for more than it reads. */
-const maxUnsent = 1024 * 1024
-/** Bytes of UTF-8 that WebSockets leave for the reason of a close. */
+/** With so many bytes unsent, no message is read from the client: it may not ask for more than it takes. */
+const maxUnsentBytes = 1024 * 1024
+/** The longest reason that a close frame can hold, in bytes of UTF-8 (RFC 6455, section 5.5). */
 const maxReasonBytes = 123
 
 const serverTypes: ReadonlySet<string> = new Set([MessageType.ConnectionAck, MessageType.Next, MessageType.Error])
 
 export interface WebSocketConnectionOptions {
   readonly webSocket: WebSocket
-  /** What it writes to. */
+  /** The TCP connection below the WebSocket. */
   readonly socket: Socket
   readonly schedule: WriteSchedule
   readonly metrics: LiveMetrics
   readonly log: Logger
 }
 
-/** One client, as graphql-ws sees it: messages in and out. */
+/** The connection of one client. graphql-ws reads and writes messages by it; price updates go past graphql-ws, by its writer. */
 export class WebSocketConnection implements WriterConnection {
   readonly protocol: string
   readonly socket: Socket
   readonly webSocket: WebSocket
-  /** Operations that have neither begun nor failed yet, those included that were dropped meanwhile. undefined: none. */
+  /** Operations that have neither begun nor failed yet, also if their client has dropped them. undefined: there are none. */
   #beginning: Set<ClientOperation> | undefined
   readonly #schedule: WriteSchedule
   readonly #metrics: LiveMetrics
@@ -66,7 +66,7 @@ export class WebSocketConnection implements WriterConnection {
     if (this.#beginning?.size === 0) this.#beginning = undefined
   }
 
-  /** The client has gone: graphql-ws ends what has begun, and knows nothing of what has not. */
+  /** To be called when the client has gone. graphql-ws ends operations that have begun, and only those. */
   dropBeginning(): void {
     for (const operation of this.#beginning ?? []) void operation.return()
   }
@@ -75,13 +75,13 @@ export class WebSocketConnection implements WriterConnection {
     return this.webSocket.readyState === this.webSocket.OPEN
   }
 
-  /** What writes to the socket past ws. */
+  /** Writes to the socket past ws. */
   get writer(): SocketWriter {
     this.#writer ??= new SocketWriter(this, this.#schedule)
     return this.#writer
   }
 
-  /** Resolves when the system has taken the message, or nobody wants it any more. */
+  /** Resolves when the system has taken the message, or the client has gone. */
   send(text: string): Promise<void> {
     return new Promise((resolve, reject) => {
       if (!this.isOpen) return resolve()
@@ -89,7 +89,7 @@ export class WebSocketConnection implements WriterConnection {
       this.webSocket.send(text, (error) => (error ? reject(error) : resolve()))
       const { writableLength } = this.socket
       if (writableLength > 0) this.#schedule.stalledReaders.watch(this)
-      if (writableLength > maxUnsent && !this.webSocket.isPaused) this.#pause()
+      if (writableLength > maxUnsentBytes && !this.webSocket.isPaused) this.#pause()
       if (this.#isLastAnswer) this.close(closeCodes.tooSlow, 'Too slow')
     })
   }
@@ -99,7 +99,7 @@ export class WebSocketConnection implements WriterConnection {
       const text = String(message)
       if (this.#beginning) this.#dropCompleted(this.#beginning, text)
       take(text).catch((error: unknown) => {
-        // A client that has gone is no fault.
+        // The client has gone: that is no error.
         if (!this.isOpen) return
         if (isInvalid(text, error)) return this.close(CloseCode.BadRequest, 'Invalid message received')
         this.#log.warn({ err: error }, 'a WebSocket message could not be dealt with')
@@ -111,7 +111,7 @@ export class WebSocketConnection implements WriterConnection {
   close(code = closeCodes.internalError, reason = ''): void {
     if (code === CloseCode.ConnectionInitialisationTimeout) this.#metrics.refused('init_timeout')
     this.#writer?.writeAll()
-    // It may have an id of the client in it.
+    // The reason may contain an id that the client has chosen, of any length.
     this.webSocket.close(code, Buffer.byteLength(reason) > maxReasonBytes ? '' : reason)
   }
 
@@ -120,15 +120,17 @@ export class WebSocketConnection implements WriterConnection {
     this.webSocket.close(closeCodes.tooSlow, 'Too slow')
   }
 
-  /** The next message says that a stream has ended which may not leave anything out: with it the socket is closed. */
+  /**
+   * Closes the socket behind the next message, which says that a client was too slow for a stream that may not leave anything out.
+   */
   closeWithNextAnswer(): void {
     this.#isLastAnswer = true
     this.#metrics.refused('too_slow')
   }
 
-  /** Asks whether the client is there; ends the connection where it has not answered the last time. */
+  /** Pings the client, and ends the connection if it has not answered the last ping. */
   ping(): void {
-    // Behind what it has not read yet it could not see it. Whether it reads at all is seen elsewhere.
+    // The client would not see a ping behind messages that it has not read. StalledReaders watches whether it reads.
     if (this.socket.writableLength > 0) {
       this.#isPingUnanswered = false
     } else if (this.#isPingUnanswered) {
@@ -140,7 +142,7 @@ export class WebSocketConnection implements WriterConnection {
     }
   }
 
-  /** Until an operation has begun, graphql-ws tells nobody that its client completes it. */
+  /** graphql-ws does not report that a client completes an operation which has not begun. */
   #dropCompleted(beginning: ReadonlySet<ClientOperation>, text: string): void {
     let completed: string
     try {
@@ -161,8 +163,8 @@ export class WebSocketConnection implements WriterConnection {
 }
 
 /**
- * Whether a message that graphql-ws has read, but could not deal with, is itself to blame: it is one that only a server sends, or
- * a ping with what is nested too deep to be sent back.
+ * Whether a message itself is to blame that graphql-ws has parsed and then failed on: only a server may send it, or it is a ping
+ * whose payload is nested too deep to be sent back.
  */
 function isInvalid(text: string, error: unknown): boolean {
   const { type } = JSON.parse(text) as { type: string }

@@ -31,8 +31,8 @@ export interface WebSocketOptions {
 }
 
 /**
- * Operations over graphql-transport-ws (https://github.com/enisdenjo/graphql-ws/blob/master/PROTOCOL.md). graphql-ws speaks the
- * protocol.
+ * Accepts WebSockets and serves operations over graphql-transport-ws, the protocol that graphql-ws implements
+ * (https://github.com/enisdenjo/graphql-ws/blob/master/PROTOCOL.md).
  */
 export class WebSocketTransport {
   readonly #log: Logger
@@ -44,10 +44,10 @@ export class WebSocketTransport {
   readonly #schedule: WriteSchedule
   readonly #protocol: ReturnType<typeof makeServer<never, WebSocketConnection>>
   readonly #pings: NodeJS.Timeout
-  /** The connections that are pinged in the same second. */
+  /** Connections by the second of the ping period in which they are pinged. */
   readonly #buckets: Set<WebSocketConnection>[]
-  #bucketOfNext = 0
-  #turn = 0
+  #nextBucket = 0
+  #pingedBucket = 0
 
   constructor(options: WebSocketOptions) {
     const { server, graphql, log, limits, connections, frontDoor, addresses, metrics, fallbacks } = options
@@ -57,9 +57,9 @@ export class WebSocketTransport {
       server,
       path: graphqlPath,
       maxPayload: limits.maxMessageBytes,
-      // Which the types do not know yet.
+      // Missing in @types/ws.
       ...{ closeTimeout: closeTimeoutMs },
-      // 43 microseconds a message and 219 KB a connection: more than all the rest.
+      // It would cost 43 microseconds a message and 219 KB a connection: more than everything else.
       perMessageDeflate: false,
       handleProtocols: (protocols) => handleProtocols(protocols),
       verifyClient: ({ req }, done) => {
@@ -68,7 +68,7 @@ export class WebSocketTransport {
         else done(true)
       },
     })
-    // The HTTP server reports its own errors, which ws passes on.
+    // ws passes on errors of the HTTP server, which reports them itself.
     this.#sockets.on('error', () => {})
     this.#sockets.on('connection', (socket: WebSocket, request: IncomingMessage) => this.#opened(socket, request))
     this.#connections = connections
@@ -90,14 +90,14 @@ export class WebSocketTransport {
     this.#pings = setInterval(() => this.#ping(), 1000).unref()
   }
 
-  /** Bytes that were written and wait in this process for their readers. */
+  /** Bytes that were written and that clients have not taken yet. */
   get unsentBytes(): number {
     let bytes = 0
     for (const bucket of this.#buckets) for (const { socket } of bucket) bytes += socket.writableLength
     return bytes
   }
 
-  /** How many different price subscriptions there are. */
+  /** How many executions of price subscriptions there are: clients that select the same share one. */
   get executions(): number {
     return this.#operations.executions
   }
@@ -117,13 +117,13 @@ export class WebSocketTransport {
       ...{ schedule: this.#schedule, metrics: this.#metrics, log: this.#log },
     })
     const closed = this.#protocol.opened(connection, connection)
-    const bucket = this.#buckets[this.#bucketOfNext] as Set<WebSocketConnection>
-    this.#bucketOfNext = (this.#bucketOfNext + 1) % this.#buckets.length
+    const bucket = this.#buckets[this.#nextBucket] as Set<WebSocketConnection>
+    this.#nextBucket = (this.#nextBucket + 1) % this.#buckets.length
     bucket.add(connection)
     socket.on('error', (error: NodeJS.ErrnoException) => {
       if (error.code === 'WS_ERR_UNSUPPORTED_MESSAGE_LENGTH') this.#metrics.refused('message_size')
     })
-    // once() would keep three objects more.
+    // once() would keep three more objects.
     socket.on('close', (code, reason) => {
       bucket.delete(connection)
       giveBack()
@@ -132,14 +132,14 @@ export class WebSocketTransport {
     })
   }
 
-  /** Each second some, so that each has its turn once in a period. */
+  /** Called every second: pings one bucket, so that each has its turn once in a period. */
   #ping(): void {
-    const bucket = this.#buckets[this.#turn] ?? []
-    this.#turn = (this.#turn + 1) % this.#buckets.length
+    const bucket = this.#buckets[this.#pingedBucket] ?? []
+    this.#pingedBucket = (this.#pingedBucket + 1) % this.#buckets.length
     for (const connection of bucket) connection.ping()
   }
 
-  /** Closes every socket with 1001 (going away); those whose client does not answer are cut after three seconds. */
+  /** Closes every socket with 1001 (going away). Sockets whose client does not answer are cut after three seconds. */
   async stop(): Promise<void> {
     clearInterval(this.#pings)
     for (const client of this.#sockets.clients) client.close(closeCodes.goingAway, 'Going away')
@@ -148,8 +148,9 @@ export class WebSocketTransport {
 }
 
 /**
- * How a result is sent. An event which says of a stream that may leave nothing out that its reader was too slow is the last.
- * Queries, and subscriptions that have not begun, may be refused with the same code: that is no reason to close.
+ * Renders the errors of a result. An event that says of a stream which may not leave anything out that its client was too slow is
+ * the last one: the socket is closed behind it. Queries, and subscriptions that have not begun, may be refused with the same
+ * code: that is no reason to close.
  */
 function onNext(
   { extra: connection }: Context<never, WebSocketConnection>,

@@ -28,7 +28,7 @@ interface Enveloped {
 
 type PipelineArgs = ExecutionArgs & { readonly contextValue: Context }
 
-/** What it takes to execute an operation that is parsed and valid. */
+/** What executing an operation takes that is parsed and valid. */
 interface Prepared {
   readonly enveloped: Enveloped
   readonly connection: WebSocketConnection
@@ -37,7 +37,7 @@ interface Prepared {
 
 type Operation = ClientOperation<Prepared>
 
-/** What graphql-ws hands back of an operation that was prepared for it. */
+/** The arguments of an operation as graphql-ws holds them: beside the operation only what it needs itself. */
 type OperationArgs = Omit<ExecutionArgs, 'rootValue'> & { readonly rootValue: Operation }
 
 type Client = ProtocolContext<never, WebSocketConnection>
@@ -50,8 +50,8 @@ export interface WebSocketOperationsOptions {
 }
 
 /**
- * Takes the operations of WebSockets through Yoga's pipeline. Events of `priceUpdates` go past it, executed once for all who ask
- * alike.
+ * Takes the operations of WebSockets through Yoga's pipeline. Events of `priceUpdates` go past it: they are executed once for all
+ * clients that select the same.
  */
 export class WebSocketOperations {
   readonly #options: WebSocketOperationsOptions
@@ -67,7 +67,7 @@ export class WebSocketOperations {
     })
   }
 
-  /** How many different price subscriptions there are. */
+  /** How many executions of price subscriptions there are. */
   get executions(): number {
     return this.#shared.size
   }
@@ -78,7 +78,7 @@ export class WebSocketOperations {
     payload: SubscribePayload,
   ): Promise<OperationArgs | readonly GraphQLError[]> {
     const operation: Operation = new ClientOperation(id)
-    // An operation that is dropped before it has begun is no longer among the subscriptions, and still takes its share of work.
+    // graphql-ws no longer lists an operation that was dropped before it has begun, but that still costs work.
     const open = Math.max(Object.keys(subscriptions).length, connection.beginningCount + 1)
     connection.begin(operation)
     const prepared = await this.#prepare(operation, connection, open, payload)
@@ -145,7 +145,7 @@ export class WebSocketOperations {
       await subscription.return()
       return operation
     }
-    // Without what Yoga has added, the context is good for all clients of the viewer.
+    // Without the parameters that Yoga adds, the context serves all clients of the viewer.
     const { params, ...context } = args.contextValue as Context & { params: unknown }
     operation.attachSent(
       this.#shared.join({
@@ -162,7 +162,7 @@ export class WebSocketOperations {
   }
 }
 
-/** Promises of a dropped operation never settle; until they would, it takes its share of work. */
+/** The operation counts as beginning until `begin` settles, also if it is dropped meanwhile. */
 function begun<T>(operation: Operation, connection: WebSocketConnection, begin: () => Promise<T>): Promise<T> {
   const settled = begin().finally(() => connection.hasBegun(operation))
   return operation.unlessDropped(settled)
