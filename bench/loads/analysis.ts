@@ -16,6 +16,7 @@ import { CpuPool } from '../../src/platform/cpu-pool.ts'
 import { createPool } from '../../src/platform/database/pool.ts'
 import { EmbeddedPostgres } from '../../src/platform/embedded-postgres/server.ts'
 import { FairSlots } from '../../src/platform/fair-slots.ts'
+import { LibraryFallbacks } from '../../src/platform/library-fallback.ts'
 import { createLogger } from '../../src/platform/logger.ts'
 import { AnalysisStore } from '../../src/store/analyses/analysis-store.ts'
 import { SignalStore } from '../../src/store/analyses/signal-store.ts'
@@ -117,7 +118,17 @@ async function byWorker(): Promise<AnalysisFigures> {
   const tasks = [analysisTask({ market, cpu, analyses, slots: new FairSlots(symbolsAtOnce) })]
   const bus = new LocalBus()
   const jobPool = createPool(postgres.connectionString, log, { max: 10, patienceMs: 60_000 })
-  const runner = new JobRunner({ bus, log, registry, tasks, pool: jobPool, schedules: [], agingSeconds: 600 })
+  const fallbacks = new LibraryFallbacks(registry, log)
+  const runner = new JobRunner({
+    bus,
+    log,
+    registry,
+    fallbacks,
+    tasks,
+    pool: jobPool,
+    schedules: [],
+    agingSeconds: 600,
+  })
   await runner.start()
   const service = new JobService({ store: new JobStore(pool), bus, tasks })
   await job(service, warmUp)

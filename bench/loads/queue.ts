@@ -6,6 +6,7 @@ import { z } from 'zod'
 import { defineTask } from '../../src/jobs/queue/define-task.ts'
 import { JobRunner, jobConcurrency } from '../../src/jobs/queue/runner.ts'
 import { createPool } from '../../src/platform/database/pool.ts'
+import { LibraryFallbacks } from '../../src/platform/library-fallback.ts'
 import { createLogger } from '../../src/platform/logger.ts'
 import { JobStore } from '../../src/store/jobs/job-store.ts'
 import { migrate } from '../../src/store/migrations.ts'
@@ -67,11 +68,13 @@ function finstage(): Queue {
     },
     async start(done) {
       bus.subscribe('job', ({ state }) => state === 'SUCCEEDED' && done())
+      const registry = new Registry()
       const runner = new JobRunner({
         pool,
         bus,
         log,
-        registry: new Registry(),
+        registry,
+        fallbacks: new LibraryFallbacks(registry, log),
         tasks: [task],
         schedules: [],
         agingSeconds: 600,

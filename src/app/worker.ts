@@ -22,6 +22,7 @@ export async function startWorker(shared: SharedServices): Promise<void> {
     bus,
     log,
     registry,
+    fallbacks: shared.fallbacks,
     tasks,
     schedules: [
       pruneCandles({ candles: new CandleStore(pool), signals, retentionDays: config.CANDLE_RETENTION_DAYS, now }),

@@ -2,6 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import type { Registry } from 'prom-client'
 import { hasEnded, type JobChange } from '../../domain/job.ts'
 import type { DatabasePool } from '../../platform/database/pool.ts'
+import type { LibraryFallbacks } from '../../platform/library-fallback.ts'
 import type { Logger } from '../../platform/logger.ts'
 import { RetryPauses } from '../../platform/retry.ts'
 import { JobRunStore } from '../../store/jobs/job-run-store.ts'
@@ -33,6 +34,7 @@ export interface JobRunnerOptions {
   readonly bus: Bus
   readonly log: Logger
   readonly registry: Registry
+  readonly fallbacks: LibraryFallbacks
   readonly tasks: readonly Task[]
   readonly schedules: readonly Schedule[]
   /** For how long a job waits until it rises by one class. */
@@ -63,10 +65,10 @@ export class JobRunner {
   #unsubscribe: (() => void) | undefined
 
   constructor(options: JobRunnerOptions) {
-    const { pool, registry, bus, log, tasks, agingSeconds } = options
+    const { pool, registry, bus, log, tasks, agingSeconds, fallbacks } = options
     this.#options = options
     this.#runs = new JobRunStore(pool)
-    this.#workers = new WorkerStore(pool)
+    this.#workers = new WorkerStore(pool, fallbacks)
     const taskNames = tasks.map(({ kind }) => kind)
     this.#metrics = new JobMetrics(registry, () => this.#workers.waiting(taskNames))
     this.#watch = new WorkerWatch({
@@ -75,6 +77,9 @@ export class JobRunner {
       onLook: async () => {
         await this.#supersede()
         await this.#rescue()
+      },
+      onStuck: (id) => {
+        if (this.#current?.id === id) void this.#replace(this.#current)
       },
     })
   }
@@ -156,9 +161,9 @@ export class JobRunner {
   }
 
   #openPool(concurrency: number, onlyLost: boolean, onBroken: (error: unknown) => void): Promise<WorkerPool> {
-    const { pool, tasks, schedules, bus, log, random = Math.random } = this.#options
+    const { pool, tasks, schedules, bus, log, fallbacks, random = Math.random } = this.#options
     return WorkerPool.open({
-      ...{ pool, tasks, schedules, log, concurrency, onlyLost, onBroken },
+      ...{ pool, tasks, schedules, log, fallbacks, concurrency, onlyLost, onBroken },
       services: { bus, log, random, store: this.#runs, metrics: this.#metrics, suspects: this.#suspects },
       onOpen: (id) => this.#workers.beat([id]),
     })
@@ -198,7 +203,8 @@ export class JobRunner {
    */
   async #rescue(): Promise<void> {
     const current = this.#current
-    if (!current || this.#rescuing) return
+    // Otherwise a pool beside it would take any job.
+    if (!current?.takesTogether || this.#rescuing) return
     const { tasks, schedules, log } = this.#options
     const lost = await this.#workers.lostJobs([...tasks.map(({ kind }) => kind), ...schedules.map(({ name }) => name)])
     const rescued = [...this.#pools].reduce((sum, pool) => sum + (pool === current ? 0 : pool.carriers.length), 0)

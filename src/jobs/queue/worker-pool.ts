@@ -2,15 +2,20 @@ import { EventEmitter } from 'node:events'
 import { type JobHelpers, parseCrontab, type Runner, run, type TaskList, type WorkerEvents } from 'graphile-worker'
 import type pg from 'pg'
 import { graphileLogger } from '../../platform/graphile-logger.ts'
+import type { LibraryFallbacks } from '../../platform/library-fallback.ts'
 import type { Logger } from '../../platform/logger.ts'
+import { cronDueAtMs } from '../../store/jobs/graphile-insides.ts'
 import type { JobRun } from '../../store/jobs/job-run-store.ts'
 import type { Task } from './define-task.ts'
 import { type Interruption, type JobServices, runJob } from './run-job.ts'
 import { crontabLine, type Schedule } from './schedule.ts'
-import { takeTogether } from './take-together.ts'
+import { JobTaker } from './take-together.ts'
 
 /** How often a worker looks for jobs that became due; new ones are announced to it. */
 const pollIntervalMs = 1000
+
+const noDueTime =
+  'graphile-worker no longer says when a scheduled job was due: it counts as due when it was queued, also where it is made up for later'
 
 export interface WorkerPoolOptions {
   readonly pool: pg.Pool
@@ -18,6 +23,7 @@ export interface WorkerPoolOptions {
   readonly schedules: readonly Schedule[]
   readonly services: JobServices
   readonly log: Logger
+  readonly fallbacks: LibraryFallbacks
   /** How many jobs it runs at once. */
   readonly concurrency: number
   /** Takes only what lost workers held, and looks after no schedule. */
@@ -39,6 +45,7 @@ interface Running {
 export class WorkerPool {
   readonly #options: WorkerPoolOptions
   readonly #running = new Map<string, Running>()
+  readonly #taker: JobTaker
   #runner: Runner | undefined
   #id = ''
   #polledAtMs = performance.now()
@@ -49,6 +56,7 @@ export class WorkerPool {
 
   private constructor(options: WorkerPoolOptions) {
     this.#options = options
+    this.#taker = new JobTaker(options)
   }
 
   /** Rejects where the database can't be reached. */
@@ -71,6 +79,11 @@ export class WorkerPool {
   /** The attempts that it runs. */
   get runs(): JobRun[] {
     return [...this.#running.values()].flatMap(({ run }) => run ?? [])
+  }
+
+  /** Whether its workers take jobs by our statement, which can be told to take only those of lost workers. */
+  get takesTogether(): boolean {
+    return this.#taker.isRecognised === true
   }
 
   get freePlaces(): number {
@@ -103,7 +116,7 @@ export class WorkerPool {
   }
 
   async #open(): Promise<void> {
-    const { pool, log, tasks, schedules, concurrency, onlyLost, onOpen, onBroken } = this.#options
+    const { log, tasks, schedules, concurrency, onlyLost, onOpen, onBroken } = this.#options
     const events = new EventEmitter() as WorkerEvents
     events.on('pool:create', ({ workerPool }) => {
       this.#id = workerPool.id
@@ -112,7 +125,10 @@ export class WorkerPool {
       this.#polledAtMs = performance.now()
     }
     events.on('worker:getJob:empty', hasPolled)
-    events.on('job:start', hasPolled)
+    events.on('job:start', () => {
+      hasPolled()
+      this.#taker.onJob()
+    })
     events.on('pool:fatalError', ({ error }) => broken(error))
     const broken = (error: unknown): void => {
       if (this.#isBroken) return
@@ -126,7 +142,7 @@ export class WorkerPool {
       return opened
     }
     const runner = await run({
-      pgPool: takeTogether(pool, { onlyLost }),
+      pgPool: this.#taker.pool,
       concurrency,
       pollInterval: pollIntervalMs,
       noHandleSignals: true,
@@ -146,7 +162,13 @@ export class WorkerPool {
   }
 
   #taskList(tasks: readonly Task[], schedules: readonly Schedule[]): TaskList {
-    const { log } = this.#options
+    const { log, fallbacks } = this.#options
+    const dueAtMs = (payload: unknown, createdAt: Date): number => {
+      const dueAtMs = cronDueAtMs(payload, createdAt)
+      if (dueAtMs !== null) return dueAtMs
+      fallbacks.report('graphile-worker', noDueTime)
+      return createdAt.getTime()
+    }
     return Object.fromEntries([
       ...tasks.map((task) => [task.kind, this.#handler(task)] as const),
       ...schedules.map(
@@ -155,7 +177,7 @@ export class WorkerPool {
             name,
             (payload: unknown, { job }: JobHelpers) =>
               this.#holding(job.id, ({ interrupt }) =>
-                run(dueAtMs(payload), log.child({ schedule: name }), interrupt.signal),
+                run(dueAtMs(payload, job.created_at), log.child({ schedule: name }), interrupt.signal),
               ),
           ] as const,
       ),
@@ -197,10 +219,4 @@ export class WorkerPool {
       if (this.#isBroken && this.#running.size === 0) this.#spent.resolve()
     }
   }
-}
-
-/** graphile-worker says with a scheduled job when it was due. */
-function dueAtMs(payload: unknown): number {
-  const due = (payload as { _cron?: { ts?: string } } | null)?._cron?.ts
-  return due === undefined ? Date.now() : Date.parse(due)
 }

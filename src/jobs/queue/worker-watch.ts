@@ -25,6 +25,8 @@ export interface WorkerWatchOptions {
   readonly pools: () => readonly WatchedPool[]
   /** Called at every look. */
   readonly onLook: () => Promise<void>
+  /** Called where a pool holds jobs that it does not run, and they can only be unlocked together with all that it holds. */
+  readonly onStuck: (pool: string) => void
   readonly taskNames: readonly string[]
   readonly agingSeconds: number
 }
@@ -93,7 +95,7 @@ export class WorkerWatch {
 
   /** Lets go of what was an orphan at the last search too: a pause of the database makes one look like many. */
   async #releaseOrphans(own: readonly WatchedPool[]): Promise<void> {
-    const { store, log } = this.#options
+    const { store, log, onStuck } = this.#options
     const before = this.#orphans
     this.#orphans = new Set()
     for (const { id, carriers } of own) {
@@ -101,8 +103,8 @@ export class WorkerWatch {
       const orphans = found.filter((carrier) => before.has(carrier))
       for (const carrier of found) this.#orphans.add(carrier)
       if (orphans.length === 0) continue
-      log.warn({ worker: id, jobs: orphans.length }, 'let go of jobs that were held without being run')
-      await store.releaseOrphans(id, orphans)
+      log.warn({ worker: id, jobs: orphans.length }, 'jobs are held without being run, and are let go of')
+      if (!(await store.releaseOrphans(id, orphans))) onStuck(id)
     }
   }
 

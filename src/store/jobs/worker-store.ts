@@ -1,5 +1,7 @@
 import type { JobPriority } from '../../domain/job.ts'
 import { type DatabasePool, transaction } from '../../platform/database/pool.ts'
+import type { LibraryFallbacks } from '../../platform/library-fallback.ts'
+import { countLostByIndex, isUnknownToPostgres, unlockJobs } from './graphile-insides.ts'
 import { lostNumber, priorityDigit, priorityOfDigit } from './job-dispatch.ts'
 
 export interface WorkerBeat {
@@ -20,9 +22,13 @@ const orphanSeconds = 2
 /** The worker pools, what they hold of graphile-worker's jobs, and what waits for them. */
 export class WorkerStore {
   readonly #pool: DatabasePool
+  readonly #fallbacks: LibraryFallbacks
+  /** Which internals of graphile-worker were not found. */
+  readonly #unknown = new Set<string>()
 
-  constructor(pool: DatabasePool) {
+  constructor(pool: DatabasePool, fallbacks: LibraryFallbacks) {
     this.#pool = pool
+    this.#fallbacks = fallbacks
   }
 
   /** A sign of life. */
@@ -63,15 +69,21 @@ export class WorkerStore {
     })
   }
 
-  /** How many jobs of lost workers nobody has taken yet. */
-  async lostJobs(tasks: readonly string[]): Promise<number> {
-    const { rows } = await this.#pool.query<{ count: number }>(
-      `SELECT count(*)::int FROM graphile_worker._private_jobs AS jobs
-       JOIN graphile_worker._private_tasks AS tasks ON tasks.id = jobs.task_id
-       WHERE jobs.is_available = true AND jobs.priority < 0 AND jobs.run_at <= now() AND tasks.identifier = ANY($1)`,
-      [tasks],
+  /** How many jobs of lost workers are due and wait. */
+  lostJobs(tasks: readonly string[]): Promise<number> {
+    return this.#orPublic(
+      'lost',
+      'graphile-worker no longer has the columns by which jobs of lost workers are counted: they are counted in its view of all jobs',
+      () => countLostByIndex(this.#pool, tasks),
+      async () => {
+        const { rows } = await this.#pool.query<{ count: number }>(
+          `SELECT count(*)::int FROM graphile_worker.jobs
+           WHERE locked_at IS NULL AND priority < 0 AND run_at <= now() AND task_identifier = ANY($1)`,
+          [tasks],
+        )
+        return rows[0]?.count ?? 0
+      },
     )
-    return rows[0]?.count ?? 0
   }
 
   /** What a worker holds without knowing: the answer that told of it was lost, or its completion was. */
@@ -84,12 +96,16 @@ export class WorkerStore {
     return rows.map(({ id }) => id)
   }
 
-  /** Lets go of some of what a worker holds. graphile-worker has a function for all of it, but none for a part. */
-  async releaseOrphans(worker: string, carriers: readonly string[]): Promise<void> {
-    await this.#pool.query(
-      `UPDATE graphile_worker._private_jobs SET locked_at = NULL, locked_by = NULL
-       WHERE locked_by = $1 AND id = ANY($2::bigint[])`,
-      [worker, carriers],
+  /** Unlocks some of the jobs that a worker holds. false: only all of them can be unlocked, by release(). */
+  releaseOrphans(worker: string, carriers: readonly string[]): Promise<boolean> {
+    return this.#orPublic(
+      'unlock',
+      'graphile-worker no longer has the columns by which one job is unlocked: pools that hold a job without running it are replaced',
+      async () => {
+        await unlockJobs(this.#pool, worker, carriers)
+        return true
+      },
+      async () => false,
     )
   }
 
@@ -116,5 +132,24 @@ export class WorkerStore {
       [tasks],
     )
     return rows.map(({ digit, ...rest }) => ({ priority: priorityOfDigit(digit), ...rest }))
+  }
+
+  /** Takes the public way where the internals of graphile-worker are not as expected, and from then on. */
+  async #orPublic<T>(
+    reach: string,
+    message: string,
+    internalWay: () => Promise<T>,
+    publicWay: () => Promise<T>,
+  ): Promise<T> {
+    if (!this.#unknown.has(reach)) {
+      try {
+        return await internalWay()
+      } catch (error) {
+        if (!isUnknownToPostgres(error)) throw error
+        this.#unknown.add(reach)
+      }
+    }
+    this.#fallbacks.report('graphile-worker', message)
+    return publicWay()
   }
 }

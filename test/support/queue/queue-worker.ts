@@ -3,6 +3,7 @@ import type { JobKind, JobState } from '../../../src/domain/job.ts'
 import { JobRunner } from '../../../src/jobs/queue/runner.ts'
 import { CpuPool } from '../../../src/platform/cpu-pool.ts'
 import { createPool } from '../../../src/platform/database/pool.ts'
+import { LibraryFallbacks } from '../../../src/platform/library-fallback.ts'
 import { createLogger } from '../../../src/platform/logger.ts'
 import type { Topic } from '../../../src/stream/bus.ts'
 import { PostgresBus } from '../../../src/stream/postgres-bus.ts'
@@ -53,6 +54,7 @@ if (losesAnswerOf) {
 
 const runner = new JobRunner({
   ...{ pool, bus, log, registry, tasks: testTasks({ pool, cpu }, kinds) },
+  fallbacks: new LibraryFallbacks(registry, log),
   schedules: [],
   agingSeconds: 600,
 })

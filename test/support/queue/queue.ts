@@ -7,6 +7,8 @@ import { defineTask, type Task, type TaskContext, type TaskDefaults } from '../.
 import { JobRunner } from '../../../src/jobs/queue/runner.ts'
 import type { Schedule } from '../../../src/jobs/queue/schedule.ts'
 import { createPool, type DatabasePool } from '../../../src/platform/database/pool.ts'
+import { LibraryFallbacks } from '../../../src/platform/library-fallback.ts'
+import type { Logger } from '../../../src/platform/logger.ts'
 import type { JobOutcome } from '../../../src/store/jobs/job-run-store.ts'
 import { JobRunStore } from '../../../src/store/jobs/job-run-store.ts'
 import { JobStore } from '../../../src/store/jobs/job-store.ts'
@@ -27,6 +29,7 @@ export interface QueueOptions {
   readonly database?: TestDatabase
   /** false: nothing is run until `runner.start()` is called. */
   readonly runs?: boolean
+  readonly log?: Logger
 }
 
 /** A queue in this process, as a worker and an API have it together. */
@@ -54,13 +57,14 @@ export interface TestQueue extends AsyncDisposable {
 export const owner = 'ada'
 
 export async function startQueue(options: QueueOptions): Promise<TestQueue> {
-  const { tasks, schedules = [], agingSeconds = 3600, random = () => 0, runs = true } = options
+  const { tasks, schedules = [], agingSeconds = 3600, random = () => 0, runs = true, log = silentLog } = options
   const database = options.database ?? (await createTestDatabase())
   const connectionString = database.url
   const pool = createPool(connectionString, silentLog, { max: 10, patienceMs: 10_000 })
   const bus = new PostgresBus({ connectionString, pool, log: silentLog })
   const registry = new Registry()
-  const runner = new JobRunner({ pool, bus, log: silentLog, registry, tasks, schedules, agingSeconds, random })
+  const fallbacks = new LibraryFallbacks(registry, log)
+  const runner = new JobRunner({ pool, bus, log, registry, fallbacks, tasks, schedules, agingSeconds, random })
   const store = new JobStore(pool)
   const jobs = new JobService({ store, bus, tasks })
   await bus.start()
@@ -103,7 +107,7 @@ export async function startQueue(options: QueueOptions): Promise<TestQueue> {
   }
   return {
     ...{ database, pool, bus, registry, runner, jobs, store, enqueue, job, followed, ended, stop },
-    ...{ runStore: new JobRunStore(pool), workers: new WorkerStore(pool) },
+    ...{ runStore: new JobRunStore(pool), workers: new WorkerStore(pool, fallbacks) },
     [Symbol.asyncDispose]: stop,
   }
 }

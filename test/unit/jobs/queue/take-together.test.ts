@@ -1,7 +1,9 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import type pg from 'pg'
-import { takeTogether } from '../../../../src/jobs/queue/take-together.ts'
+import { JobTaker } from '../../../../src/jobs/queue/take-together.ts'
+import type { LibraryFallbacks } from '../../../../src/platform/library-fallback.ts'
+import { takeStatement } from '../../../support/queue/take-statement.ts'
 
 interface Asked {
   readonly by: 'pool' | 'client'
@@ -9,38 +11,27 @@ interface Asked {
   readonly values: readonly unknown[]
 }
 
-/** In the words of graphile-worker 0.18, with the places that matter. */
-const takeOne = {
-  name: 'get_job/graphile_worker',
-  text: `with j as (
-  select jobs.job_queue_id, jobs.priority, jobs.run_at, jobs.id
-    from "graphile_worker"._private_jobs as jobs
-    where jobs.is_available = true
-    order by priority asc, run_at asc
-    limit 1
-    for update
-    skip locked
-),
-q as (
-  update queues
-)
-  update jobs from j returning *`,
-  values: ['me', [7]],
-}
+const takeOne = await takeStatement()
 
 /** How many jobs a statement takes for having waited longest. */
 const oldestOf = (statement: Asked | undefined): number =>
   Number(/order by run_at asc limit (\d+)/.exec(statement?.text ?? '')?.[1] ?? 0)
 
+interface SubjectOptions {
+  readonly jobs: object[]
+  readonly fails?: Error & { code?: string }
+}
+
 /** A pool that has so many jobs to give, and writes down what it was asked. */
-function subject({ jobs, fails = false }: { jobs: object[]; fails?: boolean }) {
+function subject({ jobs, fails }: SubjectOptions) {
   const asked: Asked[] = []
+  const reported: string[] = []
   let connections = 0
   const pool = {
     async query({ text, values }: { text: string; values: unknown[] }) {
       asked.push({ by: 'pool', text, values })
       await new Promise(setImmediate)
-      if (fails) throw new Error('away')
+      if (fails && text !== takeOne.text) throw fails
       return { rows: jobs.splice(0, Number([...text.matchAll(/limit (\d+)$/gm)].at(-1)?.[1])) }
     },
     async connect() {
@@ -53,10 +44,12 @@ function subject({ jobs, fails = false }: { jobs: object[]; fails?: boolean }) {
     },
     totalCount: 3,
   }
-  const together = takeTogether(pool as unknown as pg.Pool)
+  const fallbacks = { report: (_: string, what: string) => reported.push(what) } as unknown as LibraryFallbacks
+  const takerOf = (onlyLost: boolean) => new JobTaker({ pool: pool as unknown as pg.Pool, onlyLost, fallbacks })
+  const [taker, lost] = [takerOf(false), takerOf(true)]
   /** As graphile-worker does it. */
   const asking =
-    (from: pg.Pool) =>
+    ({ pool: from }: JobTaker) =>
     async (statement: object): Promise<unknown[]> => {
       const client = await from.connect()
       try {
@@ -65,8 +58,7 @@ function subject({ jobs, fails = false }: { jobs: object[]; fails?: boolean }) {
         client.release()
       }
     }
-  const lost = takeTogether(pool as unknown as pg.Pool, { onlyLost: true })
-  return { asked, together, ask: asking(together), askLost: asking(lost), connections: () => connections }
+  return { asked, reported, taker, ask: asking(taker), askLost: asking(lost), connections: () => connections }
 }
 
 test('workers that look for a job at the same time take as many as they are with one statement, each one of them', async () => {
@@ -75,7 +67,7 @@ test('workers that look for a job at the same time take as many as they are with
   const taken = await Promise.all(Array.from({ length: 4 }, () => ask(takeOne)))
   assert.deepEqual(taken, [[{ id: 'a' }], [{ id: 'b' }], [{ id: 'c' }], []])
   const [{ by, text, values } = assert.fail(), ...others] = asked
-  assert.deepEqual([by, values, others], ['pool', ['me', [7]], []])
+  assert.deepEqual([by, values, others], ['pool', takeOne.values, []])
   assert.match(text, /limit 4$/m)
 })
 
@@ -107,23 +99,72 @@ test('what takes only the jobs of lost workers takes no others, and none for hav
 })
 
 test('where the statement fails, each of them is told', async () => {
-  const { ask } = subject({ jobs: [], fails: true })
+  const { ask, reported } = subject({ jobs: [], fails: new Error('away') })
   const asked = Array.from({ length: 3 }, () => assert.rejects(ask(takeOne), /away/))
   await Promise.all(asked)
+  assert.deepEqual(reported, [])
 })
 
 test('every other statement has a connection of its own, which is given back', async () => {
-  const { ask, asked, connections, together } = subject({ jobs: [] })
-  const others = [
-    { name: 'complete_job/graphile_worker', text: 'delete limit 1', values: [1] },
-    // Should another version of graphile-worker say it in other words.
-    { ...takeOne, text: 'select 1' },
-  ]
-  for (const other of others) assert.deepEqual(await ask(other), ['one'])
+  const { ask, asked, connections, taker, reported } = subject({ jobs: [] })
+  const other = { name: 'complete_job/graphile_worker', text: 'delete limit 1', values: [1] }
+  assert.deepEqual(await ask(other), ['one'])
+  assert.deepEqual(asked, [{ by: 'client', ...other }])
+  assert.deepEqual([connections(), taker.pool.totalCount, reported, taker.isRecognised], [0, 3, [], undefined])
+})
+
+const otherVersions = {
+  'another order': { ...takeOne, text: takeOne.text.replace('order by priority asc', 'order by jobs.priority asc') },
+  'another condition of what may be taken': {
+    ...takeOne,
+    text: takeOne.text.replace('is_available = true', 'is_free'),
+  },
+  'another value': { ...takeOne, values: [...takeOne.values, 'now'] },
+}
+
+for (const [name, other] of Object.entries(otherVersions)) {
+  test(`a statement with ${name} is not recognised: each worker sends it on as it is, and that is reported`, async () => {
+    const { ask, askLost, asked, connections, reported, taker } = subject({ jobs: [] })
+    assert.notDeepEqual(other, takeOne)
+    assert.deepEqual(await Promise.all([ask(other), ask(other)]), [['one'], ['one']])
+    assert.deepEqual(asked, [
+      { by: 'client', ...other },
+      { by: 'client', ...other },
+    ])
+    assert.deepEqual([connections(), taker.isRecognised, reported.length], [0, false, 2])
+    // It would take any job, not only those of lost workers.
+    assert.deepEqual(await askLost(other), [])
+    assert.equal(asked.length, 2)
+  })
+}
+
+test('where Postgres does not know what our statement names, the workers that wait get a job each by their own, and from then on', async () => {
+  const fails = Object.assign(new Error('column "is_available" does not exist'), { code: '42703' })
+  const jobs = ['a', 'b'].map((id) => ({ id }))
+  const { ask, asked, reported, taker } = subject({ jobs, fails })
+  assert.deepEqual(await Promise.all([ask(takeOne), ask(takeOne)]), [[{ id: 'a' }], [{ id: 'b' }]])
+  assert.deepEqual(await ask(takeOne), ['one'])
   assert.deepEqual(
-    asked.map(({ by }) => by),
-    ['client', 'client'],
+    asked.map(({ by, text }) => [by, text === takeOne.text]),
+    [
+      ['pool', false],
+      ['pool', true],
+      ['pool', true],
+      ['client', true],
+    ],
   )
-  assert.equal(connections(), 0)
-  assert.equal(together.totalCount, 3)
+  assert.deepEqual([taker.isRecognised, reported.length], [false, 2])
+})
+
+test('a worker that was given a job by a statement of another name is reported', () => {
+  const { taker, reported } = subject({ jobs: [] })
+  taker.onJob()
+  assert.equal(reported.length, 1)
+})
+
+test('a worker that was given a job by the statement that is recognised is not', async () => {
+  const { taker, ask, reported } = subject({ jobs: [{ id: 'a' }] })
+  await ask(takeOne)
+  taker.onJob()
+  assert.deepEqual([taker.isRecognised, reported], [true, []])
 })
