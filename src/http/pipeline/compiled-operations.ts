@@ -14,7 +14,7 @@ import type * as GraphQLJit from 'graphql-jit'
 import { LRUCache } from 'lru-cache'
 import { documentBytes } from './document-bytes.ts'
 
-// Its ES modules name their own files in a way that Node does not resolve.
+// Node cannot resolve the imports between graphql-jit's own ES modules.
 const { compileQuery } = createRequire(import.meta.url)('graphql-jit') as typeof GraphQLJit
 
 export type CompiledOperation = (
@@ -26,29 +26,30 @@ export type CompiledOperation = (
 export interface Compilable {
   readonly document: DocumentNode
   readonly node: OperationDefinitionNode
-  /** 0: it is not to be compiled. */
+  /** 0: the operation must not be compiled. */
   compilableFields: number
-  /** Since it could have been compiled for the last time. */
+  /** How often it was interpreted since it was last compiled. */
   runs: number
 }
 
 export const compilable = (document: DocumentNode, node: OperationDefinitionNode): Compilable => ({
-  ...{ document, node },
+  document,
+  node,
   compilableFields: compilableFields(document, node),
   runs: 0,
 })
 
-/** So many times an operation is interpreted first: compiling it takes as long as a hundred runs. */
+/** How often an operation is interpreted before it is compiled: compiling takes as long as a hundred runs. */
 const runsBeforeCompiling = 10
-/** Of one operation with its fragments spread: the code of more would take long to make. */
+/** Fields of one operation with its fragments spread: to compile more would take long. */
 const maxFields = 300
-/** Of all that are compiled, with the documents that they keep, by estimate. */
+/** Size of all compiled operations with the documents that they keep, by estimate. */
 const maxBytes = 32 * 1024 * 1024
-/** Measured on functions that have run: 14 KB with 2 fields, 30 to 55 with 20, 260 with 200. */
+/** Measured on functions that have run: 14 KB for 2 fields, 30 to 55 KB for 20, 260 KB for 200. */
 const bytesPerFunction = 10_000
 const bytesPerField = 2500
 
-/** Operations that are asked for again and again, as functions of their own; those used longest ago make room for others. */
+/** Compiles operations that are asked for again and again. The least recently used make room for others. */
 export class CompiledOperations {
   readonly #schema: GraphQLSchema
   readonly #functions = new LRUCache<Compilable, CompiledOperation>({ maxSize: maxBytes })
@@ -57,7 +58,7 @@ export class CompiledOperations {
     this.#schema = schema
   }
 
-  /** To be called once for each run. undefined: it is to be interpreted. */
+  /** To be called once for each run. undefined: this run is interpreted. */
   find(operation: Compilable): CompiledOperation | undefined {
     const known = this.#functions.get(operation)
     if (known || operation.compilableFields === 0) return known
@@ -78,10 +79,12 @@ export class CompiledOperations {
 }
 
 /**
- * How many fields an operation has, with its fragments spread; 0 where it is not to be compiled. What is compiled gives without
- * errors what the interpreter gives; what it gives with errors may differ. So nothing is compiled that can't be run again
- * (mutations), and nothing of what graphql-jit 0.8 reads otherwise than graphql 17: @skip and @include (order of fields),
- * variables inside of other values, variables that a resolver reads ahead from `info`, introspection, names of two underscores.
+ * Counts the fields of an operation with its fragments spread. 0: the operation must not be compiled.
+ *
+ * A compiled operation gives the result of the interpreter, unless it has errors: those may differ, so the operation is then
+ * interpreted again. So mutations are not compiled, which must not run twice. Nor is anything that graphql-jit 0.8 reads otherwise
+ * than graphql 17: @skip and @include (order of fields), variables inside of other values, variables that a resolver reads ahead
+ * from `info`, introspection, names with two underscores.
  */
 export function compilableFields(document: DocumentNode, node: OperationDefinitionNode): number {
   if (node.operation === OperationTypeNode.MUTATION || node.directives?.length) return 0

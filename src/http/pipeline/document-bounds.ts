@@ -7,31 +7,37 @@ import {
   type SelectionSetNode,
 } from 'graphql'
 
-/** Fields of one place that go by the same name are held against each other, pair by pair. */
+/** Pairs of fields that are answered under the same name at one place: validation compares each with each. */
 const mostPairs = 5000
-/** With fragments spread wherever they are used. */
+/** Fields, with every fragment spread wherever it is used. */
 const mostFields = 10_000
-/** The query by which tools read a schema asks for 76,000 by this count, and takes 25 ms. */
+/** Entries of introspection. The query by which tools read a schema asks for 76,000 by this count, and takes 25 ms. */
 const mostIntrospected = 500_000
-/** Documents that go deeper are refused by the limit of depth, or are without end. */
+/** Documents that go deeper exceed the limit of depth, or spread fragments in a circle. */
 const mostLevels = 50
 
-/** How long the lists of introspection are in the mean, generously. */
+/** How long the lists of introspection are on average, with some margin. */
 const introspectedLengths: Readonly<Record<string, number>> = {
-  ...{ types: 100, fields: 8, args: 1, directives: 6 },
-  ...{ inputFields: 2, enumValues: 4, possibleTypes: 2, interfaces: 1 },
+  types: 100,
+  fields: 8,
+  args: 1,
+  directives: 6,
+  inputFields: 2,
+  enumValues: 4,
+  possibleTypes: 2,
+  interfaces: 1,
 }
 
 /**
- * Refuses documents that take long to validate, or that are short and stand for a long one, before validation looks at them.
- * Throws BAD_USER_INPUT. Takes time in proportion to the fields that it counts.
+ * Refuses documents that would take long to validate, or that are short and expand to a long one, before they are validated.
+ * Throws BAD_USER_INPUT. Its own time is proportional to the fields that it counts.
  */
 export function refuseCostly(document: DocumentNode): void {
   const count = new DocumentCount(document)
   for (const definition of document.definitions) {
     if (definition.kind === Kind.OPERATION_DEFINITION) count.add([definition.selectionSet])
   }
-  // Validation looks at fragments that nobody uses, too.
+  // Validation looks at unused fragments too.
   for (const unused of count.unusedFragments()) count.add([unused.selectionSet])
 }
 
@@ -52,7 +58,7 @@ class DocumentCount {
     for (const [name, fragment] of this.#fragments) if (!this.#used.has(name)) yield fragment
   }
 
-  /** `sets` select of one place in the answer, which there is `times` times. */
+  /** `sets`: all selections at one place of the answer. `times`: how often there is such a place. */
   add(sets: readonly SelectionSetNode[], times = 1, isIntrospection = false, level = 0): void {
     if (level > mostLevels) return
     const fields = new Map<string, FieldNode[]>()
@@ -72,7 +78,7 @@ class DocumentCount {
     }
   }
 
-  /** By the name under which they are answered, each fragment once. */
+  /** Collects fields by the name under which they are answered, from each fragment once. */
   #collect({ selections }: SelectionSetNode, fields: Map<string, FieldNode[]>, spread: Set<string>): void {
     for (const selection of selections) {
       if (selection.kind === Kind.INLINE_FRAGMENT) this.#collect(selection.selectionSet, fields, spread)

@@ -20,24 +20,21 @@ export interface GraphQLOptions {
   readonly ports: Ports
   readonly log: Logger
   readonly registry: Registry
-  /** What a transport adds to the steps that the others do not go through. */
+  /** Hooks of a transport. They apply to its own operations only. */
   readonly plugins?: readonly Plugin[]
 }
 
 type MaybePromise = ExecutionResult | Promise<ExecutionResult>
 
 export interface GraphQL {
-  /** Serves every request there may be, over HTTP and SSE; WebSocket takes its pipeline by `getEnveloped`. */
+  /** Serves every request over HTTP and SSE. WebSockets use its pipeline by `getEnveloped`. */
   readonly yoga: GraphQLHandler
-  /** What has been through the pipeline's first steps, on any transport. */
+  /** Documents that were parsed and found valid, on any transport. */
   readonly documents: PreparedDocuments
   readonly compiled: CompiledOperations
-  /**
-   * The pipeline's other steps for an operation that has been through the first: what Yoga's hooks would do one by one, at a
-   * tenth of the cost.
-   */
+  /** Executes an operation that is parsed and valid. It does what Yoga's hooks would do one by one, at a tenth of the cost. */
   execute(operation: PreparedOperation, request: OperationRequest): MaybePromise
-  /** The result of an operation that has come to nothing. */
+  /** The result of an operation whose execution threw. */
   failed(error: unknown): ExecutionResult
 }
 
@@ -47,9 +44,9 @@ export interface OperationRequest {
 }
 
 /**
- * The one pipeline for operations: its context, limits, errors and metrics hold on every transport. So they are all written as
- * hooks of the operation's own steps (parse, validate, execute, subscribe), never of the HTTP request. What hooks into context
- * or execution has its place in `execute` too.
+ * Creates the one pipeline for operations: its context, limits, errors and metrics apply on every transport. So they are hooks of the
+ * operation's own steps (parse, validate, execute, subscribe), never of the HTTP request. Whatever hooks into context or execution
+ * must be done in `execute` too.
  */
 export function createGraphQL({ schema, ports, log, registry, plugins = [] }: GraphQLOptions): GraphQL {
   const documents = new PreparedDocuments()
@@ -66,13 +63,13 @@ export function createGraphQL({ schema, ports, log, registry, plugins = [] }: Gr
     graphiql: false,
     landingPage: false,
     multipart: false,
-    // access/front-door.ts answers for other origins, on every way.
+    // access/front-door.ts answers requests of other origins.
     cors: false,
     maxRequestBodySize: maxBodyBytes,
     logging: false,
     maskedErrors: { errorMessage: '', maskError: mask },
-    // Syntax errors are not kept: one that is thrown again out of the cache would be counted nowhere.
-    // Documents are kept once they are found valid, by a plugin of their own.
+    // Syntax errors are not cached: metrics would not count an error that the cache throws again.
+    // `documents` caches documents itself, once they are found valid.
     parserAndValidationCache: {
       documentCache: { get: (text) => documents.get(text), set() {} },
       errorCache: { get: () => undefined, set() {} },
@@ -101,7 +98,8 @@ export function createGraphQL({ schema, ports, log, registry, plugins = [] }: Gr
     const context = newContext()
     const asCompiled = compiled.find(operation)
     if (!asCompiled) return interpret(operation, request, context)
-    // Errors are the interpreter's to tell. It takes what is loaded by now, counts anew, and is not measured again.
+    // Compiled operations may report errors otherwise than the interpreter, which runs again: with the data that is loaded by now,
+    // with counters of its own, and unmeasured.
     const settled = (result: ExecutionResult): MaybePromise => {
       if (!result.errors) return result
       return interpret(operation, request, Object.assign(newContext(), { loaders: context.loaders }, unmeasured))
@@ -125,7 +123,7 @@ export function createGraphQL({ schema, ports, log, registry, plugins = [] }: Gr
   return { yoga, documents, compiled, execute, failed }
 }
 
-/** A request that can't be read is a mistake of its client, who is told in our words: those of JSON.parse show what was sent. */
+/** Answers requests that can't be read with an error of our own: the message of JSON.parse would quote the request. */
 const unreadableRequests = (): Plugin => ({
   onRequestParse({ requestParser, setRequestParser }) {
     if (!requestParser) return
@@ -142,7 +140,7 @@ const unreadableRequests = (): Plugin => ({
   },
 })
 
-/** Errors of parsing and validation pass no masking: they get their code here. */
+/** Gives errors of parsing and validation their code: they are not masked. */
 const errorCodes = (): Plugin => ({
   onParse() {
     return ({ result }) => {

@@ -14,9 +14,9 @@ interface Ready {
 }
 
 /**
- * The short way for what clients send nearly always: an operation as JSON by POST whose document the pipeline has found valid
- * before. It answers as Yoga does, without the objects that Yoga makes of a request. Everything else, errors of a request
- * among it, is Yoga's: it gets the request as it came.
+ * The short way for nearly all requests: an operation as JSON by POST whose document the pipeline has found valid before. It answers
+ * as Yoga does, without the objects that Yoga creates for a request. Yoga answers every other request, invalid ones included, and
+ * gets it as it came.
  */
 export function servePost(graphql: GraphQL, request: IncomingMessage, response: ServerResponse): void {
   const length = plainLength(request)
@@ -59,14 +59,14 @@ export function servePost(graphql: GraphQL, request: IncomingMessage, response: 
   request.on('readable', read)
 }
 
-/** Bytes of the body, where a request is one for the short way; else 0. That it is JSON has been seen to: no other post comes here. */
+/** Bytes of the body if the request is one for the short way; else 0. Its content type is JSON: the front door refuses others. */
 function plainLength({ method, url, headers }: IncomingMessage): number {
   if (method !== 'POST' || url !== graphqlPath) return 0
   const length = headers['content-length'] ?? ''
   return /^\d+$/.test(length) && Number(length) <= maxBodyBytes ? Number(length) : 0
 }
 
-/** What Yoga would choose for a plain result; undefined: that is better left to Yoga. */
+/** The media type that Yoga would choose for a plain result. undefined: Yoga decides. */
 function mediaTypeOf(accept: string | undefined): MediaType | undefined {
   if (!accept || accept === '*/*' || accept === 'application/json') return 'application/json'
   for (const part of accept.toLowerCase().split(',')) {
@@ -102,7 +102,7 @@ function readyOperation(graphql: GraphQL, body: Buffer): Ready | undefined {
   return operation && { operation, request }
 }
 
-/** What Yoga makes a Response of. */
+/** Stands in for the Response that Yoga creates. */
 class Answer {
   readonly body: string
   readonly status: number
@@ -126,9 +126,9 @@ function answer(
   const bytes = Buffer.byteLength(body)
   const fields = ['content-length', String(bytes)]
   for (const name in headers) fields.push(name, headers[name] ?? '')
-  // What tellOrigin does: its headers apart from these would cost a fifth of the request.
+  // As tellOrigin does, which would cost a fifth of the request: it sets headers one by one.
   if (origin !== undefined) fields.push('access-control-allow-origin', origin, 'vary', 'Origin')
   response.writeHead(status, fields)
-  // Of the same bytes where all are ASCII, and much faster to write.
+  // Where all characters are ASCII, both encodings give the same bytes, and this one is much faster to write.
   response.end(body, bytes === body.length ? 'latin1' : 'utf8')
 }

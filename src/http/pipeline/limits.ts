@@ -6,19 +6,19 @@ import type { Plugin } from 'graphql-yoga'
 import { refuseCostly } from './document-bounds.ts'
 import { codeOf } from './mask-error.ts'
 
-/** How much one operation may ask, on every transport. Refused as BAD_USER_INPUT before anything is executed. */
+/** Limits of one operation, on every transport. Operations beyond them are refused with BAD_USER_INPUT before they execute. */
 const limits = { tokens: 1500, aliases: 200, depth: 12, directives: 50 }
 
-/** Bytes of an HTTP request's body. */
+/** The longest body of an HTTP request. */
 export const maxBodyBytes = 256 * 1024
-/** Of one answer, or one event of a subscription: what is left out is said in the last of them. */
+/** Errors in one answer, or in one event of a subscription. The last says how many are left out. */
 const maxErrors = 100
 
 export const limitPlugins = (): Plugin[] => [
   {
     onParse({ parseFn, setParseFn }) {
       setParseFn((source, options) => {
-        // Of more than about 2,500 tokens the parser's stack would not hold the most deeply nested.
+        // The most deeply nested document of about 2,500 tokens would overflow the parser's stack.
         const document = parseFn(source, { ...options, maxTokens: limits.tokens })
         refuseCostly(document)
         return document
@@ -45,7 +45,7 @@ function boundedResult({ result, setResult }: ResultHook): void {
   if (errors && errors.length > maxErrors) setResult({ ...(result as object), errors: boundedErrors(errors) } as never)
 }
 
-/** At most 100 errors: where there are more, the last one says how many are left out. */
+/** Returns at most 100 errors. If there are more, the last one says how many are left out. */
 export function boundedErrors(errors: readonly GraphQLError[]): readonly GraphQLError[] {
   if (errors.length <= maxErrors) return errors
   const shown = errors.slice(0, maxErrors - 1)

@@ -4,15 +4,15 @@ import type { Logger } from '../../platform/logger.ts'
 
 const codes: ReadonlySet<unknown> = new Set(errorCodes)
 
-/** Gives a client's mistake that graphql-js found (syntax, validation, a variable of the wrong type) its code. */
+/** Gives a client's mistake that graphql-js has found (syntax, validation, a variable of the wrong type) its code. */
 export function withCode(error: GraphQLError): GraphQLError {
   error.extensions.code = codeOf(error)
   return error
 }
 
 /**
- * What a client sees of an error, on every transport: a FinstageError as it is; a client's mistake as it is; of anything else
- * only that it happened, while the log gets the rest.
+ * What a client sees of an error, on every transport. A FinstageError and a client's mistake stay as they are. Of any other error
+ * the client learns only that it happened, and the log gets the rest.
  */
 export function maskError(error: unknown, log: Logger): GraphQLError {
   const cause = rootCause(error)
@@ -28,7 +28,7 @@ export function maskError(error: unknown, log: Logger): GraphQLError {
   })
 }
 
-/** A masked error as it is sent: without what it tells Yoga, which leaves that out itself where it sends. */
+/** A masked error as it is sent: without the extension that is meant for Yoga. Yoga leaves that out of what it sends itself. */
 export function shownError(error: GraphQLError): GraphQLFormattedError {
   const shown = error.toJSON()
   const { unexpected, ...extensions } = shown.extensions ?? {}

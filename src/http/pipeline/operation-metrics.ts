@@ -5,7 +5,7 @@ import { Histogram, type HistogramSeries } from '../../platform/histogram.ts'
 import { durationBuckets } from '../../platform/metrics.ts'
 import { codeOf } from './mask-error.ts'
 
-/** What the metrics call an operation: its root field, and its kind. */
+/** The labels of an operation: its root field, and its kind. */
 export interface OperationDescription {
   readonly name: string
   readonly kind: string
@@ -14,7 +14,7 @@ export interface OperationDescription {
 type Outcome = 'ok' | 'partial' | 'error'
 
 interface RunningOperation {
-  /** As performance.now() has it. */
+  /** By performance.now(). */
   readonly startedMs: number
   description: OperationDescription
 }
@@ -27,9 +27,8 @@ interface Result {
 const unread: OperationDescription = { name: 'none', kind: 'none' }
 
 /**
- * Counts and times every operation, on every transport. Its labels come from the schema, never from the client: `operation` is
- * the root field that is asked for (`several` where there is more than one, `none` where nothing could be read), since the
- * names and aliases that clients choose are without number.
+ * Counts and times every operation, on every transport. Labels come from the schema, never from the client, whose names and aliases
+ * are without number: `operation` is the root field, `several` if there is more than one, or `none` if the document is not valid.
  */
 export class OperationMetrics {
   readonly #seconds: Histogram<'operation' | 'kind' | 'outcome'>
@@ -62,7 +61,7 @@ export class OperationMetrics {
     })
   }
 
-  /** `startedMs` as performance.now() has it; `result` before its errors are masked. */
+  /** `startedMs`: by performance.now(). `result`: before its errors are masked. */
   answered(description: OperationDescription, startedMs: number, { errors, data }: Result): void {
     for (const error of errors ?? []) this.#errors.inc({ code: codeOf(error) })
     const outcome = !errors?.length ? 'ok' : data == null || isEmpty(data) ? 'error' : 'partial'
@@ -79,9 +78,9 @@ export class OperationMetrics {
     return first
   }
 
-  /** Measures what goes through all the steps of the pipeline. */
+  /** Measures operations that go through all the steps of the pipeline. */
   plugin(): Plugin {
-    /** By the context object, which is the same from the first step of an operation to the last. */
+    /** By the context, which is the same object from the first step of an operation to the last. */
     const running = new WeakMap<object, RunningOperation>()
     const answered = (context: object, result: Result): void => {
       const operation = running.get(context)
@@ -126,7 +125,7 @@ export class OperationMetrics {
 
 const isEmpty = (data: unknown): boolean => Object.values(data as object).every((value) => value === null)
 
-/** Of the operation that is going to be executed. */
+/** Describes the operation that is about to be executed. */
 function described(document: DocumentNode, context: unknown): OperationDescription {
   const { params } = context as { params?: { operationName?: string | null } }
   const node = getOperationAST(document, params?.operationName)
@@ -138,7 +137,7 @@ export function describeOperation(document: DocumentNode, node: OperationDefinit
   return { name: only !== undefined && others.length === 0 ? only : 'several', kind: node.operation }
 }
 
-/** Looks into each fragment once: one that is spread at many places may spread another one at many places. */
+/** Looks into each fragment once: fragments that spread each other at many places would take exponential time. */
 function rootFields(selections: SelectionSetNode, document: DocumentNode): Set<string> {
   const fields = new Set<string>()
   const seen = new Set<string>()

@@ -5,31 +5,31 @@ import { type Compilable, compilable } from './compiled-operations.ts'
 import { documentBytes } from './document-bytes.ts'
 import { describeOperation, type OperationDescription } from './operation-metrics.ts'
 
-/** A query or mutation that the pipeline has parsed and found valid. */
+/** A query or mutation that is parsed and valid. */
 export interface PreparedOperation extends Compilable {
   readonly description: OperationDescription
 }
 
 interface Entry {
   readonly document: DocumentNode
-  /** By operation name; null: where a request names none. */
+  /** By the operation name of a request; null: it names none. */
   readonly operations: ReadonlyMap<string | null, PreparedOperation>
 }
 
-/** In bytes, by estimate. */
-const maxSize = 32 * 1024 * 1024
+/** By estimate. */
+const maxBytes = 32 * 1024 * 1024
 
 /**
- * Documents by their text, as the pipeline has parsed them and found them valid. Bounded by how much memory they take: texts are
- * chosen by clients. What is not valid is not kept, for its errors take several times as much.
+ * Caches documents that the pipeline has parsed and found valid, by their text. They are bounded by how much memory they take,
+ * since clients choose the texts. Documents that are not valid are not kept: their errors take several times as much.
  */
 export class PreparedDocuments {
   readonly #entries = new LRUCache<string, Entry>({
-    maxSize,
+    maxSize: maxBytes,
     sizeCalculation: ({ document }) => documentBytes(document),
   })
 
-  /** The operation that a request asks for, where it needs no more than to be executed. */
+  /** The operation that a request asks for, if all that remains is to execute it. */
   operation(text: string, name: string | null): PreparedOperation | undefined {
     return this.#entries.get(text)?.operations.get(name)
   }
@@ -38,7 +38,7 @@ export class PreparedDocuments {
     return this.#entries.get(text)?.document
   }
 
-  /** Keeps what is found valid, on whatever transport. */
+  /** Keeps every document that is found valid, on any transport. */
   plugin(): Plugin {
     return {
       onValidate: ({ params }) => {

@@ -11,10 +11,9 @@ import type { Registry } from 'prom-client'
 import { Histogram, type HistogramSeries } from '../../platform/histogram.ts'
 import { durationBuckets } from '../../platform/metrics.ts'
 
-/** By field. */
 type SeriesOf = (field: MeasuredField) => HistogramSeries
 
-/** Under which an operation's context carries the series of the server that it runs in. */
+/** The key under which the context of an operation carries the series of its server. */
 const seriesOf = Symbol('resolver durations')
 
 interface MeasuredContext {
@@ -26,14 +25,14 @@ interface MeasuredField {
   readonly field: string
 }
 
-/** Takes an operation's context out of the measurement. */
+/** Merged into the context of an operation, it stops the measurement. */
 export const unmeasured: object = { [seriesOf]: undefined }
 
 const wrapped = new WeakSet<GraphQLSchema>()
 
 /**
- * Times every resolver that does work: root fields, and others that take arguments or give more than a value at hand. Returns
- * what the context of every operation has to have for it.
+ * Times every resolver that does work: root fields, fields with arguments, and fields that resolve to objects. Returns the
+ * properties that the context of every operation needs for it.
  */
 export function measureResolvers(schema: GraphQLSchema, registry: Registry): object {
   const seconds = new Histogram<keyof MeasuredField>({
