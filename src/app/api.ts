@@ -2,7 +2,7 @@ import { ApiServer } from '../http/server/api-server.ts'
 import { LiveCandles } from '../market/live-candles/live-candles.ts'
 import { schema } from '../schema/index.ts'
 import { PriceHub } from '../stream/hub.ts'
-import { SignalFeed } from '../stream/signal-feed.ts'
+import { SignalEvents } from '../stream/signal-events.ts'
 import { createFindings, type SharedServices } from './shared-services.ts'
 import { listening } from './start-errors.ts'
 
@@ -11,7 +11,7 @@ export async function startApi(shared: SharedServices): Promise<string> {
   const { config, log, stops, pool, bus, pulse, source, market, jobs, registry, fallbacks, health, now } = shared
   const hub = new PriceHub({ bus, pulse, registry, now })
   const { signals, analyses } = createFindings(pool, source)
-  const signalFeed = new SignalFeed({ store: signals, bus, log })
+  const signalEvents = new SignalEvents({ store: signals, bus, log })
   const liveCandles = new LiveCandles({ market, prices: hub, log, registry, now })
   const server = new ApiServer({
     host: config.HOST,
@@ -28,7 +28,7 @@ export async function startApi(shared: SharedServices): Promise<string> {
       jobs,
       analyses,
       signals,
-      signalFeed,
+      signalEvents,
       limits: {
         symbolsPerSubscription: config.MAX_SYMBOLS_PER_SUBSCRIPTION,
         upstreamCallsPerOperation: config.MAX_UPSTREAM_CALLS_PER_OPERATION,
@@ -56,12 +56,12 @@ export async function startApi(shared: SharedServices): Promise<string> {
   // Sockets close before streams end: the end of a stream would tell clients that it is complete.
   stops.push(() => server.stop())
   stops.push(() => jobs.stop())
-  stops.push(() => signalFeed.stop())
+  stops.push(() => signalEvents.stop())
   stops.push(() => hub.stop())
   stops.push(() => liveCandles.stop())
   stops.push(() => server.closeSockets())
   hub.start()
-  signalFeed.start()
+  signalEvents.start()
   await listening(() => server.start(), config.HOST, 'PORT', config.PORT)
   stops.push(() => server.stopAccepting({ drainMs: config.DRAIN_SECONDS * 1000 }))
   return server.origin

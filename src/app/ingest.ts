@@ -1,15 +1,15 @@
-import type { LiveFeed, LiveSink } from '../domain/live-feed.ts'
+import type { ListingSink, SourceFeed } from '../domain/source-feed.ts'
 import { QuoteGuard } from '../market/quotes/guard.ts'
 import { guardedFeed } from '../market/quotes/guarded-feed.ts'
-import { Feed } from '../stream/feed.ts'
 import { Leader } from '../stream/leader.ts'
+import { PriceFeed } from '../stream/price-feed.ts'
 import type { SharedServices } from './shared-services.ts'
 
 /** The live feed, which runs where this process leads it. */
 export function startIngest(shared: SharedServices): void {
   const { config, log, stops, connectionString, bus, source, quarantine, registry, health, now } = shared
-  const open = (sink: LiveSink): LiveFeed => source.openLive(sink)
-  const feed = new Feed({
+  const open = (sink: ListingSink): SourceFeed => source.openLive(sink)
+  const feed = new PriceFeed({
     bus,
     registry,
     log,

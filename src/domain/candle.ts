@@ -31,6 +31,14 @@ export interface SourceCandle extends Candle {
   readonly adjustedClose: number | null
 }
 
+/** The candles of a range as a source gives them and the store keeps them. */
+export interface SourceCandles {
+  /** Oldest first. */
+  readonly candles: readonly SourceCandle[]
+  /** Start times, in epoch seconds, of the rows that came unusable (null, NaN, high below low) and were left out. */
+  readonly excluded: readonly number[]
+}
+
 /** What a source tells of a series beside its candles. */
 export interface SeriesFacts {
   /** IANA name of the exchange's time zone. */

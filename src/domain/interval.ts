@@ -17,14 +17,15 @@ export type Interval = (typeof intervals)[number]
 /** Intervals that are put together from candles of a shorter one, and from which. */
 export const composedOf = { MINUTE_30: 'MINUTE_15', WEEK_1: 'DAY_1', MONTH_1: 'DAY_1' } as const
 
+export type ComposedInterval = keyof typeof composedOf
+
 /** Intervals that sources are asked for and that are stored. */
-export type SourceInterval = Exclude<Interval, keyof typeof composedOf>
+export type SourceInterval = Exclude<Interval, ComposedInterval>
 
 export const sourceInterval = (interval: Interval): SourceInterval =>
   isComposed(interval) ? composedOf[interval] : interval
 
-export const isComposed = (interval: Interval): interval is keyof typeof composedOf =>
-  Object.hasOwn(composedOf, interval)
+export const isComposed = (interval: Interval): interval is ComposedInterval => Object.hasOwn(composedOf, interval)
 
 export const sourceIntervals: readonly SourceInterval[] = intervals.filter(
   (interval): interval is SourceInterval => !isComposed(interval),

@@ -30,13 +30,13 @@ export const patienceMs = 2500
  * An operation that waits for an answer. Without one the work is for a job or for all clients: it is bounded elsewhere, and waits
  * as long as the source takes.
  */
-export interface Asker {
+export interface Caller {
   readonly budget: CallBudget
   /** When it is to get what is stored, in milliseconds of performance.now(). */
   readonly untilMs: number
 }
 
-export const askerWith = (budget: CallBudget): Asker => ({ budget, untilMs: performance.now() + patienceMs })
+export const callerWith = (budget: CallBudget): Caller => ({ budget, untilMs: performance.now() + patienceMs })
 
 /** What `work` gives, or `instead` where that is not there in time; it goes on all the same. */
 export async function within<T>(work: Promise<T>, ms: number, instead: () => T): Promise<T> {

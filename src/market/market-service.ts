@@ -7,7 +7,7 @@ import type { Listing } from '../domain/quote.ts'
 import { Histogram, type HistogramSeries } from '../platform/histogram.ts'
 import type { CandleStore, StoredExtent } from '../store/candles/candle-store.ts'
 import { CacheMetrics } from './cache-metrics.ts'
-import { askerWith, type CallBudget } from './call-budget.ts'
+import { type CallBudget, callerWith } from './call-budget.ts'
 import { CandleService } from './candles/service.ts'
 import type { Quarantine } from './quarantine.ts'
 import { QuoteCache } from './quotes/cache.ts'
@@ -76,7 +76,7 @@ export class MarketService {
    * than 2.5 s for the newest of what is stored, that comes without, `stale`.
    */
   async candles(requests: readonly CandleRequest[], budget?: CallBudget): Promise<(CandleSeries | Error)[]> {
-    const found = await this.#candles.candles(requests, budget && askerWith(budget))
+    const found = await this.#candles.candles(requests, budget && callerWith(budget))
     for (const series of found) if (!(series instanceof Error)) this.#candlesAge.observe(this.#age(series.receivedAtMs))
     return found
   }
@@ -94,7 +94,7 @@ export class MarketService {
    * with where they are not known.
    */
   actions(symbol: string, from: number | null, to: number | null, budget?: CallBudget): Promise<CorporateActions> {
-    return this.#candles.actions(symbol, from, to, budget && askerWith(budget))
+    return this.#candles.actions(symbol, from, to, budget && callerWith(budget))
   }
 
   reachDays(interval: Interval): number | null {

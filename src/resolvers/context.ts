@@ -2,6 +2,7 @@ import DataLoader from 'dataloader'
 import type { SymbolAnalysis } from '../domain/analysis/analysis.ts'
 import { type SignalKey, type StoredSignal, signalId } from '../domain/analysis/signal.ts'
 import type { CandleRequest, CandleSeries } from '../domain/candle.ts'
+import type { CandleOrder, CandleUpdate } from '../domain/candle-update.ts'
 import type { CorporateActions } from '../domain/corporate-action.ts'
 import type { FinstageError } from '../domain/errors.ts'
 import type { InstrumentMatch } from '../domain/instrument.ts'
@@ -9,8 +10,6 @@ import type { Interval } from '../domain/interval.ts'
 import { anonymousOwner, type EnqueueRequest, type Job, type JobActionOutcome } from '../domain/job.ts'
 import type { Listing } from '../domain/quote.ts'
 import { CallBudget } from '../market/call-budget.ts'
-import type { CandleOrder } from '../market/live-candles/series.ts'
-import type { CandleUpdate } from '../market/live-candles/update.ts'
 import { type AnalysisKey, type AnalysisPage, analysisName } from '../store/analyses/analysis-store.ts'
 import type { SignalFilter, SignalPage } from '../store/analyses/signal-store.ts'
 import type { JobFilter } from '../store/jobs/job-store.ts'
@@ -66,7 +65,7 @@ export interface Ports {
     /** One place for each key, in order. */
     find(keys: readonly SignalKey[]): Promise<(StoredSignal | null)[]>
   }
-  readonly signalFeed: {
+  readonly signalEvents: {
     follow(filter: SignalFilter): Promise<AsyncIterableIterator<StoredSignal | FinstageError>>
   }
   readonly limits: { readonly symbolsPerSubscription: number; readonly upstreamCallsPerOperation: number }

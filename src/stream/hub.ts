@@ -22,7 +22,7 @@ const maxLingering = 1000
 const remembered = { inAll: 200_000, most: 1000, least: 16 }
 
 /** What is known of a symbol that somebody here watches. */
-interface Watched {
+interface WatchedSymbol {
   /** How many subscriptions ask for it, those included that still wait for a first price. */
   holders: number
   readonly seats: Set<Seat>
@@ -45,7 +45,7 @@ export class PriceHub {
   readonly #pulse: FeedPulse
   readonly #now: () => number
   readonly #node = randomUUID()
-  readonly #watched = new Map<string, Watched>()
+  readonly #watched = new Map<string, WatchedSymbol>()
   /** Those that nobody asks for, the one that was left first at the front. */
   readonly #lingering = new Set<string>()
   readonly #subscriptions = new Set<PriceSubscription>()
@@ -181,7 +181,7 @@ export class PriceHub {
     this.#drop(dropped)
   }
 
-  #linger(symbol: string, watched: Watched): void {
+  #linger(symbol: string, watched: WatchedSymbol): void {
     this.#lingering.add(symbol)
     watched.lingering = setTimeout(() => this.#drop([symbol]), lingerMs).unref()
   }
@@ -264,7 +264,7 @@ export class PriceHub {
     this.#spread(watched, { kind: isStatus ? 'STATUS' : 'TICK', run, seq, publishedAtMs: this.#now(), quote })
   }
 
-  #spread(watched: Watched, update: PriceUpdate): void {
+  #spread(watched: WatchedSymbol, update: PriceUpdate): void {
     const fair = Math.floor(remembered.inAll / this.#watched.size)
     watched.history.add(update, Math.min(Math.max(fair, remembered.least), remembered.most))
     for (const waiter of [...watched.waiting]) waiter.arrived()

@@ -3,8 +3,8 @@ import { type TestContext, test } from 'node:test'
 import { FinstageError } from '../../src/domain/errors.ts'
 import { instrumentKinds, marketStates } from '../../src/domain/instrument.ts'
 import { intervalSeconds, isDaily, type SourceInterval, sourceIntervals } from '../../src/domain/interval.ts'
-import type { LiveFeed } from '../../src/domain/live-feed.ts'
 import type { Listing } from '../../src/domain/quote.ts'
+import type { SourceFeed } from '../../src/domain/source-feed.ts'
 import { simulatedSource } from '../../src/market/simulated/source.ts'
 import { type CandleQuery, type MarketSource, symbolsPerCall } from '../../src/market/source.ts'
 import { yahooSource } from '../../src/market/yahoo/source.ts'
@@ -366,7 +366,7 @@ function checkListing(source: MarketSource, symbol: string, { instrument, quote 
 }
 
 interface Live {
-  readonly feed: LiveFeed
+  readonly feed: SourceFeed
   readonly updates: readonly Listing[]
   readonly failures: readonly string[]
   count(symbol: string): number

@@ -1,11 +1,10 @@
 import { LRUCache } from 'lru-cache'
-import { beginningOfTime } from '../../domain/candle.ts'
+import { beginningOfTime, type SourceCandles } from '../../domain/candle.ts'
 import type { CorporateActions } from '../../domain/corporate-action.ts'
 import { FinstageError } from '../../domain/errors.ts'
 import { type Interval, isDaily, type SourceInterval } from '../../domain/interval.ts'
 import { dayMs, daySeconds, hourSeconds, minuteMs, type TimeSpan } from '../../domain/time.ts'
 import { KeyedTurns } from '../../platform/keyed-turns.ts'
-import type { StoredCandles } from '../../store/candles/candle-rows.ts'
 import {
   type CandleStore,
   type Series,
@@ -13,11 +12,11 @@ import {
   type StoredExtent,
   seriesName,
 } from '../../store/candles/candle-store.ts'
-import { type Asker, within } from '../call-budget.ts'
+import { type Caller, within } from '../call-budget.ts'
 import type { Quarantine } from '../quarantine.ts'
 import type { CandleBatch, MarketSource } from '../source.ts'
 import { OpenEnds } from './open-ends.ts'
-import { StorelessCandles } from './storeless.ts'
+import { SourceFallback } from './source-fallback.ts'
 
 /** How far ahead of UTC the trading date of an exchange may be. */
 const dateAheadSeconds = 14 * hourSeconds
@@ -35,7 +34,7 @@ const maxRounds = 3
 /** A currency is believed to have changed after so many answers in a row that agree. */
 const agreeingAnswers = 3
 
-export interface LoadedSeries extends StoredCandles {
+export interface LoadedSeries extends SourceCandles {
   readonly state: SeriesState
   /** From when on it is whole, in epoch seconds: later than asked where the source no longer goes back so far. */
   readonly from: number
@@ -44,13 +43,13 @@ export interface LoadedSeries extends StoredCandles {
 }
 
 /** What is wanted of a series. */
-interface Wish {
+interface LoadRequest {
   readonly series: Series
   readonly span: TimeSpan
   /** The span's end was the present when it was asked for. */
   readonly isOpen: boolean
   readonly wholeFrom: number
-  readonly asker: Asker | undefined
+  readonly caller: Caller | undefined
   /** When that was, by the clock that nobody sets. */
   readonly askedSteadyMs: number
 }
@@ -75,7 +74,7 @@ export class CandleLoader {
   readonly #options: CandleLoaderOptions
   readonly #steadyMs: () => number
   readonly #openEnds: OpenEnds
-  readonly #storeless: StorelessCandles
+  readonly #fallback: SourceFallback
   /** By series: what it failed with, and until when that is the answer. */
   readonly #failures = new LRUCache<string, { error: FinstageError; untilMs: number }>({ max: rememberedSeries })
   readonly #otherCurrency = new LRUCache<string, { currency: string; answers: number }>({ max: rememberedSeries })
@@ -86,7 +85,7 @@ export class CandleLoader {
     this.#options = options
     this.#steadyMs = options.steadyMs ?? options.now
     this.#openEnds = new OpenEnds(options.now, this.#steadyMs)
-    this.#storeless = new StorelessCandles({ source: options.source, steadyMs: this.#steadyMs, now: options.now })
+    this.#fallback = new SourceFallback({ source: options.source, steadyMs: this.#steadyMs, now: options.now })
   }
 
   get #nowMs(): number {
@@ -109,25 +108,25 @@ export class CandleLoader {
    * All candles of a span that ends at the present or before. Where the source does not go back so far, what the store has of
    * it counts; what neither has is left out at the front, and is RANGE_NOT_AVAILABLE from `wholeFrom` on. During an outage, what
    * is stored; while the store is out, what the source has, and UNAVAILABLE where that is not all from `wholeFrom` on. null: the
-   * source knows the series, but has nothing there and never had. `asker`: who waits, and pays.
+   * source knows the series, but has nothing there and never had. `caller`: who waits, and pays.
    */
-  load(series: Series, span: TimeSpan, wholeFrom: number = span.from, asker?: Asker): Promise<LoadedSeries | null> {
-    return this.#storeless.whileOut(
-      () => this.#loadStored(series, span, wholeFrom, asker),
+  load(series: Series, span: TimeSpan, wholeFrom: number = span.from, caller?: Caller): Promise<LoadedSeries | null> {
+    return this.#fallback.whileOut(
+      () => this.#loadStored(series, span, wholeFrom, caller),
       (outage) => {
         const reach = { earliest: this.earliest(series.interval), wholeFrom: wholeFrom + edgeSeconds }
-        return this.#storeless.load(series, span, reach, outage, asker)
+        return this.#fallback.load(series, span, reach, outage, caller)
       },
     )
   }
 
-  async #loadStored(series: Series, span: TimeSpan, wholeFrom: number, asker?: Asker): Promise<LoadedSeries | null> {
-    const { state, failure } = await this.#complete(series, span, wholeFrom, asker)
+  async #loadStored(series: Series, span: TimeSpan, wholeFrom: number, caller?: Caller): Promise<LoadedSeries | null> {
+    const { state, failure } = await this.#complete(series, span, wholeFrom, caller)
     const loaded = await this.#read(series, span, state, failure)
     if (loaded && isEmpty(loaded)) {
       // Where that is for a split that was seen in between, there is something to be fetched now.
       const now = await this.#options.store.state(series, span)
-      if (now?.generation !== loaded.state.generation) return this.#loadStored(series, span, wholeFrom, asker)
+      if (now?.generation !== loaded.state.generation) return this.#loadStored(series, span, wholeFrom, caller)
     }
     return loaded
   }
@@ -140,16 +139,16 @@ export class CandleLoader {
   }
 
   /** Dividends and splits whose date lies in a span of epoch seconds. */
-  actions(symbol: string, span: TimeSpan, asker?: Asker): Promise<CorporateActions> {
+  actions(symbol: string, span: TimeSpan, caller?: Caller): Promise<CorporateActions> {
     const series = this.#daysOf(symbol)
-    return this.#storeless.whileOut(
-      () => this.#storedActions(series, span, asker),
-      () => this.#storeless.actions(series, span, asker),
+    return this.#fallback.whileOut(
+      () => this.#storedActions(series, span, caller),
+      () => this.#fallback.actions(series, span, caller),
     )
   }
 
-  async #storedActions(series: Series, span: TimeSpan, asker?: Asker): Promise<CorporateActions> {
-    const { state, failure } = await this.#complete(series, span, span.from, asker)
+  async #storedActions(series: Series, span: TimeSpan, caller?: Caller): Promise<CorporateActions> {
+    const { state, failure } = await this.#complete(series, span, span.from, caller)
     // Of the last days there may be nothing known yet; further back, it would be a lie by omission.
     const isRecent = ({ from }: TimeSpan) => from > this.#nowMs / 1000 - 7 * daySeconds
     if (failure && !state?.gaps.every(isRecent)) throw failure
@@ -161,49 +160,49 @@ export class CandleLoader {
     series: Series,
     span: TimeSpan,
     wholeFrom: number,
-    asker?: Asker,
+    caller?: Caller,
   ): Promise<{ state: SeriesState | null; failure: FinstageError | null }> {
     const { store, counted } = this.#options
     if (span.from >= span.to) return { state: null, failure: null }
-    const wish: Wish = {
+    const request: LoadRequest = {
       series,
       span,
       isOpen: span.to >= this.present(series.interval),
       wholeFrom,
-      asker,
+      caller,
       askedSteadyMs: this.#steadyMs(),
     }
     const state = await store.state(series, span)
-    const missing = this.#missing(wish, state)
+    const missing = this.#missing(request, state)
     if (!this.#isDue(state) && missing.length === 0) {
       counted?.('hit')
       return { state, failure: null }
     }
-    const filled = this.#turns.run(seriesName(series), () => this.#fill(wish))
+    const filled = this.#turns.run(seriesName(series), () => this.#fill(request))
     // Without the newest it is still an answer; with a hole in it, it is none.
     const isServable = state !== null && missing.every(({ from, to }) => from > span.from && to === span.to)
     const { failure, fetches } =
-      asker && isServable
-        ? await within(filled, asker.untilMs - performance.now(), () => ({ failure: notInTime, fetches: 0 }))
+      caller && isServable
+        ? await within(filled, caller.untilMs - performance.now(), () => ({ failure: notInTime, fetches: 0 }))
         : await filled
     counted?.(failure ? 'stale' : fetches > 0 ? 'miss' : 'hit')
     return { state: await store.state(series, span), failure }
   }
 
   /** Only in the series' turn. */
-  async #fill(wish: Wish): Promise<{ failure: FinstageError | null; fetches: number }> {
-    const { series, span } = wish
+  async #fill(request: LoadRequest): Promise<{ failure: FinstageError | null; fetches: number }> {
+    const { series, span } = request
     let fetches = 0
     try {
-      await this.#seeActions(series, wish.asker)
+      await this.#seeActions(series, request.caller)
       for (let round = 0; round < maxRounds; round++) {
         const state = await this.#options.store.state(series, span)
-        const missing = this.#missing(wish, state)
+        const missing = this.#missing(request, state)
         if (missing.length === 0) return { failure: null, fetches }
-        for (const gap of missing) await this.#fetch(wish, gap, state)
+        for (const gap of missing) await this.#fetch(request, gap, state)
         fetches += missing.length
       }
-      const left = this.#missing(wish, await this.#options.store.state(series, span))
+      const left = this.#missing(request, await this.#options.store.state(series, span))
       return { failure: left.length > 0 ? neverAtRest : null, fetches }
     } catch (error) {
       if (!(error instanceof FinstageError) || !isSurvivable(error)) throw error
@@ -229,7 +228,7 @@ export class CandleLoader {
   }
 
   /** What is neither stored for good nor was fetched within its lifetime. Throws where it is out of the source's reach. */
-  #missing({ series, span, wholeFrom, askedSteadyMs }: Wish, state: SeriesState | null): TimeSpan[] {
+  #missing({ series, span, wholeFrom, askedSteadyMs }: LoadRequest, state: SeriesState | null): TimeSpan[] {
     const gaps = state?.gaps ?? [span]
     const unreachable = this.#unreachable(series, gaps)
     const whole = Math.max(span.from, ...unreachable.map(({ to }) => to))
@@ -267,7 +266,7 @@ export class CandleLoader {
     return Math.max(state.actionsAtMs, state.basisAtMs) < lastOpening
   }
 
-  async #seeActions(series: Series, asker: Asker | undefined): Promise<void> {
+  async #seeActions(series: Series, caller: Caller | undefined): Promise<void> {
     const state = await this.#options.store.state(series, { from: 0, to: 1 })
     if (!this.#isDue(state)) return
     const days = this.#daysOf(series.symbol)
@@ -278,21 +277,28 @@ export class CandleLoader {
         days,
         span,
         from,
-        asker && { ...asker, untilMs: Number.POSITIVE_INFINITY },
+        caller && { ...caller, untilMs: Number.POSITIVE_INFINITY },
       )
       if (failure) throw failure
       return
     }
-    const wish: Wish = { series: days, span, isOpen: true, wholeFrom: from, asker, askedSteadyMs: this.#steadyMs() }
+    const request: LoadRequest = {
+      series: days,
+      span,
+      isOpen: true,
+      wholeFrom: from,
+      caller,
+      askedSteadyMs: this.#steadyMs(),
+    }
     const known = await this.#options.store.state(days, span)
-    for (const gap of this.#missing(wish, known)) await this.#fetch(wish, gap, known)
+    for (const gap of this.#missing(request, known)) await this.#fetch(request, gap, known)
   }
 
   #daysOf(symbol: string): Series {
     return { source: this.#options.source.name, symbol, interval: 'DAY_1', extendedHours: false }
   }
 
-  async #fetch({ series, span, isOpen, asker }: Wish, gap: TimeSpan, state: SeriesState | null): Promise<void> {
+  async #fetch({ series, span, isOpen, caller }: LoadRequest, gap: TimeSpan, state: SeriesState | null): Promise<void> {
     const { symbol, interval, extendedHours } = series
     const key = seriesName(series)
     const askedMs = this.#nowMs
@@ -302,8 +308,8 @@ export class CandleLoader {
     const isCurrent = isOpen && gap.to === span.to
     const { source } = this.#options
     const query = { symbol, interval, extendedHours, ...gap }
-    asker?.budget.take(source.callsFor?.(query) ?? 1)
-    const batch = await source.candles(query, asker?.budget).catch((error: unknown) => {
+    caller?.budget.take(source.callsFor?.(query) ?? 1)
+    const batch = await source.candles(query, caller?.budget).catch((error: unknown) => {
       // While a source wants no requests, it says itself how much longer, and is not asked.
       if (error instanceof FinstageError && isSurvivable(error) && error.code !== 'SOURCE_RATE_LIMITED') {
         const lifetimeMs = error.temporary ? failureLifetimeMs : unknownLifetimeMs
@@ -345,11 +351,11 @@ export class CandleLoader {
   }
 }
 
-/** Why an asker gets what is stored while the source is still being asked. */
+/** Why an caller gets what is stored while the source is still being asked. */
 export const notInTime = new FinstageError('SOURCE_UNAVAILABLE', 'The source has not answered in time')
 const neverAtRest = new FinstageError('SOURCE_UNAVAILABLE', 'What the source says of this range changes all the time')
 
-const isEmpty = ({ candles, excluded }: StoredCandles): boolean => candles.length + excluded.length === 0
+const isEmpty = ({ candles, excluded }: SourceCandles): boolean => candles.length + excluded.length === 0
 
 /** A symbol that the source no longer knows keeps the history that it had. */
 const isSurvivable = (error: FinstageError): boolean => mayServeStored(error) || error.code === 'SYMBOL_NOT_FOUND'

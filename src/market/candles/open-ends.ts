@@ -1,17 +1,11 @@
 import { LRUCache } from 'lru-cache'
-import { type Interval, intervalSeconds } from '../../domain/interval.ts'
 import type { TimeSpan } from '../../domain/time.ts'
 import { type Series, type SeriesState, seriesName } from '../../store/candles/candle-store.ts'
-import { settleSeconds, type TradingHours } from '../source.ts'
+import { openLifetimeMs, settleSeconds, type TradingHours } from '../source.ts'
 
-const longestOpenLifetimeMs = 15_000
 /** The open end of a series whose market is closed is asked for again so often: it may open early, or correct itself. */
 const closedLifetimeMs = 300_000
 const rememberedSeries = 20_000
-
-/** While a market is open, its open end is asked for again after a twelfth of the interval, at the latest after 15 s. */
-export const openLifetimeMs = (interval: Interval): number =>
-  Math.min(longestOpenLifetimeMs, (intervalSeconds(interval) * 1000) / 12)
 
 /** What was fetched lately of what may still change in a series; `to` is infinite where it went up to the present. */
 export interface OpenEnd extends TimeSpan {

@@ -1,3 +1,4 @@
+import { composedSpan } from '../../domain/calendar/composed-span.ts'
 import { tradingDate } from '../../domain/calendar/trading-date.ts'
 import {
   type Adjustment,
@@ -12,10 +13,10 @@ import { FinstageError } from '../../domain/errors.ts'
 import { type Interval, intervalSeconds, isComposed, isDaily, sourceInterval } from '../../domain/interval.ts'
 import { daySeconds, type TimeSpan, weekSeconds } from '../../domain/time.ts'
 import type { Series, StoredExtent } from '../../store/candles/candle-store.ts'
-import type { Asker } from '../call-budget.ts'
+import type { Caller } from '../call-budget.ts'
 import type { MarketSource } from '../source.ts'
-import { adjusted } from './adjusted.ts'
-import { compose, composedSpan } from './composed.ts'
+import { adjusted } from './adjustment.ts'
+import { compose } from './composition.ts'
 import { CandleLoader, type CandleLoaderOptions, type LoadedSeries, mayServeStored, notInTime } from './loader.ts'
 
 /**
@@ -30,8 +31,8 @@ const longestMonthSeconds = 31 * daySeconds
 const longestWidening = 16
 
 /** A request, and who waits for it. */
-interface Asked extends CandleRequest {
-  readonly asker: Asker | undefined
+interface CallerRequest extends CandleRequest {
+  readonly caller: Caller | undefined
 }
 
 /** A range in which all that was asked for lies, and what is in it. */
@@ -58,24 +59,24 @@ export class CandleService {
   }
 
   /** Of those that need the same series, the one that goes back furthest comes first: what it fetches serves the others. */
-  candles(requests: readonly CandleRequest[], asker?: Asker): Promise<(CandleSeries | Error)[]> {
+  candles(requests: readonly CandleRequest[], caller?: Caller): Promise<(CandleSeries | Error)[]> {
     const first = new Map<string, Promise<unknown>>()
     const answers = new Map<CandleRequest, Promise<CandleSeries | Error>>()
     for (const request of requests.toSorted((a, b) => this.#start(a) - this.#start(b))) {
       const key = `${request.symbol} ${sourceInterval(request.interval)} ${request.extendedHours}`
       const before = first.get(key) ?? Promise.resolve()
-      const answer = before.then(() => this.#answer({ ...request, asker })).catch((error: Error) => error)
+      const answer = before.then(() => this.#answer({ ...request, caller })).catch((error: Error) => error)
       if (!first.has(key)) first.set(key, answer)
       answers.set(request, answer)
     }
-    return Promise.all(requests.map((request) => answers.get(request) ?? this.#answer({ ...request, asker })))
+    return Promise.all(requests.map((request) => answers.get(request) ?? this.#answer({ ...request, caller })))
   }
 
   /** Dividends and splits of [from, to), in epoch seconds; null: without end. Throws as `candles` does. */
-  actions(symbol: string, from: number | null, to: number | null, asker?: Asker): Promise<CorporateActions> {
+  actions(symbol: string, from: number | null, to: number | null, caller?: Caller): Promise<CorporateActions> {
     const span = { from: Math.max(from ?? beginningOfTime, beginningOfTime), to: this.#end('DAY_1', to) }
     if (span.from >= span.to) return Promise.resolve({ dividends: [], splits: [] })
-    return this.#loader.actions(symbol, span, asker)
+    return this.#loader.actions(symbol, span, caller)
   }
 
   /**
@@ -87,7 +88,7 @@ export class CandleService {
   }
 
   /** The splits since the first candle have to be known, but no range fails for want of those that only candles before it need. */
-  async #answer(request: Asked): Promise<CandleSeries> {
+  async #answer(request: CallerRequest): Promise<CandleSeries> {
     try {
       return await this.#answerWhole(request)
     } catch (error) {
@@ -97,7 +98,7 @@ export class CandleService {
     }
   }
 
-  async #answerWhole(request: Asked): Promise<CandleSeries> {
+  async #answerWhole(request: CallerRequest): Promise<CandleSeries> {
     const { interval } = request
     const to = this.#end(interval, request.to)
     const earliest = this.#loader.earliest(interval)
@@ -114,7 +115,7 @@ export class CandleService {
    * Looks further back while candles are lacking. Each step doubles the range from `from` to `end`, so that it never costs
    * much more than what was asked for: history may be long, and what is lacking may not exist.
    */
-  async #findEnough(request: Asked, from: number, end: number): Promise<Found> {
+  async #findEnough(request: CallerRequest, from: number, end: number): Promise<Found> {
     const earliest = this.#loader.earliest(request.interval)
     let found = await this.#find(request, from)
     let start = from
@@ -145,8 +146,8 @@ export class CandleService {
     return first === undefined || firstTrade !== null || first - foundFrom < longestPauseSeconds
   }
 
-  async #find(request: Asked, from: number): Promise<Found> {
-    const { symbol, interval, adjustment, asker } = request
+  async #find(request: CallerRequest, from: number): Promise<Found> {
+    const { symbol, interval, adjustment, caller } = request
     const series = this.#seriesOf(symbol, interval, request.extendedHours)
     // The parts of a candle that is cut by the range lie outside of it.
     const margin = isComposed(interval) ? (isDaily(interval) ? longestMonthSeconds : intervalSeconds(interval)) : 0
@@ -155,10 +156,10 @@ export class CandleService {
       to: Math.min(to + margin, this.#loader.present(series.interval)),
     })
     // Before the candles: a split that is news changes them.
-    const days = await this.#daysFor(series, adjustment, spanTo(this.#end(interval, request.to)), asker)
+    const days = await this.#daysFor(series, adjustment, spanTo(this.#end(interval, request.to)), caller)
     // Only now, for the present has gone on meanwhile.
     const to = this.#end(interval, request.to)
-    const loaded = await this.#loader.load(series, spanTo(to), request.from ?? Number.POSITIVE_INFINITY, asker)
+    const loaded = await this.#loader.load(series, spanTo(to), request.from ?? Number.POSITIVE_INFINITY, caller)
     if (loaded === null) return noneFound(from - margin)
     const { candles, excluded } = loaded
     const now = this.#now() / 1000
@@ -197,7 +198,7 @@ export class CandleService {
     { symbol, interval }: Series,
     adjustment: Adjustment,
     { from, to }: TimeSpan,
-    asker: Asker | undefined,
+    caller: Caller | undefined,
   ): Promise<{ splits: readonly Split[]; days: readonly SourceCandle[]; failure: FinstageError | null }> {
     const nothing = { splits: [], days: [], failure: null }
     if (adjustment === 'SPLITS' || (adjustment === 'SPLITS_AND_DIVIDENDS' && isDaily(interval))) return nothing
@@ -206,12 +207,12 @@ export class CandleService {
     const dateFrom = Math.max(Math.floor(from / daySeconds) * daySeconds - daySeconds, this.#loader.earliest('DAY_1'))
     if (adjustment === 'NONE') {
       const span = { from: dateFrom, to: this.#loader.present('DAY_1') }
-      const { splits } = await this.#loader.actions(symbol, span, asker)
+      const { splits } = await this.#loader.actions(symbol, span, caller)
       return { ...nothing, splits }
     }
     // Up to a day that has a row in any case: the last ones of the range may have none.
     const span = { from: dateFrom, to: Math.min(this.#loader.present('DAY_1'), to + longestPauseSeconds) }
-    const loaded = await this.#loader.load(series, span, span.from, asker)
+    const loaded = await this.#loader.load(series, span, span.from, caller)
     return { ...nothing, days: loaded?.candles ?? [], failure: loaded?.failure ?? null }
   }
 

@@ -4,9 +4,8 @@ import { type Interval, intervalSeconds, isDaily } from '../../domain/interval.t
 import type { PriceUpdate } from '../../domain/price-update.ts'
 import { isSameTrade, type Quote } from '../../domain/quote.ts'
 import { minuteMs } from '../../domain/time.ts'
-import { openLifetimeMs } from '../candles/open-ends.ts'
 import { DayVolume } from '../quotes/day-volume.ts'
-import { settleSeconds } from '../source.ts'
+import { openLifetimeMs, settleSeconds } from '../source.ts'
 import { CandleChecks } from './checks.ts'
 import { CandleGrid } from './grid.ts'
 

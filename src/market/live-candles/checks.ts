@@ -1,7 +1,6 @@
 import type { Interval } from '../../domain/interval.ts'
 import { minuteMs } from '../../domain/time.ts'
-import { openLifetimeMs } from '../candles/open-ends.ts'
-import { settleSeconds } from '../source.ts'
+import { openLifetimeMs, settleSeconds } from '../source.ts'
 
 /** A source may take so long to put the last trades into a candle. */
 const marginMs = 2000

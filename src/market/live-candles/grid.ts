@@ -1,9 +1,9 @@
+import { composedSpan } from '../../domain/calendar/composed-span.ts'
 import { clockTime, epochOf } from '../../domain/calendar/exchange-clock.ts'
 import { closedAt, isRoundTheClock, type SessionHours } from '../../domain/calendar/session.ts'
 import { type Interval, intervalSeconds, isDaily } from '../../domain/interval.ts'
 import type { Quote } from '../../domain/quote.ts'
 import { daySeconds, quarterHourSeconds } from '../../domain/time.ts'
-import { composedSpan } from '../candles/composed.ts'
 
 /** A market may be said to be open, and its last trades come in, so long after the bell. */
 const bellSeconds = 60

@@ -1,9 +1,9 @@
 import type { Registry } from 'prom-client'
+import type { CandleOrder, CandleUpdate } from '../../domain/candle-update.ts'
 import type { FinstageError } from '../../domain/errors.ts'
 import { isDaily } from '../../domain/interval.ts'
 import { gaugeOf } from '../../platform/metrics.ts'
-import { type CandleOrder, type LiveCandleOptions, LiveCandleSeries } from './series.ts'
-import type { CandleUpdate } from './update.ts'
+import { type LiveCandleOptions, LiveCandleSeries } from './series.ts'
 
 /** Candles as they form, built from live prices once for all subscribers of this process. */
 export class LiveCandles {

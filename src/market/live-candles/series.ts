@@ -1,13 +1,13 @@
 import { type CandleRequest, type CandleSeries, maxCandles, tooManyCandles } from '../../domain/candle.ts'
+import type { CandleOrder, CandleUpdate } from '../../domain/candle-update.ts'
 import { FinstageError } from '../../domain/errors.ts'
-import type { Interval } from '../../domain/interval.ts'
 import type { PriceUpdate } from '../../domain/price-update.ts'
 import { minuteMs } from '../../domain/time.ts'
 import type { Logger } from '../../platform/logger.ts'
 import type { PriceOrder } from '../../stream/price-subscription.ts'
 import { type CandleChange, LiveCandleBuilder } from './builder.ts'
 import { LiveCandleSubscription } from './subscription.ts'
-import { type CandleUpdate, candleUpdate } from './update.ts'
+import { candleUpdate } from './update.ts'
 
 export interface LiveCandleOptions {
   readonly market: { candles(requests: readonly CandleRequest[]): Promise<(CandleSeries | Error)[]> }
@@ -18,20 +18,7 @@ export interface LiveCandleOptions {
   readonly now: () => number
 }
 
-/** Which candles. */
-export interface SeriesKey {
-  readonly symbol: string
-  readonly interval: Interval
-  readonly extendedHours: boolean
-}
-
-/** What a subscriber wants of the candles of a series. */
-export interface CandleOrder extends SeriesKey {
-  /** Epoch seconds: first every candle since then; null: the newest. */
-  readonly from: number | null
-  /** How many candles before each are wanted in its series. */
-  readonly earlier: number
-}
+type SeriesKey = Pick<CandleOrder, 'symbol' | 'interval' | 'extendedHours'>
 
 interface Loaded {
   readonly series: CandleSeries

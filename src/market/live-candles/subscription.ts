@@ -1,8 +1,8 @@
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import { maxCandles } from '../../domain/candle.ts'
+import type { CandleUpdate } from '../../domain/candle-update.ts'
 import { type FinstageError, readerTooSlow } from '../../domain/errors.ts'
 import { Channel } from '../../stream/channel.ts'
-import type { CandleUpdate } from './update.ts'
 
 /** So many updates wait for a reader before only the newest of each candle is kept. */
 const maxWaiting = 100

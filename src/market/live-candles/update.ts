@@ -1,19 +1,6 @@
-import type { Candle, CandleSeries } from '../../domain/candle.ts'
-import type { CandleUpdateKind } from '../../domain/candle-update.ts'
-import type { Interval } from '../../domain/interval.ts'
+import type { CandleSeries } from '../../domain/candle.ts'
+import type { CandleUpdate } from '../../domain/candle-update.ts'
 import type { CandleChange, SeriesNow } from './builder.ts'
-
-/** What a subscriber gets. */
-export interface CandleUpdate {
-  readonly kind: CandleUpdateKind
-  readonly symbol: string
-  readonly interval: Interval
-  readonly candle: Candle
-  /** 1 at first; one more with each change of this candle. */
-  readonly revision: number
-  /** The candle, and before it as many as the subscriber asked for, where history reaches so far. Put together when it is read. */
-  readonly series: CandleSeries
-}
 
 /** `earlier`: how many candles before it are wanted in the series. */
 export function candleUpdate(change: CandleChange, now: SeriesNow, earlier: number): CandleUpdate {

@@ -1,16 +1,16 @@
 import { noPrice } from '../../domain/errors.ts'
-import type { LiveFeed, LiveSink } from '../../domain/live-feed.ts'
+import type { ListingSink, SourceFeed } from '../../domain/source-feed.ts'
 import type { QuoteGuard } from './guard.ts'
 
 export interface GuardedFeedOptions {
-  readonly open: (sink: LiveSink) => LiveFeed
-  readonly sink: LiveSink
+  readonly open: (sink: ListingSink) => SourceFeed
+  readonly sink: ListingSink
   /** Of this feed alone: it forgets what is watched no longer. */
   readonly guard: QuoteGuard
 }
 
 /** A live feed that tells only what can be true. Whoever waits for a first price that can't be hears that there is none. */
-export function guardedFeed({ open, sink, guard }: GuardedFeedOptions): LiveFeed {
+export function guardedFeed({ open, sink, guard }: GuardedFeedOptions): SourceFeed {
   const feed = open({
     update(listing) {
       const believed = guard.accept(listing)

@@ -103,8 +103,8 @@ export class ListingBatcher {
     this.#sentMs = this.#idleMs()
     try {
       const [payer, ...others] = batch.payers
-      const asker = batch.isForAll || others.length > 0 ? undefined : payer
-      const found = await this.#source.listings([...batch.waiting.keys()], asker)
+      const operation = batch.isForAll || others.length > 0 ? undefined : payer
+      const found = await this.#source.listings([...batch.waiting.keys()], operation)
       for (const [symbol, waiter] of batch.waiting) waiter.resolve(found.get(symbol))
     } catch (error) {
       for (const waiter of batch.waiting.values()) waiter.reject(error)

@@ -1,6 +1,6 @@
 import { symbolNotFound } from '../../domain/errors.ts'
-import type { LiveFeed, LiveSink } from '../../domain/live-feed.ts'
 import type { Listing } from '../../domain/quote.ts'
+import type { ListingSink, SourceFeed } from '../../domain/source-feed.ts'
 import type { SimulatedInstrument } from './instruments.ts'
 
 const roundMs = 5
@@ -9,7 +9,7 @@ const catchUpMs = 1000
 /** The first price of a symbol costs half a millisecond: thousands at once must not hold up everything else. */
 const firstUpdatesPerRound = 50
 
-interface Watched {
+interface TickingSymbol {
   readonly symbol: string
   /** null: not a symbol of this market. */
   readonly of: SimulatedInstrument | null
@@ -20,7 +20,7 @@ interface Watched {
 }
 
 export interface SimulatedFeedOptions {
-  readonly sink: LiveSink
+  readonly sink: ListingSink
   readonly ticksPerSecond: number
   readonly now: () => number
   readonly find: (symbol: string) => SimulatedInstrument | undefined
@@ -31,9 +31,9 @@ export interface SimulatedFeedOptions {
  * Sends every watched symbol its ticks, all from one timer that runs while something is watched. A symbol's ticks fall
  * on fixed times of the clock, (n + phase) * period; each round sends those that came due since the last one.
  */
-export function simulatedFeed({ sink, ticksPerSecond, now, find, listing }: SimulatedFeedOptions): LiveFeed {
+export function simulatedFeed({ sink, ticksPerSecond, now, find, listing }: SimulatedFeedOptions): SourceFeed {
   const periodMs = 1000 / ticksPerSecond
-  let watched = new Map<string, Watched>()
+  let watched = new Map<string, TickingSymbol>()
   let timer: NodeJS.Timeout | undefined
   let stopped = false
   let lastRoundMs = 0
@@ -51,13 +51,13 @@ export function simulatedFeed({ sink, ticksPerSecond, now, find, listing }: Simu
     }
   }
 
-  function begin(each: Watched, nowMs: number): void {
+  function begin(each: TickingSymbol, nowMs: number): void {
     each.state = each.of ? 'ticking' : 'failed'
     if (each.of) sink.update(listing(each.of, nowMs))
     else sink.failure(each.symbol, symbolNotFound(each.symbol))
   }
 
-  function tick(each: Watched, fromMs: number, toMs: number): void {
+  function tick(each: TickingSymbol, fromMs: number, toMs: number): void {
     if (!each.of) return
     // One and the same expression for both ends, so that no rounding error loses a tick or sends it twice.
     const last = Math.floor(toMs / periodMs - each.phase)
@@ -69,7 +69,7 @@ export function simulatedFeed({ sink, ticksPerSecond, now, find, listing }: Simu
 
   function watch(symbols: ReadonlySet<string>): void {
     if (stopped) return
-    const next = new Map<string, Watched>()
+    const next = new Map<string, TickingSymbol>()
     for (const symbol of symbols) next.set(symbol, watched.get(symbol) ?? enter(symbol))
     for (const [symbol, each] of watched) if (!next.has(symbol)) each.state = 'gone'
     watched = next
@@ -77,7 +77,7 @@ export function simulatedFeed({ sink, ticksPerSecond, now, find, listing }: Simu
     else resume()
   }
 
-  function enter(symbol: string): Watched {
+  function enter(symbol: string): TickingSymbol {
     const of = find(symbol) ?? null
     return { symbol, of, phase: of ? of.key / 2 ** 32 : 0, state: 'waiting' }
   }

@@ -2,8 +2,8 @@ import type { Registry } from 'prom-client'
 import { FinstageError, symbolNotFound } from '../../domain/errors.ts'
 import type { InstrumentMatch } from '../../domain/instrument.ts'
 import { isDaily } from '../../domain/interval.ts'
-import type { LiveFeed, LiveSink } from '../../domain/live-feed.ts'
 import type { Listing } from '../../domain/quote.ts'
+import type { ListingSink, SourceFeed } from '../../domain/source-feed.ts'
 import { daySeconds } from '../../domain/time.ts'
 import type { Logger } from '../../platform/logger.ts'
 import type { Nonsense, Quarantine } from '../quarantine.ts'
@@ -17,7 +17,7 @@ import { finalBefore } from './hours.ts'
 import { reachDays, requestSpans, spanSeconds, yahooInterval } from './interval.ts'
 import type { DropReason } from './live/frame.ts'
 import { pollingFeed } from './live/polling-feed.ts'
-import { yahooStreamFeed } from './live/push-feed.ts'
+import { yahooPushFeed } from './live/push-feed.ts'
 import { readListing, readRows } from './quote.ts'
 import type { Row } from './rows.ts'
 import { readMatches } from './search.ts'
@@ -70,11 +70,11 @@ export function yahooSource(options: YahooOptions = {}): MarketSource {
   const metrics = new YahooMetrics(options.registry)
   const client = yahooClient({ baseUrl, fetch, now, steadyMs, logger, timeoutMs, metrics, policy })
 
-  async function listings(symbols: readonly string[], asker?: object): Promise<ReadonlyMap<string, Listing>> {
+  async function listings(symbols: readonly string[], operation?: object): Promise<ReadonlyMap<string, Listing>> {
     const asked = [...new Set(symbols)]
     if (asked.length === 0) return new Map()
     const rows = await client
-      .quote(asked, asker)
+      .quote(asked, operation)
       .then(({ body }) => readRows(body))
       .catch((error: unknown) => {
         throw sourceError(error)
@@ -95,7 +95,7 @@ export function yahooSource(options: YahooOptions = {}): MarketSource {
     )
   }
 
-  async function candles(query: CandleQuery, asker?: object): Promise<CandleBatch> {
+  async function candles(query: CandleQuery, operation?: object): Promise<CandleBatch> {
     const { symbol, interval } = query
     // As the last part of a path these would name another.
     if (symbol === '.' || symbol === '..') throw symbolNotFound(symbol)
@@ -103,7 +103,7 @@ export function yahooSource(options: YahooOptions = {}): MarketSource {
     if (query.from >= query.to) return noCandles(query, now())
     const parts: CandleBatch[] = []
     for (const span of requestSpans(interval, query.from, query.to))
-      parts.push(await part({ ...query, ...span }, asker))
+      parts.push(await part({ ...query, ...span }, operation))
     const last = parts.findLast(({ facts }) => facts !== null) ?? noCandles(query, now())
     return {
       candles: parts.flatMap((each) => each.candles),
@@ -116,7 +116,7 @@ export function yahooSource(options: YahooOptions = {}): MarketSource {
     }
   }
 
-  async function part(query: CandleQuery, asker?: object): Promise<CandleBatch> {
+  async function part(query: CandleQuery, operation?: object): Promise<CandleBatch> {
     const { symbol, interval, extendedHours, from, to } = query
     // A trading date's candle is stamped with an instant of that date on the exchange: up to 14 hours off midnight UTC.
     const margin = isDaily(interval) ? daySeconds : 0
@@ -124,7 +124,7 @@ export function yahooSource(options: YahooOptions = {}): MarketSource {
     const params = { interval: yahooInterval(interval), includePrePost: extendedHours, ...window }
     const nonsense = (reason: Nonsense, row: Row) => quarantine?.report(symbol, reason, row)
     try {
-      const { body, saidAtMs } = await client.chart(symbol, params, asker)
+      const { body, saidAtMs } = await client.chart(symbol, params, operation)
       if (saidAtMs !== null) saidTime?.(saidAtMs)
       const timeMs = earlier(now(), saidAtMs)
       return { ...readChart(body, query, timeMs, nonsense), timeMs }
@@ -135,9 +135,9 @@ export function yahooSource(options: YahooOptions = {}): MarketSource {
     }
   }
 
-  async function search(text: string, limit: number, asker?: object): Promise<readonly InstrumentMatch[]> {
+  async function search(text: string, limit: number, operation?: object): Promise<readonly InstrumentMatch[]> {
     try {
-      const { body } = await client.search(text, limit, asker)
+      const { body } = await client.search(text, limit, operation)
       return readMatches(body, limit)
     } catch (error) {
       throw sourceError(error)
@@ -153,11 +153,11 @@ export function yahooSource(options: YahooOptions = {}): MarketSource {
     }
   }
 
-  function openLive(sink: LiveSink): LiveFeed {
+  function openLive(sink: ListingSink): SourceFeed {
     const { streamUrl, streamDropped } = options
     if (streamUrl === undefined) return pollingFeed({ listings, intervalMs: pollIntervalMs, sink })
     const dropped = streamDropped ? { dropped: streamDropped } : {}
-    return yahooStreamFeed({ url: streamUrl, listings, pollIntervalMs, sink, now, steadyMs, log: logger, ...dropped })
+    return yahooPushFeed({ url: streamUrl, listings, pollIntervalMs, sink, now, steadyMs, log: logger, ...dropped })
   }
 
   return {

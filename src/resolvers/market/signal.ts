@@ -80,7 +80,7 @@ export async function signalEvents(
   args: SignalFilterArgs,
   context: Context,
 ): Promise<AsyncIterableIterator<StoredSignal | FinstageError>> {
-  return context.signalFeed.follow(checked(args))
+  return context.signalEvents.follow(checked(args))
 }
 
 /**

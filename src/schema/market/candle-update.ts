@@ -1,5 +1,5 @@
+import type { CandleUpdate as UpdateShape } from '../../domain/candle-update.ts'
 import { candleUpdateKinds } from '../../domain/candle-update.ts'
-import type { CandleUpdate as UpdateShape } from '../../market/live-candles/update.ts'
 import { candleUpdate, candleUpdates } from '../../resolvers/market/candle-update.ts'
 import { builder } from '../builder.ts'
 import { Candle, CandleSeries, Interval } from './candle.ts'

@@ -1,14 +1,7 @@
 import type pg from 'pg'
-import type { SourceCandle } from '../../domain/candle.ts'
+import type { SourceCandles } from '../../domain/candle.ts'
 import type { TimeSpan } from '../../domain/time.ts'
 import { type CandleRow, copyCandles } from './candle-copy.ts'
-
-export interface StoredCandles {
-  /** Oldest first. */
-  readonly candles: readonly SourceCandle[]
-  /** Start times, in epoch seconds, of the rows that the source sent unusable. */
-  readonly excluded: readonly number[]
-}
 
 type Row = [minute: number, closed: boolean, ...prices: (number | null)[]]
 
@@ -39,7 +32,7 @@ export async function replaceRows(
   client: pg.PoolClient,
   id: number,
   span: TimeSpan,
-  fetched: StoredCandles,
+  fetched: SourceCandles,
 ): Promise<void> {
   const wanted = rowsToStore(fetched, span)
   const obsolete: number[] = []
@@ -55,7 +48,7 @@ export async function replaceRows(
 }
 
 /** By minute. A time between two minutes would end the whole COPY. */
-function rowsToStore({ candles, excluded }: StoredCandles, { from, to }: TimeSpan): Map<number, CandleRow> {
+function rowsToStore({ candles, excluded }: SourceCandles, { from, to }: TimeSpan): Map<number, CandleRow> {
   const rows = new Map<number, CandleRow>()
   const isInside = (epoch: number) => epoch >= from && epoch < to
   for (const epoch of excluded.filter(isInside)) {

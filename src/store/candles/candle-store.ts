@@ -1,12 +1,12 @@
 import type pg from 'pg'
-import type { SeriesFacts, SourceCandle } from '../../domain/candle.ts'
+import type { SeriesFacts, SourceCandle, SourceCandles } from '../../domain/candle.ts'
 import type { CorporateActions } from '../../domain/corporate-action.ts'
 import type { Source } from '../../domain/instrument.ts'
 import type { SourceInterval } from '../../domain/interval.ts'
 import { daySeconds, type TimeSpan } from '../../domain/time.ts'
 import { type DatabasePool, transaction } from '../../platform/database/pool.ts'
 import { epochMs } from '../epoch-ms.ts'
-import { replaceRows, rowsOf, type StoredCandles } from './candle-rows.ts'
+import { replaceRows, rowsOf } from './candle-rows.ts'
 import { readActions, replaceActions } from './corporate-action-store.ts'
 
 /** Which candles: those of one symbol and interval from one source. */
@@ -44,7 +44,7 @@ export interface SeriesState {
 }
 
 /** What was fetched of a span: all that the source has there. */
-export interface FetchedCandles extends CorporateActions, StoredCandles {
+export interface FetchedCandles extends CorporateActions, SourceCandles {
   /** Epoch seconds: what starts before it will not change. */
   readonly finalBefore: number
   readonly facts: SeriesFacts | null
@@ -101,7 +101,7 @@ export class CandleStore {
   }
 
   /** What there is of a span; nothing where the series has changed its generation meanwhile. */
-  async read({ id, generation }: SeriesState, span: TimeSpan): Promise<StoredCandles> {
+  async read({ id, generation }: SeriesState, span: TimeSpan): Promise<SourceCandles> {
     const candles: SourceCandle[] = []
     const excluded: number[] = []
     const rows = await rowsOf(this.#pool, id, span, generation)

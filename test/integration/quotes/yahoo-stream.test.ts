@@ -3,7 +3,7 @@ import { once } from 'node:events'
 import { createServer } from 'node:net'
 import { type TestContext, test } from 'node:test'
 import type { Listing, Quote } from '../../../src/domain/quote.ts'
-import { yahooStreamFeed } from '../../../src/market/yahoo/live/push-feed.ts'
+import { yahooPushFeed } from '../../../src/market/yahoo/live/push-feed.ts'
 import { yahooSource } from '../../../src/market/yahoo/source.ts'
 import { eventually } from '../../support/clients/client.ts'
 import { killRounds } from '../../support/kill-rounds.ts'
@@ -17,7 +17,7 @@ async function start(t: TestContext, streamer: TestStreamer, ...symbols: string[
   let requests = 0
   let askedMs = 0
   const seeded = performance.now()
-  const feed = yahooStreamFeed({
+  const feed = yahooPushFeed({
     url: streamer.url,
     pollIntervalMs: 50,
     // Attempts to connect at once, as far as the exponent allows.
@@ -182,7 +182,7 @@ test("over the test Yahoo's quotes a pushed price is merged into what the quote 
   await using streamer = await startTestStreamer()
   const source = yahooSource({ baseUrl: yahoo.url })
   const told: Quote[] = []
-  const feed = yahooStreamFeed({
+  const feed = yahooPushFeed({
     url: streamer.url,
     pollIntervalMs: 1000,
     listings: (symbols) => source.listings(symbols),

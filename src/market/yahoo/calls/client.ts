@@ -15,9 +15,9 @@ export interface YahooClientOptions extends YahooFetchOptions {
 
 /** Yahoo's answers, unchecked. Whatever is no answer is thrown. */
 export interface YahooClient {
-  quote(symbols: readonly string[], asker?: object): Promise<YahooAnswer>
-  chart(symbol: string, params: ChartParams, asker?: object): Promise<YahooAnswer>
-  search(text: string, limit: number, asker?: object): Promise<YahooAnswer>
+  quote(symbols: readonly string[], operation?: object): Promise<YahooAnswer>
+  chart(symbol: string, params: ChartParams, operation?: object): Promise<YahooAnswer>
+  search(text: string, limit: number, operation?: object): Promise<YahooAnswer>
   /** Has the cookie and the crumb ready for the first quote. */
   openSession(): Promise<void>
 }
@@ -70,14 +70,14 @@ export function yahooClient({ logger, policy, steadyMs, ...options }: YahooClien
     return opened.crumb
   }
 
-  async function quote(symbols: readonly string[], asker?: object): Promise<YahooAnswer> {
+  async function quote(symbols: readonly string[], operation?: object): Promise<YahooAnswer> {
     let used = current
     const ask = () =>
       policies.quote.execute(async () => {
         used = current
         const crumb = await crumbOf(used)
         return await used.session.ask(`${host}/v7/finance/quote`, { symbols: symbols.join(','), crumb })
-      }, asker)
+      }, operation)
     try {
       return await ask()
     } catch (error) {
@@ -100,7 +100,7 @@ export function yahooClient({ logger, policy, steadyMs, ...options }: YahooClien
   function chart(
     symbol: string,
     { interval, period1, period2, includePrePost }: ChartParams,
-    asker?: object,
+    operation?: object,
   ): Promise<YahooAnswer> {
     const params = {
       useYfid: 'true',
@@ -112,12 +112,12 @@ export function yahooClient({ logger, policy, steadyMs, ...options }: YahooClien
       period2: String(period2),
     }
     const url = `${host}/v8/finance/chart/${encodeURIComponent(symbol)}`
-    return policies.chart.execute(() => current.session.ask(url, params), asker)
+    return policies.chart.execute(() => current.session.ask(url, params), operation)
   }
 
-  function search(text: string, limit: number, asker?: object): Promise<YahooAnswer> {
+  function search(text: string, limit: number, operation?: object): Promise<YahooAnswer> {
     const params = { ...searchParams, quotesCount: String(limit), newsCount: '0', q: text }
-    return policies.search.execute(() => current.session.ask(`${host}/v1/finance/search`, params), asker)
+    return policies.search.execute(() => current.session.ask(`${host}/v1/finance/search`, params), operation)
   }
 
   async function openSession(): Promise<void> {

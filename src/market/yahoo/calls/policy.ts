@@ -90,14 +90,14 @@ export class YahooPolicy {
   }
 
   /**
-   * `work` may be called several times. `asker` stands for the operation that it is for, if it is for one: operations take turns.
+   * `work` may be called several times. `operation` stands for the operation that it is for, if it is for one: operations take turns.
    * Throws what `work` threw, SOURCE_RATE_LIMITED, or cockatiel's word for a call kept back.
    */
-  async execute<T>(work: () => Promise<T>, asker?: object): Promise<T> {
+  async execute<T>(work: () => Promise<T>, operation?: object): Promise<T> {
     const { endpoint, metrics } = this.#shared
     try {
       return await this.#retry.execute(({ attempt }) =>
-        this.#inSlot(asker, () => {
+        this.#inSlot(operation, () => {
           this.#refuseWhilePaused()
           return this.#breaker.execute(() => this.#letOut(work, attempt))
         }),
@@ -109,9 +109,9 @@ export class YahooPolicy {
     }
   }
 
-  async #inSlot<T>(asker: object | undefined, work: () => Promise<T>): Promise<T> {
+  async #inSlot<T>(operation: object | undefined, work: () => Promise<T>): Promise<T> {
     if (this.#slots.waiting >= waitingCalls) throw new BulkheadRejectedError(0, 0)
-    return await this.#slots.run(asker, async () => work())
+    return await this.#slots.run(operation, async () => work())
   }
 
   async #letOut<T>(work: () => Promise<T>, attempt: number): Promise<T> {

@@ -1,7 +1,7 @@
 import { isDeepStrictEqual } from 'node:util'
 import { FinstageError, noPrice, symbolNotFound } from '../../../domain/errors.ts'
-import type { LiveFeed, LiveSink } from '../../../domain/live-feed.ts'
 import type { Listing } from '../../../domain/quote.ts'
+import type { ListingSink, SourceFeed } from '../../../domain/source-feed.ts'
 import { symbolsPerCall } from '../../source.ts'
 
 export interface PollingFeedOptions {
@@ -9,10 +9,10 @@ export interface PollingFeedOptions {
   readonly listings: (symbols: readonly string[]) => Promise<ReadonlyMap<string, Listing>>
   /** From the start of one round to the start of the next. */
   readonly intervalMs: number
-  readonly sink: LiveSink
+  readonly sink: ListingSink
 }
 
-interface Watched {
+interface PolledSymbol {
   readonly symbol: string
   /**
    * 'new' until its first answer; then 'live', or 'failed' until it is served again, or 'refused' for good: that one is asked
@@ -31,19 +31,19 @@ interface Watched {
  * rounds at a time. What is newly watched is asked for at once, beside the rounds: a round that hangs must not keep it waiting.
  * The sink hears of a symbol when something has changed that a client can see, and when it is back after a failure.
  */
-export function pollingFeed({ listings, intervalMs, sink }: PollingFeedOptions): LiveFeed {
-  let watched = new Map<string, Watched>()
+export function pollingFeed({ listings, intervalMs, sink }: PollingFeedOptions): SourceFeed {
+  let watched = new Map<string, PolledSymbol>()
   let welcome: NodeJS.Immediate | undefined
   let timer: NodeJS.Timeout | undefined
   let inRound = false
   let overdue = false
   let stopped = false
 
-  const isWatched = (each: Watched): boolean => watched.get(each.symbol) === each
+  const isWatched = (each: PolledSymbol): boolean => watched.get(each.symbol) === each
 
   function watch(symbols: ReadonlySet<string>): void {
     if (stopped) return
-    const next = new Map<string, Watched>()
+    const next = new Map<string, PolledSymbol>()
     for (const symbol of symbols) next.set(symbol, watched.get(symbol) ?? newlyWatched(symbol))
     watched = next
     keepTime()
@@ -83,10 +83,10 @@ export function pollingFeed({ listings, intervalMs, sink }: PollingFeedOptions):
     } else keepTime()
   }
 
-  async function ask(wanted: (each: Watched) => boolean): Promise<void> {
+  async function ask(wanted: (each: PolledSymbol) => boolean): Promise<void> {
     const asked = [...watched.values()].filter((each) => !each.asked && wanted(each))
     for (const each of asked) each.asked = true
-    const parts: Watched[][] = []
+    const parts: PolledSymbol[][] = []
     for (let start = 0; start < asked.length; start += symbolsPerCall) {
       parts.push(asked.slice(start, start + symbolsPerCall))
     }
@@ -94,7 +94,7 @@ export function pollingFeed({ listings, intervalMs, sink }: PollingFeedOptions):
   }
 
   /** One request, which may fail without the others. */
-  async function askPart(asked: readonly Watched[]): Promise<void> {
+  async function askPart(asked: readonly PolledSymbol[]): Promise<void> {
     const answer = await answerTo(asked.map((each) => each.symbol))
     for (const each of asked) {
       each.asked = false
@@ -114,7 +114,7 @@ export function pollingFeed({ listings, intervalMs, sink }: PollingFeedOptions):
     }
   }
 
-  function observe(each: Watched, listing: Listing | undefined): void {
+  function observe(each: PolledSymbol, listing: Listing | undefined): void {
     if (!listing?.quote) {
       fail(each, missing(each, listing))
       return
@@ -125,7 +125,7 @@ export function pollingFeed({ listings, intervalMs, sink }: PollingFeedOptions):
     if (isNews) each.isTold = sink.update(listing) !== false
   }
 
-  function fail(each: Watched, error: FinstageError): void {
+  function fail(each: PolledSymbol, error: FinstageError): void {
     each.state = error.temporary ? 'failed' : 'refused'
     sink.failure(each.symbol, error)
   }
@@ -140,12 +140,12 @@ export function pollingFeed({ listings, intervalMs, sink }: PollingFeedOptions):
   return { watch, stop }
 }
 
-const newlyWatched = (symbol: string): Watched => ({
+const newlyWatched = (symbol: string): PolledSymbol => ({
   ...{ symbol, state: 'new', asked: false, last: null, isTold: false },
 })
 
 /** A symbol that was served before has not ceased to exist because one answer lacks it. */
-function missing({ symbol, last }: Watched, listing: Listing | undefined): FinstageError {
+function missing({ symbol, last }: PolledSymbol, listing: Listing | undefined): FinstageError {
   if (last) return new FinstageError('SOURCE_UNAVAILABLE', `The source left out the price of ${symbol}`, { symbol })
   return listing ? noPrice(symbol) : symbolNotFound(symbol)
 }

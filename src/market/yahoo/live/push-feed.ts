@@ -1,6 +1,6 @@
 import { FinstageError } from '../../../domain/errors.ts'
-import type { LiveFeed, LiveSink } from '../../../domain/live-feed.ts'
 import type { Listing } from '../../../domain/quote.ts'
+import type { ListingSink, SourceFeed } from '../../../domain/source-feed.ts'
 import { minuteMs } from '../../../domain/time.ts'
 import type { Logger } from '../../../platform/logger.ts'
 import { furthestAheadMs } from '../../source.ts'
@@ -20,13 +20,13 @@ import {
 import { type StreamShard, streamShard } from './shard.ts'
 import { type OpenStream, openWebSocket } from './socket.ts'
 
-export interface YahooStreamOptions {
+export interface YahooPushFeedOptions {
   readonly url: string
   /** May throw a FinstageError for the whole call. */
   readonly listings: (symbols: readonly string[]) => Promise<ReadonlyMap<string, Listing>>
   /** Of what is polled: from the start of one round to the start of the next. */
   readonly pollIntervalMs: number
-  readonly sink: LiveSink
+  readonly sink: ListingSink
   /** Epoch milliseconds. */
   readonly now?: () => number
   /** Milliseconds that only go forward; without it, `now`. */
@@ -39,7 +39,7 @@ export interface YahooStreamOptions {
   readonly dropped?: (reason: DropReason) => void
 }
 
-interface Watched {
+interface PushedSymbol {
   readonly symbol: string
   /**
    * 'new' until its first answer; then 'live', or 'failed' until it is served again, or 'refused' for good, until it is
@@ -79,7 +79,7 @@ const checkMs = minuteMs
  * once: a symbol is polled from the start, and again as soon as its socket fails, until the stream has caught up. So a switch
  * in either direction has no gap.
  */
-export function yahooStreamFeed(options: YahooStreamOptions): LiveFeed {
+export function yahooPushFeed(options: YahooPushFeedOptions): SourceFeed {
   const {
     url,
     pollIntervalMs,
@@ -91,7 +91,7 @@ export function yahooStreamFeed(options: YahooStreamOptions): LiveFeed {
     open = openWebSocket,
   } = options
   const dropped = options.dropped ?? (() => {})
-  let watched = new Map<string, Watched>()
+  let watched = new Map<string, PushedSymbol>()
   const shards = new Set<StreamShard>()
   const poll = pollingFeed({ listings, intervalMs: pollIntervalMs, sink: { update: polled, failure: pollFailed } })
   let checks: NodeJS.Timeout | undefined
@@ -101,7 +101,7 @@ export function yahooStreamFeed(options: YahooStreamOptions): LiveFeed {
 
   function watch(symbols: ReadonlySet<string>): void {
     if (stopped) return
-    const next = new Map<string, Watched>()
+    const next = new Map<string, PushedSymbol>()
     for (const symbol of symbols) next.set(symbol, watched.get(symbol) ?? newlyWatched(symbol))
     leave([...watched.keys()].filter((symbol) => !next.has(symbol)))
     watched = next
@@ -134,12 +134,12 @@ export function yahooStreamFeed(options: YahooStreamOptions): LiveFeed {
     })
   }
 
-  const isPolled = (each: Watched): boolean =>
+  const isPolled = (each: PushedSymbol): boolean =>
     each.state !== 'refused' && !each.resting && (each.checking || each.stream !== 'caughtUp' || !isServed(each))
 
-  const isServed = (each: Watched): boolean => each.shard?.isServing() === true
+  const isServed = (each: PushedSymbol): boolean => each.shard?.isServing() === true
 
-  function place(newcomers: Watched[]): void {
+  function place(newcomers: PushedSymbol[]): void {
     while (newcomers.length > 0) {
       const shard = [...shards].find(({ symbols }) => symbols.size < symbolsPerSocket) ?? newShard()
       const placed = newcomers.splice(0, symbolsPerSocket - shard.symbols.size)
@@ -192,7 +192,8 @@ export function yahooStreamFeed(options: YahooStreamOptions): LiveFeed {
     }
   }
 
-  const isInForce = ({ symbol, shard }: Watched, sinceMs: number): boolean => shard?.inForceSince(symbol) === sinceMs
+  const isInForce = ({ symbol, shard }: PushedSymbol, sinceMs: number): boolean =>
+    shard?.inForceSince(symbol) === sinceMs
 
   function polled(listing: Listing): boolean {
     const each = watched.get(listing.instrument.symbol)
@@ -218,7 +219,7 @@ export function yahooStreamFeed(options: YahooStreamOptions): LiveFeed {
    * Quotes may lag behind the stream. While that one is heard it is believed; and of a price that was told of the same second
    * already it is more likely that the quote is late than that the price came back.
    */
-  function mayBeNewer(each: Watched, { instrument, quote }: Priced): boolean {
+  function mayBeNewer(each: PushedSymbol, { instrument, quote }: Priced): boolean {
     if (each.stream === 'caughtUp' && isServed(each)) return false
     return !each.toldOfSecond.has(rounded(quote.price, instrument.priceDecimals))
   }
@@ -244,7 +245,7 @@ export function yahooStreamFeed(options: YahooStreamOptions): LiveFeed {
   }
 
   /** Tells what is new, and what a client must hear beside: that the price holds again, or that the session is another. */
-  function observe(each: Watched, next: Priced, isNews: boolean): boolean {
+  function observe(each: PushedSymbol, next: Priced, isNews: boolean): boolean {
     const isTold =
       isNews || !each.isBelieved || each.state !== 'live' || next.quote.marketState !== each.last?.quote.marketState
     if (isTold) tell(each, next)
@@ -252,7 +253,7 @@ export function yahooStreamFeed(options: YahooStreamOptions): LiveFeed {
     return isTold
   }
 
-  function tell(each: Watched, listing: Priced): void {
+  function tell(each: PushedSymbol, listing: Priced): void {
     const { instrument, quote } = listing
     if (!each.last || wholeSecond(quote) !== wholeSecond(each.last.quote)) each.toldOfSecond.clear()
     each.toldOfSecond.add(rounded(quote.price, instrument.priceDecimals))
@@ -273,12 +274,12 @@ export function yahooStreamFeed(options: YahooStreamOptions): LiveFeed {
     if (!isServed(each)) fail(each, error.temporary ? error : leftOut(symbol))
   }
 
-  function fail(each: Watched, error: FinstageError): void {
+  function fail(each: PushedSymbol, error: FinstageError): void {
     each.state = error.temporary ? 'failed' : 'refused'
     sink.failure(each.symbol, error)
   }
 
-  function takeRest(each: Watched): void {
+  function takeRest(each: PushedSymbol): void {
     each.resting = true
     rest ??= setTimeout(() => {
       rest = undefined
@@ -301,7 +302,7 @@ export function yahooStreamFeed(options: YahooStreamOptions): LiveFeed {
   return { watch, stop }
 }
 
-const newlyWatched = (symbol: string): Watched => ({
+const newlyWatched = (symbol: string): PushedSymbol => ({
   ...{ symbol, state: 'new', shard: null, last: null, isBelieved: true, toldOfSecond: new Set<number>(), polled: null },
   ...{ stream: 'behind', checking: false, resting: false, hadNews: false },
 })

@@ -5,7 +5,7 @@ import type { SessionHours } from '../../../../src/domain/calendar/session.ts'
 import type { Candle } from '../../../../src/domain/candle.ts'
 import { type Interval, intervals, isComposed, isDaily, sourceInterval } from '../../../../src/domain/interval.ts'
 import type { PriceUpdate } from '../../../../src/domain/price-update.ts'
-import { compose } from '../../../../src/market/candles/composed.ts'
+import { compose } from '../../../../src/market/candles/composition.ts'
 import { type CandleChange, LiveCandleBuilder } from '../../../../src/market/live-candles/builder.ts'
 import {
   at,

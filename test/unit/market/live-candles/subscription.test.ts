@@ -1,10 +1,10 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { maxCandles } from '../../../../src/domain/candle.ts'
-import type { CandleUpdateKind } from '../../../../src/domain/candle-update.ts'
+import type { CandleUpdate, CandleUpdateKind } from '../../../../src/domain/candle-update.ts'
 import { FinstageError } from '../../../../src/domain/errors.ts'
 import { LiveCandleSubscription } from '../../../../src/market/live-candles/subscription.ts'
-import { type CandleUpdate, candleUpdate } from '../../../../src/market/live-candles/update.ts'
+import { candleUpdate } from '../../../../src/market/live-candles/update.ts'
 import { candleAt, roundTheClock, seriesOf } from '../../../support/candles/live-candles.ts'
 
 const start = candleAt('2025-01-08T00:00:00Z', 1)

@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { FinstageError } from '../../../../src/domain/errors.ts'
-import type { LiveSink } from '../../../../src/domain/live-feed.ts'
 import type { Quote } from '../../../../src/domain/quote.ts'
+import type { ListingSink } from '../../../../src/domain/source-feed.ts'
 import { QuoteGuard } from '../../../../src/market/quotes/guard.ts'
 import { guardedFeed } from '../../../../src/market/quotes/guarded-feed.ts'
 import { listingOf } from '../../../support/candles/listing.ts'
@@ -11,7 +11,7 @@ function start() {
   const events: string[] = []
   const reports: string[] = []
   const watched: string[] = []
-  let source: LiveSink | undefined
+  let source: ListingSink | undefined
   const feed = guardedFeed({
     guard: new QuoteGuard({ report: (symbol, reason) => reports.push(`${symbol} ${reason}`) }),
     sink: {

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { type TestContext, test } from 'node:test'
-import type { LiveFeed } from '../../../../src/domain/live-feed.ts'
 import type { Quote } from '../../../../src/domain/quote.ts'
+import type { SourceFeed } from '../../../../src/domain/source-feed.ts'
 import { simulatedSource } from '../../../../src/market/simulated/source.ts'
 
 const startMs = Date.UTC(2025, 5, 18, 11, 59, 30)
@@ -11,7 +11,7 @@ interface Seen extends Quote {
 }
 
 interface Stage {
-  readonly feed: LiveFeed
+  readonly feed: SourceFeed
   readonly seen: Seen[]
   readonly failures: string[]
   /** Lets time pass in the feed's own steps. */

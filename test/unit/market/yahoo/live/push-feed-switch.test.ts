@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { type TestContext, test } from 'node:test'
 import { setImmediate as nextTurn } from 'node:timers/promises'
-import { yahooStreamFeed } from '../../../../../src/market/yahoo/live/push-feed.ts'
+import { yahooPushFeed } from '../../../../../src/market/yahoo/live/push-feed.ts'
 import type { OpenStream, StreamEvents } from '../../../../../src/market/yahoo/live/socket.ts'
 import { pricedListing, pricingText } from '../../../../support/yahoo/test-streamer.ts'
 
@@ -85,7 +85,7 @@ async function run(t: TestContext, seed: number, { quoteLagMs, hasVolume }: Mark
     for (const socket of sockets) setTimeout(() => sockets.delete(socket) && socket.events.closed('killed'), upTo(50))
   }
 
-  const feed = yahooStreamFeed({
+  const feed = yahooPushFeed({
     ...{ url: 'ws://streamer.test/', pollIntervalMs: 1000, random, open },
     listings: async (asked) => {
       await passed(upTo(60))

@@ -2,9 +2,9 @@ import assert from 'node:assert/strict'
 import { type TestContext, test } from 'node:test'
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import { FinstageError } from '../../../../../src/domain/errors.ts'
-import type { LiveFeed, LiveSink } from '../../../../../src/domain/live-feed.ts'
 import type { Quote } from '../../../../../src/domain/quote.ts'
-import { yahooStreamFeed } from '../../../../../src/market/yahoo/live/push-feed.ts'
+import type { ListingSink, SourceFeed } from '../../../../../src/domain/source-feed.ts'
+import { yahooPushFeed } from '../../../../../src/market/yahoo/live/push-feed.ts'
 import {
   type FakeConnection,
   fakeStream,
@@ -15,7 +15,7 @@ import {
 const startMs = Date.UTC(2025, 2, 12, 15)
 
 interface Stage {
-  readonly feed: LiveFeed
+  readonly feed: SourceFeed
   /** What quotes say; null: the symbol without a price; absent: nothing. */
   readonly market: Map<string, Partial<Quote> | null>
   /** The symbols of each request for quotes. */
@@ -38,7 +38,7 @@ interface Stage {
   readonly hold: () => () => Promise<void>
 }
 
-function stage(t: TestContext, listener: Partial<LiveSink> = {}): Stage {
+function stage(t: TestContext, listener: Partial<ListingSink> = {}): Stage {
   t.mock.timers.enable({ apis: ['setTimeout', 'setInterval', 'Date'], now: startMs })
   const { open, connections } = fakeStream()
   const market = new Map<string, Partial<Quote> | null>()
@@ -48,7 +48,7 @@ function stage(t: TestContext, listener: Partial<LiveSink> = {}): Stage {
   const dropped: string[] = []
   let failure: FinstageError | null = null
   let held: Promise<void> | undefined
-  const feed = yahooStreamFeed({
+  const feed = yahooPushFeed({
     ...{ url: 'ws://streamer.test/', pollIntervalMs: 1000, random: () => 1, open },
     dropped: (reason) => dropped.push(reason),
     listings: async (symbols) => {
@@ -706,7 +706,7 @@ test('no call of the sink comes after stop, which may be called twice, and no so
 })
 
 test('a sink may change the watched set, or stop the feed, while it is called', async (t) => {
-  const of: { feed?: LiveFeed } = {}
+  const of: { feed?: SourceFeed } = {}
   const { feed, events, streaming, push } = stage(t, {
     update: ({ quote }) => {
       if (quote?.price === 2) of.feed?.watch(new Set(['B']))

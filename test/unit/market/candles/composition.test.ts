@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { composedSpan } from '../../../../src/domain/calendar/composed-span.ts'
 import type { Candle } from '../../../../src/domain/candle.ts'
-import { compose, composedSpan } from '../../../../src/market/candles/composed.ts'
+import { compose } from '../../../../src/market/candles/composition.ts'
 
 const at = (iso: string): number => Date.parse(iso) / 1000
 const day = (date: string): number => at(`${date}T00:00:00Z`)

@@ -5,7 +5,7 @@ import type { SignalKind, StoredSignal } from '../../../src/domain/analysis/sign
 import { FinstageError } from '../../../src/domain/errors.ts'
 import { changeOf, type Job, type JobState } from '../../../src/domain/job.ts'
 import { LocalBus } from '../../../src/stream/local-bus.ts'
-import { SignalFeed } from '../../../src/stream/signal-feed.ts'
+import { SignalEvents } from '../../../src/stream/signal-events.ts'
 import { eventually } from '../../support/clients/client.ts'
 import { signalOf } from '../../support/findings.ts'
 import { silentLog } from '../../support/log.ts'
@@ -34,7 +34,7 @@ function open() {
     reads.push(read)
     return promise
   }
-  const feed = new SignalFeed({
+  const feed = new SignalEvents({
     bus,
     log: silentLog,
     store: {

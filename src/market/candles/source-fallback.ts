@@ -1,12 +1,11 @@
 import { LRUCache } from 'lru-cache'
+import type { SourceCandles } from '../../domain/candle.ts'
 import type { CorporateActions } from '../../domain/corporate-action.ts'
 import { FinstageError } from '../../domain/errors.ts'
 import type { TimeSpan } from '../../domain/time.ts'
-import type { StoredCandles } from '../../store/candles/candle-rows.ts'
 import { type Series, type SeriesState, seriesName } from '../../store/candles/candle-store.ts'
-import type { Asker } from '../call-budget.ts'
-import type { CandleBatch, MarketSource } from '../source.ts'
-import { openLifetimeMs } from './open-ends.ts'
+import type { Caller } from '../call-budget.ts'
+import { type CandleBatch, type MarketSource, openLifetimeMs } from '../source.ts'
 
 const rememberedSeries = 200
 /** After the store has failed nobody asks it for so long: who does may have to wait for it. */
@@ -20,7 +19,7 @@ interface Fetched {
   readonly batch: Promise<CandleBatch>
 }
 
-export interface StorelessSeries extends StoredCandles {
+export interface FallbackSeries extends SourceCandles {
   readonly state: SeriesState
   /** From when on it is whole, in epoch seconds. */
   readonly from: number
@@ -31,7 +30,7 @@ export interface StorelessSeries extends StoredCandles {
  * Candles straight from the source while the store is out: right and as current as any, but no further back than the source
  * goes, and never kept as final. Who asks for the same within seconds is answered with one call.
  */
-export class StorelessCandles {
+export class SourceFallback {
   readonly #source: MarketSource
   readonly #now: () => number
   readonly #steadyMs: () => number
@@ -72,12 +71,12 @@ export class StorelessCandles {
     span: TimeSpan,
     reach: { readonly earliest: number; readonly wholeFrom: number },
     outage: FinstageError,
-    asker?: Asker,
-  ): Promise<StorelessSeries | null> {
+    caller?: Caller,
+  ): Promise<FallbackSeries | null> {
     const from = Math.max(span.from, reach.earliest)
     if (span.from >= span.to) return null
     if (from > reach.wholeFrom || from >= span.to) throw outage
-    const fetched = this.#fetch(series, { from, to: span.to }, asker)
+    const fetched = this.#fetch(series, { from, to: span.to }, caller)
     const { candles, excluded, facts } = await fetched.batch
     if (facts === null && candles.length + excluded.length === 0) return null
     const isInside = (epoch: number): boolean => epoch >= from && epoch < span.to
@@ -91,13 +90,13 @@ export class StorelessCandles {
   }
 
   /** Dividends and splits of [from, to), of the days of a symbol. */
-  async actions(days: Series, span: TimeSpan, asker?: Asker): Promise<CorporateActions> {
-    const { dividends, splits } = await this.#fetch(days, span, asker).batch
+  async actions(days: Series, span: TimeSpan, caller?: Caller): Promise<CorporateActions> {
+    const { dividends, splits } = await this.#fetch(days, span, caller).batch
     const isInside = ({ epoch }: { readonly epoch: number }): boolean => epoch >= span.from && epoch < span.to
     return { dividends: dividends.filter(isInside), splits: splits.filter(isInside) }
   }
 
-  #fetch(series: Series, span: TimeSpan, asker: Asker | undefined): Fetched {
+  #fetch(series: Series, span: TimeSpan, caller: Caller | undefined): Fetched {
     const key = seriesName(series)
     const { symbol, interval, extendedHours } = series
     const startedSteadyMs = this.#steadyMs()
@@ -107,8 +106,8 @@ export class StorelessCandles {
     const isYoung = last !== undefined && startedSteadyMs - last.startedSteadyMs < lifetimeMs
     if (isYoung && last.span.from <= span.from && last.span.to >= span.to - lifetimeMs / 1000) return last
     const query = { symbol, interval, extendedHours, ...span }
-    asker?.budget.take(this.#source.callsFor?.(query) ?? 1)
-    const batch = this.#source.candles(query, asker?.budget)
+    caller?.budget.take(this.#source.callsFor?.(query) ?? 1)
+    const batch = this.#source.candles(query, caller?.budget)
     const fetched: Fetched = { span, startedMs: this.#now(), startedSteadyMs, batch }
     this.#fetched.set(key, fetched)
     batch.catch(() => {

@@ -1,9 +1,9 @@
 import { LRUCache } from 'lru-cache'
 import { Counter, type Registry } from 'prom-client'
 import type { FinstageError } from '../domain/errors.ts'
-import type { LiveFeed, LiveSink } from '../domain/live-feed.ts'
 import type { FeedUpdate } from '../domain/price-update.ts'
 import { isSameTrade, type Listing, type Quote } from '../domain/quote.ts'
+import type { ListingSink, SourceFeed } from '../domain/source-feed.ts'
 import type { Logger } from '../platform/logger.ts'
 import { gaugeOf } from '../platform/metrics.ts'
 import type { Bus, PriceFailure, Topics, WatchAnnouncement } from './bus.ts'
@@ -12,9 +12,9 @@ import { announceIntervalMs, Demand } from './demand.ts'
 /** Of how many symbols the last number is remembered. */
 const rememberedNumbers = 100_000
 
-export interface FeedOptions {
+export interface PriceFeedOptions {
   readonly bus: Bus
-  readonly openLive: (sink: LiveSink) => LiveFeed
+  readonly openLive: (sink: ListingSink) => SourceFeed
   readonly log: Logger
   readonly registry: Registry
   /** Milliseconds of a clock that nobody sets. */
@@ -30,10 +30,10 @@ export interface Lead {
 }
 
 /** What one term of leading holds. */
-interface Term {
+interface Leadership {
   readonly lead: Lead
   readonly demand: Demand
-  readonly live: LiveFeed
+  readonly live: SourceFeed
   readonly newest: Map<string, FeedUpdate>
   /** The last number of each symbol, also of those that nobody watches at present: a hub may know it still. */
   readonly lastSeq: LRUCache<string, number>
@@ -49,13 +49,13 @@ interface Term {
  * it on the bus. Whether it can be true was judged before. Leads from lead() to yield(); a new term is a new run, whose numbers
  * start anew. While it is in doubt whether the term counts, prices are numbered but stay here.
  */
-export class Feed {
-  readonly #options: FeedOptions
+export class PriceFeed {
+  readonly #options: PriceFeedOptions
   readonly #now: () => number
   readonly #updates: Counter
-  #term: Term | undefined
+  #term: Leadership | undefined
 
-  constructor(options: FeedOptions) {
+  constructor(options: PriceFeedOptions) {
     this.#options = options
     this.#now = options.now ?? (() => performance.now())
     const registers = [options.registry]
@@ -79,11 +79,11 @@ export class Feed {
     if (this.#term) return
     const { run } = lead
     const { bus, openLive, log } = this.#options
-    const sink: LiveSink = {
+    const sink: ListingSink = {
       update: (listing) => this.#observe(listing),
       failure: (symbol, error) => this.#fail(symbol, error),
     }
-    const term: Term = {
+    const term: Leadership = {
       lead,
       demand: new Demand(),
       live: openLive(sink),
@@ -135,7 +135,7 @@ export class Feed {
     if (this.#term?.demand.forget(this.#now())) this.#watch(this.#term)
   }
 
-  #watch(term: Term): void {
+  #watch(term: Leadership): void {
     const { symbols } = term.demand
     for (const symbol of term.newest.keys()) if (!symbols.has(symbol)) term.newest.delete(symbol)
     for (const symbol of term.failures.keys()) if (!symbols.has(symbol)) term.failures.delete(symbol)
@@ -143,7 +143,7 @@ export class Feed {
   }
 
   /** A node that begins to watch a symbol which is served already has missed how it stands. */
-  #tellAgain(term: Term, symbols: Iterable<string>): void {
+  #tellAgain(term: Leadership, symbols: Iterable<string>): void {
     for (const symbol of symbols) {
       const newest = term.newest.get(symbol)
       const failure = term.failures.get(symbol)
@@ -152,7 +152,7 @@ export class Feed {
     }
   }
 
-  #tell<T extends 'price' | 'priceFailure'>(term: Term, symbol: string, topic: T, message: Topics[T]): void {
+  #tell<T extends 'price' | 'priceFailure'>(term: Leadership, symbol: string, topic: T, message: Topics[T]): void {
     if (term.lead.holds) this.#options.bus.publish(topic, message)
     else term.withheld.add(symbol)
   }
@@ -179,7 +179,7 @@ export class Feed {
     this.#tell(term, symbol, 'priceFailure', failure)
   }
 
-  #publish(term: Term, quote: Quote, kind: FeedUpdate['kind']): void {
+  #publish(term: Leadership, quote: Quote, kind: FeedUpdate['kind']): void {
     const seq = (term.lastSeq.get(quote.symbol) ?? 0) + 1
     term.lastSeq.set(quote.symbol, seq)
     const update: FeedUpdate = { kind, run: term.lead.run, seq, quote }

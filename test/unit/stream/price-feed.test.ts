@@ -2,12 +2,12 @@ import assert from 'node:assert/strict'
 import { type TestContext, test } from 'node:test'
 import { Registry } from 'prom-client'
 import { FinstageError } from '../../../src/domain/errors.ts'
-import type { LiveSink } from '../../../src/domain/live-feed.ts'
 import type { FeedUpdate } from '../../../src/domain/price-update.ts'
 import type { Listing, Quote } from '../../../src/domain/quote.ts'
+import type { ListingSink } from '../../../src/domain/source-feed.ts'
 import type { PriceFailure, WatchAnnouncement } from '../../../src/stream/bus.ts'
-import { Feed, type Lead } from '../../../src/stream/feed.ts'
 import { LocalBus } from '../../../src/stream/local-bus.ts'
+import { type Lead, PriceFeed } from '../../../src/stream/price-feed.ts'
 import { silentLog } from '../../support/log.ts'
 
 function listingOf(symbol: string, fields: Partial<Quote> | null): Listing {
@@ -37,9 +37,9 @@ function open(t: TestContext) {
   bus.subscribe('priceFailure', (failure) => failures.push(failure))
   bus.subscribe('feedStarted', ({ run }) => runs.push(run))
   const watched: string[] = []
-  const sinks: LiveSink[] = []
+  const sinks: ListingSink[] = []
   let stops = 0
-  const feed = new Feed({
+  const feed = new PriceFeed({
     bus,
     registry,
     log: silentLog,

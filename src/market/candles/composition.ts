@@ -1,27 +1,6 @@
+import { composedSpan } from '../../domain/calendar/composed-span.ts'
 import type { Candle } from '../../domain/candle.ts'
-import { type composedOf, intervalSeconds } from '../../domain/interval.ts'
-import { daySeconds, monthStart } from '../../domain/time.ts'
-
-export type ComposedInterval = keyof typeof composedOf
-
-/** 1970-01-01 was a Thursday. */
-const firstMonday = 4 * daySeconds
-
-/** The interval in which a time lies, in epoch seconds, `end` exclusive. `sessionOpens`: when any session opened. */
-export function composedSpan(
-  interval: ComposedInterval,
-  epoch: number,
-  sessionOpens: number,
-): { start: number; end: number } {
-  if (interval === 'MONTH_1') {
-    return { start: monthStart(epoch), end: monthStart(epoch, 1) }
-  }
-  const size = intervalSeconds(interval)
-  // Daylight saving moves sessions by whole half hours, so that any session's opening is as good as another's.
-  const anchor = interval === 'WEEK_1' ? firstMonday : sessionOpens % size
-  const start = Math.floor((epoch - anchor) / size) * size + anchor
-  return { start, end: start + size }
-}
+import type { ComposedInterval } from '../../domain/interval.ts'
 
 /**
  * Candles put together from shorter ones of the same sessions, oldest first: weeks (of which Monday is the first day) and months

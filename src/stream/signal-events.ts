@@ -29,7 +29,7 @@ interface Follower {
  *
  * Its states: stopped -> start() -> started -> stop() -> stopped.
  */
-export class SignalFeed {
+export class SignalEvents {
   readonly #store: SignalSource
   readonly #bus: Bus
   readonly #log: Logger
