@@ -1,27 +1,22 @@
-import { Socket } from 'node:net'
-import type pg from 'pg'
-import { Session } from './session.ts'
+import { DatabaseClient } from './client.ts'
 
 /** How long Postgres may take to accept the connection, and to answer a query on it. */
 const timeoutMs = 5000
-const closeTimeoutMs = 1000
 
 /**
  * A connection for one purpose, beside the pool. A network that swallows everything can't hold it up: whatever waits for Postgres
  * fails after five seconds.
  */
 export class OwnConnection {
-  readonly client: pg.Client
-  readonly #socket = new Socket()
+  readonly client: DatabaseClient
 
   /** `name` is shown in pg_stat_activity. */
   constructor(connectionString: string, name: string) {
-    this.client = new Session({
+    this.client = new DatabaseClient({
       connectionString,
       application_name: name,
       connectionTimeoutMillis: timeoutMs,
       query_timeout: timeoutMs,
-      stream: () => this.#socket,
     })
   }
 
@@ -35,16 +30,14 @@ export class OwnConnection {
     }
   }
 
-  /** Ends it, with a word to Postgres where that listens. */
+  /** Ends it within a second, with a word to Postgres where that listens. */
   async close(): Promise<void> {
-    const timer = setTimeout(() => this.cut(), closeTimeoutMs)
     await this.client.end().catch(() => {})
-    clearTimeout(timer)
     this.cut()
   }
 
   /** Ends it at once, without a word. */
   cut(): void {
-    this.#socket.destroy()
+    this.client.cut()
   }
 }

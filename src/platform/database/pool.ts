@@ -1,8 +1,8 @@
 import pg from 'pg'
 import type { Logger } from '../logger.ts'
 import { retrying } from '../retry.ts'
+import { DatabaseClient } from './client.ts'
 import { asUnavailable, databaseBusy, isConflict, isFull, isOutage, isSilence, refusesWrites } from './outage.ts'
-import { Session } from './session.ts'
 
 /** How long a caller waits for a connection of its own. */
 const waitMs = 3000
@@ -46,7 +46,7 @@ export interface PoolOptions {
 export class DatabasePool extends pg.Pool {
   readonly #log: Logger
   readonly #patienceMs: number
-  readonly #clients = new Set<pg.PoolClient>()
+  readonly #clients = new Set<DatabaseClient>()
   readonly #connectOnce: () => Promise<pg.PoolClient>
   /** It gives no answer, and is not asked before then. null: it answers. */
   #silentUntilMs: number | null = null
@@ -64,7 +64,7 @@ export class DatabasePool extends pg.Pool {
       connectionTimeoutMillis: waitMs,
       ...(statementTimeoutMs > 0 ? { query_timeout: statementTimeoutMs + answerMarginMs, statementTimeoutMs } : {}),
       // The type knows of no options for it, and it is given the pool's own.
-      Client: Session as unknown as new () => pg.ClientBase,
+      Client: DatabaseClient as unknown as new () => pg.ClientBase,
     })
     this.#log = log
     this.#patienceMs = patienceMs
@@ -73,8 +73,8 @@ export class DatabasePool extends pg.Pool {
     this.query = ((...given: unknown[]) => this.guarded(() => query(...given))) as typeof this.query
     // Not the error itself: the whole client hangs on it.
     this.on('error', ({ message }) => log.warn({ reason: message }, 'a database connection was lost'))
-    this.on('connect', (client) => this.#clients.add(client))
-    this.on('remove', (client) => this.#clients.delete(client))
+    this.on('connect', (client) => this.#clients.add(client as unknown as DatabaseClient))
+    this.on('remove', (client) => this.#clients.delete(client as unknown as DatabaseClient))
   }
 
   override connect(): Promise<pg.PoolClient>
@@ -107,7 +107,7 @@ export class DatabasePool extends pg.Pool {
   override end(callback: () => void): void
   override end(callback?: () => void): Promise<void> | undefined {
     const timer = setTimeout(() => {
-      for (const { connection } of this.#clients) connection.stream.destroy()
+      for (const client of this.#clients) client.cut()
     }, endMs)
     const ended = super.end().finally(() => clearTimeout(timer))
     if (!callback) return ended

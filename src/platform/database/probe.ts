@@ -1,5 +1,5 @@
 import { ConfigurationError } from '../environment.ts'
-import { Session } from './session.ts'
+import { DatabaseClient } from './client.ts'
 
 /** One that asks between, and those that hold a transaction each: a pooler would have to give one the other's session. */
 const holders = 3
@@ -20,10 +20,10 @@ interface Seen {
  * nobody hears what is published. Throws a ConfigurationError with a sentence that says what to set, or why it can't be reached.
  */
 export async function requireOwnSessions(connectionString: string): Promise<void> {
-  const sessions = Array.from({ length: holders + 1 }, () => new Session({ connectionString }))
+  const sessions = Array.from({ length: holders + 1 }, () => new DatabaseClient({ connectionString }))
   try {
     await Promise.all(sessions.map((session) => session.connect()))
-    const [idle, ...holding] = sessions as [Session, ...Session[]]
+    const [idle, ...holding] = sessions as [DatabaseClient, ...DatabaseClient[]]
     const first = await look(idle)
     if (first.encoding !== 'UTF8' && first.encoding !== 'SQL_ASCII') {
       throw new ConfigurationError(`its encoding is ${first.encoding}: create it anew WITH ENCODING 'UTF8'`)
@@ -41,7 +41,7 @@ export async function requireOwnSessions(connectionString: string): Promise<void
   }
 }
 
-async function look(session: Session): Promise<Seen> {
+async function look(session: DatabaseClient): Promise<Seen> {
   const text = `SELECT pg_backend_pid() AS pid, current_setting('server_encoding') AS encoding`
   const { rows } = await session.query<Seen>({ text, query_timeout: answerTimeoutMs } as { text: string })
   const [row] = rows
@@ -49,7 +49,7 @@ async function look(session: Session): Promise<Seen> {
   return row
 }
 
-async function begin(session: Session): Promise<void> {
+async function begin(session: DatabaseClient): Promise<void> {
   try {
     await session.query('BEGIN')
   } catch (error) {

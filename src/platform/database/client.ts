@@ -1,3 +1,4 @@
+import { Socket } from 'node:net'
 import pg from 'pg'
 
 /** A network that swallows everything is noticed after so long without a word, and ten probes of a second. */
@@ -47,7 +48,7 @@ const statementOf = (statementTimeoutMs: number): string =>
     `SELECT set_config('transaction_timeout', '0', false) WHERE current_setting('transaction_timeout', true) IS NOT NULL`,
   ].join('; ')
 
-export interface SessionConfig extends pg.ClientConfig {
+export interface DatabaseClientConfig extends pg.ClientConfig {
   /** After how long Postgres gives up a statement; 0 or absent: never. */
   readonly statementTimeoutMs?: number | undefined
 }
@@ -58,17 +59,21 @@ export interface SessionConfig extends pg.ClientConfig {
  *
  * Its end takes a second at most. An error that nobody listens for does not end the process: who asks next is told.
  */
-export class Session extends pg.Client {
+export class DatabaseClient extends pg.Client {
   readonly #settings: pg.QueryConfig & { query_timeout: number }
+  readonly #socket: Socket
 
-  constructor(config: SessionConfig) {
+  constructor(config: DatabaseClientConfig) {
     const connectionTimeoutMillis = config.connectionTimeoutMillis ?? connectTimeoutMs
+    const socket = new Socket()
     super({
       keepAlive: true,
       keepAliveInitialDelayMillis: keepAliveAfterMs,
       ...config,
       connectionTimeoutMillis,
+      stream: () => socket,
     })
+    this.#socket = socket
     this.#settings = { text: statementOf(config.statementTimeoutMs ?? 0), query_timeout: connectionTimeoutMillis }
     this.on('error', () => {})
   }
@@ -96,10 +101,15 @@ export class Session extends pg.Client {
   override end(): Promise<void>
   override end(callback: () => void): void
   override end(callback?: () => void): Promise<void> | undefined {
-    const timer = setTimeout(() => this.connection.stream.destroy(), endTimeoutMs)
+    const timer = setTimeout(() => this.cut(), endTimeoutMs)
     const ended = super.end().finally(() => clearTimeout(timer))
     if (!callback) return ended
     void ended.then(callback)
     return undefined
+  }
+
+  /** Ends the connection at once, without a word to Postgres. */
+  cut(): void {
+    this.#socket.destroy()
   }
 }
