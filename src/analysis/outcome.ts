@@ -158,7 +158,11 @@ function signedExtremes(
 
 const unknown = (nextAt: number | null): Measurement => ({
   outcome: {
-    ...{ return1d: null, return1w: null, return1m: null, maxReturn: null, minReturn: null },
+    return1d: null,
+    return1w: null,
+    return1m: null,
+    maxReturn: null,
+    minReturn: null,
     complete: nextAt === null,
   },
   nextAt,

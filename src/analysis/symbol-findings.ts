@@ -42,7 +42,9 @@ function computation<Parameters, Outputs>(
       // More would change nothing, and cost what is computed at each candle.
       const candles = newest(all, warmUp(interval) + 1)
       const input: IndicatorInput = {
-        ...{ candles, interval, timezone: sessions.timezone },
+        candles,
+        interval,
+        timezone: sessions.timezone,
         first: candles.epoch.length - 1,
         isWhole: isWhole && candles.epoch.length === all.epoch.length,
       }
@@ -56,8 +58,14 @@ const emaOf = (period: number) => computation(catalogue.ema, { period, source: '
 const volumePeriod = 20
 
 const computations = {
-  ...{ sma5: smaOf(5), sma20: smaOf(20), sma50: smaOf(50), sma60: smaOf(60), sma200: smaOf(200) },
-  ...{ ema9: emaOf(9), ema21: emaOf(21), ema50: emaOf(50) },
+  sma5: smaOf(5),
+  sma20: smaOf(20),
+  sma50: smaOf(50),
+  sma60: smaOf(60),
+  sma200: smaOf(200),
+  ema9: emaOf(9),
+  ema21: emaOf(21),
+  ema50: emaOf(50),
   vwap: computation(catalogue.vwap, { anchor: 'SESSION', source: 'HLC3' }),
   rsi14: computation(catalogue.rsi, { period: 14, source: 'CLOSE' }),
   macd: computation(catalogue.macd, { fast: 12, slow: 26, signal: 9 }),
@@ -88,14 +96,19 @@ export function symbolFindings(input: FindingsInput): SymbolFindings {
   }
   const indicators = snapshot(input)
   const reading: Reading = {
-    ...{ close, indicators },
+    close,
+    indicators,
     previousClose: candles.close.at(-2) ?? null,
     volume: newestValue(candles.volume),
   }
   const score = scoreOf(reading)
   return {
-    ...{ symbol, source, interval },
-    ...{ asOfMs: epoch * 1000, price: close, indicators },
+    symbol,
+    source,
+    interval,
+    asOfMs: epoch * 1000,
+    price: close,
+    indicators,
     trend: trendOf(reading),
     score,
     sentiment: score === null ? null : sentimentOf(score),

@@ -225,7 +225,10 @@ export class PriceHub {
       if (!last || last.quote.stale) continue
       const { run, seq, quote } = last
       this.#spread(watched, {
-        ...{ kind: 'STATUS', run: unheard(run), seq: seq + 1, publishedAtMs: this.#now() },
+        kind: 'STATUS',
+        run: unheard(run),
+        seq: seq + 1,
+        publishedAtMs: this.#now(),
         quote: { ...quote, stale: true },
       })
     }
@@ -279,7 +282,10 @@ export class PriceHub {
     const last = watched.history.newest
     if (!last || run <= last.run) return
     this.#spread(watched, {
-      ...{ kind: 'SNAPSHOT', run, seq: 0, publishedAtMs: this.#now() },
+      kind: 'SNAPSHOT',
+      run,
+      seq: 0,
+      publishedAtMs: this.#now(),
       quote: { ...last.quote, stale: true },
     })
   }

@@ -18,10 +18,27 @@ export const sentiments = [
 export type Sentiment = (typeof sentiments)[number]
 
 export const snapshotFields = [
-  ...(['sma5', 'sma20', 'sma50', 'sma60', 'sma200', 'ema9', 'ema21', 'ema50', 'vwap'] as const),
-  ...(['rsi14', 'macd', 'macdSignal', 'macdHistogram'] as const),
-  ...(['bollingerUpper', 'bollingerMiddle', 'bollingerLower'] as const),
-  ...(['stochasticK', 'stochasticD', 'atr14', 'adx14', 'volumeSma20'] as const),
+  'sma5',
+  'sma20',
+  'sma50',
+  'sma60',
+  'sma200',
+  'ema9',
+  'ema21',
+  'ema50',
+  'vwap',
+  'rsi14',
+  'macd',
+  'macdSignal',
+  'macdHistogram',
+  'bollingerUpper',
+  'bollingerMiddle',
+  'bollingerLower',
+  'stochasticK',
+  'stochasticD',
+  'atr14',
+  'adx14',
+  'volumeSma20',
 ] as const
 
 /** Values of indicators at the newest candle; null where history is too short. */

@@ -64,9 +64,14 @@ function zoneOf(timezone: string): Zone {
 
 /** A zone that this Node does not know is read as UTC: better a date off by one at the edge than no candles. */
 function newFormat(timezone: string): Intl.DateTimeFormat {
-  const parts = {
-    ...({ year: 'numeric', month: '2-digit', day: '2-digit' } as const),
-    ...({ hour: '2-digit', minute: '2-digit', second: '2-digit', hourCycle: 'h23' } as const),
+  const parts: Intl.DateTimeFormatOptions = {
+    year: 'numeric',
+    month: '2-digit',
+    day: '2-digit',
+    hour: '2-digit',
+    minute: '2-digit',
+    second: '2-digit',
+    hourCycle: 'h23',
   }
   try {
     return new Intl.DateTimeFormat('sv-SE', { ...parts, timeZone: timezone })

@@ -5,16 +5,12 @@ import { FinstageError } from '../../domain/errors.ts'
 import { type Interval, isDaily, type SourceInterval } from '../../domain/interval.ts'
 import { dayMs, daySeconds, hourSeconds, minuteMs, type TimeSpan } from '../../domain/time.ts'
 import { KeyedTurns } from '../../platform/keyed-turns.ts'
-import {
-  type CandleStore,
-  type Series,
-  type SeriesState,
-  type StoredExtent,
-  seriesName,
-} from '../../store/candles/candle-store.ts'
+import type { CandleStore, StoredExtent } from '../../store/candles/candle-store.ts'
+import { type Series, type SeriesState, seriesName } from '../../store/candles/series.ts'
 import { type Caller, within } from '../call-budget.ts'
 import type { Quarantine } from '../quarantine.ts'
-import type { CandleBatch, MarketSource } from '../source.ts'
+import type { MarketSource } from '../source.ts'
+import { CurrencyCheck } from './currency-check.ts'
 import { OpenEnds } from './open-ends.ts'
 import { SourceFallback } from './source-fallback.ts'
 
@@ -31,8 +27,6 @@ const failureLifetimeMs = 1000
 const rememberedSeries = 20_000
 /** What a fetch tells of a split or a dividend may make what was stored before be missing. */
 const maxRounds = 3
-/** A currency is believed to have changed after so many answers in a row that agree. */
-const agreeingAnswers = 3
 
 export interface LoadedSeries extends SourceCandles {
   readonly state: SeriesState
@@ -77,7 +71,7 @@ export class CandleLoader {
   readonly #fallback: SourceFallback
   /** By series: what it failed with, and until when that is the answer. */
   readonly #failures = new LRUCache<string, { error: FinstageError; untilMs: number }>({ max: rememberedSeries })
-  readonly #otherCurrency = new LRUCache<string, { currency: string; answers: number }>({ max: rememberedSeries })
+  readonly #currencies: CurrencyCheck
   /** One fetch at a time for each series, so that the next finds what the one before has stored. */
   readonly #turns = new KeyedTurns()
 
@@ -85,6 +79,7 @@ export class CandleLoader {
     this.#options = options
     this.#steadyMs = options.steadyMs ?? options.now
     this.#openEnds = new OpenEnds(options.now, this.#steadyMs)
+    this.#currencies = new CurrencyCheck(options.store, options.quarantine)
     this.#fallback = new SourceFallback({ source: options.source, steadyMs: this.#steadyMs, now: options.now })
   }
 
@@ -318,36 +313,19 @@ export class CandleLoader {
       throw error
     })
     this.#failures.delete(key)
-    await this.#checkCurrency(series, batch, state)
+    await this.#currencies.check(series, batch, state)
     const { finalBefore, timeMs = askedMs } = batch
     const startedMs = Math.min(askedMs, timeMs)
     const generation = await this.#options.store.write(series, gap, { ...batch, startedMs, isCurrent })
     if (generation === null || (finalBefore >= gap.to && !isCurrent)) return
     const hours = batch.facts?.hours ?? null
     this.#openEnds.fetched(series, {
-      ...{ from: Math.max(gap.from, Math.min(finalBefore, gap.to)), to: isCurrent ? Number.POSITIVE_INFINITY : gap.to },
-      ...{ startedMs: askedSteadyMs, hours, generation },
+      from: Math.max(gap.from, Math.min(finalBefore, gap.to)),
+      to: isCurrent ? Number.POSITIVE_INFINITY : gap.to,
+      startedMs: askedSteadyMs,
+      hours,
+      generation,
     })
-  }
-
-  /** Candles of two currencies never stand in one series. */
-  async #checkCurrency(series: Series, { facts }: CandleBatch, state: SeriesState | null): Promise<void> {
-    const currency = facts?.currency
-    const key = seriesName(series)
-    if (currency == null || state?.currency == null || currency === state.currency) {
-      this.#otherCurrency.delete(key)
-      return
-    }
-    const seen = this.#otherCurrency.get(key)
-    const answers = (seen?.currency === currency ? seen.answers : 0) + 1
-    this.#otherCurrency.set(key, { currency, answers })
-    if (answers >= agreeingAnswers) {
-      await this.#options.store.forget(series)
-      this.#otherCurrency.delete(key)
-    } else {
-      this.#options.quarantine?.report(series.symbol, 'currency changed', { currency, before: state.currency })
-    }
-    throw new FinstageError('SOURCE_UNAVAILABLE', `The source sent candles in ${currency} instead of ${state.currency}`)
   }
 }
 

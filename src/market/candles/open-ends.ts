@@ -1,6 +1,6 @@
 import { LRUCache } from 'lru-cache'
 import type { TimeSpan } from '../../domain/time.ts'
-import { type Series, type SeriesState, seriesName } from '../../store/candles/candle-store.ts'
+import { type Series, type SeriesState, seriesName } from '../../store/candles/series.ts'
 import { openLifetimeMs, settleSeconds, type TradingHours } from '../source.ts'
 
 /** The open end of a series whose market is closed is asked for again so often: it may open early, or correct itself. */

@@ -12,7 +12,8 @@ import type { CorporateActions, Split } from '../../domain/corporate-action.ts'
 import { FinstageError } from '../../domain/errors.ts'
 import { type Interval, intervalSeconds, isComposed, isDaily, sourceInterval } from '../../domain/interval.ts'
 import { daySeconds, type TimeSpan, weekSeconds } from '../../domain/time.ts'
-import type { Series, StoredExtent } from '../../store/candles/candle-store.ts'
+import type { StoredExtent } from '../../store/candles/candle-store.ts'
+import type { Series } from '../../store/candles/series.ts'
 import type { Caller } from '../call-budget.ts'
 import type { MarketSource } from '../source.ts'
 import { adjusted } from './adjustment.ts'
@@ -275,8 +276,12 @@ export class CandleService {
 }
 
 const noneFound = (from: number): Found => ({
-  ...{ from, candles: [], excluded: [] },
-  ...{ loaded: null, failure: null, isCutShort: false },
+  from,
+  candles: [],
+  excluded: [],
+  loaded: null,
+  failure: null,
+  isCutShort: false,
 })
 
 /** The resolvers count the candles of an answer; a range this long has more than one may hold, whatever comes. */

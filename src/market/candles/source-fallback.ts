@@ -3,7 +3,7 @@ import type { SourceCandles } from '../../domain/candle.ts'
 import type { CorporateActions } from '../../domain/corporate-action.ts'
 import { FinstageError } from '../../domain/errors.ts'
 import type { TimeSpan } from '../../domain/time.ts'
-import { type Series, type SeriesState, seriesName } from '../../store/candles/candle-store.ts'
+import { type Series, type SeriesState, seriesName } from '../../store/candles/series.ts'
 import type { Caller } from '../call-budget.ts'
 import { type CandleBatch, type MarketSource, openLifetimeMs } from '../source.ts'
 
@@ -123,7 +123,12 @@ const isStoreOut = (error: unknown): error is FinstageError =>
 
 /** As the store would tell it of what was fetched just now, without any gap. */
 const stateOf = (facts: CandleBatch['facts'], fetchedMs: number): SeriesState => ({
-  ...{ id: 0, generation: 0, gaps: [], receivedAtMs: fetchedMs, basisAtMs: fetchedMs, actionsAtMs: fetchedMs },
+  id: 0,
+  generation: 0,
+  gaps: [],
+  receivedAtMs: fetchedMs,
+  basisAtMs: fetchedMs,
+  actionsAtMs: fetchedMs,
   timezone: facts?.timezone ?? null,
   currency: facts?.currency ?? null,
   firstTradeEpoch: facts?.firstTradeEpoch ?? null,

@@ -8,14 +8,7 @@ import { DayVolume } from '../quotes/day-volume.ts'
 import { openLifetimeMs, settleSeconds } from '../source.ts'
 import { CandleChecks } from './checks.ts'
 import { CandleGrid } from './grid.ts'
-
-export interface LiveCandle {
-  readonly candle: Candle
-  /** 1 at first; one more with each change. */
-  readonly revision: number
-  /** When the newest price that went into it was made, in epoch milliseconds; infinitely early: the source told all of it. */
-  readonly pricedMs: number
-}
+import { completed, isSameCandle, type LiveCandle, opened, plain, withPrice } from './live-candle.ts'
 
 export interface CandleChange extends LiveCandle {
   readonly kind: CandleUpdateKind
@@ -80,16 +73,14 @@ export class LiveCandleBuilder {
   get now(): SeriesNow {
     const { symbol, interval, extendedHours, source, sessions, stale, failure, receivedAtMs } = this.#series
     return {
-      ...{
-        symbol,
-        interval,
-        extendedHours,
-        failure,
-        source,
-        sessions,
-        isWhole: this.#isWhole,
-        hasEarlier: this.#hasEarlier,
-      },
+      symbol,
+      interval,
+      extendedHours,
+      failure,
+      source,
+      sessions,
+      isWhole: this.#isWhole,
+      hasEarlier: this.#hasEarlier,
       stale: stale || this.#last?.stale === true,
       receivedAtMs: Math.max(receivedAtMs, this.#last?.receivedAtMs ?? 0),
     }
@@ -311,44 +302,3 @@ export class LiveCandleBuilder {
 }
 
 type Told = LiveCandle & { readonly kind: CandleUpdateKind | null }
-
-const isSameCandle = (a: Candle, b: Candle): boolean =>
-  a.open === b.open &&
-  a.high === b.high &&
-  a.low === b.low &&
-  a.close === b.close &&
-  a.volume === b.volume &&
-  a.closed === b.closed
-
-const plain = ({ epoch, open, high, low, close, volume }: Candle, closed: boolean): Candle => ({
-  ...{ epoch, open, high, low, close, volume, closed },
-})
-
-const opened = (epoch: number, { price }: Quote, volume: number | null): Candle => ({
-  ...{ epoch, open: price, high: price, low: price, close: price, volume, closed: false },
-})
-
-function withPrice({ candle, pricedMs }: LiveCandle, { price, timeMs }: Quote, traded: number | null): Candle {
-  return {
-    ...candle,
-    high: Math.max(candle.high, price),
-    low: Math.min(candle.low, price),
-    close: timeMs >= pricedMs ? price : candle.close,
-    volume: traded === null ? candle.volume : (candle.volume ?? 0) + traded,
-  }
-}
-
-/** A candle that forms, with what the source has of it and prices did not tell. */
-function completed({ candle, pricedMs }: LiveCandle, sent: Candle): Candle {
-  return {
-    ...candle,
-    open: sent.open,
-    high: Math.max(candle.high, sent.high),
-    low: Math.min(candle.low, sent.low),
-    close: pricedMs === Number.NEGATIVE_INFINITY ? sent.close : candle.close,
-    volume:
-      candle.volume === null || sent.volume === null
-        ? (candle.volume ?? sent.volume)
-        : Math.max(candle.volume, sent.volume),
-  }
-}

@@ -7,7 +7,11 @@ export function candleUpdate(change: CandleChange, now: SeriesNow, earlier: numb
   const { kind, candle, revision } = change
   let series: CandleSeries | undefined
   return {
-    ...{ kind, symbol: now.symbol, interval: now.interval, candle, revision },
+    kind,
+    symbol: now.symbol,
+    interval: now.interval,
+    candle,
+    revision,
     get series() {
       series ??= seriesOf(change, now, earlier)
       return series

@@ -1,66 +1,19 @@
 import type pg from 'pg'
-import type { SeriesFacts, SourceCandle, SourceCandles } from '../../domain/candle.ts'
+import type { SourceCandle, SourceCandles } from '../../domain/candle.ts'
 import type { CorporateActions } from '../../domain/corporate-action.ts'
-import type { Source } from '../../domain/instrument.ts'
-import type { SourceInterval } from '../../domain/interval.ts'
-import { daySeconds, type TimeSpan } from '../../domain/time.ts'
+import type { TimeSpan } from '../../domain/time.ts'
 import { type DatabasePool, transaction } from '../../platform/database/pool.ts'
 import { epochMs } from '../epoch-ms.ts'
 import { replaceRows, rowsOf } from './candle-rows.ts'
-import { readActions, replaceActions } from './corporate-action-store.ts'
-
-/** Which candles: those of one symbol and interval from one source. */
-export interface Series {
-  readonly source: Source
-  readonly symbol: string
-  readonly interval: SourceInterval
-  readonly extendedHours: boolean
-}
-
-/** Another for each series of a source. */
-export const seriesName = ({ symbol, interval, extendedHours }: Series): string =>
-  `${symbol} ${interval}${extendedHours ? ' extended' : ''}`
-
-/** What the store knows of a series, and lacks of a span. */
-export interface SeriesState {
-  readonly id: number
-  /** The parts of the span that are not stored for good, oldest first. */
-  readonly gaps: readonly TimeSpan[]
-  /** When the source was last asked for any of it, in epoch milliseconds. */
-  readonly receivedAtMs: number
-  /** When the oldest part of it that is still here was fetched, in epoch milliseconds. */
-  readonly basisAtMs: number
-  /** Up to when all splits and dividends of the symbol are known that could change what is stored, in epoch milliseconds. */
-  readonly actionsAtMs: number
-  readonly timezone: string | null
-  readonly currency: string | null
-  readonly firstTradeEpoch: number | null
-  /** When any regular session opened, in epoch seconds. */
-  readonly sessionOpens: number | null
-  /** When it closed if it was as long as the longest that was seen, so that a half day says nothing about other dates. */
-  readonly sessionCloses: number | null
-  /** Another one means that candles that were here are to be fetched again. */
-  readonly generation: number
-}
-
-/** What was fetched of a span: all that the source has there. */
-export interface FetchedCandles extends CorporateActions, SourceCandles {
-  /** Epoch seconds: what starts before it will not change. */
-  readonly finalBefore: number
-  readonly facts: SeriesFacts | null
-  /** When the fetch began, in epoch milliseconds. */
-  readonly startedMs: number
-  /** Whether the span goes up to the present. */
-  readonly isCurrent: boolean
-}
+import { readActions } from './corporate-action-store.ts'
+import { applyActions, cover, gapsOf, isOvertaken } from './coverage.ts'
+import { type FetchedCandles, type Series, type SeriesState, seriesKey } from './series.ts'
 
 /**
  * No answer takes so long: what was asked for so much later than a question that is answered now was asked for by a clock that
  * has been put back since.
  */
 const longestAnswerSeconds = 300
-/** A source may show an action a while after its date; what was fetched until then is fetched again. */
-const actionSettleSeconds = 2 * daySeconds
 /** Retention deletes so many minutes of one series in one transaction. */
 const pruneMinutes = 60 * 24 * 30
 
@@ -95,7 +48,7 @@ export class CandleStore {
                (SELECT coalesce(json_agg(json_build_object('from', lower(gap), 'to', upper(gap)) ORDER BY gap), '[]')
                 FROM unnest(int8multirange(int8range($5, $6)) - covered) AS gap) AS gaps
              FROM finstage.candle_series WHERE source = $1 AND symbol = $2 AND interval = $3 AND extended_hours = $4`,
-      values: [...keyOf(series), span.from, span.to],
+      values: [...seriesKey(series), span.from, span.to],
     })
     return rows[0] ?? null
   }
@@ -168,7 +121,7 @@ export class CandleStore {
         `UPDATE finstage.candle_series
          SET covered = '{}', currency = NULL, session_closes = NULL, generation = generation + 1
          WHERE source = $1 AND symbol = $2 AND interval = $3 AND extended_hours = $4 RETURNING id`,
-        keyOf(series),
+        seriesKey(series),
       )
       await client.query('DELETE FROM finstage.candles WHERE series_id = ANY ($1)', [rows.map(({ id }) => id)])
     })
@@ -210,64 +163,6 @@ async function lockSymbol(client: pg.PoolClient, { source, symbol }: Series): Pr
   await client.query('SELECT pg_advisory_xact_lock(hashtextextended($1, 0))', [`candles ${source} ${symbol}`])
 }
 
-/** Whether a later question was answered with a split or a dividend that this answer cannot have in it. */
-async function isOvertaken(client: pg.PoolClient, { source, symbol }: Series, { startedMs }: FetchedCandles) {
-  const { rows } = await client.query<{ overtaken: boolean }>({
-    name: 'candle-overtaken',
-    text: `SELECT EXISTS (
-             SELECT FROM (SELECT source, symbol, epoch, seen_at FROM finstage.splits
-               UNION ALL SELECT source, symbol, epoch, seen_at FROM finstage.dividends) AS action
-             WHERE source = $1 AND symbol = $2 AND seen_at > to_timestamp($3::float8 / 1000)
-               AND to_timestamp(epoch + ${actionSettleSeconds}) > to_timestamp($3::float8 / 1000)) AS overtaken`,
-    values: [source, symbol, startedMs],
-  })
-  return rows[0]?.overtaken === true
-}
-
-async function applyActions(
-  client: pg.PoolClient,
-  series: Series,
-  span: TimeSpan,
-  fetched: FetchedCandles,
-): Promise<void> {
-  const changes = await replaceActions(client, series, span, fetched, fetched.startedMs)
-  for (const date of changes.dividends) await uncover(client, series, date, "interval = 'DAY_1'")
-  for (const date of changes.splits) {
-    const changed = await uncover(client, series, date, 'true')
-    await client.query(
-      `DELETE FROM finstage.candles USING finstage.candle_series AS series
-       WHERE series_id = id AND id = ANY ($1)
-         AND minute < $2::bigint / 60 + CASE WHEN interval = 'DAY_1' THEN 0 ELSE 1440 END`,
-      [changed, date],
-    )
-  }
-}
-
-/** The parts of a span that are not stored for good. */
-async function gapsOf(client: pg.PoolClient, id: number, { from, to }: TimeSpan): Promise<TimeSpan[]> {
-  const { rows } = await client.query<TimeSpan>(
-    `SELECT lower(gap)::float8 AS from, upper(gap)::float8 AS to
-     FROM finstage.candle_series, unnest(int8multirange(int8range($2, $3)) - covered) AS gap WHERE id = $1`,
-    [id, from, to],
-  )
-  return rows
-}
-
-/**
- * Takes what was fetched before an action's date and without it out of what is stored for good. The sessions of a trading date
- * are over everywhere a day after its midnight UTC.
- */
-async function uncover(client: pg.PoolClient, series: Series, date: number, which: string): Promise<number[]> {
-  const { rows } = await client.query<{ id: number }>(
-    `UPDATE finstage.candle_series
-     SET generation = generation + 1,
-       covered = covered - int8multirange(int8range(NULL, $3::bigint + CASE WHEN interval = 'DAY_1' THEN 0 ELSE ${daySeconds} END))
-     WHERE source = $1 AND symbol = $2 AND basis_at < to_timestamp($3::bigint + ${actionSettleSeconds}) AND ${which} RETURNING id`,
-    [series.source, series.symbol, date],
-  )
-  return rows.map(({ id }) => id)
-}
-
 const isImpossible = `known.received_at > excluded.received_at + interval '${longestAnswerSeconds} seconds'`
 
 /**
@@ -302,7 +197,7 @@ async function upsertSeries(
          ELSE greatest(known.received_at, excluded.received_at) END
      RETURNING id, received_at > to_timestamp($11::float8 / 1000) AS "isLate"`,
     [
-      ...keyOf(series),
+      ...seriesKey(series),
       facts?.timezone ?? null,
       facts?.currency ?? null,
       facts?.firstTradeEpoch ?? null,
@@ -318,35 +213,3 @@ async function upsertSeries(
   if (!row) throw new Error('the database returned no row')
   return row
 }
-
-/**
- * Notes that a span is stored for good up to `finalTo`. Where days are known without a gap from the last look at actions to the
- * present, there was a look now. Returns the generation.
- */
-async function cover(
-  client: pg.PoolClient,
-  id: number,
-  span: TimeSpan,
-  finalTo: number,
-  fetched: FetchedCandles,
-): Promise<number> {
-  const { rows } = await client.query<{ generation: number }>(
-    `UPDATE finstage.candle_series AS series SET
-       covered = covered + int8multirange(int8range($2, $4)),
-       basis_at = CASE WHEN isempty(covered) THEN to_timestamp($5::float8 / 1000) ELSE basis_at END,
-       actions_at = CASE WHEN $6 AND interval = 'DAY_1' AND covered + int8multirange(int8range($2, $3)) @> int8range(
-           least($3, (SELECT floor(extract(epoch FROM coalesce(max(actions_at), min(basis_at))))::bigint FROM finstage.candle_series
-             WHERE source = series.source AND symbol = series.symbol)), $3)
-         THEN greatest(actions_at, to_timestamp($5::float8 / 1000)) ELSE actions_at END
-     WHERE id = $1 RETURNING generation`,
-    [id, span.from, span.to, finalTo, fetched.startedMs, fetched.isCurrent],
-  )
-  return rows[0]?.generation ?? 0
-}
-
-const keyOf = ({ source, symbol, interval, extendedHours }: Series): [string, string, string, boolean] => [
-  source,
-  symbol,
-  interval,
-  extendedHours,
-]

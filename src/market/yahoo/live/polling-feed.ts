@@ -141,7 +141,11 @@ export function pollingFeed({ listings, intervalMs, sink }: PollingFeedOptions):
 }
 
 const newlyWatched = (symbol: string): PolledSymbol => ({
-  ...{ symbol, state: 'new', asked: false, last: null, isTold: false },
+  symbol,
+  state: 'new',
+  asked: false,
+  last: null,
+  isTold: false,
 })
 
 /** A symbol that was served before has not ceased to exist because one answer lacks it. */

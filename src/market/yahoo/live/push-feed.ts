@@ -303,8 +303,17 @@ export function yahooPushFeed(options: YahooPushFeedOptions): SourceFeed {
 }
 
 const newlyWatched = (symbol: string): PushedSymbol => ({
-  ...{ symbol, state: 'new', shard: null, last: null, isBelieved: true, toldOfSecond: new Set<number>(), polled: null },
-  ...{ stream: 'behind', checking: false, resting: false, hadNews: false },
+  symbol,
+  state: 'new',
+  shard: null,
+  last: null,
+  isBelieved: true,
+  toldOfSecond: new Set<number>(),
+  polled: null,
+  stream: 'behind',
+  checking: false,
+  resting: false,
+  hadNews: false,
 })
 
 const leftOut = (symbol: string): FinstageError =>

@@ -1,0 +1,63 @@
+import type { Candle } from '../../domain/candle.ts'
+import type { Quote } from '../../domain/quote.ts'
+
+export interface LiveCandle {
+  readonly candle: Candle
+  /** 1 at first; one more with each change. */
+  readonly revision: number
+  /** When the newest price that went into it was made, in epoch milliseconds; infinitely early: the source told all of it. */
+  readonly pricedMs: number
+}
+
+export const isSameCandle = (a: Candle, b: Candle): boolean =>
+  a.open === b.open &&
+  a.high === b.high &&
+  a.low === b.low &&
+  a.close === b.close &&
+  a.volume === b.volume &&
+  a.closed === b.closed
+
+export const plain = ({ epoch, open, high, low, close, volume }: Candle, closed: boolean): Candle => ({
+  epoch,
+  open,
+  high,
+  low,
+  close,
+  volume,
+  closed,
+})
+
+export const opened = (epoch: number, { price }: Quote, volume: number | null): Candle => ({
+  epoch,
+  open: price,
+  high: price,
+  low: price,
+  close: price,
+  volume,
+  closed: false,
+})
+
+export function withPrice({ candle, pricedMs }: LiveCandle, { price, timeMs }: Quote, traded: number | null): Candle {
+  return {
+    ...candle,
+    high: Math.max(candle.high, price),
+    low: Math.min(candle.low, price),
+    close: timeMs >= pricedMs ? price : candle.close,
+    volume: traded === null ? candle.volume : (candle.volume ?? 0) + traded,
+  }
+}
+
+/** A candle that forms, with what the source has of it and prices did not tell. */
+export function completed({ candle, pricedMs }: LiveCandle, sent: Candle): Candle {
+  return {
+    ...candle,
+    open: sent.open,
+    high: Math.max(candle.high, sent.high),
+    low: Math.min(candle.low, sent.low),
+    close: pricedMs === Number.NEGATIVE_INFINITY ? sent.close : candle.close,
+    volume:
+      candle.volume === null || sent.volume === null
+        ? (candle.volume ?? sent.volume)
+        : Math.max(candle.volume, sent.volume),
+  }
+}

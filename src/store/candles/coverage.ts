@@ -1,0 +1,95 @@
+import type pg from 'pg'
+import { daySeconds, type TimeSpan } from '../../domain/time.ts'
+import { replaceActions } from './corporate-action-store.ts'
+import type { FetchedCandles, Series } from './series.ts'
+
+/*
+ * Which spans of a series are stored for good, and what takes them back. All of it runs within a transaction of the client's,
+ * while nobody else writes candles of the symbol.
+ */
+
+/** A source may show an action a while after its date; what was fetched until then is fetched again. */
+const actionSettleSeconds = 2 * daySeconds
+
+/** Whether a later question was answered with a split or a dividend that this answer cannot have in it. */
+export async function isOvertaken(client: pg.PoolClient, { source, symbol }: Series, { startedMs }: FetchedCandles) {
+  const { rows } = await client.query<{ overtaken: boolean }>({
+    name: 'candle-overtaken',
+    text: `SELECT EXISTS (
+             SELECT FROM (SELECT source, symbol, epoch, seen_at FROM finstage.splits
+               UNION ALL SELECT source, symbol, epoch, seen_at FROM finstage.dividends) AS action
+             WHERE source = $1 AND symbol = $2 AND seen_at > to_timestamp($3::float8 / 1000)
+               AND to_timestamp(epoch + ${actionSettleSeconds}) > to_timestamp($3::float8 / 1000)) AS overtaken`,
+    values: [source, symbol, startedMs],
+  })
+  return rows[0]?.overtaken === true
+}
+
+export async function applyActions(
+  client: pg.PoolClient,
+  series: Series,
+  span: TimeSpan,
+  fetched: FetchedCandles,
+): Promise<void> {
+  const changes = await replaceActions(client, series, span, fetched, fetched.startedMs)
+  for (const date of changes.dividends) await uncover(client, series, date, "interval = 'DAY_1'")
+  for (const date of changes.splits) {
+    const changed = await uncover(client, series, date, 'true')
+    await client.query(
+      `DELETE FROM finstage.candles USING finstage.candle_series AS series
+       WHERE series_id = id AND id = ANY ($1)
+         AND minute < $2::bigint / 60 + CASE WHEN interval = 'DAY_1' THEN 0 ELSE 1440 END`,
+      [changed, date],
+    )
+  }
+}
+
+/** The parts of a span that are not stored for good. */
+export async function gapsOf(client: pg.PoolClient, id: number, { from, to }: TimeSpan): Promise<TimeSpan[]> {
+  const { rows } = await client.query<TimeSpan>(
+    `SELECT lower(gap)::float8 AS from, upper(gap)::float8 AS to
+     FROM finstage.candle_series, unnest(int8multirange(int8range($2, $3)) - covered) AS gap WHERE id = $1`,
+    [id, from, to],
+  )
+  return rows
+}
+
+/**
+ * Takes what was fetched before an action's date and without it out of what is stored for good. The sessions of a trading date
+ * are over everywhere a day after its midnight UTC.
+ */
+async function uncover(client: pg.PoolClient, series: Series, date: number, which: string): Promise<number[]> {
+  const { rows } = await client.query<{ id: number }>(
+    `UPDATE finstage.candle_series
+     SET generation = generation + 1,
+       covered = covered - int8multirange(int8range(NULL, $3::bigint + CASE WHEN interval = 'DAY_1' THEN 0 ELSE ${daySeconds} END))
+     WHERE source = $1 AND symbol = $2 AND basis_at < to_timestamp($3::bigint + ${actionSettleSeconds}) AND ${which} RETURNING id`,
+    [series.source, series.symbol, date],
+  )
+  return rows.map(({ id }) => id)
+}
+
+/**
+ * Notes that a span is stored for good up to `finalTo`. Where days are known without a gap from the last look at actions to the
+ * present, there was a look now. Returns the generation.
+ */
+export async function cover(
+  client: pg.PoolClient,
+  id: number,
+  span: TimeSpan,
+  finalTo: number,
+  fetched: FetchedCandles,
+): Promise<number> {
+  const { rows } = await client.query<{ generation: number }>(
+    `UPDATE finstage.candle_series AS series SET
+       covered = covered + int8multirange(int8range($2, $4)),
+       basis_at = CASE WHEN isempty(covered) THEN to_timestamp($5::float8 / 1000) ELSE basis_at END,
+       actions_at = CASE WHEN $6 AND interval = 'DAY_1' AND covered + int8multirange(int8range($2, $3)) @> int8range(
+           least($3, (SELECT floor(extract(epoch FROM coalesce(max(actions_at), min(basis_at))))::bigint FROM finstage.candle_series
+             WHERE source = series.source AND symbol = series.symbol)), $3)
+         THEN greatest(actions_at, to_timestamp($5::float8 / 1000)) ELSE actions_at END
+     WHERE id = $1 RETURNING generation`,
+    [id, span.from, span.to, finalTo, fetched.startedMs, fetched.isCurrent],
+  )
+  return rows[0]?.generation ?? 0
+}
