@@ -6,7 +6,7 @@ import { GraphQLWsLink } from '@apollo/client/link/subscriptions'
 import { cacheExchange, fetchExchange, subscriptionExchange, Client as UrqlClient } from '@urql/core'
 import { EventSource } from 'eventsource'
 import { OperationTypeNode } from 'graphql'
-import { createClient } from 'graphql-ws'
+import { type ClientOptions, createClient } from 'graphql-ws'
 import { startApp } from '../../support/app.ts'
 import { eventually, metric } from '../../support/clients/client.ts'
 import { createTestDatabase } from '../../support/database/database.ts'
@@ -51,7 +51,8 @@ const query = `subscription Live($symbols: [Symbol!]!) {
 }`
 const http = `${app.api}/graphql`
 /** Not lazy, so that the socket stays when nobody subscribes: what is freed is freed because of the unsubscribing. */
-const openSocket = () => createClient({ url: http.replace('http', 'ws'), lazy: false, retryAttempts: 0 })
+const openSocket = (on?: ClientOptions['on']) =>
+  createClient({ url: http.replace('http', 'ws'), lazy: false, retryAttempts: 0, ...(on ? { on } : {}) })
 
 const clients: Readonly<Record<string, () => PriceClient>> = {
   'graphql-ws': () => {
@@ -127,7 +128,9 @@ const clients: Readonly<Record<string, () => PriceClient>> = {
 }
 
 function apollo() {
-  const socket = openSocket()
+  const opened = Promise.withResolvers<void>()
+  const socket = openSocket({ connected: () => opened.resolve(), closed: (event) => opened.reject(event) })
+  opened.promise.catch(() => {})
   const link = ApolloLink.split(
     ({ operationType }) => operationType === OperationTypeNode.SUBSCRIPTION,
     new GraphQLWsLink(socket),
@@ -138,7 +141,8 @@ function apollo() {
     client.stop()
     await socket.dispose()
   }
-  return { client, close }
+  /** Resolves when the socket is open; without it a subscription fails at once, as nothing is tried again. */
+  return { client, close, opened: opened.promise }
 }
 
 function urql() {
@@ -257,7 +261,8 @@ test('Apollo Client and urql take the same candles with an indicator, a point fo
 })
 
 test('in the cache of Apollo Client things stand by their ids, so that a live price shows in what was queried before', async () => {
-  const { client, close } = apollo()
+  const { client, close, opened } = apollo()
+  await opened
   const before = await charts()
   const prices: number[] = []
   const watching = client.watchQuery<Chart>({ query: gql(chart) }).subscribe(({ data, dataState }) => {
@@ -271,10 +276,15 @@ test('in the cache of Apollo Client things stand by their ids, so that a live pr
   assert.ok('candles({"last":30})' in fields)
 
   const live: number[] = []
+  const failures: unknown[] = []
   const following = client
     .subscribe<Data>({ query: gql(query), variables: { symbols: ['AAPL'] } })
-    .subscribe(({ data }) => data && live.push(data.priceUpdates.price))
-  await eventually(() => new Set(prices).size > 1, 'another price of what was queried once')
+    .subscribe(({ data, error }) => {
+      if (data) live.push(data.priceUpdates.price)
+      else failures.push(error)
+    })
+  await eventually(() => new Set(prices).size > 1 || failures.length > 0, 'another price of what was queried once')
+  assert.deepEqual(failures, [])
   assert.ok(prices.slice(1).every((price) => live.includes(price)))
   assert.equal(await charts(), before + 1)
   following.unsubscribe()
