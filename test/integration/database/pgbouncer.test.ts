@@ -83,11 +83,19 @@ suite('behind a pooler', options, () => {
     await prices.until(({ priceUpdates }) => priceUpdates.seq >= 3)
     assert.doesNotMatch(standby.stderr(), /the feed leads/)
     await using updates = subscribe<{ jobUpdates: { state: string } }>(api.api, 'subscription { jobUpdates { state } }')
-    const succeeded = updates.until(({ jobUpdates }) => jobUpdates.state === 'SUCCEEDED')
-    await sleep(200)
+    let hasSucceeded = false
+    const succeeded = updates
+      .until(({ jobUpdates }) => jobUpdates.state === 'SUCCEEDED')
+      .then(() => {
+        hasSucceeded = true
+      })
+    // The subscription does not say when it has begun: jobs are queued until one of them is told of.
     const enqueue = 'mutation { enqueueAnalysis(input: { symbols: ["AAPL"] }) { __typename } }'
-    const { data } = await post(api.api, enqueue)
-    assert.deepEqual(data, { enqueueAnalysis: { __typename: 'EnqueuePayload' } })
+    await eventually(async () => {
+      const { data } = await post(api.api, enqueue)
+      assert.deepEqual(data, { enqueueAnalysis: { __typename: 'EnqueuePayload' } })
+      return hasSucceeded
+    }, 'that a job succeeds')
     await succeeded
     leader.kill('SIGKILL')
     await prices.until(({ priceUpdates }) => priceUpdates.kind === 'SNAPSHOT')

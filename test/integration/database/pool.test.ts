@@ -3,9 +3,9 @@ import { execFileSync, spawnSync } from 'node:child_process'
 import { once } from 'node:events'
 import { type AddressInfo, createServer, type Socket } from 'node:net'
 import { test } from 'node:test'
-import { setTimeout as sleep } from 'node:timers/promises'
 import type { FinstageError } from '../../../src/domain/errors.ts'
 import { createPool, transaction } from '../../../src/platform/database/pool.ts'
+import { eventually } from '../../support/clients/client.ts'
 import { createTestDatabase } from '../../support/database/database.ts'
 import { hasPgBouncer, startPgBouncer } from '../../support/database/pgbouncer.ts'
 import { silentLog } from '../../support/log.ts'
@@ -56,7 +56,7 @@ test('a pool whose connections are all in use lets a caller wait for 3 s, and se
   const holder = await pool.connect()
   assert.equal((await within(pool.query('SELECT 1'))).code, 'UNAVAILABLE')
   const waiting = within(pool.query('SELECT 1'))
-  await sleep(500)
+  await eventually(() => pool.waitingCount === 1, 'that it waits')
   holder.release()
   assert.equal((await waiting).code, 'answered')
   await pool.end()
@@ -82,7 +82,8 @@ test('a pool that ends does not wait for an answer that never comes', async () =
   await using database = await createTestDatabase({ empty: true })
   const pool = createPool(database.url, silentLog)
   const asked = within(pool.query('SELECT pg_sleep(30)'))
-  await sleep(200)
+  const running = `SELECT FROM pg_stat_activity WHERE query = 'SELECT pg_sleep(30)' AND datname = current_database()`
+  await eventually(async () => (await database.query(running)).length === 1, 'that Postgres works on it')
   const { tookMs } = await within(pool.end())
   assert.ok(tookMs < 6000, `${tookMs} ms`)
   assert.equal((await asked).code, 'UNAVAILABLE')

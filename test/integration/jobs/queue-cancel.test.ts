@@ -1,8 +1,9 @@
 import assert from 'node:assert/strict'
 import { suite, test } from 'node:test'
 import { jobConcurrency } from '../../../src/jobs/queue/runner.ts'
+import { eventually } from '../../support/clients/client.ts'
 import { killRounds } from '../../support/kill-rounds.ts'
-import { TestQueue, until } from '../../support/queue/queue-processes.ts'
+import { TestQueue } from '../../support/queue/queue-processes.ts'
 
 suite('jobs that are cancelled or take too long', { concurrency: 2 }, () => {
   test('a job is CANCELLED at once in each state, by another process: its work is told, nothing of it shows later, and nothing carries it', async () => {
@@ -14,8 +15,8 @@ suite('jobs that are cancelled or take too long', { concurrency: 2 }, () => {
       const sleeping = await queue.enqueue({ act: 'wait', ms: 60_000, writes: true })
       const spinning = await queue.enqueue({ act: 'spin', writes: true, saves: true })
       await queue.begun(sleeping)
-      await until(async () => (await queue.effects('loops')).some(({ job }) => job === spinning), 'a loop runs')
-      await until(async () => (await queue.job(retrying)).state === 'RETRYING', 'a job waits for its next attempt')
+      await eventually(async () => (await queue.effects('loops')).some(({ job }) => job === spinning), 'a loop runs')
+      await eventually(async () => (await queue.job(retrying)).state === 'RETRYING', 'a job waits for its next attempt')
       // The worker has no place left, so the next one waits.
       const filling = await queue.enqueueAll(
         Array.from({ length: jobConcurrency - 2 }, () => ({ act: 'deaf', writes: true }) as const),
@@ -34,10 +35,10 @@ suite('jobs that are cancelled or take too long', { concurrency: 2 }, () => {
       }
       const told = (what: string, job: string) => async (): Promise<boolean> =>
         (await queue.effects(what)).some((effect) => effect.job === job)
-      await until(told('told superseded', sleeping), 'the sleeping work is told', 5000)
-      await until(told('told superseded', spinning), 'the loop is told', 5000)
-      await until(told('the loop has ended', spinning), 'the loop ends', 5000)
-      await until(async () => (await worker.metric('finstage_jobs_in_flight')) === 0, 'the worker is free', 5000)
+      await eventually(told('told superseded', sleeping), 'the sleeping work is told', 5000)
+      await eventually(told('told superseded', spinning), 'the loop is told', 5000)
+      await eventually(told('the loop has ended', spinning), 'the loop ends', 5000)
+      await eventually(async () => (await worker.metric('finstage_jobs_in_flight')) === 0, 'the worker is free', 5000)
       for (const { state } of await queue.settled(10_000)) assert.equal(state, 'CANCELLED')
     }
     assert.equal(worker.hasExited(), false)
@@ -52,7 +53,7 @@ suite('jobs that are cancelled or take too long', { concurrency: 2 }, () => {
     for (let round = 0; round < killRounds; round++) {
       const once = await queue.enqueue({ act: 'spin', writes: true }, { maxAttempts: 1, timeoutSeconds: 1 })
       const next = await queue.enqueue({ writes: true }, { priority: 'LOW' })
-      await until(async () => (await queue.job(once)).state === 'FAILED', 'it fails')
+      await eventually(async () => (await queue.job(once)).state === 'FAILED', 'it fails')
       const failed = await queue.job(once)
       assert.deepEqual([failed.failure?.code, failed.failure?.attempt, failed.failures], ['TIMEOUT', 1, 1])
       // The only thread is free for the next, in the same process.
@@ -65,7 +66,7 @@ suite('jobs that are cancelled or take too long', { concurrency: 2 }, () => {
       assert.deepEqual([retried.state, retried.attempt, retried.failures], ['SUCCEEDED', 2, 1])
       assert.deepEqual(retried.states, ['QUEUED', 'RUNNING', 'RETRYING', 'RUNNING', 'SUCCEEDED'])
       assert.equal((await queue.job(next)).state, 'SUCCEEDED')
-      await until(
+      await eventually(
         async () => (await queue.effects('the loop has ended')).length === 2 * (round + 1),
         'the loops have ended',
         5000,

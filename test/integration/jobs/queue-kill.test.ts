@@ -2,8 +2,9 @@ import assert from 'node:assert/strict'
 import { suite, test } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { jobConcurrency } from '../../../src/jobs/queue/runner.ts'
+import { eventually, inTime } from '../../support/clients/client.ts'
 import { atLeastTwoRounds, killRounds } from '../../support/kill-rounds.ts'
-import { TestQueue, until, within } from '../../support/queue/queue-processes.ts'
+import { TestQueue } from '../../support/queue/queue-processes.ts'
 
 const lostWithinMs = 10_000
 
@@ -17,9 +18,9 @@ suite('workers that are killed', { concurrency: 4 }, () => {
       }))
       const ids = new Set(await queue.enqueueAll(jobs))
       const begun = async () => (await queue.effects('begun')).filter(({ job }) => ids.has(job))
-      await until(async () => (await begun()).length === jobConcurrency, 'the worker is full')
+      await eventually(async () => (await begun()).length === jobConcurrency, 'the worker is full')
       const second = await queue.startWorker()
-      await until(async () => (await begun()).length === jobConcurrency + 4, 'the other one takes the rest')
+      await eventually(async () => (await begun()).length === jobConcurrency + 4, 'the other one takes the rest')
       const mine = (await begun()).filter(({ pid }) => pid === first.pid)
       assert.equal(mine.length, jobConcurrency)
       const killedAtMs = Date.now()
@@ -50,7 +51,7 @@ suite('workers that are killed', { concurrency: 4 }, () => {
       )
       const ids = await queue.enqueueAll(jobs, { maxAttempts: 1 })
       const begun = async () => (await queue.effects('begun')).filter(({ job }) => ids.includes(job))
-      await until(async () => (await begun()).length === jobConcurrency, 'the worker is full')
+      await eventually(async () => (await begun()).length === jobConcurrency, 'the worker is full')
       const lost = new Set((await begun()).map(({ job }) => job))
       worker.kill('SIGKILL')
       await worker.exited
@@ -86,7 +87,7 @@ suite('workers that are killed', { concurrency: 4 }, () => {
       assert.equal(pid, survivor.pid)
       assert.ok(atMs - killedAtMs < lostWithinMs, `${atMs - killedAtMs} ms`)
     }
-    for (const id of lost) await until(async () => (await queue.job(id)).state === 'SUCCEEDED', 'they succeed')
+    for (const id of lost) await eventually(async () => (await queue.job(id)).state === 'SUCCEEDED', 'they succeed')
     assert.equal((await queue.job(waiting)).state, 'QUEUED')
     for (const id of busy) assert.equal((await queue.job(id)).state, 'RUNNING')
     assert.equal(await survivor.check(), 'ok')
@@ -138,13 +139,13 @@ suite('workers that are killed', { concurrency: 4 }, () => {
         const id = await queue.enqueue({ act: 'wait', ms: 200, writes: round % 2 === 0, saves: round % 3 === 0 })
         followers.push(await queue.follow(id))
         const doomed = await queue.startWorker({ diesBeforeTelling: 'SUCCEEDED' })
-        assert.equal(await within(doomed.exited, 15_000, 'the worker dies'), 'SIGKILL')
+        assert.equal(await inTime(doomed.exited, 'the worker dies', 15_000), 'SIGKILL')
         assert.equal((await queue.job(id)).state, 'SUCCEEDED')
         assert.ok((await queue.carriers()).some(({ jobId }) => jobId === id))
       }
       await queue.startWorker()
       for (const { told, ended } of followers) {
-        await within(ended, 15_000, 'the follower is told of the end')
+        await inTime(ended, 'the follower is told of the end', 15_000)
         // RUNNING is told again with the progress.
         assert.deepEqual([...new Set(told)].slice(-2), ['RUNNING', 'SUCCEEDED'])
         assert.equal(told.filter((state) => state === 'SUCCEEDED').length, 1)
@@ -160,8 +161,8 @@ suite('workers that are killed', { concurrency: 4 }, () => {
       const worker = await queue.startWorker({ losesAnswerOf: 'job succeed' })
       const id = await queue.enqueue({ act: 'wait', ms: 200 })
       const follower = await queue.follow(id)
-      await until(async () => (await queue.job(id)).state === 'SUCCEEDED', 'it succeeds')
-      await within(follower.ended, 10_000, 'the follower is told of the end')
+      await eventually(async () => (await queue.job(id)).state === 'SUCCEEDED', 'it succeeds')
+      await inTime(follower.ended, 'the follower is told of the end', 10_000)
       assert.equal(follower.told.filter((state) => state === 'SUCCEEDED').length, 1)
       worker.kill('SIGTERM')
       assert.equal(await worker.exited, 0)
@@ -177,7 +178,7 @@ suite('workers that are killed', { concurrency: 4 }, () => {
         const innocents: string[] = []
         for (let death = 1; death <= 5; death++) {
           const worker = await queue.startWorker()
-          assert.equal(await within(worker.exited, 20_000, `death ${death}`), 'SIGKILL')
+          assert.equal(await inTime(worker.exited, `death ${death}`, 20_000), 'SIGKILL')
           innocents.push(await queue.enqueue({ act: 'wait', ms: 50, writes: true }))
         }
         const last = await queue.startWorker()

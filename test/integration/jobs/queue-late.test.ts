@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict'
 import { suite, test } from 'node:test'
+import { eventually } from '../../support/clients/client.ts'
 import { atLeastTwoRounds, killRounds } from '../../support/kill-rounds.ts'
-import { type QueueWorker, TestQueue, until } from '../../support/queue/queue-processes.ts'
+import { type QueueWorker, TestQueue } from '../../support/queue/queue-processes.ts'
 
 const lostWorkers = (worker: QueueWorker): Promise<number> => worker.metric('finstage_workers_lost_total')
 
@@ -19,11 +20,11 @@ suite('workers that stand still for longer than they are waited for', { concurre
       if (pid !== late.pid) [late, other] = [other, late]
       const tooLate = await late.metric('finstage_job_run_seconds_count', 'outcome="superseded"')
       late.kill('SIGSTOP')
-      await until(async () => (await queue.job(id)).state === 'SUCCEEDED', 'the other succeeds')
+      await eventually(async () => (await queue.job(id)).state === 'SUCCEEDED', 'the other succeeds')
       const before = await queue.job(id)
       assert.deepEqual([before.attempt, before.result?.pid], [2, other.pid])
       late.kill('SIGCONT')
-      await until(async () => (await late.metric('finstage_jobs_in_flight')) === 0, 'the late attempt ends')
+      await eventually(async () => (await late.metric('finstage_jobs_in_flight')) === 0, 'the late attempt ends')
       assert.equal(await late.metric('finstage_job_run_seconds_count', 'outcome="superseded"'), tooLate + 1)
       assert.deepEqual(await queue.job(id), before)
       await queue.settled()
@@ -42,9 +43,9 @@ suite('workers that stand still for longer than they are waited for', { concurre
       await queue.begun(id, 2)
       const [carrier] = await queue.carriers()
       late.kill('SIGCONT')
-      await until(async () => (await late.metric('finstage_jobs_in_flight')) === 0, 'the late attempt ends')
+      await eventually(async () => (await late.metric('finstage_jobs_in_flight')) === 0, 'the late attempt ends')
       // What it had to tell of it would be there by now.
-      await until(async () => (await late.check()) === 'ok', 'the first works again')
+      await eventually(async () => (await late.check()) === 'ok', 'the first works again')
       assert.deepEqual(await queue.carriers(), [carrier])
       other.kill('SIGKILL')
       await queue.begun(id, 3)
@@ -68,15 +69,15 @@ suite('workers that stand still for longer than they are waited for', { concurre
     )
     for (const id of ids) await queue.begun(id)
     worker.kill('SIGSTOP')
-    await until(async () => (await lostWorkers(watcher)) === 1, 'the worker is taken for lost')
+    await eventually(async () => (await lostWorkers(watcher)) === 1, 'the worker is taken for lost')
     worker.kill('SIGCONT')
     for (const id of ids) await queue.begun(id, 2)
     const before = await queue.carriers()
-    await until(
+    await eventually(
       async () => (await queue.effects('done')).filter(({ attempt }) => attempt === 1).length === lateJobs,
       'the late attempts have done their work',
     )
-    await until(
+    await eventually(
       async () => (await worker.metric('finstage_job_run_seconds_count', 'outcome="superseded"')) === lateJobs,
       'the late attempts end',
     )
@@ -92,12 +93,12 @@ suite('workers that stand still for longer than they are waited for', { concurre
     const frozen = await queue.startWorker({ kinds: ['BACKFILL'] })
     for (let round = 0; round < killRounds; round++) {
       const id = await queue.enqueue({ act: 'freeze', attempts: 1 }, { kind: 'BACKFILL' })
-      await until(async () => (await queue.effects('done')).some(({ job }) => job === id), 'it is about to commit')
+      await eventually(async () => (await queue.effects('done')).some(({ job }) => job === id), 'it is about to commit')
       const other = await queue.startWorker()
-      await until(async () => (await lostWorkers(other)) > 0, 'the worker is taken for lost')
+      await eventually(async () => (await lostWorkers(other)) > 0, 'the worker is taken for lost')
       await queue.begun(await queue.enqueue({}), 1, 8000)
       frozen.kill('SIGCONT')
-      await until(async () => (await queue.job(id)).state === 'SUCCEEDED', 'it succeeds')
+      await eventually(async () => (await queue.job(id)).state === 'SUCCEEDED', 'it succeeds')
       other.kill('SIGTERM')
       assert.equal(await other.exited, 0)
       await queue.settled()

@@ -1,9 +1,10 @@
 import assert from 'node:assert/strict'
 import { suite, test } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
+import { eventually, inTime } from '../../support/clients/client.ts'
 import { type OwnPostgres, startOwnPostgres } from '../../support/database/own-postgres.ts'
 import { killRounds } from '../../support/kill-rounds.ts'
-import { TestQueue, until, within } from '../../support/queue/queue-processes.ts'
+import { TestQueue } from '../../support/queue/queue-processes.ts'
 
 const jobCount = 200
 
@@ -26,7 +27,7 @@ suite('a Postgres that goes away', { concurrency: true }, () => {
             ...{ ms: 20 + 10 * (i % 8), writes: i % 2 === 0, saves: i % 3 === 0 },
           })),
         )
-        await until(async () => {
+        await eventually(async () => {
           const ended = (await queue.stored()).filter(({ id, state }) => !known.has(id) && state === 'SUCCEEDED')
           return ended.length >= jobCount / 5
         }, 'a fifth has succeeded')
@@ -36,7 +37,7 @@ suite('a Postgres that goes away', { concurrency: true }, () => {
         repeated += jobs.filter(({ attempt }) => attempt > 1).length
         for (const worker of workers) {
           assert.equal(worker.hasExited(), false, worker.log())
-          await until(
+          await eventually(
             async () => (await worker.check()) === 'ok',
             () => worker.check(),
             15_000,
@@ -56,7 +57,7 @@ suite('a Postgres that goes away', { concurrency: true }, () => {
     for (let round = 0; round < killRounds; round++) {
       const known = (await queue.stored()).length
       await queue.enqueueAll(Array.from({ length: jobCount }, (_, i) => ({ ms: 20 + 10 * (i % 8) })))
-      await until(async () => {
+      await eventually(async () => {
         const ended = (await queue.stored()).filter(({ state }) => state === 'SUCCEEDED')
         return ended.length >= known + jobCount / 5
       }, 'a fifth has succeeded')
@@ -65,7 +66,7 @@ suite('a Postgres that goes away', { concurrency: true }, () => {
     }
     for (const worker of workers) {
       worker.kill('SIGTERM')
-      assert.equal(await within(worker.exited, 10_000, 'the exit'), 0)
+      assert.equal(await inTime(worker.exited, 'the exit', 10_000), 0)
     }
   })
 
@@ -84,7 +85,7 @@ suite('a Postgres that goes away', { concurrency: true }, () => {
           ...{ ms: i < 5 ? 1500 * (i + 1) : 30, writes: i % 2 === 0, saves: i % 3 === 0 },
         }))
         await queue.enqueueAll(jobs)
-        await until(async () => (await queue.effects('begun')).length > 0, 'jobs run')
+        await eventually(async () => (await queue.effects('begun')).length > 0, 'jobs run')
       }
       const resume = postgres.pause()
       await sleep(round === 0 ? 20_000 : 6000)
@@ -98,7 +99,7 @@ suite('a Postgres that goes away', { concurrency: true }, () => {
       }
       for (const worker of workers) {
         assert.equal(worker.hasExited(), false, worker.log())
-        await until(
+        await eventually(
           async () => (await worker.check()) === 'ok',
           () => worker.check(),
           15_000,

@@ -1,8 +1,9 @@
 import assert from 'node:assert/strict'
 import { suite, test } from 'node:test'
 import { jobConcurrency } from '../../../src/jobs/queue/runner.ts'
+import { eventually, inTime } from '../../support/clients/client.ts'
 import { killRounds } from '../../support/kill-rounds.ts'
-import { TestQueue, until, within } from '../../support/queue/queue-processes.ts'
+import { TestQueue } from '../../support/queue/queue-processes.ts'
 import type { TestJob } from '../../support/queue/queue-tasks.ts'
 
 /** Beside three long jobs. */
@@ -27,13 +28,13 @@ suite('workers that stop, and workers side by side', { concurrency: 2 }, () => {
       const handedBack = await queue.enqueueAll(long, { ...order, priority: 'HIGH' })
       for (const id of handedBack) await queue.begun(id)
       const others = await queue.enqueueAll(short, order)
-      await until(
+      await eventually(
         async () => (await queue.effects('begun')).filter(({ job }) => others.includes(job)).length === room,
         'the worker is full',
       )
       const toldAtMs = performance.now()
       worker.kill('SIGTERM')
-      assert.equal(await within(worker.exited, 10_000, 'the exit'), 0, worker.log())
+      assert.equal(await inTime(worker.exited, 'the exit', 10_000), 0, worker.log())
       assert.ok(performance.now() - toldAtMs < 10_000)
 
       const jobs = new Map((await queue.stored()).map((job) => [job.id, job]))

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { after, test } from 'node:test'
 import { startApp } from '../../support/app.ts'
-import { type Answer, ask, post, subscribe } from '../../support/clients/client.ts'
+import { type Answer, ask, eventually, post, subscribe } from '../../support/clients/client.ts'
 import { overSse } from '../../support/clients/sse.ts'
 import { createTestDatabase } from '../../support/database/database.ts'
 
@@ -68,7 +68,7 @@ for (const [field, query] of Object.entries(subscriptions)) {
     await withinTwoSeconds(async () => {
       const abort = new AbortController()
       const payloads = overSse(app.api, query, {}, abort.signal)
-      while (payloads.length === 0) await new Promise((resolve) => setTimeout(resolve, 10))
+      await eventually(() => payloads.length > 0, 'an event')
       abort.abort()
       assert.ok(payloads[0]?.includes('"data"'))
     })

@@ -143,7 +143,7 @@ test('a leader that hangs and serves clients itself tells them nothing of its ow
   await using elsewhere = await follow(second.api)
   const before = onlyRun(there)
   using paused = pause(first)
-  // What was on its way when it was stopped.
+  // Lets arrive what was on its way when it was stopped.
   await sleep(500)
   const mark = there.mark()
   await laterRun(elsewhere, before)

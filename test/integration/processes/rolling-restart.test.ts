@@ -92,7 +92,6 @@ async function restartInTurn(servers: ServerProcess[], ports: readonly string[])
       assert.equal(await inTime(server.exited, 'the exit'), 0)
       tookMs.push(Date.now() - toldMs)
       servers[i] = await start({ PORT })
-      await sleep(300)
     }
   }
   return tookMs

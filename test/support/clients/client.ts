@@ -34,7 +34,7 @@ export async function ask<Data = Record<string, unknown>>(
 }
 
 export interface Stream<Data> extends AsyncDisposable {
-  /** The next answer; rejects where the stream ends, or none comes within 15 s. */
+  /** The next answer; rejects where the stream ends, or none comes in time. */
   next(): Promise<Answer<Data>>
   /** Reads until one fits. */
   until(fits: (data: Data) => boolean): Promise<Data>
@@ -44,7 +44,7 @@ export interface Stream<Data> extends AsyncDisposable {
   close(): Promise<void>
 }
 
-const patienceMs = 15_000
+const patienceMs = 20_000
 
 /** An operation over graphql-ws. */
 export function subscribe<Data = Record<string, unknown>>(
@@ -87,25 +87,30 @@ export function subscribe<Data = Record<string, unknown>>(
   }
 }
 
-/** Rejects where what is waited for does not come within 15 s. */
-export function inTime<T>(promise: Promise<T>, what: string): Promise<T> {
+/** Rejects where a promise has not settled in time. */
+export function inTime<T>(promise: Promise<T>, what: string, withinMs = patienceMs): Promise<T> {
   let timer: NodeJS.Timeout | undefined
   const late = new Promise<never>((_, reject) => {
-    timer = setTimeout(() => reject(new Error(`${what} did not come within ${patienceMs / 1000} s`)), patienceMs)
+    timer = setTimeout(() => reject(new Error(`${what} did not come within ${withinMs / 1000} s`)), withinMs)
   })
   return Promise.race([promise, late]).finally(() => clearTimeout(timer))
 }
 
-/** Waits until a condition holds; rejects when the time is over. */
+/** Waits until a condition holds; rejects when the time is over, with what `what` says by then. */
 export async function eventually(
   holds: () => boolean | Promise<boolean>,
-  what: string,
+  what: string | (() => string | Promise<string>),
   withinMs = patienceMs,
 ): Promise<void> {
-  const deadline = Date.now() + withinMs
+  const deadlineMs = performance.now() + withinMs
+  let pauseMs = 20
   while (!(await holds())) {
-    if (Date.now() > deadline) throw new Error(`${what}: not within ${withinMs / 1000} s`)
-    await new Promise((resolve) => setTimeout(resolve, 20))
+    if (performance.now() > deadlineMs) {
+      throw new Error(`${typeof what === 'string' ? what : await what()}: not within ${withinMs / 1000} s`)
+    }
+    await new Promise((resolve) => setTimeout(resolve, pauseMs))
+    // What takes long is looked at less often: looking costs time too.
+    pauseMs = Math.min(100, pauseMs * 1.1)
   }
 }
 

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { type Answer, ask, inTime, post, subscribe } from '../clients/client.ts'
+import { type Answer, ask, eventually, post, subscribe } from '../clients/client.ts'
 import { overSse } from '../clients/sse.ts'
 
 const enqueue = (symbol: string): string =>
@@ -48,16 +48,9 @@ async function get(api: string, query: string): Promise<Answer<Record<string, un
 async function firstOverSse(api: string, query: string): Promise<Answer<Record<string, unknown>>> {
   const abort = new AbortController()
   const payloads = overSse(api, query, {}, abort.signal)
-  const first = async (): Promise<string> => {
-    for (;;) {
-      const [payload] = payloads
-      if (payload !== undefined) return payload
-      await sleep(10)
-    }
-  }
-  const payload = await inTime(first(), `an event of ${query}`)
+  await eventually(() => payloads.length > 0, `an event of ${query}`)
   abort.abort()
-  return JSON.parse(payload) as Answer<Record<string, unknown>>
+  return JSON.parse(payloads[0] ?? '') as Answer<Record<string, unknown>>
 }
 
 async function firstOverWebSocket(api: string, query: string): Promise<Answer<Record<string, unknown>>> {

@@ -3,7 +3,6 @@ import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { setTimeout as sleep } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import type pg from 'pg'
 import type { EnqueueRequest, Job, JobFailure, JobState } from '../../../src/domain/job.ts'
@@ -12,6 +11,7 @@ import { CpuPool } from '../../../src/platform/cpu-pool.ts'
 import { createPool, type DatabasePool, persistently } from '../../../src/platform/database/pool.ts'
 import { JobStore } from '../../../src/store/jobs/job-store.ts'
 import { PostgresBus } from '../../../src/stream/postgres-bus.ts'
+import { eventually, inTime } from '../clients/client.ts'
 import { createTestDatabase } from '../database/database.ts'
 import { silentLog } from '../log.ts'
 import { type TestJob, testTables, testTasks } from './queue-tasks.ts'
@@ -156,7 +156,7 @@ export class TestQueue implements AsyncDisposable {
   /** Until attempt number `attempt` of a job has begun to work. */
   async begun(id: string, attempt = 1, deadlineMs = 20_000): Promise<Effect> {
     let found: Effect | undefined
-    await until(
+    await eventually(
       async () => {
         found = (await this.effects('begun')).find((effect) => effect.job === id && effect.attempt === attempt)
         return found !== undefined
@@ -193,7 +193,7 @@ export class TestQueue implements AsyncDisposable {
       if (open.length === 0 && carriers.length === 0 && workers === alive) return ''
       return JSON.stringify({ open, carriers, workers, alive })
     }
-    await until(async () => (await rest()) === '', rest, deadlineMs)
+    await eventually(async () => (await rest()) === '', rest, deadlineMs)
     const jobs = await this.stored()
     for (const job of jobs) assertConsistent(job)
     // Who works on an attempt begins it, and a beginning has a number of its own.
@@ -228,32 +228,6 @@ function assertConsistent(job: StoredJob): void {
   assert.equal(parts, 0, `job ${id} keeps no parts: ${about}`)
 }
 
-/** Waits until a condition holds; rejects after `deadlineMs`. */
-export async function until(
-  holds: () => boolean | Promise<boolean>,
-  what: string | (() => Promise<string>),
-  deadlineMs = 20_000,
-): Promise<void> {
-  const endMs = performance.now() + deadlineMs
-  while (!(await holds())) {
-    if (performance.now() > endMs) {
-      const missing = typeof what === 'string' ? what : await what()
-      assert.fail(`not within ${deadlineMs / 1000} s: ${missing}`)
-    }
-    await sleep(40)
-  }
-}
-
-/** Rejects where what is waited for does not come in time. */
-export async function within<T>(promise: Promise<T>, deadlineMs: number, what: string): Promise<T> {
-  const stop = new AbortController()
-  const late = sleep(deadlineMs, undefined, { signal: stop.signal }).then(() =>
-    assert.fail(`not within ${deadlineMs / 1000} s: ${what}`),
-  )
-  late.catch(() => {})
-  return Promise.race([promise, late]).finally(() => stop.abort())
-}
-
 async function startWorker(options: WorkerOptions): Promise<QueueWorker> {
   const program = fileURLToPath(new URL('./queue-worker.ts', import.meta.url))
   // However this process ends, also while the worker is stopped: it goes too.
@@ -281,7 +255,7 @@ async function startWorker(options: WorkerOptions): Promise<QueueWorker> {
     const answer = Promise.withResolvers<string>()
     waiting.set(++asked, answer.resolve)
     child.send({ id: asked, question })
-    return within(answer.promise, 15_000, `an answer to ${question}`)
+    return inTime(answer.promise, `an answer to ${question}`)
   }
   return {
     pid: child.pid ?? 0,
