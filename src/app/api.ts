@@ -6,7 +6,7 @@ import { SignalEvents } from '../stream/signal-events.ts'
 import { createFindings, type SharedServices } from './shared-services.ts'
 import { listening } from './start-errors.ts'
 
-/** Serves GraphQL. Returns where. */
+/** Serves GraphQL. Resolves to its origin. */
 export async function startApi(shared: SharedServices): Promise<string> {
   const { config, log, stops, pool, bus, pulse, source, market, jobs, registry, fallbacks, health, now } = shared
   const hub = new PriceHub({ bus, pulse, registry, now })
@@ -53,7 +53,7 @@ export async function startApi(shared: SharedServices): Promise<string> {
       trustedProxies: config.TRUST_PROXY ?? [],
     },
   })
-  // Sockets close before streams end: the end of a stream would tell clients that it is complete.
+  // Close sockets first: ending a stream would tell clients that it is complete.
   stops.push(() => server.stop())
   stops.push(() => jobs.stop())
   stops.push(() => signalEvents.stop())

@@ -15,7 +15,7 @@ export interface DatabaseOptions {
   readonly onFatal: (message: string, cause?: unknown) => void
 }
 
-/** Starts the embedded Postgres where the settings name no other, and migrates. Returns the connection string. */
+/** Starts the embedded Postgres unless the settings name another, and migrates. Resolves to the connection string. */
 export async function startDatabase(options: DatabaseOptions): Promise<string> {
   const connectionString = options.config.DATABASE_URL ?? (await startEmbedded(options))
   await naming('the database that DATABASE_URL or DATA_DIR names', () => prepare(connectionString, options))

@@ -5,7 +5,7 @@ import { Leader } from '../stream/leader.ts'
 import { PriceFeed } from '../stream/price-feed.ts'
 import type { SharedServices } from './shared-services.ts'
 
-/** The live feed, which runs where this process leads it. */
+/** Starts the live feed, which runs while this process leads it. */
 export function startIngest(shared: SharedServices): void {
   const { config, log, stops, connectionString, bus, source, quarantine, registry, health, now } = shared
   const open = (sink: ListingSink): SourceFeed => source.openLive(sink)

@@ -42,11 +42,11 @@ export interface SharedOptions {
   readonly log: Logger
   readonly stops: StopStack
   readonly connectionString: string
-  /** Epoch milliseconds; undefined: by the database's clock. */
+  /** Epoch milliseconds; undefined: the database's time. */
   readonly now: (() => number) | undefined
 }
 
-/** The services that every role needs: one of each in a process, so that roles share what they remember. */
+/** The services that every role needs: one of each per process, so that roles share their caches. */
 export interface SharedServices extends Omit<SharedOptions, 'now'> {
   readonly now: () => number
   readonly pool: DatabasePool

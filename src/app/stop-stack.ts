@@ -1,6 +1,6 @@
 type Stop = () => unknown
 
-/** What has to be stopped, the newest first. */
+/** Stops what was started, in reverse order. */
 export class StopStack {
   readonly #stops: Stop[] = []
 
@@ -8,12 +8,12 @@ export class StopStack {
     this.#stops.push(stop)
   }
 
-  /** Stopped after all others, even after those that were pushed before. */
+  /** Stops this after all others, even those that were pushed before it. */
   pushLast(stop: Stop): void {
     this.#stops.unshift(stop)
   }
 
-  /** Goes on after a failure. Rejects with an AggregateError of all that did not stop cleanly. */
+  /** Goes on after a failure. Rejects with an AggregateError of everything that did not stop cleanly. */
   async stopAll(): Promise<void> {
     const failures: unknown[] = []
     for (let stop = this.#stops.pop(); stop; stop = this.#stops.pop()) {

@@ -10,7 +10,7 @@ import { JobStore } from '../store/jobs/job-store.ts'
 import { jobPatience } from './connections.ts'
 import { createFindings, createSlots, type SharedServices } from './shared-services.ts'
 
-/** Runs jobs and schedules, over database connections that requests can't take away. */
+/** Runs jobs and schedules, on database connections that are reserved for them. */
 export async function startWorker(shared: SharedServices): Promise<void> {
   const { config, role, log, stops, connections, connectionString, bus, source, market, tasks, jobs, registry, now } =
     shared
