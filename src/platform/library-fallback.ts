@@ -5,8 +5,8 @@ import type { Logger } from './logger.ts'
 export type ReachedLibrary = 'graphile-worker' | 'graphql-ws' | 'node'
 
 /**
- * Reports that a library's internals are not what this program relies on, so that it takes the library's public way instead.
- * Each finding is logged once and counted every time.
+ * Reports that a library's internals are not what this program relies on, so that it takes the library's public way
+ * instead. Each finding is logged once and counted every time.
  */
 export class LibraryFallbacks {
   readonly #log: Logger
@@ -24,7 +24,10 @@ export class LibraryFallbacks {
     })
   }
 
-  /** `what`: a constant sentence that names the internal and the consequence; it is remembered for as long as the process lives. */
+  /**
+   * `what`: a constant sentence that names the internal and the consequence; it is remembered for as long as the
+   * process lives.
+   */
   report(library: ReachedLibrary, what: string): void {
     this.#count.inc({ library })
     const key = `${library} ${what}`

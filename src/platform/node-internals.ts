@@ -3,8 +3,9 @@ import type { Socket } from 'node:net'
 // What this program relies on of Node's internals, as of Node 24:
 //
 // * A net.Socket keeps the handle of its connection as `_handle`: null once it is closed.
-// * `writeQueueSize` of that handle is how many bytes of the write under way the system has not taken yet. Node's own time-outs
-//   of sockets go by it. No public property tells it: `writableLength` counts a write in full until all of it is taken.
+// * `writeQueueSize` of that handle is how many bytes of the write under way the system has not taken yet. Node's own
+// time-outs   of sockets go by it. No public property tells it: `writableLength` counts a write in full until all of it
+// is taken.
 //
 // test/unit/platform/node-internals.test.ts fails when a version of Node no longer has them.
 

@@ -3,8 +3,8 @@ export interface ChannelOptions<T> {
   readonly maxWaiting: number
   readonly compact: (waiting: readonly T[]) => T[]
   /**
-   * When more than `waiting` values wait although they were compacted, the consumer gets them, then `last()`, and then the end.
-   * Without it the number of values is not bounded.
+   * When more than `waiting` values wait although they were compacted, the consumer gets them, then `last()`, and then
+   * the end. Without it the number of values is not bounded.
    */
   readonly bound?: { readonly waiting: number; readonly last: () => T }
   /** Called once: when the consumer returns, or has read everything of a channel that was ended. */
@@ -18,7 +18,10 @@ export class Channel<T> implements AsyncIterableIterator<T> {
   /** Resolves the promises of next() that wait for a value. */
   #resolvers: ((result: IteratorResult<T>) => void)[] = []
   #state: 'open' | 'ending' | 'ended' = 'open'
-  /** Compacts when more values wait than this. It doubles where compacting has kept nearly all, since that looks at every value. */
+  /**
+   * Compacts when more values wait than this. It doubles where compacting has kept nearly all, since that looks at
+   * every value.
+   */
   #compactBeyond: number
 
   constructor(options: ChannelOptions<T>) {

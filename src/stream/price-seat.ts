@@ -1,12 +1,17 @@
 import { type PriceCursor, type PriceUpdate, type PriceUpdateKind, unheard } from '../domain/price-update.ts'
 import type { PriceHistory } from './price-history.ts'
 
-/** How long a client's cursor may be ahead of this process: another process may have sent it prices that are still on their way here. */
+/**
+ * How long a client's cursor may be ahead of this process: another process may have sent it prices that are still on
+ * their way here.
+ */
 const aheadMs = 10_000
 
 /** Takes the updates of a subscription as they come. */
 export interface PriceSink {
-  /** Returns false where it does not take the update now. It then calls the subscription's resume() when it takes more. */
+  /**
+   * Returns false where it does not take the update now. It then calls the subscription's resume() when it takes more.
+   */
   take(update: PriceUpdate): boolean
   /** The subscription has ended. */
   end(): void
@@ -30,9 +35,9 @@ export interface SeatOwner {
 }
 
 /**
- * One symbol of a subscription. It lets through the updates that its client has not seen, and sends a SNAPSHOT where an update does
- * not continue what the client has. It keeps no update that the sink does not take: later it delivers the newest update instead.
- * So a slow client costs no memory.
+ * One symbol of a subscription. It lets through the updates that its client has not seen, and sends a SNAPSHOT where an
+ * update does not continue what the client has. It keeps no update that the sink does not take: later it delivers the
+ * newest update instead. So a slow client costs no memory.
  */
 export class Seat {
   // Fields that every update reads come first: for thousands of seats nearly every read is a cache miss.
@@ -41,8 +46,8 @@ export class Seat {
   #run: string | undefined
   #seq: number
   /**
-   * The kind under which the newest update is still to be delivered: the most significant kind among the updates it replaces.
-   * undefined: the client is up to date.
+   * The kind under which the newest update is still to be delivered: the most significant kind among the updates it
+   * replaces. undefined: the client is up to date.
    */
   #pendingKind: PriceUpdateKind | undefined
   #window: NodeJS.Timeout | undefined
@@ -52,7 +57,9 @@ export class Seat {
   readonly #owner: SeatOwner
   #history: PriceHistory | undefined
   #skipped = 0
-  /** The updates that the client has missed and that are delivered one by one: those after `at`, up to and with `until`. */
+  /**
+   * The updates that the client has missed and that are delivered one by one: those after `at`, up to and with `until`.
+   */
   #replay: { at: number; readonly until: number } | undefined
   /** Until when a cursor that is ahead of this process is believed. */
   #aheadUntilMs = Number.POSITIVE_INFINITY
@@ -178,7 +185,10 @@ export class Seat {
     return true
   }
 
-  /** Returns false where the sink takes no more at present. If nothing new has come meanwhile, nothing is pending afterwards. */
+  /**
+   * Returns false where the sink takes no more at present. If nothing new has come meanwhile, nothing is pending
+   * afterwards.
+   */
   #replayMissed(replay: { at: number; readonly until: number }): boolean {
     const missed = this.#history?.since(this.#run ?? '', replay.at)
     this.#replay = undefined

@@ -21,9 +21,9 @@ export interface PriceSubscriptionOptions {
 }
 
 /**
- * The updates of some symbols on their way to one client. They have one way out: `pipe(sink)`, at the sink's pace. Iterating pipes
- * them into a bounded queue. A slow client gets the newest update of each symbol in place of those that it did not take: it loses
- * prices between, never the order.
+ * The updates of some symbols on their way to one client. They have one way out: `pipe(sink)`, at the sink's pace.
+ * Iterating pipes them into a bounded queue. A slow client gets the newest update of each symbol in place of those that
+ * it did not take: it loses prices between, never the order.
  */
 export class PriceSubscription implements AsyncIterableIterator<PriceUpdate>, SeatOwner {
   readonly seats: readonly Seat[]
@@ -47,8 +47,8 @@ export class PriceSubscription implements AsyncIterableIterator<PriceUpdate>, Se
   }
 
   /**
-   * From now on the sink gets every update, beginning with the newest of each symbol or the updates that the client has missed. To be
-   * called once, and not by a consumer that iterates.
+   * From now on the sink gets every update, beginning with the newest of each symbol or the updates that the client has
+   * missed. To be called once, and not by a consumer that iterates.
    */
   pipe(sink: PriceSink): void {
     if (this.#isEnded) {
@@ -71,7 +71,9 @@ export class PriceSubscription implements AsyncIterableIterator<PriceUpdate>, Se
     }
   }
 
-  /** The sink had taken the update, and could not send it. It gets the newest update instead, when it calls resume(). */
+  /**
+   * The sink had taken the update, and could not send it. It gets the newest update instead, when it calls resume().
+   */
   lost(update: PriceUpdate): void {
     this.seats.find(({ symbol }) => symbol === update.quote.symbol)?.lost(update)
   }

@@ -5,16 +5,16 @@ import ipaddr from 'ipaddr.js'
 /** An address and how many of its bits stand for the network. */
 type Network = [ipaddr.IPv4 | ipaddr.IPv6, number]
 
-/** Tells the addresses of clients, behind proxies that are trusted as well. */
+/** Finds the addresses of clients, also behind trusted proxies. */
 export class ClientAddresses {
   readonly #proxies: Network[] | undefined
 
-  /** `proxies`: addresses and networks, as in 10.0.0.0/8. Nobody else is believed who an address is forwarded for. */
+  /** `proxies`: addresses and networks, as in 10.0.0.0/8. X-Forwarded-For is believed of these alone. */
   constructor(proxies: readonly string[]) {
     if (proxies.length > 0) this.#proxies = networksOf(proxies)
   }
 
-  /** Whether clients come by proxies: then an address of this machine is a client's like any other. */
+  /** Whether clients come through proxies: then an address of this machine is a client's like any other. */
   get hasProxies(): boolean {
     return this.#proxies !== undefined
   }
@@ -24,7 +24,8 @@ export class ClientAddresses {
     let address = socket.remoteAddress
     const proxies = this.#proxies
     if (!proxies || address === undefined) return address
-    // Each proxy adds whom it was asked by at the end, so what is left of one that is not trusted may be made up.
+    // Each proxy appends the address of its own client. Everything before the first hop that is not trusted may be made
+    // up.
     const hops = String(headers['x-forwarded-for'] ?? '').split(',')
     while (isTrusted(proxies, address)) {
       const hop = hopOf(hops.pop()?.trim() ?? '')
@@ -35,14 +36,14 @@ export class ClientAddresses {
   }
 }
 
-/** With or without a port; undefined: it is no address. In one spelling, whatever it comes in. */
+/** Parses an address with or without a port, and normalises its spelling. undefined: it is no address. */
 const hopOf = (text: string): SocketAddress | undefined =>
   isIPv6(text) ? new SocketAddress({ address: text, family: 'ipv6' }) : SocketAddress.parse(text)
 
 const isTrusted = (proxies: Network[], address: string): boolean =>
   ipaddr.subnetMatch(ipaddr.process(address), { proxies }, 'others') === 'proxies'
 
-/** Throws where one is neither an address nor a network. */
+/** Throws if a text is neither an address nor a network. */
 export const networksOf = (texts: readonly string[]): Network[] => texts.map(networkOf)
 
 function networkOf(text: string): Network {

@@ -4,13 +4,13 @@ import type { ErrorCode } from '../../domain/errors.ts'
 import { AllowedHosts } from './allowed-hosts.ts'
 import { AllowedOrigins } from './allowed-origins.ts'
 
-/** How long a browser may remember the answer to a preflight: Chromium's own maximum. */
+/** How long a browser may cache the answer to a preflight: Chromium's maximum. */
 const preflightSeconds = 7200
 
 export interface AccessSettings {
-  /** Host names beside those of loopback and the one that the server listens on. */
+  /** Host names in addition to those of loopback and the one that the server listens on. */
   readonly allowedHosts: readonly string[]
-  /** undefined: the server's own pages, and those of loopback where it listens there. */
+  /** undefined: the server's own origin, and those of loopback if it listens there. */
   readonly allowedOrigins: readonly string[] | undefined
 }
 
@@ -51,12 +51,14 @@ const refusals = {
 } as const satisfies Record<string, Refusal>
 
 /**
- * Decides which requests of browsers are served: a page of another website may not drive this server. Everything that is not a
- * browser passes, as it sends neither Origin nor Sec-Fetch-Site.
+ * Decides which requests of browsers are served: pages of other websites may not use this server. Clients that are no
+ * browsers pass: they send neither Origin nor Sec-Fetch-Site.
  *
- * Three rules hold together. A Host that is not ours is refused, on every path. An Origin that is not allowed is refused on every
- * way to an operation. What a browser sends without asking first, and perhaps without an Origin, can change nothing: a POST has
- * to be JSON, which makes browsers ask, and a GET that comes from elsewhere is told by Sec-Fetch-Site.
+ * Three rules work together:
+ * - A request for another Host is refused, on every path.
+ * - A request of an Origin that is not allowed is refused wherever operations are served.
+ * - A request that a browser sends without a preflight, and perhaps without an Origin, can change nothing: a POST must
+ *   be JSON, which takes a preflight, and Sec-Fetch-Site tells of a GET that another site makes.
  */
 export class FrontDoor {
   readonly #hosts: AllowedHosts
@@ -75,14 +77,17 @@ export class FrontDoor {
     })
   }
 
-  /** Answers a request itself where the server does not go by its Host. Returns whether it may pass. */
+  /** Returns whether the Host is allowed. If not, the request is answered. */
   admits(request: IncomingMessage, response: ServerResponse): boolean {
     if (this.#hosts.has(request.headers.host)) return true
     this.#refuse(response, refusals.host)
     return false
   }
 
-  /** The same for a request that has an operation executed; answers preflights. What it admits is answered with `tellOrigin`. */
+  /**
+   * Returns whether a request for an operation is allowed. If not, or if it is a preflight, it is answered. The answer
+   * to an allowed request needs the headers of `tellOrigin`.
+   */
   admitsOperation(request: IncomingMessage, response: ServerResponse): boolean {
     const { headers, method } = request
     const { origin } = headers
@@ -100,7 +105,7 @@ export class FrontDoor {
     return true
   }
 
-  /** Why a WebSocket is not taken on; null: it is. */
+  /** Why a WebSocket is refused; null: it is accepted. */
   refusalOfWebSocket({ headers: { host, origin } }: IncomingMessage): Refusal | null {
     const refusal = !this.#hosts.has(host)
       ? refusals.host
@@ -118,10 +123,10 @@ export class FrontDoor {
   }
 }
 
-/** Says whose pages may read the answer to what was admitted. */
+/** Sets the headers that let the request's origin read the answer. */
 export function tellOrigin({ headers: { origin }, method }: IncomingMessage, response: ServerResponse): void {
   if (origin !== undefined) response.setHeader('access-control-allow-origin', origin)
-  // Answers to GET are kept by caches, also those that tell of no origin.
+  // Caches keep answers to GET, also answers to requests without an Origin.
   if (origin !== undefined || method !== 'POST') response.setHeader('vary', 'Origin')
 }
 
@@ -131,11 +136,11 @@ export const refusalHeaders = {
   'X-Content-Type-Options': 'nosniff',
 }
 
-/** As an answer of GraphQL. */
+/** A refusal as a GraphQL response. */
 export const bodyOf = ({ message, code }: Refusal): string =>
   JSON.stringify({ errors: [{ message, extensions: { code } }] })
 
-/** None of the types that a page may post without a preflight has this beginning; a list of types is none. */
+/** No content type that a page may post without a preflight begins so. A list of types is not JSON. */
 const hasJson = (type: string | undefined): boolean =>
   type === 'application/json' || (type?.startsWith('application/json;') === true && !type.includes(','))
 

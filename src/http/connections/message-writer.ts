@@ -14,7 +14,9 @@ export interface MessageProducer {
   resume(): void
 }
 
-/** Writes the messages of all subscriptions of one client, under back-pressure: whoever implements it is a transport. */
+/**
+ * Writes the messages of all subscriptions of one client, under back-pressure: whoever implements it is a transport.
+ */
 export interface MessageWriter {
   /** Whether the client takes less than it is sent. Nothing may be sent then. */
   readonly needsDrain: boolean

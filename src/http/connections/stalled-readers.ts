@@ -7,6 +7,8 @@ const stalledSeconds = 30
 /** Where only whole writes can be counted: an answer of 5 MB takes a reader of 100 KB/s nearly a minute. */
 const stalledSecondsOfWholeWrites = 120
 
+const wholeWritesOnly = `Node does not tell how much of a write is left: readers that take no whole write in ${stalledSecondsOfWholeWrites} s are cut`
+
 /** The client at the other end of a socket. */
 export interface SocketReader {
   readonly socket: Socket
@@ -27,8 +29,8 @@ interface Watched extends Progress {
 }
 
 /**
- * Cuts readers that take nothing of what waits for them. A reader that takes a little is not cut. Seconds are counted in checks:
- * while the process itself is held up, nobody's time runs.
+ * Cuts readers that take nothing of what waits for them. A reader that takes a little is not cut. Seconds are counted
+ * in checks: while the process itself is held up, nobody's time runs.
  */
 export class StalledReaders {
   readonly #fallbacks: Pick<LibraryFallbacks, 'report'>
@@ -44,8 +46,7 @@ export class StalledReaders {
     if (this.#watched.has(reader)) return
     const progress = progressOf(reader.socket)
     if (progress.unsent === undefined) {
-      const what = `Node does not tell how much of a write is left: readers are cut when they take no whole write in ${stalledSecondsOfWholeWrites} s`
-      this.#fallbacks.report('node', what)
+      this.#fallbacks.report('node', wholeWritesOnly)
     }
     this.#watched.set(reader, { ...progress, unchangedSeconds: 0 })
     this.#timer ??= setInterval(() => this.#check(), 1000).unref()

@@ -81,10 +81,10 @@ export class CompiledOperations {
 /**
  * Counts the fields of an operation with its fragments spread. 0: the operation must not be compiled.
  *
- * A compiled operation gives the result of the interpreter, unless it has errors: those may differ, so the operation is then
- * interpreted again. So mutations are not compiled, which must not run twice. Nor is anything that graphql-jit 0.8 reads otherwise
- * than graphql 17: @skip and @include (order of fields), variables inside of other values, variables that a resolver reads ahead
- * from `info`, introspection, names with two underscores.
+ * A compiled operation gives the result of the interpreter, unless it has errors: those may differ, so the operation is
+ * then interpreted again. So mutations are not compiled, which must not run twice. Nor is anything that graphql-jit 0.8
+ * reads otherwise than graphql 17: @skip and @include (order of fields), variables inside of other values, variables
+ * that a resolver reads ahead from `info`, introspection, names with two underscores.
  */
 export function compilableFields(document: DocumentNode, node: OperationDefinitionNode): number {
   if (node.operation === OperationTypeNode.MUTATION || node.directives?.length) return 0

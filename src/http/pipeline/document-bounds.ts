@@ -29,8 +29,8 @@ const introspectedLengths: Readonly<Record<string, number>> = {
 }
 
 /**
- * Refuses documents that would take long to validate, or that are short and expand to a long one, before they are validated.
- * Throws BAD_USER_INPUT. Its own time is proportional to the fields that it counts.
+ * Refuses documents that would take long to validate, or that are short and expand to a long one, before they are
+ * validated. Throws BAD_USER_INPUT. Its own time is proportional to the fields that it counts.
  */
 export function refuseCostly(document: DocumentNode): void {
   const count = new DocumentCount(document)

@@ -1,6 +1,8 @@
 import type { DocumentNode } from 'graphql'
 
-/** A syntax tree keeps its tokens. Measured on trees with short names: the bytes of a token with its share of the nodes. */
+/**
+ * A syntax tree keeps its tokens. Measured on trees with short names: the bytes of a token with its share of the nodes.
+ */
 const bytesPerToken = 450
 
 /** Estimates how much memory a parsed document takes, with its text. */

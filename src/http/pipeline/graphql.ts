@@ -32,7 +32,10 @@ export interface GraphQL {
   /** Documents that were parsed and found valid, on any transport. */
   readonly documents: PreparedDocuments
   readonly compiled: CompiledOperations
-  /** Executes an operation that is parsed and valid. It does what Yoga's hooks would do one by one, at a tenth of the cost. */
+  /**
+   * Executes an operation that is parsed and valid. It does what Yoga's hooks would do one by one, at a tenth of the
+   * cost.
+   */
   execute(operation: PreparedOperation, request: OperationRequest): MaybePromise
   /** The result of an operation whose execution threw. */
   failed(error: unknown): ExecutionResult
@@ -44,9 +47,9 @@ export interface OperationRequest {
 }
 
 /**
- * Creates the one pipeline for operations: its context, limits, errors and metrics apply on every transport. So they are hooks of the
- * operation's own steps (parse, validate, execute, subscribe), never of the HTTP request. Whatever hooks into context or execution
- * must be done in `execute` too.
+ * Creates the one pipeline for operations: its context, limits, errors and metrics apply on every transport. So they
+ * are hooks of the operation's own steps (parse, validate, execute, subscribe), never of the HTTP request. Whatever
+ * hooks into context or execution must be done in `execute` too.
  */
 export function createGraphQL({ schema, ports, log, registry, plugins = [] }: GraphQLOptions): GraphQL {
   const documents = new PreparedDocuments()
@@ -98,8 +101,8 @@ export function createGraphQL({ schema, ports, log, registry, plugins = [] }: Gr
     const context = newContext()
     const asCompiled = compiled.find(operation)
     if (!asCompiled) return interpret(operation, request, context)
-    // Compiled operations may report errors otherwise than the interpreter, which runs again: with the data that is loaded by now,
-    // with counters of its own, and unmeasured.
+    // Compiled operations may report errors otherwise than the interpreter, which runs again: with the data that is
+    // loaded by now, with counters of its own, and unmeasured.
     const settled = (result: ExecutionResult): MaybePromise => {
       if (!result.errors) return result
       return interpret(operation, request, Object.assign(newContext(), { loaders: context.loaders }, unmeasured))

@@ -13,7 +13,9 @@ export interface SubscribeArgs extends ExecutionArgs {
   readonly asSource?: boolean
 }
 
-/** What a root field's `subscribe` has returned: events that are not executed yet. The transport has to end the stream. */
+/**
+ * What a root field's `subscribe` has returned: events that are not executed yet. The transport has to end the stream.
+ */
 export interface SourceEvents {
   readonly source: AsyncIterable<unknown>
 }
@@ -21,8 +23,8 @@ export interface SourceEvents {
 export type Subscribed = AsyncIterable<ExecutionResult> | ExecutionResult | SourceEvents
 
 /**
- * Executes everything that is not compiled by graphql-js: queries, mutations, subscriptions and their events. So there is one
- * interpreter to compare compiled operations with. Stands first, so that the other plugins wrap it.
+ * Executes everything that is not compiled by graphql-js: queries, mutations, subscriptions and their events. So there
+ * is one interpreter to compare compiled operations with. Stands first, so that the other plugins wrap it.
  */
 export const interpreter = (): Plugin => ({
   onExecute: ({ setExecuteFn }) => setExecuteFn(execute),

@@ -14,9 +14,9 @@ interface Ready {
 }
 
 /**
- * The short way for nearly all requests: an operation as JSON by POST whose document the pipeline has found valid before. It answers
- * as Yoga does, without the objects that Yoga creates for a request. Yoga answers every other request, invalid ones included, and
- * gets it as it came.
+ * The short way for nearly all requests: an operation as JSON by POST whose document the pipeline has found valid
+ * before. It answers as Yoga does, without the objects that Yoga creates for a request. Yoga answers every other
+ * request, invalid ones included, and gets it as it came.
  */
 export function servePost(graphql: GraphQL, request: IncomingMessage, response: ServerResponse): void {
   const length = plainLength(request)
@@ -59,7 +59,10 @@ export function servePost(graphql: GraphQL, request: IncomingMessage, response: 
   request.on('readable', read)
 }
 
-/** Bytes of the body if the request is one for the short way; else 0. Its content type is JSON: the front door refuses others. */
+/**
+ * Bytes of the body if the request is one for the short way; else 0. Its content type is JSON: the front door refuses
+ * others.
+ */
 function plainLength({ method, url, headers }: IncomingMessage): number {
   if (method !== 'POST' || url !== graphqlPath) return 0
   const length = headers['content-length'] ?? ''

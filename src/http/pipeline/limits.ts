@@ -6,7 +6,10 @@ import type { Plugin } from 'graphql-yoga'
 import { refuseCostly } from './document-bounds.ts'
 import { codeOf } from './mask-error.ts'
 
-/** Limits of one operation, on every transport. Operations beyond them are refused with BAD_USER_INPUT before they execute. */
+/**
+ * Limits of one operation, on every transport. Operations beyond them are refused with BAD_USER_INPUT before they
+ * execute.
+ */
 const limits = { tokens: 1500, aliases: 200, depth: 12, directives: 50 }
 
 /** The longest body of an HTTP request. */

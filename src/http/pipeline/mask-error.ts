@@ -11,8 +11,8 @@ export function withCode(error: GraphQLError): GraphQLError {
 }
 
 /**
- * What a client sees of an error, on every transport. A FinstageError and a client's mistake stay as they are. Of any other error
- * the client learns only that it happened, and the log gets the rest.
+ * What a client sees of an error, on every transport. A FinstageError and a client's mistake stay as they are. Of any
+ * other error the client learns only that it happened, and the log gets the rest.
  */
 export function maskError(error: unknown, log: Logger): GraphQLError {
   const cause = rootCause(error)
@@ -28,7 +28,10 @@ export function maskError(error: unknown, log: Logger): GraphQLError {
   })
 }
 
-/** A masked error as it is sent: without the extension that is meant for Yoga. Yoga leaves that out of what it sends itself. */
+/**
+ * A masked error as it is sent: without the extension that is meant for Yoga. Yoga leaves that out of what it sends
+ * itself.
+ */
 export function shownError(error: GraphQLError): GraphQLFormattedError {
   const shown = error.toJSON()
   const { unexpected, ...extensions } = shown.extensions ?? {}

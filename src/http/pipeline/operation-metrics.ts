@@ -27,8 +27,9 @@ interface Result {
 const unread: OperationDescription = { name: 'none', kind: 'none' }
 
 /**
- * Counts and times every operation, on every transport. Labels come from the schema, never from the client, whose names and aliases
- * are without number: `operation` is the root field, `several` if there is more than one, or `none` if the document is not valid.
+ * Counts and times every operation, on every transport. Labels come from the schema, never from the client, whose names
+ * and aliases are without number: `operation` is the root field, `several` if there is more than one, or `none` if the
+ * document is not valid.
  */
 export class OperationMetrics {
   readonly #seconds: Histogram<'operation' | 'kind' | 'outcome'>

@@ -20,8 +20,9 @@ interface Entry {
 const maxBytes = 32 * 1024 * 1024
 
 /**
- * Caches documents that the pipeline has parsed and found valid, by their text. They are bounded by how much memory they take,
- * since clients choose the texts. Documents that are not valid are not kept: their errors take several times as much.
+ * Caches documents that the pipeline has parsed and found valid, by their text. They are bounded by how much memory
+ * they take, since clients choose the texts. Documents that are not valid are not kept: their errors take several times
+ * as much.
  */
 export class PreparedDocuments {
   readonly #entries = new LRUCache<string, Entry>({

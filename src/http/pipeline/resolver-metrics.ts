@@ -31,8 +31,8 @@ export const unmeasured: object = { [seriesOf]: undefined }
 const wrapped = new WeakSet<GraphQLSchema>()
 
 /**
- * Times every resolver that does work: root fields, fields with arguments, and fields that resolve to objects. Returns the
- * properties that the context of every operation needs for it.
+ * Times every resolver that does work: root fields, fields with arguments, and fields that resolve to objects. Returns
+ * the properties that the context of every operation needs for it.
  */
 export function measureResolvers(schema: GraphQLSchema, registry: Registry): object {
   const seconds = new Histogram<keyof MeasuredField>({

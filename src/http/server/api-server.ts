@@ -16,7 +16,7 @@ import { GraphiQLPage } from './graphiql.ts'
 import type { Health } from './health.ts'
 import { Listener } from './listener.ts'
 
-/** GraphQL over HTTP, SSE and WebSocket, GraphiQL and health, on one port. */
+/** Serves GraphQL over HTTP, SSE and WebSocket, GraphiQL and health, on one port. */
 export class ApiServer {
   readonly #listener: Listener
   readonly #webSockets: WebSocketTransport
@@ -32,7 +32,7 @@ export class ApiServer {
     fallbacks: LibraryFallbacks
     limits: LiveLimits
     access: AccessSettings & {
-      /** Addresses and networks of proxies that tell whom they ask for. */
+      /** Addresses and networks of proxies whose X-Forwarded-For is believed. */
       readonly trustedProxies: readonly string[]
     }
   }) {
@@ -70,7 +70,14 @@ export class ApiServer {
       },
     })
     this.#webSockets = new WebSocketTransport({
-      ...{ graphql, log, limits, connections, frontDoor, addresses, metrics, fallbacks },
+      graphql,
+      log,
+      limits,
+      connections,
+      frontDoor,
+      addresses,
+      metrics,
+      fallbacks,
       server: this.#listener.server,
     })
   }
@@ -83,7 +90,7 @@ export class ApiServer {
     return this.#listener.start()
   }
 
-  /** Ends connections with their next answers for as long, and then takes no more. */
+  /** For `drainMs`, ends each connection with its next answer. Then takes no more connections. */
   stopAccepting(options: { drainMs: number }): Promise<void> {
     return this.#listener.stopAccepting(options)
   }
@@ -93,7 +100,7 @@ export class ApiServer {
     return this.#webSockets.stop()
   }
 
-  /** Waits for the requests that were begun. Streams over SSE are among them: they have to be ended before. */
+  /** Waits for the requests that have begun. Streams over SSE are among them: end those first. */
   stop(): Promise<void> {
     return this.#listener.stop()
   }

@@ -1,4 +1,4 @@
-/** What GraphiQL opens with: each of these runs as it is. */
+/** The operations that GraphiQL opens with. Each runs as it is. */
 export const exampleOperations = `# Welcome to Finstage. Put the cursor into an
 # operation and press Ctrl-Enter.
 

@@ -14,8 +14,8 @@ const compress: Record<Encoding, (html: Buffer) => Promise<Buffer>> = {
 }
 
 /**
- * The page may be framed by nobody, since a click in it can run what stands in its address. It loads nothing from elsewhere and
- * speaks with its own server alone, whatever it is made to show.
+ * No site may frame the page, since a click in it can run an operation that its address contains. It loads nothing from
+ * other hosts and talks to its own server only, whatever it is made to show.
  */
 const protections = {
   'content-security-policy':
@@ -26,7 +26,7 @@ const protections = {
   'referrer-policy': 'no-referrer',
 }
 
-/** GraphiQL in one page that needs no other host. Compressed once, when it is first asked for. */
+/** GraphiQL in one page that needs no other host. It is compressed once, when it is first asked for. */
 export class GraphiQLPage {
   readonly #html = Buffer.from(
     String(renderGraphiQL({ title: 'Finstage', defaultQuery: exampleOperations, subscriptionsProtocol: 'WS' })),
@@ -74,7 +74,7 @@ function bestEncoding(accepted: string): Encoding {
   return takes(accepted, 'gzip') ? 'gzip' : 'identity'
 }
 
-/** RFC 9110, 12.5.3: a weight of 0 is a no. */
+/** RFC 9110, 12.5.3: a weight of 0 means not acceptable. */
 function takes(accepted: string, encoding: Encoding): boolean {
   return accepted.split(',').some((part) => {
     const [name, weight] = part.split(';').map((text) => text.trim())

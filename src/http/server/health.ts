@@ -1,11 +1,11 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 
-/** Looks at one dependency: resolves where it works, rejects with the reason where it does not. */
+/** Checks one dependency: resolves if it works, and rejects with the reason if it does not. */
 export type HealthCheck = () => Promise<void>
 
 const checkTimeoutMs = 2000
 
-/** `/healthz`: this process answers. `/readyz`: everything that it needs does, each dependency by its name. */
+/** Answers `/healthz` (this process runs) and `/readyz` (all its dependencies work, each listed by its name). */
 export class Health {
   readonly #checks = new Map<string, HealthCheck>()
   #stopping = false
@@ -14,14 +14,14 @@ export class Health {
     this.#checks.set(name, check)
   }
 
-  /** From now on not ready: whoever balances the load sends nobody here any more. */
+  /** From now on the process is not ready, so that load balancers send it no more clients. */
   stopping(): void {
     this.#stopping = true
   }
 
   /**
-   * Returns whether the request was one of these two. `tellsReasons`: of what is not ready also why, with addresses and messages
-   * that are not for everybody.
+   * Returns whether the request was one of these two. `tellsReasons`: says why a dependency is not ready, with
+   * addresses and messages that not everybody may see.
    */
   serve(request: IncomingMessage, response: ServerResponse, { tellsReasons }: { tellsReasons: boolean }): boolean {
     const path = request.url?.split('?')[0]

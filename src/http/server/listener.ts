@@ -3,21 +3,24 @@ import { createServer, type IncomingMessage, type RequestListener, type Server, 
 import type { AddressInfo } from 'node:net'
 import { setImmediate as nextTurn, setTimeout as sleep } from 'node:timers/promises'
 
-/** How long a client may take for the head of a request, from when it has connected, and for all of it. */
+/** How long a client may take to send the headers of a request once it has connected, and to send the whole request. */
 const headersTimeoutMs = 5000
 const requestTimeoutMs = 10_000
-/** How often clients are looked at that take longer. */
+/** How often Node looks for clients that take longer. */
 const checkIntervalMs = 1000
-/** An answer of which nothing leaves for so long is given up. Streams and WebSockets have rules of their own. */
+/** An answer of which nothing leaves for this long is given up. Streams and WebSockets have rules of their own. */
 const standstillTimeoutMs = 60_000
-/** How long requests that were begun may go on after stop(). */
+/** How long requests that have begun may go on after stop(). */
 const drainTimeoutMs = 5000
-/** How many connections may wait to be accepted: past Node's 511, those who come back all at once wait for TCP to try again. */
+/**
+ * How many connections may wait to be accepted. With Node's 511, clients that reconnect all at once wait for TCP to
+ * retry.
+ */
 const backlog = 4096
-/** How long requests are held back at most, and how long nobody is to have come by then. */
+/** How long requests are held back at most, and after how long without a new connection that ends. */
 const holdMs = 1000
 const quietMs = 100
-/** Within so short a turn of the event loop nobody has come to wait. */
+/** In a turn of the event loop as short as this, no connection was accepted. */
 const shortTurnMs = 0.1
 const maxTurns = 100
 
@@ -25,15 +28,18 @@ export interface ListenerOptions {
   readonly host: string
   readonly port: number
   readonly serve: RequestListener
-  /** Further connections are closed at once. */
+  /** Connections beyond this number are closed at once. */
   readonly maxConnections: number
-  /** Called for each of these. */
+  /** Called for each connection that is closed so. */
   readonly onRefused?: () => void
 }
 
 /**
- * An HTTP server on one address. Its states: stopped -> start() -> listening -> stopAccepting() -> draining: serves as before, but
- * ends each connection with its next answer -> closed: takes no more connections -> stop() -> stopped.
+ * An HTTP server on one address. Its states:
+ * - stopped, until start()
+ * - listening, until stopAccepting()
+ * - draining: serves as before, and ends each connection with its next answer
+ * - closed: takes no more connections, until stop()
  */
 export class Listener {
   readonly server: Server
@@ -66,21 +72,24 @@ export class Listener {
     this.#port = port
   }
 
-  /** Throws where the address is taken. */
+  /** Throws if the address is taken. */
   async start(): Promise<void> {
     if (this.server.listening) return
     this.server.listen(this.#port, this.#host, backlog)
     await once(this.server, 'listening')
   }
 
-  /** With the port that was chosen where 0 was asked for. */
+  /** With the port that the system has chosen if 0 was asked for. */
   get origin(): string {
     const { port } = this.server.address() as AddressInfo
     const shown = this.#host === '0.0.0.0' || this.#host === '::' ? 'localhost' : this.#host
     return `http://${shown.includes(':') ? `[${shown}]` : shown}:${port}`
   }
 
-  /** Drains for as long, then takes no more connections. Who has a connection is so told in an answer that it ends. */
+  /**
+   * Drains for `drainMs`, so that clients learn from an answer that their connection ends. Then takes no more
+   * connections.
+   */
   stopAccepting({ drainMs }: { drainMs: number }): Promise<void> {
     this.#closed ??= this.#drain(drainMs)
     return this.#closed
@@ -91,7 +100,7 @@ export class Listener {
     this.#isDraining = true
     if (drainMs > 0) {
       await sleep(drainMs)
-      await this.#untilNobodyWaits()
+      await this.#untilNoneWaits()
     }
     this.server.close()
     const held = this.#held ?? []
@@ -100,24 +109,24 @@ export class Listener {
   }
 
   /**
-   * The system resets those who wait to be accepted when a server ceases to. Under load somebody always does: so requests are held
-   * back, whose clients then do not come again, until nobody has come for a while and a turn of the event loop had next to
-   * nothing to do but to accept.
+   * When a server closes, the system resets the connections that wait to be accepted, and under load some always wait.
+   * So requests are held back, which keeps their clients from coming again, until no connection has come for a while
+   * and a turn of the event loop had next to nothing to accept.
    */
-  async #untilNobodyWaits(): Promise<void> {
+  async #untilNoneWaits(): Promise<void> {
     this.#held = []
     const heldSinceMs = performance.now()
-    let lastCameMs = heldSinceMs
-    const came = (): void => {
-      lastCameMs = performance.now()
+    let lastConnectionMs = heldSinceMs
+    const connected = (): void => {
+      lastConnectionMs = performance.now()
     }
-    this.server.on('connection', came)
+    this.server.on('connection', connected)
     let nowMs = heldSinceMs
-    while (nowMs - lastCameMs < quietMs && nowMs - heldSinceMs < holdMs) {
+    while (nowMs - lastConnectionMs < quietMs && nowMs - heldSinceMs < holdMs) {
       await sleep(5)
       nowMs = performance.now()
     }
-    this.server.off('connection', came)
+    this.server.off('connection', connected)
     for (let turn = 0; turn < maxTurns; turn++) {
       const turnedMs = performance.now()
       await nextTurn()
@@ -125,7 +134,7 @@ export class Listener {
     }
   }
 
-  /** Waits for what is under way, a few seconds at most. */
+  /** Waits for requests that have begun, a few seconds at most. */
   async stop(): Promise<void> {
     await this.stopAccepting({ drainMs: 0 })
     const closed = new Promise<void>((resolve) => {

@@ -7,7 +7,7 @@ import { Listener } from './listener.ts'
 /** Far more than scrapers and probes need. */
 const maxConnections = 1000
 
-/** Prometheus text at /metrics, and health, on a port of their own: every role has it. */
+/** Serves Prometheus metrics at /metrics, and health, on a port of their own. Every role has it. */
 export function createMetricsServer(options: {
   host: string
   port: number
@@ -23,7 +23,7 @@ export function createMetricsServer(options: {
     maxConnections,
     serve(request, response) {
       if (!hosts.has(request.headers.host)) {
-        // Nor may a page read what is measured by having its own name lead here.
+        // Keeps pages from reading metrics by DNS rebinding.
         response.writeHead(421, { 'content-type': 'text/plain' }).end(`${unknownHost}\n`)
       } else if (request.url?.split('?')[0] === '/metrics') {
         registry.metrics().then(

@@ -2,8 +2,8 @@
 const longestSharedBytes = 1024
 
 /**
- * Encodes texts as UTF-8 into slabs that they share with each other only. Each text keeps its slab alive, and so at most
- * `slabBytes`. In Node's own pool it would keep 64 KiB, shared with writes that are soon forgotten.
+ * Encodes texts as UTF-8 into slabs that they share with each other only. Each text keeps its slab alive, and so at
+ * most `slabBytes`. In Node's own pool it would keep 64 KiB, shared with writes that are soon forgotten.
  */
 export class ByteSlabs {
   readonly #slabBytes: number

@@ -45,7 +45,10 @@ interface Execution {
 /** Only text: bytes would keep their slab alive, which takes many times as much memory as they do. */
 type CachedUpdate = Omit<ExecutedUpdate, 'payload'>
 
-/** The newest update of each symbol as each execution renders it, for clients that catch up. One bound for all executions. */
+/**
+ * The newest update of each symbol as each execution renders it, for clients that catch up. One bound for all
+ * executions.
+ */
 export class RenderedPriceCache {
   readonly #updates = new LRUCache<string, CachedUpdate>({
     maxSize: maxCacheBytes,
@@ -121,7 +124,10 @@ export class SharedExecution {
     })
   }
 
-  /** Errors name their places in the document, so an update with errors is executed again for a document written otherwise. */
+  /**
+   * Errors name their places in the document, so an update with errors is executed again for a document written
+   * otherwise.
+   */
   #locatedIn(source: string, executed: ExecutedUpdate): ExecutedUpdate | Promise<ExecutedUpdate> {
     if (!executed.hasErrors) return executed
     const { update } = executed

@@ -1,6 +1,9 @@
 import { type DocumentNode, getOperationAST, Kind, type OperationDefinitionNode, print, visit } from 'graphql'
 
-/** A subscription whose events look the same for every client that selects the same, whatever the arguments of its root field. */
+/**
+ * A subscription whose events look the same for every client that selects the same, whatever the arguments of its root
+ * field.
+ */
 export interface SharedOperation {
   /** The document without the arguments of the root field. */
   readonly text: string
@@ -11,8 +14,8 @@ export interface SharedOperation {
 const described = new WeakMap<DocumentNode, Map<string | null, SharedOperation | null>>()
 
 /**
- * Describes an operation whose only root field is `field`, without directives at the field or the operation: directives may read
- * variables before there is an event. null: the operation cannot be shared.
+ * Describes an operation whose only root field is `field`, without directives at the field or the operation: directives
+ * may read variables before there is an event. null: the operation cannot be shared.
  */
 export function sharedOperation(
   document: DocumentNode,

@@ -40,8 +40,8 @@ interface Group {
 }
 
 /**
- * Executes an update once for all subscriptions that show it alike: those with the same document, operation and viewer, and the
- * same variables where the selection uses them. Each subscription keeps its own symbols and its own progress.
+ * Executes an update once for all subscriptions that show it alike: those with the same document, operation and viewer,
+ * and the same variables where the selection uses them. Each subscription keeps its own symbols and its own progress.
  */
 export class SharedSubscriptions {
   readonly #options: SharedExecutionOptions
@@ -103,7 +103,9 @@ export class Subscriber implements PriceSink, MessageProducer {
   /** How many updates are executing; the promise settles when the last of them, and so all before it, are done. */
   #executing = 0
   #lastDone: Promise<void> | undefined
-  /** An executing update could not be sent. The updates that execute behind it are not sent either, to keep the order. */
+  /**
+   * An executing update could not be sent. The updates that execute behind it are not sent either, to keep the order.
+   */
   #isSkipping = false
   readonly #subscription: PriceSubscription
   readonly #onEnd: EndListener

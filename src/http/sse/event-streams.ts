@@ -33,8 +33,8 @@ export interface EventStreamsOptions {
 }
 
 /**
- * Counts streams over SSE, which Yoga writes, among the connections, and ends each with its response, however early that closes.
- * Cuts clients that take nothing.
+ * Counts streams over SSE, which Yoga writes, among the connections, and ends each with its response, however early
+ * that closes. Cuts clients that take nothing.
  */
 export class EventStreams {
   readonly #connections: LiveConnections
@@ -104,7 +104,8 @@ export class EventStreams {
     })
     const subscribed = await subscribe()
     if (!(Symbol.asyncIterator in subscribed)) return subscribed
-    // Yoga does not end a stream whose client has gone before it begins, nor one whose media type the client does not accept.
+    // Yoga does not end a stream whose client has gone before it begins, nor one whose media type the client does not
+    // accept.
     events = subscribed[Symbol.asyncIterator]()
     if (isClosed) await events.return?.()
     return subscribed

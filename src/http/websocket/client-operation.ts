@@ -3,14 +3,14 @@ import type { ExecutionResult } from 'graphql'
 const done = { value: undefined, done: true } as const
 
 /**
- * One operation of a client from its request on, as graphql-ws sees it: the root value of its arguments and, where it is a
- * subscription, the iterable of its events. The client may drop it at any time, also before it has begun.
+ * One operation of a client from its request on, as graphql-ws sees it: the root value of its arguments and, where it
+ * is a subscription, the iterable of its events. The client may drop it at any time, also before it has begun.
  *
- * Promises of a dropped operation never settle: graphql-ws would take their end for that of a later operation to which the
- * client has given the same id.
+ * Promises of a dropped operation never settle: graphql-ws would take their end for that of a later operation to which
+ * the client has given the same id.
  *
- * graphql-ws holds a subscription open for as long as it iterates over it, and takes no other sign of its end. So where the events
- * are sent past graphql-ws, the iteration yields nothing, and ends with the subscription.
+ * graphql-ws holds a subscription open for as long as it iterates over it, and takes no other sign of its end. So where
+ * the events are sent past graphql-ws, the iteration yields nothing, and ends with the subscription.
  */
 export class ClientOperation<Prepared = unknown> implements AsyncIterableIterator<ExecutionResult> {
   readonly id: string
@@ -35,7 +35,10 @@ export class ClientOperation<Prepared = unknown> implements AsyncIterableIterato
     return this.#subscription !== undefined
   }
 
-  /** Keeps what executing the operation takes. graphql-ws holds its arguments until a subscription ends, so they hold only this. */
+  /**
+   * Keeps what executing the operation takes. graphql-ws holds its arguments until a subscription ends, so they hold
+   * only this.
+   */
   prepare(prepared: Prepared): void {
     this.#prepared = prepared
   }

@@ -25,12 +25,18 @@ export interface WebSocketConnectionOptions {
   readonly log: Logger
 }
 
-/** The connection of one client. graphql-ws reads and writes messages by it; price updates go past graphql-ws, by its writer. */
+/**
+ * The connection of one client. graphql-ws reads and writes messages by it; price updates go past graphql-ws, by its
+ * writer.
+ */
 export class WebSocketConnection implements WriterConnection {
   readonly protocol: string
   readonly socket: Socket
   readonly webSocket: WebSocket
-  /** Operations that have neither begun nor failed yet, also if their client has dropped them. undefined: there are none. */
+  /**
+   * Operations that have neither begun nor failed yet, also if their client has dropped them. undefined: there are
+   * none.
+   */
   #beginning: Set<ClientOperation> | undefined
   readonly #schedule: WriteSchedule
   readonly #metrics: LiveMetrics
@@ -121,7 +127,8 @@ export class WebSocketConnection implements WriterConnection {
   }
 
   /**
-   * Closes the socket behind the next message, which says that a client was too slow for a stream that may not leave anything out.
+   * Closes the socket behind the next message, which says that a client was too slow for a stream that may not leave
+   * anything out.
    */
   closeWithNextAnswer(): void {
     this.#isLastAnswer = true
@@ -163,8 +170,8 @@ export class WebSocketConnection implements WriterConnection {
 }
 
 /**
- * Whether a message itself is to blame that graphql-ws has parsed and then failed on: only a server may send it, or it is a ping
- * whose payload is nested too deep to be sent back.
+ * Whether a message itself is to blame that graphql-ws has parsed and then failed on: only a server may send it, or it
+ * is a ping whose payload is nested too deep to be sent back.
  */
 function isInvalid(text: string, error: unknown): boolean {
   const { type } = JSON.parse(text) as { type: string }

@@ -50,8 +50,8 @@ export interface WebSocketOperationsOptions {
 }
 
 /**
- * Takes the operations of WebSockets through Yoga's pipeline. Events of `priceUpdates` go past it: they are executed once for all
- * clients that select the same.
+ * Takes the operations of WebSockets through Yoga's pipeline. Events of `priceUpdates` go past it: they are executed
+ * once for all clients that select the same.
  */
 export class WebSocketOperations {
   readonly #options: WebSocketOperationsOptions

@@ -38,8 +38,9 @@ export class WriteSchedule {
   }
 
   /**
-   * When the present burst of writing began, in whole milliseconds of performance.now(). The clock is read once for all sockets
-   * that an update goes to, and once when the burst ends: so the schedule knows how much of the time goes into writing.
+   * When the present burst of writing began, in whole milliseconds of performance.now(). The clock is read once for all
+   * sockets that an update goes to, and once when the burst ends: so the schedule knows how much of the time goes into
+   * writing.
    */
   get nowMs(): number {
     if (this.#burstStartMs === undefined) {
@@ -84,15 +85,16 @@ export class WriteSchedule {
 }
 
 /**
- * Writes the messages of a client's subscriptions to its WebSocket, past ws. A message for a quiet socket leaves at once. Messages
- * that follow within a few milliseconds leave together, each in a frame of its own. Messages that ws writes go between them,
- * whole.
+ * Writes the messages of a client's subscriptions to its WebSocket, past ws. A message for a quiet socket leaves at
+ * once. Messages that follow within a few milliseconds leave together, each in a frame of its own. Messages that ws
+ * writes go between them, whole.
  *
- * Messages that the client does not take wait: at most two writes in the socket, and one here. Until it has caught up, the writer
- * takes nothing more; then it resumes the producers.
+ * Messages that the client does not take wait: at most two writes in the socket, and one here. Until it has caught up,
+ * the writer takes nothing more; then it resumes the producers.
  */
 export class SocketWriter implements MessageWriter {
-  // Fields that every update reads come first, and are copied here: for thousands of sockets nearly every read is a cache miss.
+  // Fields that every update reads come first, and are copied here: for thousands of sockets nearly every read is a
+  // cache miss.
   readonly #schedule: WriteSchedule
   readonly #socket: Socket
   readonly #webSocket: WriterConnection['webSocket']
