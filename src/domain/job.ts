@@ -91,6 +91,13 @@ export interface WaitingLimits {
 
 export const usualWaitingLimits: WaitingLimits = { ofOwner: 20_000, ofAll: 100_000 }
 
+/** How a job is queued by those who do not say. */
+export interface JobDefaults {
+  readonly priority: JobPriority
+  readonly maxAttempts: number
+  readonly timeoutSeconds: number
+}
+
 /** An order for a job. */
 export interface EnqueueRequest {
   readonly kind: JobKind

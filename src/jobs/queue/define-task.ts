@@ -1,8 +1,8 @@
 import type { z } from 'zod'
-import { badInput } from '../../domain/errors.ts'
-import type { JobKind, JobPriority } from '../../domain/job.ts'
+import type { JobDefaults, JobKind } from '../../domain/job.ts'
 import type { Logger } from '../../platform/logger.ts'
 import type { JobOutcome } from '../../store/jobs/job-run-store.ts'
+import { parseInput } from './parse-input.ts'
 
 export interface TaskContext {
   readonly jobId: string
@@ -20,13 +20,6 @@ export interface TaskContext {
   readonly savePart: (name: string, result: unknown) => Promise<void>
 }
 
-/** How a job is queued by those who do not say. */
-export interface TaskDefaults {
-  readonly priority: JobPriority
-  readonly maxAttempts: number
-  readonly timeoutSeconds: number
-}
-
 /**
  * A kind of job. `run` may be called again after a failure or a lost worker, also while an earlier run has not yet noticed that
  * it no longer counts: what it writes belongs into its outcome or its parts, which see to that. A FinstageError that is not
@@ -34,7 +27,7 @@ export interface TaskDefaults {
  */
 export interface Task {
   readonly kind: JobKind
-  readonly defaults: TaskDefaults
+  readonly defaults: JobDefaults
   /** Throws BAD_USER_INPUT. */
   readonly parse: (input: unknown) => unknown
   readonly run: (input: unknown, context: TaskContext) => Promise<JobOutcome>
@@ -44,16 +37,10 @@ export interface Task {
 export function defineTask<Input>(task: {
   kind: JobKind
   input: z.ZodType<Input>
-  defaults: TaskDefaults
+  defaults: JobDefaults
   run: (input: Input, context: TaskContext) => Promise<JobOutcome>
 }): Task {
-  const parse = (input: unknown): Input => {
-    const { data, error } = task.input.safeParse(input)
-    if (!error) return data
-    const [issue] = error.issues
-    const field = issue?.path.join('.') || undefined
-    throw badInput(`${field ?? 'the input'}: ${issue?.message ?? 'is wrong'}`, field)
-  }
+  const parse = (input: unknown): Input => parseInput(task.input, input)
   return {
     kind: task.kind,
     defaults: task.defaults,

@@ -1,14 +1,11 @@
-import { z } from 'zod'
-import { intervals } from '../../domain/interval.ts'
 import type { MarketService } from '../../market/market-service.ts'
 import type { CpuPool } from '../../platform/cpu-pool.ts'
 import type { FairSlots } from '../../platform/fair-slots.ts'
 import type { AnalysisStore } from '../../store/analyses/analysis-store.ts'
+import { jobDescriptions } from '../job-inputs.ts'
 import { defineTask, type Task } from '../queue/define-task.ts'
 import { eachPiece } from './each-piece.ts'
 import { computeFindings, findingsInput } from './symbol-analysis.ts'
-
-const input = z.object({ symbols: z.array(z.string()).min(1), interval: z.enum(intervals) })
 
 /** Indicators, trend, sentiment and signals of many symbols. */
 export function analysisTask(services: {
@@ -20,8 +17,7 @@ export function analysisTask(services: {
   const { market, analyses, slots, cpu } = services
   return defineTask({
     kind: 'ANALYSIS',
-    input,
-    defaults: { priority: 'NORMAL', maxAttempts: 3, timeoutSeconds: 300 },
+    ...jobDescriptions.ANALYSIS,
     async run({ symbols, interval }, context) {
       const pieces = symbols.map((symbol) => ({ name: symbol, symbol }))
       const { results, failures } = await eachPiece(pieces, slots, context, async ({ symbol }) =>

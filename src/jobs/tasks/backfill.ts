@@ -1,11 +1,10 @@
-import { z } from 'zod'
 import { beginningOfTime } from '../../domain/candle.ts'
-import { badInput } from '../../domain/errors.ts'
-import { type Interval, intervals } from '../../domain/interval.ts'
+import type { Interval } from '../../domain/interval.ts'
 import { daySeconds, type TimeSpan } from '../../domain/time.ts'
 import type { MarketService } from '../../market/market-service.ts'
 import type { FairSlots } from '../../platform/fair-slots.ts'
 import type { StoredExtent } from '../../store/candles/candle-store.ts'
+import { jobDescriptions, requirePastRange } from '../job-inputs.ts'
 import { defineTask, type Task } from '../queue/define-task.ts'
 import { eachPiece, type Piece } from './each-piece.ts'
 
@@ -14,14 +13,6 @@ const pieceDays: Readonly<Record<Interval, number>> = {
   ...{ MINUTE_1: 7, MINUTE_2: 30, MINUTE_5: 30, MINUTE_15: 30, MINUTE_30: 30, HOUR_1: 365 },
   ...{ DAY_1: 3650, WEEK_1: 3650, MONTH_1: 3650 },
 }
-
-const input = z.object({
-  symbols: z.array(z.string()).min(1),
-  interval: z.enum(intervals),
-  /** Epoch milliseconds; null: until the job is run. */
-  fromMs: z.number(),
-  toMs: z.number().nullable(),
-})
 
 type Chunk = Piece & TimeSpan
 
@@ -37,12 +28,11 @@ export function backfillTask({
 }): Task {
   return defineTask({
     kind: 'BACKFILL',
-    input,
-    defaults: { priority: 'LOW', maxAttempts: 5, timeoutSeconds: 1800 },
+    ...jobDescriptions.BACKFILL,
     async run({ symbols, interval, fromMs, toMs }, context) {
       const nowMs = now()
       const span = { from: Math.floor(fromMs / 1000), to: Math.ceil(Math.min(toMs ?? nowMs, nowMs) / 1000) }
-      if (span.from >= span.to) throw badInput('from is not before to and the present', 'from')
+      requirePastRange({ fromMs, toMs }, nowMs)
       const reachDays = market.reachDays(interval)
       const earliest = reachDays === null ? beginningOfTime : nowMs / 1000 - reachDays * daySeconds
       const chunks = symbols.flatMap((symbol) => chunksOf(symbol, interval, span, earliest))

@@ -1,30 +1,15 @@
-import { z } from 'zod'
 import type { BacktestInput, SymbolCandles } from '../../analysis/backtest.ts'
 import { toColumns } from '../../analysis/indicators/columns.ts'
 import { signalsWarmUp } from '../../analysis/signals.ts'
 import type { BacktestOutcome, BacktestResult } from '../../domain/analysis/backtest.ts'
-import { signalKinds } from '../../domain/analysis/signal.ts'
 import { beginningOfTime, type CandleRequest } from '../../domain/candle.ts'
 import { FinstageError } from '../../domain/errors.ts'
 import type { MarketService } from '../../market/market-service.ts'
 import type { CpuPool } from '../../platform/cpu-pool.ts'
 import type { FairSlots } from '../../platform/fair-slots.ts'
+import { jobDescriptions } from '../job-inputs.ts'
 import { defineTask, type Task } from '../queue/define-task.ts'
 import { eachPiece } from './each-piece.ts'
-
-const input = z.object({
-  symbols: z.array(z.string()).min(1),
-  signals: z.array(z.enum(signalKinds)).min(1),
-  /** Epoch milliseconds; null: all history, and until the job is run. */
-  fromMs: z.number().nullable(),
-  toMs: z.number().nullable(),
-  initialCapital: z.number(),
-  positionSize: z.number(),
-  holdDays: z.number(),
-  stopLoss: z.number().nullable(),
-  takeProfit: z.number().nullable(),
-  cost: z.number(),
-})
 
 const backtestModule = new URL('../../analysis/backtest.ts', import.meta.url)
 
@@ -32,8 +17,7 @@ const backtestModule = new URL('../../analysis/backtest.ts', import.meta.url)
 export function backtestTask({ market, slots, cpu }: { market: MarketService; slots: FairSlots; cpu: CpuPool }): Task {
   return defineTask({
     kind: 'BACKTEST',
-    input,
-    defaults: { priority: 'NORMAL', maxAttempts: 3, timeoutSeconds: 600 },
+    ...jobDescriptions.BACKTEST,
     async run({ symbols, fromMs, toMs, ...rules }, context) {
       const pieces = symbols.map((symbol) => ({ name: symbol, symbol }))
       const from = fromMs === null ? beginningOfTime : Math.max(Math.ceil(fromMs / 1000), beginningOfTime)

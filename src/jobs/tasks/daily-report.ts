@@ -1,4 +1,3 @@
-import { z } from 'zod'
 import type { FindingsInput } from '../../analysis/symbol-findings.ts'
 import type { SymbolFindings } from '../../domain/analysis/analysis.ts'
 import type { DailyReport } from '../../domain/analysis/daily-report.ts'
@@ -12,6 +11,7 @@ import type { MarketService } from '../../market/market-service.ts'
 import type { CpuPool } from '../../platform/cpu-pool.ts'
 import type { FairSlots } from '../../platform/fair-slots.ts'
 import type { AnalysisStore } from '../../store/analyses/analysis-store.ts'
+import { jobDescriptions } from '../job-inputs.ts'
 import type { JobService } from '../job-service.ts'
 import { defineTask, type Task } from '../queue/define-task.ts'
 import type { Schedule } from '../queue/schedule.ts'
@@ -24,13 +24,6 @@ const punctualMs = 900_000
 const indices = ['^GSPC', '^IXIC', '^DJI']
 /** Where the source does not say how many decimals a price has. */
 const usualDecimals = 2
-
-const input = z.object({
-  /** null: the indices, and the watch list. */
-  symbols: z.array(z.string()).min(1).nullable(),
-  /** Epoch milliseconds; null: when the job is run. */
-  untilMs: z.number().nullable(),
-})
 
 /** What is kept of one symbol. */
 interface Day {
@@ -50,8 +43,7 @@ export function dailyReportTask(services: {
   const { market, cpu, analyses, slots, watchList, now } = services
   return defineTask({
     kind: 'DAILY_REPORT',
-    input,
-    defaults: { priority: 'NORMAL', maxAttempts: 2, timeoutSeconds: 600 },
+    ...jobDescriptions.DAILY_REPORT,
     async run({ symbols, untilMs }, context) {
       const asked = symbols ?? [...new Set([...indices, ...watchList])]
       const endMs = untilMs ?? now()

@@ -1,11 +1,15 @@
 import assert from 'node:assert/strict'
+import { EventEmitter } from 'node:events'
 import { test } from 'node:test'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { Logger, run, type WorkerEvents } from 'graphile-worker'
 import type pg from 'pg'
 import { jobConcurrency } from '../../../src/jobs/queue/runner.ts'
 import { transaction } from '../../../src/platform/database/pool.ts'
 import {
   countLostByIndex,
   cronDueAtMs,
+  interceptTakes,
   isTake,
   recognisedTake,
   type TakeRequest,
@@ -186,7 +190,37 @@ test('a scheduled job that does not say when it was due counts as due when it wa
   }
 })
 
-test('a pool is known by its id before it takes a job, and locks its jobs in the name of that', async () => {
+test('a worker pool tells its id, and waits for the hook of each worker, before that worker looks for a job', async () => {
+  await using queue = await startQueue({ tasks: [], runs: false })
+  const order: string[] = []
+  const events = new EventEmitter() as WorkerEvents
+  events.on('pool:create', ({ workerPool }) => order.push(`id ${workerPool.id !== ''}`))
+  const asked = Promise.withResolvers<void>()
+  const startWorker = async (): Promise<void> => {
+    order.push('hook begins')
+    await sleep(50)
+    order.push('hook ends')
+  }
+  const worker = await run({
+    pgPool: interceptTakes(queue.pool, async () => {
+      order.push('take')
+      asked.resolve()
+      return { rows: [] }
+    }),
+    ...{ concurrency: 1, noHandleSignals: true, events, taskList: { task: () => {} }, parsedCronItems: [] },
+    logger: new Logger(() => () => {}),
+    preset: { plugins: [{ name: 'test', version: '0.0.0', worker: { hooks: { startWorker } } }] },
+  })
+  await expected('looks for jobs by another statement or another way', () => inTime(asked.promise, 'a take'))
+  await worker.stop()
+  assert.deepEqual(
+    order.slice(0, 4),
+    ['id true', 'hook begins', 'hook ends', 'take'],
+    changed('no longer tells the id of a pool in pool:create, or waits for startWorker, before a worker takes a job'),
+  )
+})
+
+test('a pool is known by its id before it runs a job, and locks its jobs in the name of that', async () => {
   const seen: unknown[] = []
   const task = testTask(async () => {
     const workers = await queue.database.query<{ id: string }>('SELECT id FROM finstage.workers')

@@ -1,9 +1,9 @@
 import { Registry } from 'prom-client'
 import { z } from 'zod'
 import { FinstageError } from '../../../src/domain/errors.ts'
-import { type EnqueueRequest, hasEnded, type Job, type JobKind } from '../../../src/domain/job.ts'
+import { type EnqueueRequest, hasEnded, type Job, type JobDefaults, type JobKind } from '../../../src/domain/job.ts'
 import { type JobNews, JobService } from '../../../src/jobs/job-service.ts'
-import { defineTask, type Task, type TaskContext, type TaskDefaults } from '../../../src/jobs/queue/define-task.ts'
+import { defineTask, type Task, type TaskContext } from '../../../src/jobs/queue/define-task.ts'
 import { JobRunner } from '../../../src/jobs/queue/runner.ts'
 import type { Schedule } from '../../../src/jobs/queue/schedule.ts'
 import { createPool, type DatabasePool } from '../../../src/platform/database/pool.ts'
@@ -117,7 +117,7 @@ type Input = Readonly<Record<string, unknown>>
 /** A task that does as the test says, with any object as its input. */
 export function testTask(
   run: (input: Input, context: TaskContext) => Promise<unknown>,
-  options: { kind?: JobKind; defaults?: Partial<TaskDefaults> } = {},
+  options: { kind?: JobKind; defaults?: Partial<JobDefaults> } = {},
 ): Task {
   return defineTask({
     kind: options.kind ?? 'ANALYSIS',

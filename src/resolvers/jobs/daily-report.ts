@@ -1,14 +1,11 @@
 import type { DailyReport, MarketSummary } from '../../domain/analysis/daily-report.ts'
 import type { StoredSignal } from '../../domain/analysis/signal.ts'
-import { boundedList } from '../bounds.ts'
+import type { Job } from '../../domain/job.ts'
+import { parseJobInput } from '../../jobs/job-inputs.ts'
 import type { Context } from '../context.ts'
-import { type EnqueueInput, type EnqueueResult, enqueue } from '../job.ts'
+import { type EnqueueInput, type EnqueueResult, enqueue, type Optional } from './enqueue.ts'
 
-const maxSymbols = 100
-
-export interface EnqueueDailyReportInput extends EnqueueInput {
-  readonly symbols?: readonly string[] | null | undefined
-}
+export type EnqueueDailyReportInput = EnqueueInput & Optional<{ symbols: readonly string[] }>
 
 export interface DailyReportJobResult extends DailyReport {
   readonly kind: 'DAILY_REPORT'
@@ -16,16 +13,18 @@ export interface DailyReportJobResult extends DailyReport {
 
 export const enqueueDailyReport = (
   _root: unknown,
-  { input }: { input: EnqueueDailyReportInput },
+  { input: { symbols = null, ...given } }: { input: EnqueueDailyReportInput },
   context: Context,
 ): Promise<EnqueueResult> =>
-  enqueue('DAILY_REPORT', input, context, () => ({
-    input: {
-      symbols: input.symbols == null ? null : boundedList(input.symbols, maxSymbols, 'symbols'),
-      untilMs: null,
-    },
+  enqueue('DAILY_REPORT', given, context, () => ({
+    input: parseJobInput('DAILY_REPORT', { symbols, untilMs: null }),
     runAtMs: null,
   }))
+
+export const dailyReportResult = async ({ id }: Job, { loaders }: Context): Promise<DailyReportJobResult> => ({
+  kind: 'DAILY_REPORT',
+  ...((await loaders.jobResult(id)) as DailyReport),
+})
 
 /** Without those that are no longer stored. */
 export async function reportSignals(

@@ -1,14 +1,12 @@
-import { type JobFailure, type Job as JobShape, jobKinds, jobPriorities, jobStates } from '../domain/job.ts'
-import { enqueueBacktest } from '../resolvers/analysis/backtest.ts'
-import { enqueueDailyReport } from '../resolvers/analysis/daily-report.ts'
+import { type JobFailure, type Job as JobShape, jobKinds, jobStates, type JobKind as Kind } from '../../domain/job.ts'
+import { enqueueAnalysis } from '../../resolvers/jobs/analysis.ts'
+import { enqueueBackfill } from '../../resolvers/jobs/backfill.ts'
+import { enqueueBacktest } from '../../resolvers/jobs/backtest.ts'
+import { enqueueDailyReport } from '../../resolvers/jobs/daily-report.ts'
+import type { EnqueueResult as EnqueueResultShape } from '../../resolvers/jobs/enqueue.ts'
 import {
   type JobActionResult as ActionResult,
-  type AnalysisJobResult,
-  type BackfillJobResult,
   cancelJob,
-  type EnqueueResult as EnqueueResultShape,
-  enqueueAnalysis,
-  enqueueBackfill,
   job,
   jobResult,
   jobs,
@@ -16,21 +14,16 @@ import {
   jobUpdates,
   loadJob,
   retryJob,
-} from '../resolvers/job.ts'
-import { SymbolAnalysis, SymbolFailure } from './analysis/analysis.ts'
-import { BacktestResult } from './analysis/backtest.ts'
-import { DailyReport } from './analysis/daily-report.ts'
-import { builder } from './builder.ts'
-import { ErrorCode, ErrorInterface, InvalidInput, LimitExceeded, NotFound } from './error.ts'
-import { Interval } from './market/candle.ts'
-import { SignalKind } from './market/signal.ts'
-
-const attemptTimeout = 'How long one attempt may take: 1 to 10,800'
-const idempotency =
-  'The same key from the same viewer gives the same job, for 24 hours; with another input it is InvalidInput'
+} from '../../resolvers/jobs/job.ts'
+import { builder } from '../builder.ts'
+import { ErrorCode, ErrorInterface, InvalidInput, LimitExceeded, NotFound } from '../error.ts'
+import { AnalysisResult, EnqueueAnalysisInput } from './analysis.ts'
+import { BackfillResult, EnqueueBackfillInput } from './backfill.ts'
+import { BacktestResult, EnqueueBacktestInput } from './backtest.ts'
+import { DailyReport, EnqueueDailyReportInput } from './daily-report.ts'
+import { JobPriority } from './order.ts'
 
 const JobKind = builder.enumType('JobKind', { values: jobKinds })
-const JobPriority = builder.enumType('JobPriority', { values: jobPriorities })
 const JobState = builder.enumType('JobState', { values: jobStates })
 
 const JobError = builder.objectRef<JobFailure>('JobError').implement({
@@ -41,33 +34,12 @@ const JobError = builder.objectRef<JobFailure>('JobError').implement({
   }),
 })
 
-const AnalysisResult = builder.objectRef<AnalysisJobResult>('AnalysisResult').implement({
-  fields: (t) => ({
-    analyses: t.expose('analyses', {
-      type: [SymbolAnalysis],
-      description: 'In the order in which the symbols were asked for',
-    }),
-    failures: t.expose('failures', { type: [SymbolFailure] }),
-  }),
-})
-
-const BackfillResult = builder.objectRef<BackfillJobResult>('BackfillResult').implement({
-  fields: (t) => ({
-    candleCount: t.exposeInt('candleCount', {
-      description: 'How many candles of the range are stored now; of weeks and months, the days that they are made of',
-    }),
-    from: t.expose('fromMs', { type: 'DateTime', nullable: true, description: 'Start of the first of them' }),
-    to: t.expose('toMs', { type: 'DateTime', nullable: true, description: 'Start of the last of them' }),
-    failures: t.expose('failures', { type: [SymbolFailure] }),
-  }),
-})
-
 const resultTypes = {
   ANALYSIS: AnalysisResult,
   BACKTEST: BacktestResult,
   DAILY_REPORT: DailyReport,
   BACKFILL: BackfillResult,
-}
+} satisfies Record<Kind, unknown>
 
 const JobResult = builder.unionType('JobResult', {
   types: Object.values(resultTypes),
@@ -134,83 +106,6 @@ const WrongState = builder.objectRef<Extract<ActionResult, { type: 'WrongState' 
 const JobActionResult = builder.unionType('JobActionResult', {
   types: [JobActionPayload, NotFound, WrongState, LimitExceeded],
   resolveType: (result) => (result as unknown as ActionResult).type,
-})
-
-const EnqueueAnalysisInput = builder.inputType('EnqueueAnalysisInput', {
-  fields: (t) => ({
-    symbols: t.field({ type: ['Symbol'], required: true }),
-    interval: t.field({ type: Interval, required: true, defaultValue: 'DAY_1' }),
-    priority: t.field({ type: JobPriority, required: true, defaultValue: 'NORMAL' }),
-    maxAttempts: t.int({ required: true, defaultValue: 3, description: '1 to 25' }),
-    timeoutSeconds: t.int({ required: true, defaultValue: 300, description: attemptTimeout }),
-    runAt: t.field({
-      type: 'DateTime',
-      description: 'Not before; null: at once. At most 30 days ahead, unless the server is set otherwise',
-    }),
-    idempotencyKey: t.string({ description: idempotency }),
-  }),
-})
-
-const EnqueueBacktestInput = builder.inputType('EnqueueBacktestInput', {
-  fields: (t) => ({
-    symbols: t.field({ type: ['Symbol'], required: true, description: '1 to 100' }),
-    signals: t.field({
-      type: [SignalKind],
-      required: true,
-      description: '1 to 19. VOLUME_SPIKE says no direction and is not traded',
-    }),
-    from: t.field({ type: 'DateTime', description: 'Inclusive; null: all history' }),
-    to: t.field({ type: 'DateTime', description: 'Exclusive; null: now' }),
-    initialCapital: t.float({ required: true, defaultValue: 10_000, description: 'Above 0, up to 1,000,000,000,000' }),
-    positionSize: t.float({
-      required: true,
-      defaultValue: 0.1,
-      description:
-        'Share of the equity put into a trade, above 0 up to 1. Where that is more than is left, the signal is passed over',
-    }),
-    holdDays: t.int({
-      required: true,
-      defaultValue: 5,
-      description: 'After how many candles a trade is closed, the first included: 1 to 1,000',
-    }),
-    stopLoss: t.float({ description: 'As a share of the entry price, above 0 and below 1; null: none' }),
-    takeProfit: t.float({ description: 'As a share of the entry price, above 0 up to 10; null: none' }),
-    cost: t.float({
-      required: true,
-      defaultValue: 0.0005,
-      description: 'Cost of a trade, each way, as a share of the value traded: from 0 to below 0.1',
-    }),
-    priority: t.field({ type: JobPriority, required: true, defaultValue: 'NORMAL' }),
-    maxAttempts: t.int({ required: true, defaultValue: 3, description: '1 to 25' }),
-    timeoutSeconds: t.int({ required: true, defaultValue: 600, description: attemptTimeout }),
-    idempotencyKey: t.string({ description: idempotency }),
-  }),
-})
-
-const EnqueueBackfillInput = builder.inputType('EnqueueBackfillInput', {
-  fields: (t) => ({
-    symbols: t.field({ type: ['Symbol'], required: true, description: 'At most 500' }),
-    interval: t.field({ type: Interval, required: true, defaultValue: 'DAY_1' }),
-    from: t.field({ type: 'DateTime', required: true, description: 'Inclusive' }),
-    to: t.field({ type: 'DateTime', description: 'Exclusive; null: now' }),
-    priority: t.field({ type: JobPriority, required: true, defaultValue: 'LOW' }),
-    maxAttempts: t.int({ required: true, defaultValue: 5, description: '1 to 25' }),
-    timeoutSeconds: t.int({ required: true, defaultValue: 1800, description: attemptTimeout }),
-    idempotencyKey: t.string({ description: idempotency }),
-  }),
-})
-
-const EnqueueDailyReportInput = builder.inputType('EnqueueDailyReportInput', {
-  fields: (t) => ({
-    symbols: t.field({
-      type: ['Symbol'],
-      description: 'At most 100; null: ^GSPC, ^IXIC, ^DJI and the watch list of the server',
-    }),
-    priority: t.field({ type: JobPriority, required: true, defaultValue: 'NORMAL' }),
-    maxAttempts: t.int({ required: true, defaultValue: 2, description: '1 to 25' }),
-    timeoutSeconds: t.int({ required: true, defaultValue: 600, description: attemptTimeout }),
-    idempotencyKey: t.string({ description: idempotency }),
-  }),
 })
 
 builder.queryFields((t) => ({

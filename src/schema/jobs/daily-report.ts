@@ -1,8 +1,10 @@
 import type { MarketSummary as SummaryShape } from '../../domain/analysis/daily-report.ts'
-import { type DailyReportJobResult, reportSignals, strongestSignal } from '../../resolvers/analysis/daily-report.ts'
+import { jobBounds } from '../../jobs/job-inputs.ts'
+import { type DailyReportJobResult, reportSignals, strongestSignal } from '../../resolvers/jobs/daily-report.ts'
+import { Sentiment, SymbolFailure } from '../analysis/analysis.ts'
 import { builder } from '../builder.ts'
 import { Signal } from '../market/signal.ts'
-import { Sentiment, SymbolFailure } from './analysis.ts'
+import { orderFields } from './order.ts'
 
 const MarketSummary = builder.objectRef<SummaryShape>('MarketSummary').implement({
   fields: (t) => ({
@@ -35,5 +37,15 @@ export const DailyReport = builder.objectRef<DailyReportJobResult>('DailyReport'
     }),
     failures: t.expose('failures', { type: [SymbolFailure], description: 'Symbols that could not be reported on' }),
     text: t.exposeString('text', { description: 'The report for people to read' }),
+  }),
+})
+
+export const EnqueueDailyReportInput = builder.inputType('EnqueueDailyReportInput', {
+  fields: (t) => ({
+    symbols: t.field({
+      type: ['Symbol'],
+      description: `At most ${jobBounds.symbols.DAILY_REPORT}; null: ^GSPC, ^IXIC, ^DJI and the watch list of the server`,
+    }),
+    ...orderFields(t, 'DAILY_REPORT'),
   }),
 })

@@ -1,0 +1,28 @@
+import { usualInput } from '../../jobs/job-inputs.ts'
+import type { AnalysisJobResult } from '../../resolvers/jobs/analysis.ts'
+import { SymbolAnalysis, SymbolFailure } from '../analysis/analysis.ts'
+import { builder } from '../builder.ts'
+import { Interval } from '../market/candle.ts'
+import { orderFields } from './order.ts'
+
+export const AnalysisResult = builder.objectRef<AnalysisJobResult>('AnalysisResult').implement({
+  fields: (t) => ({
+    analyses: t.expose('analyses', {
+      type: [SymbolAnalysis],
+      description: 'In the order in which the symbols were asked for',
+    }),
+    failures: t.expose('failures', { type: [SymbolFailure] }),
+  }),
+})
+
+export const EnqueueAnalysisInput = builder.inputType('EnqueueAnalysisInput', {
+  fields: (t) => ({
+    symbols: t.field({ type: ['Symbol'], required: true }),
+    interval: t.field({ type: Interval, required: true, defaultValue: usualInput.interval }),
+    ...orderFields(t, 'ANALYSIS'),
+    runAt: t.field({
+      type: 'DateTime',
+      description: 'Not before; null: at once. At most 30 days ahead, unless the server is set otherwise',
+    }),
+  }),
+})

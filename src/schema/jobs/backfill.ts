@@ -1,0 +1,27 @@
+import { jobBounds, usualInput } from '../../jobs/job-inputs.ts'
+import type { BackfillJobResult } from '../../resolvers/jobs/backfill.ts'
+import { SymbolFailure } from '../analysis/analysis.ts'
+import { builder } from '../builder.ts'
+import { Interval } from '../market/candle.ts'
+import { orderFields } from './order.ts'
+
+export const BackfillResult = builder.objectRef<BackfillJobResult>('BackfillResult').implement({
+  fields: (t) => ({
+    candleCount: t.exposeInt('candleCount', {
+      description: 'How many candles of the range are stored now; of weeks and months, the days that they are made of',
+    }),
+    from: t.expose('fromMs', { type: 'DateTime', nullable: true, description: 'Start of the first of them' }),
+    to: t.expose('toMs', { type: 'DateTime', nullable: true, description: 'Start of the last of them' }),
+    failures: t.expose('failures', { type: [SymbolFailure] }),
+  }),
+})
+
+export const EnqueueBackfillInput = builder.inputType('EnqueueBackfillInput', {
+  fields: (t) => ({
+    symbols: t.field({ type: ['Symbol'], required: true, description: `At most ${jobBounds.symbols.BACKFILL}` }),
+    interval: t.field({ type: Interval, required: true, defaultValue: usualInput.interval }),
+    from: t.field({ type: 'DateTime', required: true, description: 'Inclusive' }),
+    to: t.field({ type: 'DateTime', description: 'Exclusive; null: now' }),
+    ...orderFields(t, 'BACKFILL'),
+  }),
+})

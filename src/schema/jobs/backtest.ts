@@ -1,0 +1,124 @@
+import type { SignalPerformance as PerformanceShape } from '../../domain/analysis/backtest.ts'
+import { signalKinds } from '../../domain/analysis/signal.ts'
+import { jobBounds, usualInput } from '../../jobs/job-inputs.ts'
+import {
+  type BacktestJobResult,
+  type EquityPoint as EquityPointShape,
+  equityPoints,
+} from '../../resolvers/jobs/backtest.ts'
+import { SymbolFailure } from '../analysis/analysis.ts'
+import { builder } from '../builder.ts'
+import { SignalKind } from '../market/signal.ts'
+import { inWords, orderFields } from './order.ts'
+
+const EquityPoint = builder.objectRef<EquityPointShape>('EquityPoint').implement({
+  fields: (t) => ({
+    time: t.field({
+      type: 'DateTime',
+      description: 'Midnight UTC of the trading date',
+      resolve: ({ epoch }) => epoch * 1000,
+    }),
+    epoch: t.expose('epoch', { type: 'EpochSeconds' }),
+    equity: t.exposeFloat('equity'),
+  }),
+})
+
+const SignalPerformance = builder.objectRef<PerformanceShape>('SignalPerformance').implement({
+  fields: (t) => ({
+    kind: t.expose('kind', { type: SignalKind }),
+    tradeCount: t.exposeInt('tradeCount'),
+    winRate: t.exposeFloat('winRate', { nullable: true, description: 'null where there were no trades' }),
+    averageReturn: t.exposeFloat('averageReturn', {
+      nullable: true,
+      description: 'Mean of what the trades returned after costs, as a share of what was put into each',
+    }),
+  }),
+})
+
+export const BacktestResult = builder.objectRef<BacktestJobResult>('BacktestResult').implement({
+  description: 'Rates and returns are shares: 0.1 is a tenth. null where there is nothing to divide by',
+  fields: (t) => ({
+    tradeCount: t.exposeInt('tradeCount'),
+    winRate: t.exposeFloat('winRate', {
+      nullable: true,
+      description: 'Of all trades, those with a profit after costs',
+    }),
+    totalReturn: t.exposeFloat('totalReturn', { description: '0 where there are no candles' }),
+    annualReturn: t.exposeFloat('annualReturn', {
+      nullable: true,
+      description:
+        'The same for a year of 365.25 days, compound. null too where no time has passed, or nothing of the capital is left',
+    }),
+    maxDrawdown: t.exposeFloat('maxDrawdown', {
+      description:
+        'The largest fall of the equity, as a positive share of the highest before it; the capital is the first high',
+    }),
+    sharpe: t.exposeFloat('sharpe', {
+      nullable: true,
+      description: 'Of daily returns, annualised over 252 days, without a risk-free rate; sample deviation',
+    }),
+    sortino: t.exposeFloat('sortino', {
+      nullable: true,
+      description: 'The same with the downside deviation: the root of the mean square, gains counting as 0',
+    }),
+    profitFactor: t.exposeFloat('profitFactor', {
+      nullable: true,
+      description: 'Profits of all trades that won, by losses of all that lost, after costs; null without losses',
+    }),
+    benchmarkReturn: t.exposeFloat('benchmarkReturn', {
+      nullable: true,
+      description:
+        'Holding the same symbols over the same time: equal shares, each from the open of its first candle to the close of its last, without costs',
+    }),
+    equity: t.field({
+      type: [EquityPoint],
+      description:
+        'At the close of each date on which any of the symbols has a candle, open trades at their last close',
+      resolve: equityPoints,
+    }),
+    bySignal: t.expose('bySignal', {
+      type: [SignalPerformance],
+      description: 'In the order in which they were asked for',
+    }),
+    failures: t.expose('failures', { type: [SymbolFailure], description: 'Symbols that were left out' }),
+  }),
+})
+
+export const EnqueueBacktestInput = builder.inputType('EnqueueBacktestInput', {
+  fields: (t) => ({
+    symbols: t.field({ type: ['Symbol'], required: true, description: `1 to ${jobBounds.symbols.BACKTEST}` }),
+    signals: t.field({
+      type: [SignalKind],
+      required: true,
+      description: `1 to ${signalKinds.length}. VOLUME_SPIKE says no direction and is not traded`,
+    }),
+    from: t.field({ type: 'DateTime', description: 'Inclusive; null: all history' }),
+    to: t.field({ type: 'DateTime', description: 'Exclusive; null: now' }),
+    initialCapital: t.float({
+      required: true,
+      defaultValue: usualInput.initialCapital,
+      description: `Above 0, up to ${inWords(jobBounds.initialCapital)}`,
+    }),
+    positionSize: t.float({
+      required: true,
+      defaultValue: usualInput.positionSize,
+      description:
+        'Share of the equity put into a trade, above 0 up to 1. Where that is more than is left, the signal is passed over',
+    }),
+    holdDays: t.int({
+      required: true,
+      defaultValue: usualInput.holdDays,
+      description: `After how many candles a trade is closed, the first included: 1 to ${inWords(jobBounds.holdDays)}`,
+    }),
+    stopLoss: t.float({ description: 'As a share of the entry price, above 0 and below 1; null: none' }),
+    takeProfit: t.float({
+      description: `As a share of the entry price, above 0 up to ${jobBounds.takeProfit}; null: none`,
+    }),
+    cost: t.float({
+      required: true,
+      defaultValue: usualInput.cost,
+      description: `Cost of a trade, each way, as a share of the value traded: from 0 to below ${jobBounds.cost}`,
+    }),
+    ...orderFields(t, 'BACKTEST'),
+  }),
+})
