@@ -1,7 +1,7 @@
 import type { JobState } from './job.ts'
 
 /**
- * The life of a job. Each arrow is one event, and there is no other way from state to state.
+ * The states of a job. Each arrow is one event, and no state changes in any other way.
  *
  *     QUEUED --begin--> RUNNING --succeed--> SUCCEEDED
  *       ^                | | |
@@ -14,11 +14,11 @@ import type { JobState } from './job.ts'
  *       +--requeue-- FAILED, CANCELLED <--cancel-- QUEUED, RUNNING, RETRYING
  *                    FAILED <--expire-- QUEUED, RUNNING, RETRYING
  *
- * begin: a worker starts an attempt; of a RUNNING job, because the worker that ran it was lost. handBack: its worker stops.
- * progress changes no state. expire: no worker has taken it for days; of a RUNNING job, since the worker that ran it was lost.
+ * begin: a worker starts an attempt; a RUNNING job begins again after its worker was lost. handBack: its worker stops.
+ * progress changes no state. expire: no worker has taken the job for days, even after the worker that ran it was lost.
  *
- * With a job that was lost twice begins a suspicion that it kills its workers. From then on it is begun by beginAlone, while its
- * worker runs no other suspect, or put off by postpone, to QUEUED. giveUp: it was lost too often.
+ * A job that was lost with two workers is a suspect: it may be what kills them. From then on beginAlone starts it, when
+ * its worker runs no other suspect, or postpone puts it off, to QUEUED. giveUp: too many workers were lost with it.
  */
 export const transitions = {
   begin: { from: ['QUEUED', 'RETRYING', 'RUNNING'], to: 'RUNNING' },
@@ -37,7 +37,7 @@ export const transitions = {
 
 export type JobEvent = keyof typeof transitions
 
-/** A job that was lost with so many workers does not run beside another such job. */
+/** A job that was lost with this many workers is a suspect, and never runs beside another suspect in one process. */
 export const suspectLosses = 2
-/** A job that was lost with so many workers is not begun again. */
+/** A job that was lost with this many workers does not begin again. */
 export const maxLosses = 5

@@ -12,16 +12,16 @@ export type JobState = (typeof jobStates)[number]
 
 const endStates: ReadonlySet<JobState> = new Set<JobState>(['SUCCEEDED', 'FAILED', 'CANCELLED'])
 
-/** Whether nothing more happens to a job in this state by itself. */
+/** Whether a job in this state changes no more unless its owner asks for it. */
 export const hasEnded = (state: JobState): boolean => endStates.has(state)
 
-/** Whose the jobs are that nobody in particular has ordered. */
+/** The owner of jobs without a signed-in viewer, and of scheduled ones. */
 export const anonymousOwner = 'anonymous'
 
 export interface JobFailure {
   readonly code: ErrorCode
   readonly message: string
-  /** The attempt that failed so. */
+  /** The attempt that failed. */
   readonly attempt: number
 }
 
@@ -30,13 +30,13 @@ export interface Job {
   /** Order of queueing, for paging. */
   readonly position: number
   readonly kind: JobKind
-  /** Whose it is: the viewer's id. */
+  /** The id of the viewer who queued it. */
   readonly owner: string
   readonly priority: JobPriority
   readonly state: JobState
   /** 0 to 1. */
   readonly progress: number
-  /** The attempt that runs or ran last; 0: none yet. */
+  /** The number of the last attempt; 0: none yet. */
   readonly attempt: number
   readonly maxAttempts: number
   readonly timeoutSeconds: number
@@ -46,14 +46,14 @@ export interface Job {
   readonly startedAtMs: number | null
   readonly finishedAtMs: number | null
   readonly failure: JobFailure | null
-  /** How many attempts have failed: those whose worker was lost or stopped did not. */
+  /** How many attempts have failed. Attempts whose worker was lost or stopped do not count. */
   readonly failures: number
-  /** Counts every change, so that a reader can tell news from an echo. */
+  /** Counts every change, so that a reader can drop a change that it already knows. */
   readonly revision: number
   readonly changedAtMs: number
 }
 
-/** What the bus tells of a job: all that changes after it was queued. */
+/** What the bus publishes about a job: all fields that change after it was queued. */
 export type JobChange = Pick<
   Job,
   | 'id'
@@ -83,7 +83,7 @@ export const changeOf = (job: Job): JobChange => ({
   changedAtMs: job.changedAtMs,
 })
 
-/** How many jobs may wait at once: also those that are due later, or to be tried again. */
+/** How many jobs may wait at once, including those that are due later or will be retried. */
 export interface WaitingLimits {
   readonly ofOwner: number
   readonly ofAll: number
@@ -91,19 +91,19 @@ export interface WaitingLimits {
 
 export const usualWaitingLimits: WaitingLimits = { ofOwner: 20_000, ofAll: 100_000 }
 
-/** How a job is queued by those who do not say. */
+/** How a job is queued unless the request says otherwise. */
 export interface JobDefaults {
   readonly priority: JobPriority
   readonly maxAttempts: number
   readonly timeoutSeconds: number
 }
 
-/** An order for a job. */
+/** A request to queue a job. */
 export interface EnqueueRequest {
   readonly kind: JobKind
   readonly owner: string
   readonly input: unknown
-  /** What is not said is as the task has it. */
+  /** What is left out comes from the task's defaults. */
   readonly priority?: JobPriority
   readonly maxAttempts?: number
   readonly timeoutSeconds?: number
@@ -112,7 +112,7 @@ export interface EnqueueRequest {
   readonly idempotencyKey: string | null
 }
 
-/** What became of an order about a job. */
+/** The outcome of cancelling or retrying a job. */
 export type JobActionOutcome =
   | { readonly outcome: 'done'; readonly job: Job }
   | { readonly outcome: 'notFound' }

@@ -5,11 +5,11 @@ import { retrying } from '../platform/retry.ts'
 import type { JobHistory, JobStore } from '../store/jobs/job-store.ts'
 import type { Bus } from '../stream/bus.ts'
 
-/** How many jobs are at hand as they were told last. */
+/** How many jobs are remembered as they were last delivered. */
 const maxJobs = 10_000
-/** Of how many ended jobs it is remembered that their end was told. */
+/** For how many ended jobs the last delivered revision is remembered. */
 const maxEnded = 50_000
-/** A change may be committed so much later than the time that it bears. */
+/** How much later than its own timestamp a change may be committed. */
 const commitMarginMs = 10_000
 const retryPace = { firstMs: 500, longestMs: 1000 }
 
@@ -21,21 +21,22 @@ interface Listener {
 }
 
 /**
- * The changes of jobs for all followers in this process, those of a job in order, none left out and none twice. The bus tells
- * of them; what it did not, because it was cut or the one who had to tell died, is read from the jobs' own history.
+ * Delivers the changes of jobs to all followers in this process: those of one job in order, none left out and none
+ * twice. It hears of changes over the bus. Changes that the bus did not deliver, because it was cut or the publisher
+ * died, it reads from the jobs' history.
  */
 export class JobFeed {
   readonly #store: JobStore
   readonly #bus: Bus
   readonly #listeners = new Set<Listener>()
-  /** Jobs as they were told last. */
+  /** Jobs as they were last delivered. */
   readonly #jobs = new LRUCache<string, Job>({ max: maxJobs })
-  /** Which revision was told last of the jobs that have not ended, and of those that have. */
+  /** The last delivered revision of the jobs that have not ended, and of those that have. */
   readonly #open = new Map<string, number>()
   readonly #ended = new LRUCache<string, number>({ max: maxEnded })
-  /** What is done for a job is done in turn. */
+  /** Deliveries of one job run one after the other. */
   readonly #turns = new KeyedTurns()
-  /** The newest time that a change bore, of the database's clock. */
+  /** The newest `changedAtMs` that was delivered, by the database's clock. */
   #heardMs = 0
   #unsubscribe: (() => void) | undefined
 
@@ -44,7 +45,7 @@ export class JobFeed {
     this.#bus = options.bus
   }
 
-  /** The job as it stands, then each change. null where there is no such job, or it is another owner's. Call `stop` at the end. */
+  /** Delivers the job as it is, then each change. null: the owner has no such job. Call `stop` at the end. */
   async follow(id: string, owner: string, take: (job: Job) => void): Promise<{ stop: () => void } | null> {
     const early: Job[] = []
     let revision = -1
@@ -68,7 +69,7 @@ export class JobFeed {
     return { stop }
   }
 
-  /** Each change of any job of an owner from now on. Call `stop` at the end. */
+  /** Delivers each change of any job of an owner from now on. Call `stop` at the end. */
   async followAll(owner: string, take: (job: Job) => void): Promise<{ stop: () => void }> {
     const early: Job[] = []
     let deliver = (job: Job): unknown => early.push(job)
@@ -97,7 +98,7 @@ export class JobFeed {
     }
   }
 
-  /** What nobody else follows. */
+  /** Forgets a job that nobody follows any more. */
   #forget(id: string, owner: string): void {
     if ([...this.#listeners].some((other) => other.owner === owner && (other.id ?? id) === id)) return
     this.#jobs.delete(id)
@@ -118,12 +119,12 @@ export class JobFeed {
   #hear(change: JobChange): void {
     if (![...this.#listeners].some((listener) => concerns(listener, change))) return
     void this.#turns.run(change.id, async () => {
-      const told = this.#revision(change.id)
-      if (change.revision <= told) return
+      const delivered = this.#revision(change.id)
+      if (change.revision <= delivered) return
       const job = this.#jobs.get(change.id)
-      if (job && change.revision === told + 1) return this.#tell({ ...job, ...change })
+      if (job && change.revision === delivered + 1) return this.#deliver({ ...job, ...change })
       const [history] = (await this.#persistently(() => this.#store.histories([change.id]))) ?? []
-      if (history) this.#tellAll(history)
+      if (history) this.#deliverAll(history)
     })
   }
 
@@ -136,24 +137,24 @@ export class JobFeed {
       ...(ids.size > 0 ? await this.#store.histories([...ids]) : []),
       ...(owners.size > 0 ? await this.#store.changedSince([...owners], sinceMs) : []),
     ])
-    for (const history of histories ?? []) void this.#turns.run(history.job.id, async () => this.#tellAll(history))
+    for (const history of histories ?? []) void this.#turns.run(history.job.id, async () => this.#deliverAll(history))
   }
 
-  /** undefined where nobody listens any more. */
+  /** Retries until it succeeds. undefined: nobody listens any more. */
   async #persistently<T>(read: () => Promise<T>): Promise<T | undefined> {
     const isFollowed = (): boolean => this.#listeners.size > 0
     const readIfFollowed = async (): Promise<T | undefined> => (isFollowed() ? await read() : undefined)
     return retrying(readIfFollowed, { ...retryPace, mayRetry: () => true })
   }
 
-  #tellAll({ job, states }: JobHistory): void {
+  #deliverAll({ job, states }: JobHistory): void {
     for (const state of states) {
-      if (state.revision > this.#revision(job.id)) this.#tell({ ...job, ...state })
+      if (state.revision > this.#revision(job.id)) this.#deliver({ ...job, ...state })
     }
-    if (job.revision > this.#revision(job.id)) this.#tell(job)
+    if (job.revision > this.#revision(job.id)) this.#deliver(job)
   }
 
-  #tell(job: Job): void {
+  #deliver(job: Job): void {
     if (this.#listeners.size === 0) return
     const before = this.#jobs.get(job.id)
     this.#jobs.set(job.id, job)
@@ -164,14 +165,14 @@ export class JobFeed {
       this.#open.set(job.id, job.revision)
     }
     this.#heardMs = Math.max(this.#heardMs, job.changedAtMs)
-    // What was only put off once more is no news.
+    // Followers do not hear of a job that was only put off once more.
     if (before?.state === 'QUEUED' && job.state === 'QUEUED' && before.attempt === job.attempt) return
     for (const listener of [...this.#listeners]) {
       if (concerns(listener, job)) listener.take(job)
     }
   }
 
-  /** -1: nothing of it was told. */
+  /** The last delivered revision; -1: none. */
   #revision(id: string): number {
     return this.#open.get(id) ?? this.#ended.get(id) ?? -1
   }

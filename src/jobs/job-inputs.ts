@@ -3,6 +3,7 @@ import { signalKinds } from '../domain/analysis/signal.ts'
 import { badInput } from '../domain/errors.ts'
 import { intervals } from '../domain/interval.ts'
 import type { JobDefaults, JobKind } from '../domain/job.ts'
+import { hourSeconds } from '../domain/time.ts'
 import { parseInput } from './queue/parse-input.ts'
 
 /** The most that an input may hold. */
@@ -15,11 +16,11 @@ export const jobBounds = {
   /** A cost is below this, and a stop below 1. */
   cost: 0.1,
   maxAttempts: 25,
-  /** graphile-worker takes jobs for lost that are held for over four hours. */
-  timeoutSeconds: 3 * 3600,
+  /** Below four hours: graphile-worker unlocks jobs that are held for longer. */
+  timeoutSeconds: 3 * hourSeconds,
 } as const
 
-/** What clients get that leave a field of an input out, beside the defaults of the job. */
+/** The values of fields that a client leaves out. */
 export const usualInput = {
   interval: 'DAY_1',
   initialCapital: 10_000,
@@ -66,8 +67,9 @@ const jobLimits = z.object({
 })
 
 /**
- * The kinds of jobs: what each is given, as it is stored, and how it is queued by those who do not say. An input is parsed when a job
- * is queued, and again before each attempt, since another version may have queued it. Times are in epoch milliseconds.
+ * The input of each kind of job, as it is stored, and the defaults that it is queued with. An input is parsed when a
+ * job is queued, and again before each attempt, since another version may have queued it. Times are in epoch
+ * milliseconds.
  */
 export const jobDescriptions = {
   ANALYSIS: {
@@ -113,7 +115,7 @@ export const jobDescriptions = {
   },
 } as const satisfies Record<JobKind, { readonly input: z.ZodType; readonly defaults: JobDefaults }>
 
-/** What a job of a kind is given. */
+/** The parsed input of a kind of job. */
 export type JobInput<Kind extends JobKind> = z.output<(typeof jobDescriptions)[Kind]['input']>
 
 /** The same schemas, so that the compiler sees which output belongs to which kind. */
@@ -124,14 +126,14 @@ const inputs: { readonly [Kind in JobKind]: z.ZodType<JobInput<Kind>> } = {
   BACKFILL: jobDescriptions.BACKFILL.input,
 }
 
-/** Throws BAD_USER_INPUT with the field that is wrong. What the kind does not ask for is left out. */
+/** Throws BAD_USER_INPUT with the field that is wrong. Drops fields that the kind does not have. */
 export const parseJobInput = <Kind extends JobKind>(kind: Kind, input: unknown): JobInput<Kind> =>
   parseInput(inputs[kind], input)
 
 /** How often a job is tried, and for how long. Throws BAD_USER_INPUT with the field that is wrong. */
 export const parseJobLimits = (asked: unknown): z.output<typeof jobLimits> => parseInput(jobLimits, asked)
 
-/** Throws BAD_USER_INPUT where nothing of the range lies before `nowMs`. */
+/** Throws BAD_USER_INPUT when nothing of the range lies before `nowMs`. */
 export function requirePastRange(
   { fromMs, toMs }: { readonly fromMs: number | null; readonly toMs: number | null },
   nowMs: number,

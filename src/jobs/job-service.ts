@@ -13,24 +13,27 @@ import { Channel } from '../stream/channel.ts'
 import { JobFeed } from './job-feed.ts'
 import type { Task } from './queue/define-task.ts'
 
-/** How many changes wait for a slow reader before it is spared those of progress alone. */
+/** When this many changes wait for a slow reader, it no longer gets those that only change progress. */
 const maxWaiting = 1024
-/** How many may wait all the same, since they are states, before its stream is ended. */
+/** When this many changes of state wait for a reader, its stream ends. */
 const maxStates = 10_000
 
 /**
- * A change of a job. A reader for whom over 10,000 states wait gets those, then LIMIT_EXCEEDED as the last: how the jobs stand
- * is in the store.
+ * A change of a job. When over 10,000 changes of state wait for a reader, it gets those and then LIMIT_EXCEEDED as the
+ * last. The store has the jobs as they are.
  */
 export type JobNews = Job | FinstageError
 
-/** Jobs as the API sees them: queued here, run by a worker somewhere, followed over the bus. */
+/**
+ * Jobs as the API sees them. It queues them here; a worker in some process runs them; followers hear of changes over
+ * the bus.
+ */
 export class JobService {
   readonly #store: JobStore
   readonly #bus: Bus
   readonly #tasks: ReadonlyMap<JobKind, Task>
   readonly #feed: JobFeed
-  /** What is open, and what is told when it has ended. */
+  /** The open streams, each with a promise that resolves when it ends. */
   readonly #channels = new Map<Channel<JobNews>, PromiseWithResolvers<void>>()
 
   constructor(options: { store: JobStore; bus: Bus; tasks: readonly Task[] }) {
@@ -40,7 +43,7 @@ export class JobService {
     this.#feed = new JobFeed(options)
   }
 
-  /** Throws BAD_USER_INPUT where the input is wrong, or the idempotency key was used with another one. */
+  /** Throws BAD_USER_INPUT when the input is wrong, or the idempotency key was used with another input. */
   async enqueue(request: EnqueueRequest): Promise<{ job: Job; deduplicated: boolean }> {
     const task = this.#tasks.get(request.kind)
     if (!task) throw new Error(`there is no task for jobs of the kind ${request.kind}`)
@@ -49,17 +52,17 @@ export class JobService {
     return queued
   }
 
-  /** Drops a job that waits, and tells one that runs to stop: it is CANCELLED at once either way. */
+  /** Makes a job CANCELLED at once: drops one that waits, and tells the worker of one that runs to stop. */
   cancel(id: string, owner: string): Promise<JobActionOutcome> {
     return this.#act(id, owner, () => this.#store.cancel(id, owner))
   }
 
-  /** Queues a job again that has failed or was cancelled, with all its attempts. */
+  /** Queues a failed or cancelled job again, with all its attempts. */
   retry(id: string, owner: string): Promise<JobActionOutcome> {
     return this.#act(id, owner, () => this.#store.requeue(id, owner))
   }
 
-  /** null where there is none of this id, or it is somebody else's. */
+  /** null: the owner has no job of this id. */
   async find(id: string, owner: string): Promise<Job | null> {
     const job = await this.#store.find(id)
     return job?.owner === owner ? job : null
@@ -73,7 +76,7 @@ export class JobService {
     return this.#store.result(id)
   }
 
-  /** The job as it stands, then each change until it has ended. null as in `find`. */
+  /** The job as it is, then each change until it has ended. null as in `find`. */
   async follow(id: string, owner: string): Promise<AsyncIterableIterator<JobNews> | null> {
     const channel = this.#channel()
     const followed = this.#feed.follow(id, owner, (job) => {
@@ -111,7 +114,7 @@ export class JobService {
   #channel(): Channel<JobNews> {
     const channel: Channel<JobNews> = new Channel<JobNews>({
       maxWaiting,
-      // An error is the last that comes.
+      // Only the last item can be an error, and none is waiting yet.
       compact: (waiting) => withoutOldProgress(waiting as readonly Job[]),
       bound: { waiting: maxStates, last: () => readerTooSlow(maxStates, 'changes of jobs') },
       onEnd: () => {
@@ -123,7 +126,10 @@ export class JobService {
     return channel
   }
 
-  /** Stops to follow when the channel ends, which may be before; ends it where there is nothing to follow. */
+  /**
+   * Stops following when the channel ends, which may be before following began. Ends the channel when there is nothing
+   * to follow.
+   */
   async #untilEnd(channel: Channel<JobNews>, following: Promise<{ stop: () => void } | null>): Promise<boolean> {
     const ended = this.#channels.get(channel)?.promise
     const followed = await following.catch((error: unknown) => {
@@ -136,7 +142,7 @@ export class JobService {
   }
 }
 
-/** Every state of each job stays, and of its progress the newest. */
+/** Keeps every change of state of each job, and only the newest progress. */
 function withoutOldProgress(jobs: readonly Job[]): Job[] {
   const kept: Job[] = []
   const next = new Map<string, Job>()

@@ -1,7 +1,7 @@
 import { Logger as GraphileLogger } from 'graphile-worker'
 import type { Logger } from './logger.ts'
 
-/** Lets graphile-worker write into our log. */
+/** Writes graphile-worker's messages to our log. */
 export const graphileLogger = (log: Logger): GraphileLogger =>
   new GraphileLogger((scope) => (level, message, meta) => {
     const write = level === 'warning' ? 'warn' : level === 'info' ? 'debug' : level

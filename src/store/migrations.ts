@@ -6,12 +6,12 @@ import type { Logger } from '../platform/logger.ts'
 
 const directory = new URL('../../migrations/', import.meta.url)
 
-/** Any number, the same in every process: whoever migrates holds the advisory lock of this name. */
+/** The advisory lock that is held while migrating: any number, the same in every process. */
 const lockKey = 7_241_990_001
 
 /**
- * Brings the database to the newest layout: ours in the schema `finstage`, the queue's in `graphile_worker`. Safe when several
- * processes do so at once, and does nothing where all is in place. Each file is one transaction.
+ * Migrates the database: our tables in the schema `finstage`, the queue's in `graphile_worker`. Several processes may
+ * call it at once. It does nothing when the database is up to date. Each file is one transaction.
  */
 export async function migrate(pool: pg.Pool, log: Logger): Promise<void> {
   const client = await pool.connect()
@@ -30,7 +30,7 @@ export async function migrate(pool: pg.Pool, log: Logger): Promise<void> {
     }
     await runQueueMigrations({ pgPool: pool, logger: graphileLogger(log) })
   } finally {
-    // Ends the session, and with it the lock and any transaction that failed.
+    // Ends the session, and with it the lock and a transaction that failed.
     client.release(true)
   }
 }

@@ -6,24 +6,27 @@ import { parseInput } from './parse-input.ts'
 
 export interface TaskContext {
   readonly jobId: string
-  /** Aborted when the attempt has used up its time, the job was cancelled, or the worker stops. CPU work goes into a thread with it. */
+  /**
+   * Aborts when the attempt times out, the job is cancelled or the worker stops. CPU work runs in a thread, which this
+   * signal ends.
+   */
   readonly signal: AbortSignal
   /** 0 to 1. */
   readonly progress: (share: number) => void
   /** Carries the job's id. */
   readonly log: Logger
-  /** Nothing is tried again after this attempt. */
+  /** Whether no attempt follows this one. */
   readonly isLast: boolean
-  /** What earlier attempts saved, by name. */
+  /** The parts that earlier attempts saved, by name. */
   readonly savedParts: () => Promise<ReadonlyMap<string, unknown>>
   /** Keeps a part of the result for later attempts. Resolves once it is stored. */
   readonly savePart: (name: string, result: unknown) => Promise<void>
 }
 
 /**
- * A kind of job. `run` may be called again after a failure or a lost worker, also while an earlier run has not yet noticed that
- * it no longer counts: what it writes belongs into its outcome or its parts, which see to that. A FinstageError that is not
- * temporary fails the job for good.
+ * A kind of job. `run` is called again after a failure or a lost worker, perhaps while an earlier run has not yet
+ * noticed that it was superseded. So it writes only through its outcome and its parts, which drop what a superseded run
+ * writes. A FinstageError that is not temporary fails the job permanently.
  */
 export interface Task {
   readonly kind: JobKind
@@ -33,7 +36,7 @@ export interface Task {
   readonly run: (input: unknown, context: TaskContext) => Promise<JobOutcome>
 }
 
-/** Input is parsed when a job is queued, and again before it is run, since another version may have queued it. */
+/** Parses the input when a job is queued, and again before each attempt, since another version may have queued it. */
 export function defineTask<Input>(task: {
   kind: JobKind
   input: z.ZodType<Input>

@@ -1,18 +1,18 @@
 import { performance } from 'node:perf_hooks'
 
 export interface IdlePaceOptions {
-  /** For how long the event loop has to have had nothing to do since the last beginning, in milliseconds. */
+  /** How long the event loop has to be idle between two starts, in milliseconds. */
   readonly eachMs: number
-  /** After so long something begins however busy the event loop is. */
+  /** The longest wait between two starts, however busy the event loop is. */
   readonly longestMs: number
-  /** For how long the event loop has had nothing to do so far, and the time, in milliseconds. */
+  /** How long the event loop has been idle so far, and the time, in milliseconds. */
   readonly idleMs?: () => number
   readonly nowMs?: () => number
 }
 
 /**
- * Says whether something may begin: however much there is to do, requests find the event loop free in between. Work that waits
- * for others is hardly slowed down by it.
+ * Returns a function that says whether the next piece of work may start. It spaces CPU work out so that requests find
+ * the event loop free in between. Work that mostly waits for I/O is hardly slowed down.
  */
 export function idlePace({
   eachMs,

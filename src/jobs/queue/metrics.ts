@@ -4,11 +4,11 @@ import { durationBuckets } from '../../platform/metrics.ts'
 import type { Waiting } from '../../store/jobs/worker-store.ts'
 
 const runBuckets = [...durationBuckets, 30, 60, 300, 1800]
-/** How long a scrape waits for the database, whose connections may take a minute to come back. */
+/** How long a scrape waits for the database. Its connections may take a minute to come back. */
 const patienceMs = 1000
 const waitBuckets = [...durationBuckets, 30, 60, 300, 1800, 7200]
 
-/** What a worker tells of its queue: of the whole queue what waits, of itself what it does. */
+/** A worker's metrics: the jobs that wait in the whole queue, and the attempts that this process runs. */
 export class JobMetrics {
   readonly #wait: Histogram<'kind' | 'priority'>
   readonly #run: Histogram<'kind' | 'outcome'>
@@ -59,7 +59,7 @@ export class JobMetrics {
     registerWaiting(registry, waiting)
   }
 
-  /** Returns what is called with the state that the attempt led to; null: it no longer counted. */
+  /** Call the returned function with the state that the attempt led to; null: the attempt was superseded. */
   begun(job: Job): (state: JobState | null) => void {
     const { kind } = job
     const priority: JobPriority = job.priority
@@ -77,7 +77,7 @@ export class JobMetrics {
     this.#failures.inc({ kind, code })
   }
 
-  /** A job failed for good without an attempt: too many workers were lost with it. */
+  /** A job failed permanently without another attempt, because too many workers were lost with it. */
   gaveUp({ kind, failure }: Job): void {
     this.#failures.inc({ kind, code: failure?.code ?? 'INTERNAL' })
   }
@@ -87,23 +87,29 @@ export class JobMetrics {
   }
 }
 
-/** What waits in the whole queue. What the database does not tell in time is left out: it takes nothing else away. */
+/**
+ * Gauges of the jobs that wait in the whole queue. Where the database does not answer in time, a scrape leaves only
+ * these out.
+ */
 function registerWaiting(registry: Registry, waiting: () => Promise<readonly Waiting[]>): void {
-  let looking: Promise<readonly Waiting[] | null> | undefined
-  /** One look for all gauges of a scrape, and no second one while the first has no answer. */
-  const look = (): Promise<readonly Waiting[] | null> => {
-    looking ??= waiting()
+  let querying: Promise<readonly Waiting[] | null> | undefined
+  /** One query for all gauges of a scrape, and no second one while the first has no answer. */
+  const query = (): Promise<readonly Waiting[] | null> => {
+    querying ??= waiting()
       .catch(() => null)
       .finally(() => {
-        looking = undefined
+        querying = undefined
       })
-    return orNull(looking, patienceMs)
+    return orNull(querying, patienceMs)
   }
   const register = (name: string, help: string, read: (line: Waiting) => number): void => {
     new Gauge({
-      ...{ name, help, labelNames: ['priority'], registers: [registry] },
+      name,
+      help,
+      labelNames: ['priority'],
+      registers: [registry],
       async collect() {
-        const lines = await look()
+        const lines = await query()
         this.reset()
         if (!lines) return
         const found = new Map(lines.map((line) => [line.priority, line]))

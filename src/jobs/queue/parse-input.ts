@@ -2,8 +2,8 @@ import type { z } from 'zod'
 import { badInput } from '../../domain/errors.ts'
 
 /**
- * The input as the schema has it. Throws BAD_USER_INPUT for the first thing that is wrong, with its field. A message of ours goes
- * on from the field's name, as in "symbols is empty"; one of zod's is a sentence of its own.
+ * Returns the parsed input. Throws BAD_USER_INPUT for the first issue, with its field. Our own messages start in lower
+ * case and follow the field's name, as in "symbols is empty"; zod's are sentences and follow a colon.
  */
 export function parseInput<Input>(schema: z.ZodType<Input>, input: unknown): Input {
   const { data, error } = schema.safeParse(input)

@@ -1,27 +1,27 @@
 import type { Logger } from '../../platform/logger.ts'
 
-/** At most one report of progress in this time reaches the database. */
+/** Progress is written at most once in this time. */
 const intervalMs = 100
 
 export interface ProgressReporter {
-  /** 0 to 1. What would go back, or is the end, is not told: the end is told by the job's state. */
+  /** 0 to 1. Ignores a share that is not above the last, and 1: the job's state tells the end. */
   readonly report: (share: number) => void
-  /** Resolves once nothing is being written; nothing is, from then on. */
+  /** Stops writing. Resolves once the write under way has ended. */
   readonly settled: () => Promise<void>
 }
 
-/** Writes progress one at a time, the newest only, and no more often than every 100 ms. */
+/** Writes the newest progress, one write at a time, at most every 100 ms. */
 export function progressReporter(write: (share: number) => Promise<unknown>, log: Logger): ProgressReporter {
   let writing: Promise<void> | undefined
-  let told = 0
+  let written = 0
   let newest = 0
   let timer: NodeJS.Timeout | undefined
   let ended = false
   const flush = (): void => {
     timer = undefined
-    if (ended || newest <= told) return
-    told = newest
-    writing = write(told)
+    if (ended || newest <= written) return
+    written = newest
+    writing = write(written)
       .then(() => {})
       .catch((error: unknown) => log.warn({ err: error }, 'progress could not be written'))
       .finally(() => {
@@ -32,7 +32,7 @@ export function progressReporter(write: (share: number) => Promise<unknown>, log
   return {
     report(share) {
       newest = Math.max(newest, Math.min(share, 1))
-      if (newest < 1 && newest > told && !writing && !timer) flush()
+      if (newest < 1 && newest > written && !writing && !timer) flush()
     },
     async settled() {
       ended = true

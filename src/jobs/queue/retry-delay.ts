@@ -3,8 +3,9 @@ import { FinstageError } from '../../domain/errors.ts'
 const longestSeconds = 300
 
 /**
- * When to try again after so many failed attempts: 2, 4, 8 ... up to 300 s, of which the second half is left to chance, so that
- * jobs that failed together do not come back together. Not before a source wants to be asked again.
+ * The delay before the next attempt, in seconds, after this many failed ones. It is half of 2, 4, 8 ... 300 s plus a
+ * random share of the other half, so that jobs that failed together do not come back together. Where the error says
+ * when a source may be asked again, that time is added.
  */
 export function retryInSeconds(failures: number, error: unknown, random: () => number): number {
   const backOff = Math.min(longestSeconds, 2 ** failures)

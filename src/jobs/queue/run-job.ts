@@ -9,20 +9,20 @@ import type { JobMetrics } from './metrics.ts'
 import { progressReporter } from './progress-reporter.ts'
 import { retryInSeconds } from './retry-delay.ts'
 
-/** How long a change of state is tried again while the database is away. */
+/** How long a change of state is retried while the database is away. */
 const patienceMs = 60_000
-/** How long a suspect is put off at least, at most for twice as long. */
+/** A suspect is put off for one to two times this long. */
 const postponeSeconds = 1
 
-/** Why a run is told to stop. */
+/** Why an attempt is told to stop: its worker stops, or another attempt has replaced it, or its job has ended. */
 export type Interruption = 'stopping' | 'superseded'
 
-/** A job that graphile-worker has handed out. */
+/** A job that graphile-worker has handed to a worker. */
 export interface Pickup {
   readonly jobId: string
-  /** The id of graphile-worker's job. */
+  /** The id of the graphile-worker job that carries it. */
   readonly carrier: string
-  /** Aborted with an Interruption as its reason. */
+  /** Aborts with an Interruption as its reason. */
   readonly interrupted: AbortSignal
   /** Called once the attempt has begun. */
   readonly onBegun: (run: JobRun) => void
@@ -35,13 +35,16 @@ export interface JobServices {
   readonly metrics: JobMetrics
   /** From 0 to 1. */
   readonly random: () => number
-  /** Whether this process runs a job that may kill it: one that does so must not take others of its kind with it. */
+  /**
+   * Whether this process runs a suspect. It runs one at a time, so that one that kills the process takes no other with
+   * it.
+   */
   readonly suspects: { isRunning: boolean }
 }
 
 const persist = <T>(work: () => Promise<T>): Promise<T> => persistently(work, patienceMs)
 
-const teller =
+const publisher =
   ({ bus }: JobServices) =>
   (job: Job | null): Job | null => {
     if (job) bus.publish('job', changeOf(job))
@@ -49,21 +52,21 @@ const teller =
   }
 
 /**
- * Runs one attempt of a job and tells of every change. Resolves where graphile-worker's job has done its duty: the job has
- * ended, or another carrier has it. Throws where it has not.
+ * Runs one attempt of a job and publishes every change. Resolves when graphile-worker may delete the carrier: the job
+ * has ended or has another carrier. Throws when it may not.
  */
 export async function runJob(task: Task, pickup: Pickup, services: JobServices): Promise<void> {
   const { store, metrics, random, suspects } = services
-  const tell = teller(services)
+  const publish = publisher(services)
   const { jobId, carrier } = pickup
-  const begun = tell(await persist(() => store.begin(jobId, carrier)))
+  const begun = publish(await persist(() => store.begin(jobId, carrier)))
   if (begun) return runAttempt(task, begun, pickup, services)
-  // It has ended or moved on, or is a suspect.
+  // The job has ended, has another carrier, or is a suspect.
   const isTurn = !suspects.isRunning
   if (isTurn) suspects.isRunning = true
   try {
     const laterSeconds = postponeSeconds * (1 + random())
-    const suspect = tell(
+    const suspect = publish(
       await persist(() => (isTurn ? store.beginAlone(jobId, carrier) : store.postpone(jobId, carrier, laterSeconds))),
     )
     if (suspect?.state === 'FAILED') metrics.gaveUp(suspect)
@@ -75,7 +78,7 @@ export async function runJob(task: Task, pickup: Pickup, services: JobServices):
 
 async function runAttempt(task: Task, job: Job, pickup: Pickup, services: JobServices): Promise<void> {
   const { store, metrics, random } = services
-  const tell = teller(services)
+  const publish = publisher(services)
   const run: JobRun = { id: job.id, carrier: pickup.carrier, attempt: job.attempt }
   pickup.onBegun(run)
   const log = services.log.child({ job: job.id, kind: job.kind, attempt: job.attempt })
@@ -89,14 +92,18 @@ async function runAttempt(task: Task, job: Job, pickup: Pickup, services: JobSer
     hasParts = true
     return persist(() => store.parts(job.id))
   }
-  const reporter = progressReporter((share) => store.progress(run, share).then(tell), log)
+  const reporter = progressReporter((share) => store.progress(run, share).then(publish), log)
 
-  /** null: the run no longer counts. */
+  /** null: the attempt was superseded. */
   const changed = async (): Promise<Job | null> => {
     try {
       const outcome = await orAbort(
         task.run(job.input, {
-          ...{ jobId: job.id, signal, log, progress: reporter.report, savedParts: parts },
+          jobId: job.id,
+          signal,
+          log,
+          progress: reporter.report,
+          savedParts: parts,
           savePart: (name, result) => {
             hasParts = true
             return persist(() => store.savePart(run, name, result))
@@ -109,7 +116,7 @@ async function runAttempt(task: Task, job: Job, pickup: Pickup, services: JobSer
       return await persist(() => store.succeed(run, outcome, hasParts))
     } catch (thrown) {
       await reporter.settled()
-      // What was under way may have told of the interruption in its own words.
+      // The work may have thrown an error of its own when its signal aborted.
       const error: unknown = timeout.signal.aborted ? timeout.signal.reason : thrown
       const interruption = interrupted.aborted ? (interrupted.reason as Interruption) : null
       if (interruption === 'superseded') return null
@@ -125,20 +132,21 @@ async function runAttempt(task: Task, job: Job, pickup: Pickup, services: JobSer
 
   let state: JobState | null = null
   try {
-    state = tell(await changed())?.state ?? null
+    state = publish(await changed())?.state ?? null
   } finally {
     clearTimeout(timer)
     end(state)
   }
   if (state !== null) return
-  // Another attempt has taken over; or this one's change was made, and the answer lost, so that nobody was told of it.
-  const standing = await persist(() => store.standing(run))
-  tell(standing?.job ?? null)
-  // The carrier must not be taken away from under another worker.
-  if (standing?.isCarried) throw new Superseded(run)
+  // Either another attempt has taken over, or this one's change was made but the answer was lost, so nobody has
+  // published it.
+  const current = await persist(() => store.current(run))
+  publish(current?.job ?? null)
+  // Another worker runs this carrier: graphile-worker must not delete it here.
+  if (current?.isCarried) throw new Superseded(run)
 }
 
-/** The attempt came too late: another worker runs its job. */
+/** The attempt was superseded: another worker runs its job. */
 class Superseded extends Error {
   constructor({ id, attempt }: JobRun) {
     super(`attempt ${attempt} of job ${id} no longer counts`)
@@ -151,7 +159,7 @@ const timeoutError = (job: Job): FinstageError =>
 
 const isPermanent = (error: unknown): boolean => error instanceof FinstageError && isFinal(error)
 
-/** A bug may be one of the moment, which the next attempt does not meet. */
+/** An unexpected error is retried too: the next attempt may not meet it. */
 const isFinal = ({ temporary, code }: FinstageError): boolean => !temporary && code !== 'INTERNAL'
 
 function failureOf(error: unknown, { attempt }: Job): JobFailure {
@@ -159,7 +167,7 @@ function failureOf(error: unknown, { attempt }: Job): JobFailure {
   return { code: 'INTERNAL', message: 'Something went wrong in this job', attempt }
 }
 
-/** Does not wait for work that takes no notice of its signal. */
+/** Rejects at once when the signal aborts, even if the work ignores it. */
 function orAbort<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
   const { promise, reject } = Promise.withResolvers<never>()
   const fail = (): void => reject(signal.reason)

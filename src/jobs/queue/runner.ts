@@ -16,20 +16,22 @@ import { WorkerWatch } from './worker-watch.ts'
 
 /** How many jobs a worker process runs at once. */
 export const jobConcurrency = 16
-/** How many jobs of lost workers it runs beyond these: as many as three workers held. */
+/** How many jobs of lost workers it may run beyond these: as many as three workers held. */
 const maxRescued = 3 * jobConcurrency
-/** How long a pool that was opened for such jobs looks for them. */
+/** How long a pool that was opened for lost jobs looks for them. */
 const rescueMs = 1000
-/** How long running jobs may go on after stop() before they are handed back. */
+/** How long running jobs may go on after stop() before the worker hands them back. */
 const graceMs = 5000
-/** How long that may take. Where the database is away it is left to the others, who find this worker lost. */
+/**
+ * How long handing back may take. Where the database is away, other workers will find this one lost and run its jobs.
+ */
 const handBackMs = 3000
 const reopenPace = { firstMs: 500, longestMs: 1000 }
-/** Without having looked for jobs for so long a worker is not ready. */
+/** A worker that has not looked for jobs for this long is not ready. */
 const readyWithinMs = 10_000
 
 export interface JobRunnerOptions {
-  /** Has to outlast a restart of the database. */
+  /** Has to wait for the database while it restarts. */
   readonly pool: DatabasePool
   readonly bus: Bus
   readonly log: Logger
@@ -37,14 +39,15 @@ export interface JobRunnerOptions {
   readonly fallbacks: LibraryFallbacks
   readonly tasks: readonly Task[]
   readonly schedules: readonly Schedule[]
-  /** For how long a job waits until it rises by one class. */
+  /** How long a job waits before it rises by one priority class. */
   readonly agingSeconds: number
   /** From 0 to 1. */
   readonly random?: () => number
 }
 
 /**
- * Runs jobs in this process. A pool of graphile-worker that breaks is replaced at once; what it still runs goes on.
+ * Runs jobs in this process. When a graphile-worker pool breaks, the runner opens another at once; the jobs of the
+ * broken one go on.
  *
  * Its states: stopped -> start() -> running -> stop() -> stopped.
  */
@@ -54,7 +57,10 @@ export class JobRunner {
   readonly #workers: WorkerStore
   readonly #metrics: JobMetrics
   readonly #watch: WorkerWatch
-  /** Only the current one takes jobs for good: the others are broken or were opened for lost jobs, and only finish what they run. */
+  /**
+   * The current pool takes jobs. The others are broken, being replaced, or were opened for lost jobs, and finish what
+   * they run.
+   */
   readonly #pools = new Set<WorkerPool>()
   readonly #stopping = new AbortController()
   readonly #suspects = { isRunning: false }
@@ -72,7 +78,12 @@ export class JobRunner {
     const taskNames = tasks.map(({ kind }) => kind)
     this.#metrics = new JobMetrics(registry, () => this.#workers.waiting(taskNames))
     this.#watch = new WorkerWatch({
-      ...{ bus, log, taskNames, agingSeconds, store: this.#workers, metrics: this.#metrics },
+      bus,
+      log,
+      taskNames,
+      agingSeconds,
+      store: this.#workers,
+      metrics: this.#metrics,
       pools: () => [...this.#pools],
       onLook: async () => {
         await this.#supersede()
@@ -84,19 +95,19 @@ export class JobRunner {
     })
   }
 
-  /** Rejects where the database can't be reached. */
+  /** Rejects when the database can't be reached. */
   start(): Promise<void> {
     this.#started ??= this.#start()
     return this.#started
   }
 
-  /** Running jobs may finish; those that do not within five seconds are handed back, to be run by another worker. */
+  /** Lets running jobs finish. After five seconds it hands the rest back, for other workers to run. */
   stop(): Promise<void> {
     this.#stopped ??= this.#stop()
     return this.#stopped
   }
 
-  /** Rejects where no jobs are being taken. */
+  /** Rejects when this process takes no jobs. */
   async check(): Promise<void> {
     if (!this.#current || this.#stopped) throw new Error('not running')
     if (this.#current.idleForMs > readyWithinMs) throw new Error('has not been able to look for jobs for 10 s')
@@ -115,7 +126,7 @@ export class JobRunner {
     this.#stopping.abort()
     this.#unsubscribe?.()
     const stopped = this.#stopPools()
-    // Told below, where it is still waited for.
+    // Where stopPools() is in time, the race below rejects with its error.
     stopped.catch(() => {})
     const late = sleep(graceMs + handBackMs, 'late' as const, { ref: false })
     if ((await Promise.race([stopped, late])) === 'late') {
@@ -131,7 +142,7 @@ export class JobRunner {
     const stops = await Promise.allSettled(pools.map((pool) => pool.stop()))
     clearTimeout(handBack)
     await this.#watch.stop()
-    // What they could not let go of themselves.
+    // Unlocks the jobs that the pools could not release themselves.
     for (const { id } of pools) await this.#workers.release(id)
     const failures = stops.flatMap((stop) => (stop.status === 'rejected' ? [stop.reason] : []))
     if (failures.length > 0) throw new AggregateError(failures, 'the workers did not stop cleanly')
@@ -146,13 +157,13 @@ export class JobRunner {
     if (await this.#add(opened)) this.#current = opened
   }
 
-  /** false: the runner has been stopped meanwhile, and with it the pool. */
+  /** false: the runner was stopped meanwhile, so the pool is stopped too. */
   async #add(opened: WorkerPool): Promise<boolean> {
     if (!this.#stopping.signal.aborted) {
       this.#pools.add(opened)
       return true
     }
-    // stop() did not know of it yet.
+    // stop() did not know this pool.
     const stopped = opened.stop()
     opened.handBack()
     await stopped
@@ -163,7 +174,14 @@ export class JobRunner {
   #openPool(concurrency: number, onlyLost: boolean, onBroken: (error: unknown) => void): Promise<WorkerPool> {
     const { pool, tasks, schedules, bus, log, fallbacks, random = Math.random } = this.#options
     return WorkerPool.open({
-      ...{ pool, tasks, schedules, log, fallbacks, concurrency, onlyLost, onBroken },
+      pool,
+      tasks,
+      schedules,
+      log,
+      fallbacks,
+      concurrency,
+      onlyLost,
+      onBroken,
       services: { bus, log, random, store: this.#runs, metrics: this.#metrics, suspects: this.#suspects },
       onOpen: (id) => this.#workers.beat([id]),
     })
@@ -186,24 +204,24 @@ export class JobRunner {
     await finished
   }
 
-  /** Lets a pool take no more, and drops it when all that it runs has ended. */
+  /** Stops a pool, and drops it when all the jobs that it runs have ended. */
   async #finish(pool: WorkerPool): Promise<void> {
     await pool.stop().catch(() => {})
     if (this.#stopping.signal.aborted) return
     this.#pools.delete(pool)
     await this.#workers.release(pool.id).catch((error: unknown) => {
-      // The watch will find it lost.
+      // The watch of some worker will find the pool lost.
       this.#options.log.warn({ err: error }, 'the jobs of a pool that has ended could not be let go of yet')
     })
   }
 
   /**
-   * What lost workers held is run within seconds, also where all places are taken by jobs that run for long: for those that find
-   * none a pool is opened beside the current one. It takes nothing else, and goes with them.
+   * Runs the jobs of lost workers within seconds, even where long jobs take all places: it opens a pool beside the
+   * current one for those that find no place. That pool takes no other jobs, and is dropped when they have ended.
    */
   async #rescue(): Promise<void> {
     const current = this.#current
-    // Otherwise a pool beside it would take any job.
+    // Where the statement is not recognised, a second pool would take any job.
     if (!current?.takesTogether || this.#rescuing) return
     const { tasks, schedules, log } = this.#options
     const lost = await this.#workers.lostJobs([...tasks.map(({ kind }) => kind), ...schedules.map(({ name }) => name)])
@@ -218,7 +236,7 @@ export class JobRunner {
       })
   }
 
-  /** Resolves when the pool has looked for jobs. */
+  /** Resolves when the pool has stopped looking for jobs. */
   async #openRescue(places: number): Promise<void> {
     const { signal } = this.#stopping
     const rescue: WorkerPool = await this.#openPool(places, true, (error) => {
@@ -229,7 +247,7 @@ export class JobRunner {
     void this.#finish(rescue)
   }
 
-  /** A job that was cancelled, or that another worker has, is told at once where the bus tells of it. */
+  /** Interrupts a run as soon as the bus says that its job was cancelled or that another worker has it. */
   #onChange(change: JobChange): void {
     for (const pool of this.#pools) {
       for (const run of pool.runs) {
@@ -239,7 +257,7 @@ export class JobRunner {
     }
   }
 
-  /** The same, for what the bus has not told of. */
+  /** Does the same for changes that the bus has not delivered. */
   async #supersede(): Promise<void> {
     for (const pool of this.#pools) {
       for (const run of await this.#runs.superseded(pool.runs)) pool.supersede(run)

@@ -1,15 +1,18 @@
 import type { Logger } from '../../platform/logger.ts'
 
-/** What is done by the clock (UTC), once over all workers: housekeeping, or queueing a job with the run's time as its key. */
+/**
+ * Work that one of all workers does by the clock (UTC): housekeeping, or queueing a job with the due time in its
+ * idempotency key.
+ */
 export interface Schedule {
   readonly name: string
   /** Minute, hour, day of the month, month, day of the week. */
   readonly cron: string
-  /** Runs that were missed while no worker ran are made up for, as far back as this; 0: they are not. */
+  /** How far back runs are made up for that were missed while no worker ran; 0: not at all. */
   readonly makeUpHours: number
   /**
-   * `dueAtMs`: the time it was due by the clock, also where it is made up for later. `signal` is aborted when the worker is to
-   * stop: what takes long ends then. Tried again where it throws.
+   * `dueAtMs`: when the run was due by the clock, even if it is made up for later. `signal` aborts when the worker
+   * stops: a long run has to end then. A run that throws is tried again.
    */
   readonly run: (dueAtMs: number, log: Logger, signal: AbortSignal) => Promise<void>
 }

@@ -10,7 +10,7 @@ import {
 } from '../../store/jobs/graphile-insides.ts'
 
 const maxAtOnce = 100
-/** Of so many places that are filled, one gets the job that has been due for longest. */
+/** One of this many places that are filled gets the job that has been due for longest. */
 const oldestEvery = 4
 
 const notRecognised =
@@ -29,12 +29,12 @@ interface Take {
 }
 
 /**
- * Lets those of graphile-worker's workers that look for a job at the same time take their jobs with one statement. It takes no
- * more jobs than there are idle workers. So no job waits in this process, where a more urgent one that comes later could not
- * overtake it, as it would in graphile-worker's own local queue.
+ * Lets those of graphile-worker's workers that look for a job at the same time take their jobs with one statement. It
+ * takes no more jobs than there are idle workers. So no job waits in this process, where a more urgent one that comes
+ * later could not overtake it, as it would in graphile-worker's own local queue.
  *
- * Every fourth place gets the job that has been due for longest, whatever its priority, so that none waits for ever, however many
- * urgent ones come.
+ * Every fourth place gets the job that has been due for longest, whatever its priority, so that none waits for ever,
+ * however many urgent ones come.
  *
  * Where a statement is not recognised, it goes on to Postgres as it is.
  */
@@ -46,6 +46,7 @@ export class JobTaker {
   /** How many places were filled since one got the job that had been due for longest. */
   #sinceOldest = 0
   #isRecognised: boolean | undefined
+  #last: { readonly text: string; readonly values: number; readonly many: TakeMany | null } | undefined
 
   constructor(options: JobTakerOptions) {
     this.#options = options
@@ -58,18 +59,26 @@ export class JobTaker {
     return this.#isRecognised
   }
 
-  /** Tells that a worker was given a job. */
+  /** Call it when a worker was given a job. */
   onJob(): void {
     if (!this.#isRecognised) this.#report()
   }
 
   #take(statement: WorkerStatement): Promise<{ rows: unknown[] }> | undefined {
-    const many = this.#isRecognised === false ? null : recognisedTake(statement)
+    const many = this.#isRecognised === false ? null : this.#recognised(statement)
     this.#isRecognised = many !== null
     if (many) return this.#takes.add({ statement, many })
     this.#report()
     // The statement would take any job.
     return this.#options.onlyLost ? Promise.resolve({ rows: [] }) : undefined
+  }
+
+  /** Looks only at what it has not seen: workers send the same text each time. */
+  #recognised(statement: WorkerStatement): TakeMany | null {
+    if (this.#last?.text !== statement.text || this.#last.values !== statement.values.length) {
+      this.#last = { text: statement.text, values: statement.values.length, many: recognisedTake(statement) }
+    }
+    return this.#last.many
   }
 
   async #takeAll(takes: readonly Take[]): Promise<{ rows: unknown[] }[]> {

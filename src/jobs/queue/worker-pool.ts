@@ -11,7 +11,7 @@ import { type Interruption, type JobServices, runJob } from './run-job.ts'
 import { crontabLine, type Schedule } from './schedule.ts'
 import { JobTaker } from './take-together.ts'
 
-/** How often a worker looks for jobs that became due; new ones are announced to it. */
+/** How often a worker looks for jobs that have become due. New jobs are announced by NOTIFY. */
 const pollIntervalMs = 1000
 
 const noDueTime =
@@ -26,11 +26,11 @@ export interface WorkerPoolOptions {
   readonly fallbacks: LibraryFallbacks
   /** How many jobs it runs at once. */
   readonly concurrency: number
-  /** Takes only what lost workers held, and looks after no schedule. */
+  /** Takes only jobs of lost workers, and runs no schedule. */
   readonly onlyLost: boolean
   /** Called with its id before it takes its first job. */
   readonly onOpen: (id: string) => Promise<void>
-  /** Called once, when it can't go on: what it runs goes on, but it takes no more. */
+  /** Called once, when the pool breaks: its running jobs go on, but it takes no more. */
   readonly onBroken: (error: unknown) => void
 }
 
@@ -41,7 +41,7 @@ interface Running {
   readonly ended: PromiseWithResolvers<void>
 }
 
-/** A pool of graphile-worker with our tasks. Its states: open() -> running -> broken or stop() -> stopped. */
+/** A graphile-worker pool with our tasks. Its states: open() -> running -> broken or stop() -> stopped. */
 export class WorkerPool {
   readonly #options: WorkerPoolOptions
   readonly #running = new Map<string, Running>()
@@ -50,7 +50,7 @@ export class WorkerPool {
   #id = ''
   #polledAtMs = performance.now()
   #stopped: Promise<void> | undefined
-  /** Resolves when it has broken, and nothing runs any more. */
+  /** Resolves when the pool is broken and no job runs in it any more. */
   readonly #spent = Promise.withResolvers<void>()
   #isBroken = false
 
@@ -59,19 +59,19 @@ export class WorkerPool {
     this.#taker = new JobTaker(options)
   }
 
-  /** Rejects where the database can't be reached. */
+  /** Rejects when the database can't be reached. */
   static async open(options: WorkerPoolOptions): Promise<WorkerPool> {
     const workerPool = new WorkerPool(options)
     await workerPool.#open()
     return workerPool
   }
 
-  /** What `locked_by` of its jobs says. */
+  /** The value of `locked_by` in the graphile-worker jobs that it holds. */
   get id(): string {
     return this.#id
   }
 
-  /** The ids of graphile-worker's jobs that it knows it holds. */
+  /** The ids of the graphile-worker jobs that it knows it holds. */
   get carriers(): string[] {
     return [...this.#running.keys()]
   }
@@ -90,25 +90,26 @@ export class WorkerPool {
     return this.#options.concurrency - this.#running.size
   }
 
-  /** How long it has had a free place without having been able to look for a job. */
+  /** How long it has had a free place without a successful look for a job. */
   get idleForMs(): number {
     return this.freePlaces <= 0 ? 0 : performance.now() - this.#polledAtMs
   }
 
-  /** Tells a run that it no longer counts. */
+  /** Interrupts an attempt that was superseded. */
   supersede({ carrier, attempt }: JobRun): void {
     const running = this.#running.get(carrier)
     if (running?.run?.attempt === attempt) running.interrupt.abort('superseded' satisfies Interruption)
   }
 
-  /** Has what it runs handed back, to be run by another worker. */
+  /** Interrupts all running attempts, so that their jobs are handed back for other workers to run. */
   handBack(): void {
     for (const { interrupt } of this.#running.values()) interrupt.abort('stopping' satisfies Interruption)
   }
 
   /**
-   * Takes no more jobs. Resolves when those that run have ended or were handed back: of one that has broken, graphile-worker's
-   * own stop may never end, as it waits for completions that it has given up.
+   * Takes no more jobs. Resolves when the running ones have ended or were handed back. It does not rely on
+   * graphile-worker's own stop alone: in a broken pool that waits for completions which it has given up, and may never
+   * end.
    */
   stop(): Promise<void> {
     this.#stopped ??= Promise.race([Promise.resolve(this.#runner?.stop()), this.#spent.promise])
@@ -148,7 +149,8 @@ export class WorkerPool {
       noHandleSignals: true,
       events,
       logger: graphileLogger(log),
-      // Together, but at once: what is put off is not waited for by stop(), which leaves finished jobs locked.
+      // 0: in batches, but without delay. stop() does not wait for delayed completions, which would leave finished jobs
+      // locked.
       preset: {
         worker: { completeJobBatchDelay: 0, failJobBatchDelay: 0 },
         plugins: [{ name: 'finstage', version: '0.0.0', worker: { hooks: { startWorker } } }],
@@ -157,7 +159,7 @@ export class WorkerPool {
       parsedCronItems: onlyLost ? [] : parseCrontab(schedules.map(crontabLine).join('\n')),
     })
     this.#runner = runner
-    // It ends by itself only where something is wrong.
+    // It ends by itself only after a fault.
     runner.promise.then(broken, broken)
   }
 
@@ -197,8 +199,8 @@ export class WorkerPool {
   }
 
   /**
-   * A carrier may be handed to a pool that still runs it, where the pool was taken for lost and has come back. What runs then no
-   * longer counts, and may not end before the newer run: graphile-worker would let go of the carrier, or delete it.
+   * A pool that was found lost and comes back may be handed a carrier that it still runs. The older run is superseded,
+   * and must not end before the newer one: graphile-worker would unlock or delete the carrier.
    */
   async #holding(carrier: string, work: (running: Running) => Promise<void>): Promise<void> {
     const running: Running = {

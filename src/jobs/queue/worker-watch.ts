@@ -5,13 +5,16 @@ import type { Bus } from '../../stream/bus.ts'
 import type { JobMetrics } from './metrics.ts'
 
 const intervalMs = 1000
-/** A worker whose beat has not gone on for so many looks is lost. Looks, not seconds: while the database is away nobody looks. */
+/**
+ * A worker whose beat stands still for this many looks is lost. Looks, not seconds: nobody looks while the database is
+ * away.
+ */
 const looksUntilLost = 5
-/** How often, in looks, the whole queue is gone through: for jobs that are held without being run, and for the other things. */
+/** How many looks lie between two scans of the whole queue: for orphans, and for aging and unknown workers. */
 const looksPerOrphanSearch = 3
 const looksPerRound = 10
 
-/** What the watch needs to know of the pools of its own process. */
+/** What the watch has to know about a pool of its own process. */
 export interface WatchedPool {
   readonly id: string
   readonly carriers: readonly string[]
@@ -25,24 +28,25 @@ export interface WorkerWatchOptions {
   readonly pools: () => readonly WatchedPool[]
   /** Called at every look. */
   readonly onLook: () => Promise<void>
-  /** Called where a pool holds jobs that it does not run, and they can only be unlocked together with all that it holds. */
+  /** Called when a pool has orphans that can only be unlocked together with all the jobs that it holds. */
   readonly onStuck: (pool: string) => void
   readonly taskNames: readonly string[]
   readonly agingSeconds: number
 }
 
 /**
- * Keeps the queue free of what nobody works on. Each worker gives a sign of life a second, and looks at those of all others:
- * what a lost one held is let go of, and so is what one of our own holds without knowing. Also lets waiting jobs rise.
+ * Unlocks jobs that nobody works on. Each pool counts its beat up once a second, and each process watches the beats of
+ * all. It unlocks the jobs of a lost pool, and orphans: jobs that a pool of its own holds without running them. It also
+ * lets waiting jobs rise in priority.
  *
  * Its states: stopped -> start() -> watching -> stop() -> stopped.
  */
 export class WorkerWatch {
   readonly #options: WorkerWatchOptions
   readonly #stopping = new AbortController()
-  /** For how many looks the beat of a worker has stood still. */
+  /** For how many looks the beat of each worker has stood still. */
   #still = new Map<string, { readonly beat: string; readonly looks: number }>()
-  /** What our own pools held without knowing, at the last search. */
+  /** The orphans of our own pools at the last search. */
   #orphans = new Set<string>()
   #looks = 0
   #watching: Promise<void> | undefined
@@ -52,7 +56,7 @@ export class WorkerWatch {
     this.#options = options
   }
 
-  /** How long ago it could look last. */
+  /** How long ago the last successful look was. */
   get blindForMs(): number {
     return performance.now() - this.#lookedAtMs
   }
@@ -93,7 +97,7 @@ export class WorkerWatch {
     this.#looks++
   }
 
-  /** Lets go of what was an orphan at the last search too: a pause of the database makes one look like many. */
+  /** Unlocks jobs that were orphans at the last search too: while the database pauses, many jobs look like orphans. */
   async #releaseOrphans(own: readonly WatchedPool[]): Promise<void> {
     const { store, log, onStuck } = this.#options
     const before = this.#orphans
@@ -125,7 +129,7 @@ export class WorkerWatch {
     await store.release(worker)
     this.#still.delete(worker)
     metrics.workerLost()
-    // It may have died before it told of its last changes.
+    // It may have died before it published its last changes.
     bus.publish('jobsMissed', {})
   }
 }

@@ -7,7 +7,7 @@ import { defineTask, type Task } from '../queue/define-task.ts'
 import { eachPiece } from './each-piece.ts'
 import { computeFindings, findingsInput } from './symbol-analysis.ts'
 
-/** Indicators, trend, sentiment and signals of many symbols. */
+/** Computes and stores indicators, trend, sentiment and signals of many symbols. */
 export function analysisTask(services: {
   market: MarketService
   analyses: AnalysisStore

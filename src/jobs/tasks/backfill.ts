@@ -8,15 +8,22 @@ import { jobDescriptions, requirePastRange } from '../job-inputs.ts'
 import { defineTask, type Task } from '../queue/define-task.ts'
 import { eachPiece, type Piece } from './each-piece.ts'
 
-/** How much history is one piece: what a source gives in one request or a few. */
+/** How many days of history are one piece: what a source returns in one request or a few. */
 const pieceDays: Readonly<Record<Interval, number>> = {
-  ...{ MINUTE_1: 7, MINUTE_2: 30, MINUTE_5: 30, MINUTE_15: 30, MINUTE_30: 30, HOUR_1: 365 },
-  ...{ DAY_1: 3650, WEEK_1: 3650, MONTH_1: 3650 },
+  MINUTE_1: 7,
+  MINUTE_2: 30,
+  MINUTE_5: 30,
+  MINUTE_15: 30,
+  MINUTE_30: 30,
+  HOUR_1: 365,
+  DAY_1: 3650,
+  WEEK_1: 3650,
+  MONTH_1: 3650,
 }
 
 type Chunk = Piece & TimeSpan
 
-/** Fetches and stores history of many symbols, piece by piece: another attempt goes on where the last one was. */
+/** Fetches and stores history of many symbols, piece by piece. A retry goes on where the last attempt stopped. */
 export function backfillTask({
   market,
   slots,
@@ -45,8 +52,8 @@ export function backfillTask({
 }
 
 /**
- * Cut at the same times whenever it is called, so that an attempt finds what an earlier one has done. What lies before the
- * earliest time that the source serves is one piece, however long it is.
+ * Cuts the range at the same times in every attempt, so that an attempt finds the pieces of earlier ones. The part
+ * before the earliest time that the source serves is one piece, however long it is.
  */
 function chunksOf(symbol: string, interval: Interval, { from, to }: TimeSpan, earliest: number): Chunk[] {
   const step = pieceDays[interval] * daySeconds
@@ -54,7 +61,7 @@ function chunksOf(symbol: string, interval: Interval, { from, to }: TimeSpan, ea
   const chunks: Chunk[] = []
   for (let start = from, end = from; start < to; start = end) {
     end = Math.min(start + (start === from && unreachable > 0 ? unreachable : step), to)
-    // The last one grows as time passes: it is another one then.
+    // The last piece grows as time passes, and then has another name.
     chunks.push({ name: `${symbol} ${start} ${end}`, symbol, from: start, to: end })
   }
   return chunks

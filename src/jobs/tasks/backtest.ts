@@ -13,7 +13,7 @@ import { eachPiece } from './each-piece.ts'
 
 const backtestModule = new URL('../../analysis/backtest.ts', import.meta.url)
 
-/** Trades the signals of many symbols with one capital. Fails where no symbol's candles are to be had. */
+/** Trades the signals of many symbols with one capital. Fails when no symbol has candles. */
 export function backtestTask({ market, slots, cpu }: { market: MarketService; slots: FairSlots; cpu: CpuPool }): Task {
   return defineTask({
     kind: 'BACKTEST',
@@ -22,7 +22,7 @@ export function backtestTask({ market, slots, cpu }: { market: MarketService; sl
       const pieces = symbols.map((symbol) => ({ name: symbol, symbol }))
       const from = fromMs === null ? beginningOfTime : Math.max(Math.ceil(fromMs / 1000), beginningOfTime)
       const to = toMs === null ? null : Math.ceil(toMs / 1000)
-      // Candles are kept by the store, and not once more as parts of the job.
+      // The store has the candles already: they are not saved as parts of the job.
       const unkept = { ...context, savedParts: async () => new Map(), savePart: async () => {} }
       const { results, failures } = await eachPiece(pieces, slots, unkept, ({ symbol }) =>
         candlesOf(market, symbol, from, to),
@@ -48,12 +48,18 @@ async function candlesOf(
   to: number | null,
 ): Promise<SymbolCandles> {
   const request: CandleRequest = {
-    ...{ symbol, interval: 'DAY_1', from, to, last: null, earlier: signalsWarmUp },
-    ...{ adjustment: 'SPLITS', extendedHours: false },
+    symbol,
+    interval: 'DAY_1',
+    from,
+    to,
+    last: null,
+    earlier: signalsWarmUp,
+    adjustment: 'SPLITS',
+    extendedHours: false,
   }
   const [series] = await market.candles([request])
   if (series === undefined || series instanceof Error) throw series
-  // What is stored may have gaps, which nobody would see in the result.
+  // Stored candles may have gaps, which the result would not show.
   if (series.failure) throw series.failure
   const closed = series.nodes.filter((candle) => candle.closed)
   return { candles: toColumns([...series.earlier, ...closed]), first: series.earlier.length }

@@ -2,12 +2,12 @@ import type { SymbolFailure, SymbolFindings } from '../../domain/analysis/analys
 import type { MarketSummary } from '../../domain/analysis/daily-report.ts'
 import type { Signal, SignalKind } from '../../domain/analysis/signal.ts'
 
-/** A symbol of a report with what is shown of it. */
+/** A symbol of a report, with all that the text shows of it. */
 export interface Reported extends MarketSummary {
   readonly findings: SymbolFindings
   readonly newSignals: readonly Signal[]
   readonly name: string | null
-  /** Decimals its price is shown with. */
+  /** How many decimals its price has. */
   readonly decimals: number
 }
 
@@ -33,11 +33,11 @@ const inWords: Readonly<Record<SignalKind, string>> = {
   VOLUME_SPIKE: 'moved on far more volume than usual',
 }
 
-/** The trading date that they are of: YYYY-MM-DD. */
+/** The trading date of the findings: YYYY-MM-DD. */
 export const dateOf = ({ asOfMs }: Pick<SymbolFindings, 'asOfMs'>): string =>
   new Date(asOfMs).toISOString().slice(0, 10)
 
-/** The report for people to read, in lines. `date`: YYYY-MM-DD. */
+/** The report as text. `date`: YYYY-MM-DD. */
 export function dailyReportText(
   date: string,
   reported: readonly Reported[],

@@ -19,19 +19,21 @@ import { dailyReportText, dateOf, type Reported } from './daily-report-text.ts'
 import { eachPiece } from './each-piece.ts'
 import { computeFindings, findingsInput } from './symbol-analysis.ts'
 
-/** A report that is made so soon after it was due has the prices of then, or nearly. */
+/** A report made this soon after it was due still finds the prices of that time, or nearly. */
 const punctualMs = 900_000
 const indices = ['^GSPC', '^IXIC', '^DJI']
-/** Where the source does not say how many decimals a price has. */
+/** Used when the source does not say how many decimals a price has. */
 const usualDecimals = 2
 
-/** What is kept of one symbol. */
+/** What the job saves for one symbol. */
 interface Day {
   readonly findings: SymbolFindings
   readonly previousClose: number | null
 }
 
-/** Reports on the day of several symbols, and stores the analyses that it is made of. Fails where there is nothing of any symbol. */
+/**
+ * Reports on the day of several symbols, and stores the analyses that the report uses. Fails when no symbol has data.
+ */
 export function dailyReportTask(services: {
   market: MarketService
   cpu: CpuPool
@@ -70,7 +72,7 @@ export function dailyReportTask(services: {
   })
 }
 
-/** On every weekday, when the exchanges of New York have closed, whether it is summer there or winter. */
+/** Queues a report on every weekday after the exchanges of New York have closed, in summer and winter time. */
 export function dailyReports({ jobs }: { jobs: Pick<JobService, 'enqueue'> }): Schedule {
   return {
     name: 'daily_report',
@@ -78,8 +80,10 @@ export function dailyReports({ jobs }: { jobs: Pick<JobService, 'enqueue'> }): S
     makeUpHours: 12,
     async run(dueAtMs) {
       await jobs.enqueue({
-        // By the database's clock: that of the worker which says that it is due may be fast.
-        ...{ kind: 'DAILY_REPORT', owner: anonymousOwner, runAtMs: dueAtMs },
+        // The job is due by the database's clock: the clock of the worker that queues it may be fast.
+        kind: 'DAILY_REPORT',
+        owner: anonymousOwner,
+        runAtMs: dueAtMs,
         input: { symbols: null, untilMs: dueAtMs },
         idempotencyKey: `daily report ${new Date(dueAtMs).toISOString()}`,
       })
@@ -88,8 +92,8 @@ export function dailyReports({ jobs }: { jobs: Pick<JobService, 'enqueue'> }): S
 }
 
 /**
- * A symbol's newest days before a time, null: now. Of a time that has passed, without the day that ended only later: its candle has
- * later prices.
+ * A symbol's newest days before a time; null: now. For a time in the past it leaves out the day that ended later, since
+ * that day's candle has later prices.
  */
 async function daysUntil(
   market: MarketService,
@@ -112,14 +116,18 @@ function summary({ findings, previousClose }: Day, endMs: number): Omit<Reported
   const newSignals = findings.signals.filter(({ knownAtMs }) => knownAtMs > sinceMs && knownAtMs <= endMs)
   const [strongest = null] = newSignals.toSorted((a, b) => b.strength - a.strength)
   return {
-    ...{ symbol, price, sentiment, findings, newSignals },
+    symbol,
+    price,
+    sentiment,
+    findings,
+    newSignals,
     changePercent:
       previousClose === null || previousClose <= 0 ? null : (100 * (price - previousClose)) / previousClose,
     strongest: strongest && keyOf(strongest),
   }
 }
 
-/** Since the same time of the last day from Monday to Friday. */
+/** How many days ago the last working day was. */
 function daysSinceLast(endMs: number): number {
   const weekday = new Date(endMs).getUTCDay()
   return weekday === 1 ? 3 : weekday === 0 ? 2 : 1
@@ -130,13 +138,17 @@ function reportOf(reported: readonly Reported[]): Pick<DailyReport, 'date' | 'ma
   return {
     date: dateOf({ asOfMs }),
     markets: reported.map(({ symbol, price, changePercent, sentiment, strongest }) => ({
-      ...{ symbol, price, changePercent, sentiment, strongest },
+      symbol,
+      price,
+      changePercent,
+      sentiment,
+      strongest,
     })),
     newSignals: reported.flatMap(({ newSignals }) => newSignals.map(keyOf)),
   }
 }
 
-/** Those that the source tells of; a report can do without. */
+/** The instruments that the source knows. A report does without the others. */
 async function instrumentsOf(market: MarketService, symbols: readonly string[]): Promise<Map<string, Instrument>> {
   const found = new Map<string, Instrument>()
   const one = async (symbol: string): Promise<void> => {

@@ -3,10 +3,13 @@ import { FinstageError } from '../../domain/errors.ts'
 import type { FairSlots } from '../../platform/fair-slots.ts'
 import type { TaskContext } from '../queue/define-task.ts'
 
-/** How many symbols a process works on at once, over all its jobs: more than a source answers at once, as some are being stored. */
+/**
+ * How many symbols a process works on at once, over all its jobs. More than a source answers at once, since some are
+ * being stored.
+ */
 export const symbolsAtOnce = 24
 
-/** A piece of a job that is done, fails and is kept by itself. */
+/** A part of a job that succeeds, fails and is saved by itself. */
 export interface Piece {
   /** Unique within the job. */
   readonly name: string
@@ -23,10 +26,11 @@ export interface PiecesDone<Result> {
 type Saved<Result> = { readonly result: Result } | { readonly failure: SymbolFailure }
 
 /**
- * Does the pieces of a job, as many at once as there are slots, shared with the other jobs of this process. Each piece fails
- * alone. What is done, and what fails for good, is kept for later attempts and not done again. A failure that may pass fails
- * the attempt once everything else is done, so that the next one tries just that; at the last attempt it counts as for good,
- * unless nothing at all has succeeded. An abort begins no further piece; what is under way at a source ends within its time-outs.
+ * Runs the pieces of a job, as many at once as there are slots, which all jobs of this process share. Each piece fails
+ * alone. Results and permanent failures are saved, and later attempts do not repeat them. A temporary failure fails the
+ * attempt after all other pieces have run, so that the next attempt runs only what failed. In the last attempt a
+ * temporary failure counts as permanent, unless nothing has succeeded. After an abort no further piece starts; calls of
+ * a source that are under way end within their time-outs.
  */
 export async function eachPiece<P extends Piece, Result>(
   pieces: readonly P[],

@@ -3,7 +3,10 @@ import type { SignalStore } from '../../store/analyses/signal-store.ts'
 import type { CandleStore } from '../../store/candles/candle-store.ts'
 import type { Schedule } from '../queue/schedule.ts'
 
-/** Every night, candles under a day that are older than `retentionDays` are deleted, and the signals in them. Days are kept for good. */
+/**
+ * Every night, deletes intraday candles that are older than `retentionDays`, and their signals. Daily candles stay
+ * forever.
+ */
 export function pruneCandles(options: {
   candles: CandleStore
   signals: SignalStore

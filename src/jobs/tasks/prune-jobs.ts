@@ -4,8 +4,8 @@ import type { Bus } from '../../stream/bus.ts'
 import type { Schedule } from '../queue/schedule.ts'
 
 /**
- * Every night, jobs that ended more than `retentionDays` ago are deleted, with their results, and those that no worker has taken
- * for as long are FAILED. Of each symbol and interval the newest analysis stays.
+ * Every night, deletes jobs that ended more than `retentionDays` ago, with their results, and makes jobs FAILED that no
+ * worker has taken for as long. The newest analysis of each symbol and interval stays.
  */
 export function pruneJobs(options: {
   jobs: JobStore
@@ -21,7 +21,7 @@ export function pruneJobs(options: {
     async run(_dueAtMs, log) {
       const deleted = await jobs.prune(retentionDays)
       const expired = await jobs.expire(retentionDays)
-      // They may be too many to be told of one by one.
+      // There may be too many to publish one by one.
       if (expired > 0) bus.publish('jobsMissed', {})
       const deletedAnalyses = await analyses.prune()
       log.info({ deleted, expired, deletedAnalyses, retentionDays }, 'old jobs deleted')

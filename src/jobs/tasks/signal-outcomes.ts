@@ -12,12 +12,14 @@ import type { Schedule } from '../queue/schedule.ts'
 const name = 'follow_signals'
 /** How many signals are read and written at once. */
 const batchSize = 1000
-/** After a failure that may pass. */
+/** The delay after a temporary failure. */
 const retrySeconds = hourSeconds
-/** A month, and how long it is tried after that: from when a signal was known. */
+/** How long a signal is followed from when it was known: its last horizon, a month, and 60 days of retries. */
 const givesUpAfterSeconds = (31 + 60) * daySeconds
 
-/** How many series are worked on at once: few, as nobody waits for it, and the queue's jobs and requests want the rest. */
+/**
+ * How many series are worked on at once. Few, since nobody waits for them, and jobs and requests need the rest.
+ */
 export const seriesAtOnce = 4
 
 export interface FollowSignalsOptions {
@@ -29,8 +31,9 @@ export interface FollowSignalsOptions {
 }
 
 /**
- * Every quarter of an hour, the outcomes of stored signals whose next horizon has passed are filled in: docs/signal-outcomes.md.
- * Whatever was missed meanwhile is due still, so that runs need not be made up for; the next run goes on where one was cut off.
+ * Every quarter of an hour, fills in the outcomes of stored signals whose next horizon has passed
+ * (docs/signal-outcomes.md). Missed runs need not be made up for, since what they missed is still due. The next run
+ * goes on where one was cut off.
  */
 export function followSignals(options: FollowSignalsOptions): Schedule {
   let isRunning = false
@@ -39,7 +42,7 @@ export function followSignals(options: FollowSignalsOptions): Schedule {
     cron: '*/15 * * * *',
     makeUpHours: 0,
     async run(_dueAtMs, log, signal) {
-      // One that takes long is not joined by the next.
+      // A run that takes long is not joined by the next.
       if (isRunning) return
       isRunning = true
       try {
@@ -61,16 +64,16 @@ async function followAll(options: FollowSignalsOptions, log: Logger, signal: Abo
     const done = await Promise.allSettled(
       [...series.values()].map((signals) => slots.run(name, () => follow(signals, options, log), signal)),
     )
-    // Of a run that is cut off, what was done counts.
+    // When a run is cut off, the finished series still count.
     const filled = await outcomes.fill(done.flatMap((each) => (each.status === 'fulfilled' ? each.value : [])))
     followed += filled
-    // None was due, or all were another worker's.
+    // None was due, or another worker had all of them.
     if (filled === 0) break
   }
   return followed
 }
 
-/** Follows signals that are measured on the same candles. Never rejects: what fails is looked at again. */
+/** Follows signals that are measured on the same candles. Never rejects: signals that fail are due again later. */
 async function follow(
   signals: readonly DueSignal[],
   options: FollowSignalsOptions,
@@ -88,7 +91,7 @@ async function follow(
   }
 }
 
-/** The oldest may be out of the source's reach, and the newest not. */
+/** Splits the signals in the middle of their time, since the oldest may be out of the source's reach and the newest not. */
 async function followApart(
   signals: readonly DueSignal[],
   options: FollowSignalsOptions,
@@ -108,10 +111,14 @@ async function candlesFor(
   const [{ symbol, interval }] = signals as [DueSignal]
   const knownAt = signals.map(({ knownAtMs }) => Math.ceil(knownAtMs / 1000))
   const request: CandleRequest = {
-    ...{ symbol, interval: measuredOn(interval), last: null, earlier: 0 },
+    symbol,
+    interval: measuredOn(interval),
+    last: null,
+    earlier: 0,
     from: Math.min(...signals.map(({ epoch }) => epoch)),
     to: Math.max(...knownAt) + longestMeasuredSeconds,
-    ...{ adjustment: 'SPLITS', extendedHours: false },
+    adjustment: 'SPLITS',
+    extendedHours: false,
   }
   const [series] = await market.candles([request])
   if (series === undefined || series instanceof Error) throw series
@@ -131,9 +138,9 @@ function measured(signals: readonly DueSignal[], series: CandleSeries, nowSecond
   })
 }
 
-/** Whatever is known of it is all that there will be. */
+/** No more will become known about the signal. */
 const ended = (signal: DueSignal): FollowedSignal => ({ signal, outcome: null, followAtMs: null })
 
-/** null: it has been tried for long enough. */
+/** null: it has been retried for long enough. */
 const retryAtMs = ({ knownAtMs }: DueSignal, nowSeconds: number): number | null =>
   nowSeconds > knownAtMs / 1000 + givesUpAfterSeconds ? null : Math.ceil(nowSeconds + retrySeconds) * 1000

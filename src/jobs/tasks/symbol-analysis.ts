@@ -8,13 +8,14 @@ import type { CpuPool } from '../../platform/cpu-pool.ts'
 
 const findingsModule = new URL('../../analysis/symbol-findings.ts', import.meta.url)
 
-/** What is found out about a symbol, in a thread, which an abort ends. Rejects with NO_DATA. */
+/** Computes the findings of a symbol in a thread, which an abort ends. Rejects with NO_DATA. */
 export const computeFindings = (cpu: CpuPool, input: FindingsInput, signal: AbortSignal): Promise<SymbolFindings> =>
   cpu.run<FindingsInput, SymbolFindings>(findingsModule, 'symbolFindings', input, signal)
 
 /**
- * A symbol's newest candles before a time (epoch seconds; null: now), as columns: copying them as objects to a thread takes four
- * times as long. Rejects with what `MarketService.candles` fails with, or the source did where not all of them are current.
+ * A symbol's newest candles before a time (epoch seconds; null: now). They are columns, because copying objects to a
+ * thread takes four times as long. Rejects with the error of `MarketService.candles`, or with the source's error when
+ * not all candles are current.
  */
 export async function findingsInput(
   market: MarketService,
@@ -23,16 +24,25 @@ export async function findingsInput(
   to: number | null,
 ): Promise<FindingsInput> {
   const request: CandleRequest = {
-    ...{ symbol, interval, from: null, to, last: findingsCandles(interval), earlier: 0 },
-    ...{ adjustment: 'SPLITS', extendedHours: false },
+    symbol,
+    interval,
+    from: null,
+    to,
+    last: findingsCandles(interval),
+    earlier: 0,
+    adjustment: 'SPLITS',
+    extendedHours: false,
   }
   const [series] = await market.candles([request])
   if (series === undefined || series instanceof Error) throw series
-  // What is stored may have gaps or end long ago, which nobody would see in what is found.
+  // Stored candles may have gaps or end long ago, which the findings would not show.
   if (series.failure) throw series.failure
   const { source, sessions, nodes, hasEarlier } = series
   return {
-    ...{ symbol, source, interval, sessions },
+    symbol,
+    source,
+    interval,
+    sessions,
     candles: toColumns(nodes),
     closedCount: nodes.filter(({ closed }) => closed).length,
     isWhole: !hasEarlier,

@@ -1,11 +1,10 @@
 import type { AnalysisResult, SymbolFailure } from '../../domain/analysis/analysis.ts'
 import { badInput } from '../../domain/errors.ts'
 import type { Job } from '../../domain/job.ts'
+import { dayMs } from '../../domain/time.ts'
 import { type JobInput, parseJobInput } from '../../jobs/job-inputs.ts'
 import type { Context } from '../context.ts'
 import { type EnqueueInput, type EnqueueResult, enqueue, type Optional } from './enqueue.ts'
-
-const dayMs = 86_400_000
 
 /** Times are in epoch milliseconds. */
 export type EnqueueAnalysisInput = EnqueueInput & JobInput<'ANALYSIS'> & Optional<{ runAt: number }>
@@ -24,7 +23,7 @@ export const enqueueAnalysis = (
     runAtMs: checkedRunAt(input.runAt ?? null, context),
   }))
 
-/** A time that has passed means at once. Throws BAD_USER_INPUT for one that is too far ahead. */
+/** A time in the past means at once. Throws BAD_USER_INPUT when it is too far ahead. */
 function checkedRunAt(runAt: number | null, { jobLimits: { runAtWithinDays } }: Context): number | null {
   if (runAt === null || runAt <= Date.now() + runAtWithinDays * dayMs) return runAt
   throw badInput(`runAt may be at most ${runAtWithinDays} days ahead`, 'runAt')

@@ -26,7 +26,7 @@ export const dailyReportResult = async ({ id }: Job, { loaders }: Context): Prom
   ...((await loaders.jobResult(id)) as DailyReport),
 })
 
-/** Without those that are no longer stored. */
+/** Leaves out signals that are no longer stored. */
 export async function reportSignals(
   { newSignals }: Pick<DailyReport, 'newSignals'>,
   _args: unknown,

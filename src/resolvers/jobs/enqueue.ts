@@ -3,10 +3,10 @@ import type { Job, JobKind, JobPriority } from '../../domain/job.ts'
 import { type JobInput, parseJobLimits } from '../../jobs/job-inputs.ts'
 import type { Context } from '../context.ts'
 
-/** Without control characters, of which Postgres stores not all. */
+/** No control characters: Postgres can't store all of them. */
 const keyPattern = /^\P{Cc}{1,200}$/u
 
-/** What is asked with every job. */
+/** The fields of every input that queues a job. */
 export interface EnqueueInput {
   readonly priority: JobPriority
   readonly maxAttempts: number
@@ -14,7 +14,7 @@ export interface EnqueueInput {
   readonly idempotencyKey?: string | null | undefined
 }
 
-/** What a client may leave out. */
+/** Fields that a client may leave out. */
 export type Optional<T> = { readonly [Name in keyof T]?: T[Name] | null | undefined }
 
 export type EnqueueResult =
@@ -35,8 +35,8 @@ export interface LimitExceededResult {
 }
 
 /**
- * Queues a job. `describe` gives its parsed input, and when it is due (epoch milliseconds; null: at once). What the client can mend
- * comes back as InvalidInput or LimitExceeded; everything else is thrown.
+ * Queues a job. `describe` returns its parsed input and when it is due (epoch milliseconds; null: at once). Errors that
+ * the client can mend are returned as InvalidInput or LimitExceeded; all others are thrown.
  */
 export async function enqueue<Kind extends JobKind>(
   kind: Kind,
@@ -65,7 +65,7 @@ export async function enqueue<Kind extends JobKind>(
   }
 }
 
-/** Why the operation may not queue one more job; null: it may. */
+/** Counts one more job of the operation. Returns why it may not be queued; null: it may. */
 export function countEnqueue(context: Context): string | null {
   const { enqueuesPerOperation: most } = context.jobLimits
   context.enqueueCount += 1

@@ -61,7 +61,7 @@ export async function job(_root: unknown, { id }: { id: JobId }, context: Contex
 
 export const loadJob = (id: string, { loaders, viewer }: Context): Promise<Job | null> => loaders.job(id, viewer.id)
 
-/** A global id, taken apart. */
+/** A parsed global id. */
 export interface JobId {
   readonly typename: string
   readonly id: string
@@ -84,7 +84,7 @@ const cursors = { name: 'job', placeOf: ({ position }: Job) => [position] as con
 
 export type JobResult = AnalysisJobResult | BacktestJobResult | DailyReportJobResult | BackfillJobResult
 
-/** How the result of each kind is loaded. */
+/** Loads the result of each kind. */
 const results: {
   readonly [Kind in JobKind]: (job: Job, context: Context) => Promise<Extract<JobResult, { kind: Kind }>>
 } = {
@@ -94,7 +94,7 @@ const results: {
   BACKFILL: backfillResult,
 }
 
-/** What the result of one symbol takes to load: an analysis has some thirty values. */
+/** The rows that the result of one symbol costs: an analysis has some thirty values. */
 const rowsPerSymbol = 10
 
 /** null until the job has succeeded. */
@@ -117,7 +117,7 @@ export async function jobUpdates(
   return updates
 }
 
-/** Throws what the stream has ended with, as `signalEvent` does. */
+/** Throws the error that the stream ended with, as `signalEvent` does. */
 export function jobUpdate(job: Job | FinstageError, _args: unknown, context: Context): Job {
   if (job instanceof FinstageError) throw job
   context.renewLoaders()

@@ -3,9 +3,9 @@ import { waitingNumbers } from './job-dispatch.ts'
 
 /**
  * The only file that relies on graphile-worker's internals. They may change in a patch release
- * (https://worker.graphile.org/docs/schema), so package.json pins the version, and `graphile-insides.test.ts` checks each of them
- * against the installed library. At run time the program does without an internal that it no longer recognises: it takes the
- * public way and reports that to LibraryFallbacks. No public function of 0.18 does as well.
+ * (https://worker.graphile.org/docs/schema), so package.json pins the version, and `graphile-insides.test.ts` checks
+ * each of them against the installed library. At run time the program does without an internal that it no longer
+ * recognises: it takes the public way and reports that to LibraryFallbacks. No public function of 0.18 does as well.
  *
  * 1. One statement takes jobs for all idle workers, and every fourth place takes the job that is due for longest.
  *    Relies on: the workers' statement, with a name that begins with `get_job/`, the text in `recognisedTake` and two values (the
@@ -25,12 +25,13 @@ import { waitingNumbers } from './job-dispatch.ts'
  *    Relies on: `_cron.ts` in the payload. Public way: the job's `created_at`. Costs: a run that is made up for counts as due when
  *    it was queued.
  *
- * Documented, but checked by the same test, since jobs would be lost or run twice without it: the event `pool:create` gives the
- * pool's id, and the hook `startWorker` runs, before a worker takes a job; `locked_by` in the view `jobs` is the pool's id;
- * `complete_jobs` and `reschedule_jobs` pass over locked jobs; `force_unlock_workers` unlocks all jobs of a pool and no others.
+ * Documented, but checked by the same test, since jobs would be lost or run twice without it: the event `pool:create`
+ * gives the pool's id, and the hook `startWorker` runs, before a worker takes a job; `locked_by` in the view `jobs` is
+ * the pool's id; `complete_jobs` and `reschedule_jobs` pass over locked jobs; `force_unlock_workers` unlocks all jobs
+ * of a pool and no others.
  *
- * migrations/000004 and 000006 update `_private_jobs` too: once, in databases of earlier versions of this program, and before
- * graphile-worker's own migrations. They find the tables that those versions left.
+ * migrations/000004 and 000006 update `_private_jobs` too: once, in databases of earlier versions of this program, and
+ * before graphile-worker's own migrations. They find the tables that those versions left.
  */
 
 /** A statement as graphile-worker hands it to a client. */
@@ -73,8 +74,8 @@ export function recognisedTake({ text, values }: WorkerStatement): TakeMany | nu
 }
 
 /**
- * graphile-worker's index is by priority and time. So the jobs that are due for longest are found by reading the first ones of
- * each priority number.
+ * graphile-worker's index is by priority and time. So the jobs that are due for longest are found by reading the first
+ * ones of each priority number.
  */
 function takeMany(
   { select, rest, jobs }: { select: string; rest: string; jobs: string },
@@ -103,8 +104,8 @@ with oldest as materialized (
 }
 
 /**
- * A pool for graphile-worker whose workers' statements pass `onTake` first. A promise from it answers the worker; undefined sends
- * the statement on as it is.
+ * A pool for graphile-worker whose workers' statements pass `onTake` first. A promise from it answers the worker;
+ * undefined sends the statement on as it is.
  */
 export function interceptTakes(
   pool: pg.Pool,
@@ -140,7 +141,10 @@ export function interceptTakes(
   })
 }
 
-/** Whether Postgres refuses a statement for a table, column or function that is not there, or that it may not touch (class 42). */
+/**
+ * Whether Postgres refuses a statement for a table, column or function that is not there, or that it may not touch
+ * (class 42).
+ */
 export const isUnknownToPostgres = (error: unknown): boolean =>
   typeof (error as { code?: unknown } | null)?.code === 'string' && /^42/.test((error as { code: string }).code)
 
@@ -167,8 +171,8 @@ export async function unlockJobs(pool: Queryable, worker: string, ids: readonly 
 }
 
 /**
- * When a crontab job was due, in epoch milliseconds. null: its payload does not say so as graphile-worker 0.18 does. A job that
- * somebody queued by hand, with an empty payload, is due when it was created.
+ * When a crontab job was due, in epoch milliseconds. null: its payload does not say so as graphile-worker 0.18 does. A
+ * job that somebody queued by hand, with an empty payload, is due when it was created.
  */
 export function cronDueAtMs(payload: unknown, createdAt: Date): number | null {
   const { _cron: cron } = (payload ?? {}) as { _cron?: { ts?: unknown } }

@@ -8,11 +8,11 @@ import { dispatch } from './job-dispatch.ts'
 
 const maxBatch = 100
 
-/** What is to happen to one job. Whoever asks names what it must still be: its owner, or the run that it knows of. */
+/** A change of one job. The owner, carrier and attempt are conditions: the job has to match those that are given. */
 export interface JobChangeRequest {
   readonly id: string
   readonly owner?: string
-  /** The id of graphile-worker's job. */
+  /** The id of the graphile-worker job that carries it. */
   readonly carrier?: string
   readonly attempt?: number
   readonly progress?: number
@@ -21,7 +21,7 @@ export interface JobChangeRequest {
   readonly retryInSeconds?: number
 }
 
-/** What an event changes beside the state, as SQL over the row as it was (`jobs`) and what was asked (`asked`). */
+/** The columns that an event sets beside the state, as SQL over the row before (`jobs`) and the request (`asked`). */
 interface Effect {
   readonly set: Partial<Record<Column, string>>
   readonly unless?: string
@@ -40,7 +40,7 @@ type Column =
   | 'queue_job_id'
 
 const isLost = `jobs.state = 'RUNNING'`
-/** With the attempt that may just have been found lost. */
+/** Counts the attempt too that a lost worker was running. */
 const losses = `jobs.losses + (${isLost})::int`
 const now = 'clock_timestamp()'
 const retryAt = `${now} + asked.retry_in * interval '1 second'`
@@ -106,9 +106,9 @@ const statements = new Map(
 )
 
 /**
- * Locks the rows, sees whether the event may happen to each, and changes them. What is asked of a job that is in another state,
- * of another owner or in another run changes nothing. Only what is locked is given a carrier: a statement that waited for
- * another and came too late must not leave one behind.
+ * A statement that locks the rows, checks whether the event may happen to each, and changes them. A request changes
+ * nothing when the job is in another state or does not match its conditions. Only locked rows get a new carrier: a
+ * statement that waited for another one and came too late must not leave a carrier behind.
  */
 function statementOf(event: JobEvent): string {
   const { from, to } = transitions[event]
@@ -139,8 +139,8 @@ function statementOf(event: JobEvent): string {
 }
 
 /**
- * The one way from state to state: lets an event of domain/job-state.ts happen to jobs. Gives each as it is then, or null where
- * it may not happen, in order.
+ * Makes an event of domain/job-state.ts happen to jobs. All changes of state go through here. Returns, in the order of
+ * the requests, each job after the change, or null when the event may not happen to it.
  */
 export async function changeJobs(
   client: Pick<pg.Pool, 'query'>,
@@ -162,12 +162,12 @@ export async function changeJobs(
       each(({ retryInSeconds }) => retryInSeconds ?? null),
     ],
   })
-  // By place, not by id: a run that no longer counts may have asked beside the one that does.
+  // By place, not by id: a superseded attempt may request a change of the same job in the same batch.
   const changed = new Map(rows.map(({ place, ...job }) => [place, job]))
   return requests.map((_, i) => changed.get(i + 1) ?? null)
 }
 
-/** Changes that come at the same time are made together, by event. */
+/** Makes changes of the same event that come at the same time with one statement. */
 export class JobChanges {
   readonly #batchers: ReadonlyMap<JobEvent, Batcher<JobChangeRequest, Job | null>>
 

@@ -1,12 +1,12 @@
 import { epochMs } from '../epoch-ms.ts'
 
-/** As Postgres takes it: its JSON has neither NUL nor half a character. */
+/** JSON that Postgres accepts: without NUL characters and unpaired surrogates. */
 export const toJson = (value: unknown): string =>
   JSON.stringify(value, (_key, part: unknown) =>
     typeof part === 'string' ? part.toWellFormed().replaceAll('\0', '\ufffd') : part,
   )
 
-/** The columns of `jobs` that make a Job, whatever the table is called in the statement. */
+/** SQL for the columns of a Job. `table`: the alias of `jobs` in the statement. */
 export const jobColumns = (table: string): string => `${table}.id, ${table}.position::float8 AS position, ${table}.kind,
   ${table}.owner, ${table}.priority, ${table}.state, ${table}.progress, ${table}.attempt,
   ${table}.max_attempts AS "maxAttempts", ${table}.timeout_seconds AS "timeoutSeconds", ${table}.input,
@@ -15,7 +15,7 @@ export const jobColumns = (table: string): string => `${table}.id, ${table}.posi
   ${table}.failure, ${table}.failures, ${table}.revision::float8 AS revision,
   ${epochMs(`${table}.changed_at`)} AS "changedAtMs"`
 
-/** What is kept in `history` of a row of `jobs`: a JobChange without the job's id and owner, which the row has. */
+/** SQL for an entry of the column `history`: a JobChange without id and owner, which are in the same row. */
 export const historyEntry = (row: string, revision: string, changedAt: string): string => `jsonb_build_object(
   'revision', ${revision}, 'changedAtMs', ${epochMs(changedAt)}, 'state', ${row}.state, 'progress', ${row}.progress,
   'attempt', ${row}.attempt, 'runAtMs', ${epochMs(`${row}.run_at`)}, 'startedAtMs', ${epochMs(`${row}.started_at`)},

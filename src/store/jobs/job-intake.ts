@@ -32,8 +32,8 @@ const maxBatch = 100
 const columns = jobColumns('jobs')
 
 /**
- * The rows and what carries them, both or neither, as many as there is room for: of each owner the first ones. A job is due now at
- * the earliest: a time that has passed is no place before others.
+ * Inserts jobs and their carriers, both or neither: of each owner the first ones, as many as there is room for. A job
+ * is due now at the earliest, so that a time in the past does not put it before others.
  */
 const insert = {
   name: 'job insert',
@@ -66,7 +66,7 @@ const insert = {
 
 type Answer = Enqueued | FinstageError
 
-/** Takes jobs in, as many as may wait. Those that come at the same time are queued with one statement. */
+/** Queues jobs, up to the bounds on waiting jobs. Those that come at the same time are queued with one statement. */
 export class JobIntake {
   readonly #pool: DatabasePool
   readonly #room: JobRoom
@@ -82,14 +82,17 @@ export class JobIntake {
     )
   }
 
-  /** As JobStore has it. */
+  /** See JobStore.enqueue. */
   async enqueue(job: NewJob): Promise<Enqueued> {
     const answer = await this.#enqueues.add(job)
     if (answer instanceof FinstageError) throw answer
     return answer
   }
 
-  /** null: there is no such job that may be queued again. Gives LIMIT_EXCEEDED where there is no room for one, whatever was asked. */
+  /**
+   * null: the owner has no such job that may be queued again. Returns LIMIT_EXCEEDED when there is no room, before it
+   * looks for the job.
+   */
   async requeue(id: string, owner: string): Promise<Job | FinstageError | null> {
     const first = await this.#requeueWithRoom(id, owner)
     if (first !== 'full') return first
@@ -99,7 +102,7 @@ export class JobIntake {
     return second === 'full' ? full : second
   }
 
-  /** What is refused for want of room is tried once more when it is known how many wait. */
+  /** Tries jobs that found no room once more, after a recount of the waiting ones. */
   async #enqueueAll(jobs: readonly NewJob[]): Promise<Answer[]> {
     const first = await this.#enqueueWithRoom(jobs)
     const left = jobs.filter((_, i) => first[i] === null)
@@ -109,7 +112,7 @@ export class JobIntake {
     return first.map((answer) => answer ?? second.next().value ?? full)
   }
 
-  /** null: there was no room for it. */
+  /** null: there was no room for the job. */
   async #enqueueWithRoom(jobs: readonly NewJob[]): Promise<(Answer | null)[]> {
     const answers: (Answer | null)[] = jobs.map(() => null)
     const all = [...jobs.keys()]
@@ -127,14 +130,14 @@ export class JobIntake {
       return answers
     }
     await transaction(this.#pool, async (client) => {
-      // What it had said before it lost against another transaction was rolled back.
+      // The transaction may run again after a conflict, which rolled the earlier answers back.
       answers.fill(null)
       const find = (some: readonly NewJob[]) => findByKey(client, some)
       await put(keyed, find)
       const isFirst = (place: number): boolean => keys[place] === null || keys.indexOf(keys[place] ?? '') === place
       const unknown = all.filter((place) => answers[place] === null)
       await put(unknown.filter(isFirst), (some) => insertJobs(client, some, this.#room))
-      // They are told of the one before them with the same key.
+      // They get the job that was just inserted with the same key.
       await put(
         unknown.filter((place) => !isFirst(place)),
         find,
@@ -148,7 +151,7 @@ export class JobIntake {
     return transaction(this.#pool, async (client) => {
       if (!(await this.#room.take(client, owner))) return 'full'
       const [job = null] = await changeJobs(client, 'requeue', [{ id, owner }])
-      // Gives the room back.
+      // Rolls back, which gives the room back.
       if (!job) throw nothing
       return job
     }).catch((error: unknown) => {
@@ -158,7 +161,7 @@ export class JobIntake {
   }
 }
 
-/** null: there was no room for it. */
+/** null: there was no room for the job. */
 async function insertJobs(
   client: Pick<pg.Pool, 'query'>,
   jobs: readonly NewJob[],
@@ -169,20 +172,29 @@ async function insertJobs(
     ...insert,
     values: [
       ids,
-      ...[jobs.map(({ kind }) => kind), jobs.map(({ owner }) => owner), jobs.map(({ priority }) => priority)],
-      ...[jobs.map(({ maxAttempts }) => maxAttempts), jobs.map(({ timeoutSeconds }) => timeoutSeconds)],
-      ...[jobs.map(({ input }) => JSON.stringify(input)), jobs.map(({ idempotencyKey }) => idempotencyKey)],
-      ...[jobs.map(({ runAtMs }) => runAtMs), room.limits.ofOwner, room.limits.ofAll],
+      jobs.map(({ kind }) => kind),
+      jobs.map(({ owner }) => owner),
+      jobs.map(({ priority }) => priority),
+      jobs.map(({ maxAttempts }) => maxAttempts),
+      jobs.map(({ timeoutSeconds }) => timeoutSeconds),
+      jobs.map(({ input }) => JSON.stringify(input)),
+      jobs.map(({ idempotencyKey }) => idempotencyKey),
+      jobs.map(({ runAtMs }) => runAtMs),
+      room.limits.ofOwner,
+      room.limits.ofAll,
     ],
   })
   const inserted = new Map(rows.map((job) => [job.id, { job, deduplicated: false }]))
   return ids.map((id) => inserted.get(id) ?? null)
 }
 
-/** What was queued by the same owner with the same key, for each of these jobs, which all have one; null: nothing. */
+/**
+ * For each of these jobs, which all have a key: the job that its owner queued with that key in the last 24 hours; null:
+ * none.
+ */
 async function findByKey(client: pg.PoolClient, jobs: readonly NewJob[]): Promise<(Enqueued | FinstageError | null)[]> {
   const keys = jobs.map(({ owner, idempotencyKey }) => `${owner} ${idempotencyKey}`)
-  // Two requests with the same key wait for each other here, until the first has committed.
+  // The second of two requests with the same key waits here until the first has committed.
   await client.query(
     `SELECT pg_advisory_xact_lock(key) FROM (SELECT DISTINCT hashtextextended(text, 0) AS key
        FROM unnest($1::text[]) AS text ORDER BY key) AS keys`,
@@ -198,9 +210,12 @@ async function findByKey(client: pg.PoolClient, jobs: readonly NewJob[]): Promis
        AND jobs.queued_at > now() - interval '24 hours'
      ORDER BY place, jobs.position DESC`,
     [
-      ...[jobs.map(({ owner }) => owner), jobs.map(({ idempotencyKey }) => idempotencyKey)],
-      ...[jobs.map(({ input }) => JSON.stringify(input)), jobs.map(({ kind }) => kind)],
-      ...[jobs.map(({ priority }) => priority), jobs.map(({ maxAttempts }) => maxAttempts)],
+      jobs.map(({ owner }) => owner),
+      jobs.map(({ idempotencyKey }) => idempotencyKey),
+      jobs.map(({ input }) => JSON.stringify(input)),
+      jobs.map(({ kind }) => kind),
+      jobs.map(({ priority }) => priority),
+      jobs.map(({ maxAttempts }) => maxAttempts),
       jobs.map(({ timeoutSeconds }) => timeoutSeconds),
     ],
   )

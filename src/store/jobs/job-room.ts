@@ -3,21 +3,22 @@ import { type FinstageError, limitExceeded } from '../../domain/errors.ts'
 import { jobKinds, type WaitingLimits } from '../../domain/job.ts'
 import { type DatabasePool, transaction } from '../../platform/database/pool.ts'
 
-/** What stands for all owners together. Not the name of one. */
+/** The row for all owners together. No owner has this name. */
 const everybody = ''
-/** After how long somebody who was refused may ask again: room comes as jobs begin. */
+/** When a client that was refused may ask again: room comes as jobs begin. */
 const retryAfterSeconds = 5
 
 /**
- * SQL that locks the room of the owners in the array `owners` and of everybody, as rows of owner and room; a row is lacking where
- * it was reckoned from another limit. All lock in this order: everybody last, so that it is held for the shortest time.
+ * SQL that locks the room of the owners in the array `owners` and of everybody, as rows of owner and room. A row that
+ * was counted against another limit is left out. All statements lock in this order, everybody last, so that its lock is
+ * held for the shortest time.
  */
 export const lockedRoom = (owners: string, ofOwner: string, ofAll: string): string => `
   SELECT owner, room FROM finstage.job_room
   WHERE owner = ANY(${owners}) AND most = ${ofOwner} OR owner = '${everybody}' AND most = ${ofAll}
   ORDER BY owner DESC FOR UPDATE`
 
-/** The parameters of what is asked about several owners, as a table. */
+/** The owners and their limits, two parameters, as a table. */
 const asked = 'unnest($1::text[], $2::int[]) AS asked(owner, most)'
 const isDue = 'job_room.most <> asked.most OR job_room.room <= 0 AND job_room.recount_at <= clock_timestamp()'
 
@@ -28,11 +29,11 @@ interface RoomRow {
 }
 
 /**
- * The bound on waiting jobs, exact however many processes queue jobs at once, and without counting at each. A row says how many
- * more may come; whoever queues jobs takes them off in the same transaction, and only where nothing is left are the waiting jobs
- * counted anew. Room that jobs leave is not given back one by one, so workers never write here.
+ * The bound on waiting jobs: exact, however many processes queue jobs at once, without a count at each enqueue. A row
+ * holds how many more jobs may be queued. Queueing subtracts from it in the same transaction. Only when nothing is left
+ * are the waiting jobs counted again. Jobs that begin do not add to it, so workers never write here.
  *
- * Jobs that run are not counted. Those of them that come back, to be tried again or because their worker stopped, may exceed the
+ * Running jobs are not counted. Those that come back, to be retried or because their worker stopped, may exceed the
  * bound by as many as run.
  */
 export class JobRoom {
@@ -44,7 +45,7 @@ export class JobRoom {
     this.limits = limits
   }
 
-  /** Takes room for one job, in the client's transaction. false: there is none, unless a recount finds some. */
+  /** Takes room for one job in the client's transaction. false: there is none, unless a recount finds some. */
   async take(client: pg.PoolClient, owner: string): Promise<boolean> {
     const { ofOwner, ofAll } = this.limits
     const { rowCount } = await client.query({
@@ -57,7 +58,10 @@ export class JobRoom {
     return rowCount === 2
   }
 
-  /** Counts what waits where no room is left and counting is due. Tells whether there is room for any of these owners, or the error. */
+  /**
+   * Counts the waiting jobs where no room is left and a recount is due. Returns whether any of these owners has room,
+   * and the error if not.
+   */
   async recount(owners: readonly string[]): Promise<{ readonly hasRoom: boolean; readonly full: FinstageError }> {
     const { ofOwner, ofAll } = this.limits
     const names = [...new Set([...owners, everybody])]
@@ -74,7 +78,7 @@ export class JobRoom {
     return { hasRoom: !isFull && rows.some(({ owner, room }) => owner !== everybody && room > 0), full }
   }
 
-  /** A look that locks nothing: most of those who are refused come when counting is not due yet. */
+  /** Reads without locks, since most requests that are refused come before the next recount is due. */
   async #read(names: readonly string[], most: readonly number[]): Promise<RoomRow[]> {
     const { rows } = await this.#pool.query<RoomRow>({
       name: 'job room read',
@@ -97,7 +101,7 @@ export class JobRoom {
          WHERE ${isDue} ORDER BY job_room.owner DESC FOR UPDATE OF job_room`,
         [names, most],
       )
-      // A statement of its own: one that had to wait for the lock would not see what was queued meanwhile.
+      // A separate statement: one that had waited for the lock would not see the jobs that were queued meanwhile.
       await client.query(
         `WITH counted AS MATERIALIZED (
            SELECT asked.owner, asked.most, clock_timestamp() AS began_at, (

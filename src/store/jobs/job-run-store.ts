@@ -7,18 +7,18 @@ import { type DatabasePool, transaction } from '../../platform/database/pool.ts'
 import { changeJobs, type JobChangeRequest, JobChanges } from './job-changes.ts'
 import { jobColumns, toJson } from './job-columns.ts'
 
-/** One attempt of a job, told from every other one: the carrier is the id of graphile-worker's job. */
+/** Identifies one attempt of a job. `carrier`: the id of the graphile-worker job that carries it. */
 export interface JobRun {
   readonly id: string
   readonly carrier: string
   readonly attempt: number
 }
 
-/** What an attempt has achieved. */
+/** What an attempt returns. */
 export interface JobOutcome {
-  /** Stays in the job's own row, as JSON. */
+  /** Stored in the job's row, as JSON. */
   readonly result: unknown
-  /** Writes what belongs elsewhere, in the transaction that makes the job SUCCEEDED. */
+  /** Writes to other tables, in the transaction that makes the job SUCCEEDED. */
   readonly write?: (client: pg.PoolClient, jobId: string) => Promise<void>
 }
 
@@ -31,8 +31,8 @@ interface Part {
 const maxPartsAtOnce = 500
 
 /**
- * What workers do to jobs. Everything but `begin` gives null where the run is no longer the one that counts: the job has ended,
- * or another worker has taken over.
+ * The changes that workers make to jobs. They return null when the attempt was superseded: the job has ended, or
+ * another worker has it.
  */
 export class JobRunStore {
   readonly #pool: DatabasePool
@@ -49,17 +49,23 @@ export class JobRunStore {
     )
   }
 
-  /** RUNNING. null: it has ended or moved on, or is a suspect. */
+  /** Makes the job RUNNING. null: it has ended, has another carrier, or is a suspect. */
   begin(id: string, carrier: string): Promise<Job | null> {
     return this.#changes.change('begin', { id, carrier })
   }
 
-  /** RUNNING though it may be a suspect, or FAILED where too many workers were lost with it. null: it has ended or moved on. */
+  /**
+   * Makes a job RUNNING that may be a suspect, or FAILED if too many workers were lost with it. null: it has ended or
+   * has another carrier.
+   */
   async beginAlone(id: string, carrier: string): Promise<Job | null> {
     return (await this.#changes.change('beginAlone', { id, carrier })) ?? this.#giveUp(id, carrier)
   }
 
-  /** QUEUED again, to be begun later, or FAILED where too many workers were lost with it. null: it has ended or moved on. */
+  /**
+   * Makes the job QUEUED, due later, or FAILED if too many workers were lost with it. null: it has ended or has another
+   * carrier.
+   */
   async postpone(id: string, carrier: string, retryInSeconds: number): Promise<Job | null> {
     return (await this.#changes.change('postpone', { id, carrier, retryInSeconds })) ?? this.#giveUp(id, carrier)
   }
@@ -68,7 +74,7 @@ export class JobRunStore {
     return this.#change('progress', run, { progress })
   }
 
-  /** SUCCEEDED, together with what the outcome writes; neither where the run no longer counts. */
+  /** Makes the job SUCCEEDED and stores what the outcome writes, both or neither. */
   succeed(run: JobRun, { result, write }: JobOutcome, hasParts: boolean): Promise<Job | null> {
     if (!write && !hasParts) return this.#change('succeed', run, { result })
     return transaction(this.#pool, async (client) => {
@@ -80,22 +86,22 @@ export class JobRunStore {
     })
   }
 
-  /** RETRYING: another attempt is queued. */
+  /** Makes the job RETRYING and queues another attempt. */
   retry(run: JobRun, failure: JobFailure, retryInSeconds: number): Promise<Job | null> {
     return this.#change('retry', run, { failure, retryInSeconds })
   }
 
-  /** FAILED. */
+  /** Makes the job FAILED. */
   fail(run: JobRun, failure: JobFailure): Promise<Job | null> {
     return this.#change('fail', run, { failure })
   }
 
-  /** QUEUED again, in its old place. */
+  /** Makes the job QUEUED again, in its old place. */
   handBack(run: JobRun): Promise<Job | null> {
     return this.#change('handBack', run, {})
   }
 
-  /** Of these runs, the ones that no longer count. */
+  /** Those of these attempts that were superseded. */
   async superseded(runs: readonly JobRun[]): Promise<JobRun[]> {
     if (runs.length === 0) return []
     const { rows } = await this.#pool.query<{ place: number }>(
@@ -107,8 +113,8 @@ export class JobRunStore {
     return rows.flatMap(({ place }) => runs[place - 1] ?? [])
   }
 
-  /** The job as it is now, and whether it still depends on what carries this run. null: it was deleted. */
-  async standing({ id, carrier }: JobRun): Promise<{ readonly job: Job; readonly isCarried: boolean } | null> {
+  /** The job as it is now, and whether this attempt's carrier still carries it. null: the job was deleted. */
+  async current({ id, carrier }: JobRun): Promise<{ readonly job: Job; readonly isCarried: boolean } | null> {
     const { rows } = await this.#pool.query<Job & { isCarried: boolean }>(
       `SELECT ${jobColumns('jobs')}, queue_job_id = $2 AND state IN ('QUEUED', 'RUNNING', 'RETRYING') AS "isCarried"
        FROM finstage.jobs WHERE id = $1`,
@@ -120,7 +126,7 @@ export class JobRunStore {
     return { job, isCarried }
   }
 
-  /** What earlier attempts saved, by the name of the part. */
+  /** The parts that earlier attempts saved, by name. */
   async parts(id: string): Promise<Map<string, unknown>> {
     const { rows } = await this.#pool.query<{ part: string; result: unknown }>(
       'SELECT part, result FROM finstage.job_parts WHERE job_id = $1',
@@ -129,7 +135,7 @@ export class JobRunStore {
     return new Map(rows.map(({ part, result }) => [part, result]))
   }
 
-  /** Saves a part of the result, for a later attempt. A run that no longer counts saves nothing. */
+  /** Saves a part of the result for later attempts. A superseded attempt saves nothing. */
   async savePart(run: JobRun, part: string, result: unknown): Promise<void> {
     await this.#parts.add({ run, part, result })
   }

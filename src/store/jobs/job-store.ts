@@ -23,7 +23,7 @@ export interface JobFilter {
   readonly limit: number
 }
 
-/** A job with all states that it was in, oldest first; the newest change is the job itself. */
+/** A job with all the states that it was in, oldest first. The newest change is the job itself. */
 export interface JobHistory {
   readonly job: Job
   readonly states: readonly JobChange[]
@@ -35,7 +35,7 @@ const maxExpiredAtOnce = 500
 
 const mayBeRequeued = (state: JobState): boolean => (transitions.requeue.from as readonly JobState[]).includes(state)
 
-/** The jobs as their owners see them. What workers do to them is in job-run-store.ts. */
+/** Jobs as their owners see them. The changes that workers make are in job-run-store.ts. */
 export class JobStore {
   readonly #pool: DatabasePool
 
@@ -47,8 +47,9 @@ export class JobStore {
   }
 
   /**
-   * Stores a job and queues it, both or neither. The same idempotency key of the same owner gives the same job for 24 hours, also
-   * where no more may wait; throws BAD_USER_INPUT where its input differs. Throws LIMIT_EXCEEDED where too many jobs wait.
+   * Stores a job and queues it, both or neither. For 24 hours the same idempotency key of the same owner returns the
+   * same job, even when no more jobs may wait. Throws BAD_USER_INPUT when the key was used with another input,
+   * LIMIT_EXCEEDED when too many jobs wait.
    */
   enqueue(job: NewJob): Promise<Enqueued> {
     return this.#intake.enqueue(job)
@@ -78,7 +79,7 @@ export class JobStore {
     return rows.map(historyOf)
   }
 
-  /** The database's clock, which all changes go by. */
+  /** The time by the database's clock, which stamps all changes. */
   async nowMs(): Promise<number> {
     const { rows } = await this.#pool.query<{ ms: number }>(
       'SELECT floor(extract(epoch FROM clock_timestamp()) * 1000)::float8 AS ms',
@@ -98,13 +99,13 @@ export class JobStore {
     return rows
   }
 
-  /** What the job left, as its kind wrote it; null until it has succeeded. */
+  /** The job's result as its task returned it; null until it has succeeded. */
   async result(id: string): Promise<unknown> {
     const { rows } = await this.#pool.query<{ result: unknown }>('SELECT result FROM finstage.jobs WHERE id = $1', [id])
     return rows[0]?.result ?? null
   }
 
-  /** CANCELLED, and no longer queued. null where the owner has no such job, or it has ended. */
+  /** Makes the job CANCELLED and removes it from the queue. null: the owner has no such job, or it has ended. */
   async cancel(id: string, owner: string): Promise<Job | null> {
     if (!isUuid(id)) return null
     return transaction(this.#pool, async (client) => {
@@ -117,8 +118,8 @@ export class JobStore {
   }
 
   /**
-   * QUEUED once more, with all its attempts. null where the owner has no such job, or it is neither FAILED nor CANCELLED. Throws
-   * LIMIT_EXCEEDED where too many jobs wait.
+   * Makes the job QUEUED again, with all its attempts. null: the owner has no such job, or it is neither FAILED nor
+   * CANCELLED. Throws LIMIT_EXCEEDED when too many jobs wait.
    */
   async requeue(id: string, owner: string): Promise<Job | null> {
     if (!isUuid(id)) return null
@@ -129,7 +130,10 @@ export class JobStore {
     return null
   }
 
-  /** FAILED, and no longer queued: what has been due for so many days without a worker that runs it. Gives how many. */
+  /**
+   * Makes jobs FAILED that have been due for this many days without a worker, and removes them from the queue. Returns
+   * how many.
+   */
   async expire(days: number): Promise<number> {
     const message = `No worker has taken the job within ${days} days from when it was due`
     const failure = { code: 'TIMEOUT', message, attempt: 0 } satisfies JobFailure
@@ -152,12 +156,12 @@ export class JobStore {
         return ids.length
       })
       expired += changed
-      // Where nothing was changed, others have taken them meanwhile.
+      // Nothing left, or workers have taken them meanwhile.
       if (changed === 0) return expired
     }
   }
 
-  /** Deletes jobs that ended so many days ago, with their results; gives how many. */
+  /** Deletes jobs that ended more than this many days ago, with their results. Returns how many. */
   async prune(days: number): Promise<number> {
     const { rowCount } = await this.#pool.query(
       `DELETE FROM finstage.jobs WHERE finished_at < now() - $1 * interval '1 day'`,
@@ -167,7 +171,10 @@ export class JobStore {
   }
 }
 
-/** Of jobs that were queued. Passes over the carrier of a job that runs: its worker lets go of it. */
+/**
+ * Removes the carriers of jobs that wait. graphile-worker passes over the carrier of a running job: its worker
+ * completes it.
+ */
 async function dropCarriers(client: pg.PoolClient, ids: readonly string[]): Promise<void> {
   await client.query(
     'SELECT graphile_worker.complete_jobs(array_agg(queue_job_id)) FROM finstage.jobs WHERE id = ANY($1::uuid[])',

@@ -12,14 +12,14 @@ export interface WorkerBeat {
 export interface Waiting {
   readonly priority: JobPriority
   readonly count: number
-  /** How long the one that has been due for longest has waited. */
+  /** How long the oldest of them has been due. */
   readonly oldestSeconds: number
 }
 
-/** What was taken or ended within this time its worker may not know of yet. */
+/** A worker may not know yet of a job that was taken this recently. */
 const orphanSeconds = 2
 
-/** The worker pools, what they hold of graphile-worker's jobs, and what waits for them. */
+/** The worker pools, the graphile-worker jobs that they hold, and those that wait. */
 export class WorkerStore {
   readonly #pool: DatabasePool
   readonly #fallbacks: LibraryFallbacks
@@ -31,7 +31,7 @@ export class WorkerStore {
     this.#fallbacks = fallbacks
   }
 
-  /** A sign of life. */
+  /** Counts the beats of these workers up: their sign of life. */
   async beat(workers: readonly string[]): Promise<void> {
     await this.#pool.query(
       `INSERT INTO finstage.workers (id) SELECT unnest($1::text[])
@@ -45,7 +45,7 @@ export class WorkerStore {
     return rows
   }
 
-  /** Enters whoever holds jobs without ever having given a sign of life, so that it can be found lost. */
+  /** Registers workers that hold jobs without ever having counted a beat, so that they can be found lost. */
   async registerHolders(): Promise<void> {
     await this.#pool.query(
       `INSERT INTO finstage.workers (id) SELECT DISTINCT locked_by FROM graphile_worker.jobs WHERE locked_by IS NOT NULL
@@ -53,7 +53,7 @@ export class WorkerStore {
     )
   }
 
-  /** Lets go of all that a worker holds and strikes it off. Its jobs may be taken by others at once, before all that wait. */
+  /** Unlocks all jobs of a worker and removes it. Other workers take these jobs before all that wait. */
   async release(worker: string): Promise<void> {
     await transaction(this.#pool, async (client) => {
       const { rows: held } = await client.query<{ ids: string[]; number: number }>(
@@ -86,7 +86,9 @@ export class WorkerStore {
     )
   }
 
-  /** What a worker holds without knowing: the answer that told of it was lost, or its completion was. */
+  /**
+   * The jobs that a worker holds without running them: the answer that gave it the job was lost, or its completion was.
+   */
   async orphans(worker: string, running: readonly string[]): Promise<string[]> {
     const { rows } = await this.#pool.query<{ id: string }>(
       `SELECT id::text FROM graphile_worker.jobs
@@ -109,7 +111,7 @@ export class WorkerStore {
     )
   }
 
-  /** Lets each waiting job rise one class for every `agingSeconds` that it has been due. */
+  /** Lets each waiting job rise by one class for every `agingSeconds` that it has been due. */
   async rise(tasks: readonly string[], agingSeconds: number): Promise<void> {
     await this.#pool.query(
       `SELECT graphile_worker.reschedule_jobs(array_agg(id), priority => risen) FROM (
@@ -123,7 +125,7 @@ export class WorkerStore {
     )
   }
 
-  /** What is due and not taken, by the priority it was queued with. */
+  /** The jobs that are due and not taken, by the priority they were queued with. */
   async waiting(tasks: readonly string[]): Promise<Waiting[]> {
     const { rows } = await this.#pool.query<{ digit: number; count: number; oldestSeconds: number }>(
       `SELECT ${priorityDigit('priority')} AS digit, count(*)::int AS count,

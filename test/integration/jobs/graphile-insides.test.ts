@@ -22,8 +22,8 @@ import { startQueue, testTask } from '../../support/queue/queue.ts'
 import { takeStatement } from '../../support/queue/take-statement.ts'
 
 /**
- * What src/store/jobs/graphile-insides.ts relies on, checked against the installed graphile-worker. Where one of these fails after
- * an update, that file has to learn the new version; until then the program takes the library's public way.
+ * What src/store/jobs/graphile-insides.ts relies on, checked against the installed graphile-worker. Where one of these
+ * fails after an update, that file has to learn the new version; until then the program takes the library's public way.
  */
 const changed = (what: string): string =>
   `graphile-worker ${what}. Change src/store/jobs/graphile-insides.ts to match the installed version, or go back to the one before`

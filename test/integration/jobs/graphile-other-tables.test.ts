@@ -14,17 +14,24 @@ const { createTestDatabase } = await import('../../support/database/database.ts'
 const { eventually } = await import('../../support/clients/client.ts')
 const { fallbackCount, keptLog } = await import('../../support/queue/fallbacks.ts')
 const { silentLog } = await import('../../support/log.ts')
+const { jobConcurrency } = await import('../../../src/jobs/queue/runner.ts')
 const { createPool } = await import('../../../src/platform/database/pool.ts')
 const { migrate } = await import('../../../src/store/migrations.ts')
 
 const hourMs = 3_600_000
 
-test('where graphile-worker has other private tables, all jobs are run, once, also one that its pool holds without knowing and one that was lost, which is told once in the log for each and counted', async () => {
-  await using database = await createTestDatabase({ empty: true })
+/** A database with the tables of the changed graphile-worker. */
+async function changedDatabase() {
+  const database = await createTestDatabase({ empty: true })
   const pool = createPool(database.url, silentLog, { max: 2 })
   await migrate(pool, silentLog)
   await pool.end()
   assert.deepEqual(missing(), [])
+  return database
+}
+
+test('where graphile-worker has other private tables, all jobs are run, once, also one that its pool holds without knowing and one that was lost, which is told once in the log for each and counted', async () => {
+  await using database = await changedDatabase()
   const dueAt = new Date(Math.floor(Date.now() / hourMs) * hourMs)
   await database.query(
     `INSERT INTO graphile_worker._private_known_crontabs (identifier, known_since, last_execution) VALUES ('hourly', $1, $1)`,
@@ -84,4 +91,31 @@ test('where graphile-worker has other private tables, all jobs are run, once, al
     'graphile-worker no longer says when a scheduled job was',
     'graphile-worker takes jobs with a statement that is not',
   ])
+})
+
+test('a job of a lost worker that finds no place waits for one, and no second pool takes other jobs beside it', async () => {
+  await using database = await changedDatabase()
+  const ends: (() => void)[] = []
+  let running = 0
+  const task = testTask(async () => {
+    running += 1
+    const hold = Promise.withResolvers<void>()
+    ends.push(hold.resolve)
+    await hold.promise
+    running -= 1
+  })
+  await using queue = await startQueue({ tasks: [task], database })
+  const jobs = await Promise.all(Array.from({ length: jobConcurrency + 2 }, () => queue.enqueue()))
+  await eventually(() => running === jobConcurrency, 'all places taken')
+  await database.query('UPDATE graphile_worker._hidden_jobs SET priority = -9 WHERE locked_by IS NULL')
+  const beat = async (): Promise<number> =>
+    Number((await database.query<{ beat: string }>('SELECT max(beat) AS beat FROM finstage.workers'))[0]?.beat)
+  const before = await beat()
+  await eventually(async () => (await beat()) > before + 3, 'four looks of the worker')
+  assert.equal(running, jobConcurrency)
+  const endAll = setInterval(() => {
+    for (const end of ends.splice(0)) end()
+  }, 10)
+  for (const { id } of jobs) assert.equal((await queue.ended(id)).state, 'SUCCEEDED')
+  clearInterval(endAll)
 })

@@ -1,8 +1,8 @@
 import { registerHooks } from 'node:module'
 
 /**
- * Loads graphile-worker with other words in its code, as another version might have them. Call it before anything that imports
- * graphile-worker is imported. Returns which of the words were never found.
+ * Loads graphile-worker with other words in its code, as another version might have them. Call it before anything that
+ * imports graphile-worker is imported. Returns which of the words were never found.
  */
 export function changeGraphileWorker(changes: Readonly<Record<string, string>>): () => string[] {
   const missing = new Set(Object.keys(changes))
