@@ -1,12 +1,12 @@
 import { Counter, type Registry } from 'prom-client'
 
-/** 'stale': a last known value stood in for what could not be had. */
+/** 'stale': a last known value stood in for a newer one that was not available. */
 export type CacheResult = (typeof cacheResults)[number]
 const cacheResults = ['hit', 'miss', 'stale'] as const
 
-/** How often the caches of a process were asked, and what came of it. */
+/** Counts how often the caches of this process were asked, and with which result. */
 export class CacheMetrics {
-  /** Since the last look: counting by labels costs as much as a look into a cache. */
+  /** Counts since the last scrape. Counting by labels each time would cost as much as the cache lookup. */
   readonly #counts = new Map<string, Record<CacheResult, number>>()
 
   constructor(registry: Registry) {

@@ -1,8 +1,8 @@
 import { limitExceeded } from '../domain/errors.ts'
 
 /**
- * How many calls of the source one operation, or one event of a subscription, may cause. What comes out of a cache or the store,
- * or with a call that is under way for somebody else, costs nothing.
+ * How many calls of the source one operation, or one event of a subscription, may cause. Answers from a cache or the
+ * store are free, and so is joining a call that already runs for another operation.
  */
 export class CallBudget {
   readonly #calls: number
@@ -13,7 +13,7 @@ export class CallBudget {
     this.#left = calls
   }
 
-  /** Throws LIMIT_EXCEEDED where fewer calls are left, and takes none then: something cheaper may still be paid for. */
+  /** Throws LIMIT_EXCEEDED if fewer calls are left, and then takes none: a cheaper call may still be paid for. */
   take(calls = 1): void {
     if (calls > this.#left) {
       const message = `An operation may cause at most ${this.#calls} calls of the source: ask for less at once`
@@ -23,22 +23,22 @@ export class CallBudget {
   }
 }
 
-/** For so long a client waits for news of something of which the last known can be told. */
+/** How long a client waits for news if the last known value can stand in. */
 export const patienceMs = 2500
 
 /**
- * An operation that waits for an answer. Without one the work is for a job or for all clients: it is bounded elsewhere, and waits
- * as long as the source takes.
+ * An operation that waits for an answer. Calls without one are for a job or for all clients: they are bounded
+ * elsewhere, and wait as long as the source takes.
  */
 export interface Caller {
   readonly budget: CallBudget
-  /** When it is to get what is stored, in milliseconds of performance.now(). */
+  /** When it gets what is stored instead, in milliseconds of performance.now(). */
   readonly untilMs: number
 }
 
 export const callerWith = (budget: CallBudget): Caller => ({ budget, untilMs: performance.now() + patienceMs })
 
-/** What `work` gives, or `instead` where that is not there in time; it goes on all the same. */
+/** The result of `work`, or `instead` if that takes longer than `ms`. The work goes on in any case. */
 export async function within<T>(work: Promise<T>, ms: number, instead: () => T): Promise<T> {
   if (ms === Number.POSITIVE_INFINITY) return await work
   let timer: NodeJS.Timeout | undefined

@@ -22,11 +22,13 @@ export interface MarketServiceOptions {
   readonly quarantine: Quarantine
   /** Epoch milliseconds. */
   readonly now: () => number
-  /** Milliseconds that only go forward, for how long something is kept; without it, `now`. */
+  /** Milliseconds of a monotonic clock, which lifetimes go by; `now` if absent. */
   readonly steadyMs?: () => number
 }
 
-/** Market data as the rest of the house asks for it: from the source, from the store, and honest about its age. One a process. */
+/**
+ * Market data for the rest of the program: from the source or the store, marked as stale where it is. One per process.
+ */
 export class MarketService {
   readonly #source: MarketSource
   readonly #candles: CandleService
@@ -56,24 +58,24 @@ export class MarketService {
   }
 
   /**
-   * What is known of a symbol, at once where it is at hand. Rejects with SYMBOL_NOT_FOUND, or with what the source fails with
-   * where nothing is known. Where something is: the last known, its quote `stale`. `budget`, here and below: what the calls of the
-   * source are paid from that this operation causes; LIMIT_EXCEEDED where that is used up.
+   * What is known of a symbol, synchronously if it is cached. If the source fails, the last known listing with its
+   * quote `stale`; rejects with SYMBOL_NOT_FOUND, or with the source's error if nothing is known. `budget`, here and
+   * below: pays for the source calls that the operation causes, and ends it with LIMIT_EXCEEDED.
    */
   listing(symbol: string, budget?: CallBudget): Listing | Promise<Listing> {
     const atHand = this.#quotes.atHand(symbol)
     return atHand ? this.#used(atHand) : this.#quotes.get(symbol, budget).then((listing) => this.#used(listing))
   }
 
-  /** Instruments whose symbol or name fits a text, the best first. Rejects with what the source fails with. */
+  /** Instruments whose symbol or name matches a text, the best first. Rejects with the source's error. */
   search(text: string, limit: number, budget?: CallBudget): Promise<readonly InstrumentMatch[]> {
     return this.#searches.find(text, limit, budget)
   }
 
   /**
-   * One answer for each request, in order. What failed is an Error in its place: SYMBOL_NOT_FOUND, RANGE_NOT_AVAILABLE, or
-   * SOURCE_UNAVAILABLE where neither source nor store has anything. With a budget somebody waits: where the source takes longer
-   * than 2.5 s for the newest of what is stored, that comes without, `stale`.
+   * One answer for each request, in order. A failed request has an Error in its place: SYMBOL_NOT_FOUND,
+   * RANGE_NOT_AVAILABLE, or SOURCE_UNAVAILABLE if neither source nor store has anything. With a budget, a client waits:
+   * if the source takes longer than 2.5 s for the newest candles, the stored ones come without them, `stale`.
    */
   async candles(requests: readonly CandleRequest[], budget?: CallBudget): Promise<(CandleSeries | Error)[]> {
     const found = await this.#candles.candles(requests, budget && callerWith(budget))
@@ -82,16 +84,16 @@ export class MarketService {
   }
 
   /**
-   * Stores the candles of [from, to), in epoch seconds, that are not stored yet, and tells what is stored then: of weeks and
-   * months, the days that they are made of. Throws SYMBOL_NOT_FOUND, RANGE_NOT_AVAILABLE, or what the source fails with.
+   * Stores the candles of [from, to), in epoch seconds, that are missing, and returns what is stored then: for weeks
+   * and months, the days they are made of. Throws SYMBOL_NOT_FOUND, RANGE_NOT_AVAILABLE, or the source's error.
    */
   backfill(symbol: string, interval: Interval, from: number, to: number): Promise<StoredExtent> {
     return this.#candles.backfill(symbol, interval, from, to)
   }
 
   /**
-   * Dividends and splits of [from, to), in epoch seconds; null: without end. Throws SYMBOL_NOT_FOUND, or what the source fails
-   * with where they are not known.
+   * Dividends and splits of [from, to), in epoch seconds; null: no bound. Throws SYMBOL_NOT_FOUND, or the source's
+   * error if they are not known.
    */
   actions(symbol: string, from: number | null, to: number | null, budget?: CallBudget): Promise<CorporateActions> {
     return this.#candles.actions(symbol, from, to, budget && callerWith(budget))

@@ -2,7 +2,7 @@ import { LRUCache } from 'lru-cache'
 import { Counter, type Registry } from 'prom-client'
 import type { Logger } from '../platform/logger.ts'
 
-/** Why something that a source said cannot be true. */
+/** Why a value from a source cannot be true. */
 export type Nonsense =
   | 'no price'
   | 'high below low'
@@ -11,10 +11,10 @@ export type Nonsense =
   | 'currency changed'
   | 'price jump'
 
-/** Of how many symbols it is remembered what was logged. */
+/** For how many symbols it is remembered what was logged. */
 const remembered = 10_000
 
-/** Where bad data ends: it is counted, and logged once for each symbol and reason. */
+/** Counts bad data, and logs it once for each symbol and reason. */
 export class Quarantine {
   readonly #log: Pick<Logger, 'warn'>
   readonly #counter: Counter<'reason'>

@@ -15,12 +15,12 @@ interface Search {
 
 export interface SearchCacheOptions {
   readonly source: Pick<MarketSource, 'search'>
-  /** Milliseconds that go forward only, from whenever on. */
+  /** Milliseconds of a monotonic clock. */
   readonly now: () => number
   readonly count: (result: CacheResult) => void
 }
 
-/** What was found, for all requests of this process. A search that fails is not remembered. */
+/** Caches search results for all requests of this process. Failed searches are not kept. */
 export class SearchCache {
   readonly #count: (result: CacheResult) => void
   readonly #found: LRUCache<string, readonly InstrumentMatch[], Search>
@@ -41,7 +41,7 @@ export class SearchCache {
     })
   }
 
-  /** Rejects with what the source fails with, or with LIMIT_EXCEEDED. */
+  /** Rejects with the source's error, or with LIMIT_EXCEEDED. */
   async find(text: string, limit: number, budget?: CallBudget): Promise<readonly InstrumentMatch[]> {
     const key = `${limit} ${text}`
     if (!this.#found.has(key) && !this.#underWay.has(key)) budget?.take()

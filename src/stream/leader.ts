@@ -8,7 +8,7 @@ import { ClockWatch } from './clock-watch.ts'
 import { Term, trustedMs } from './term.ts'
 
 /** How soon a lost connection is opened again: well within the time for which a term is trusted. */
-const reconnectPace = { firstMs: 500, longestMs: 1000 }
+const reconnectPace = { firstMs: 250, longestMs: 500 }
 /** How often the leader confirms its term, and how often the others look whether it does. */
 const confirmMs = 1000
 const lookMs = 500

@@ -11,7 +11,7 @@ const channel = 'finstage'
 const maxPayloadBytes = 7900
 const maxEnvelopeBytes = maxPayloadBytes - 20
 /** How soon a lost connection is opened again, and messages that could not go out are sent again. */
-const retryPace = { firstMs: 250, longestMs: 1000 }
+const retryPace = { firstMs: 250, longestMs: 500 }
 /** How long Postgres may take to pass on what is published. */
 const notifyTimeoutMs = 5000
 /**

@@ -4,18 +4,18 @@ import type { Split } from '../../domain/corporate-action.ts'
 import { quarterHourSeconds } from '../../domain/time.ts'
 
 export interface AdjustmentFacts {
-  /** null where candles are dated by day already. */
+  /** null if candles are dated by trading date. */
   readonly timezone: string | null
-  /** All splits after the first candle; for NONE. */
+  /** All splits after the first candle; needed for NONE. */
   readonly splits: readonly Split[]
-  /** The days of the candles, oldest first; for SPLITS_AND_DIVIDENDS of intervals under a day. */
+  /** The days of the candles, oldest first; needed for SPLITS_AND_DIVIDENDS of intervals under a day. */
   readonly days: readonly SourceCandle[]
 }
 
 /**
- * Candles that are adjusted for splits, adjusted otherwise. NONE takes back the splits after each candle's date, as the prices
- * were on that day. SPLITS_AND_DIVIDENDS scales prices by adjusted close / close of the candle's day; the close of a day becomes
- * its adjusted close itself. Volumes follow splits alone.
+ * Takes candles adjusted for splits and adjusts them as asked. NONE undoes the splits after each candle's date, so
+ * prices are as traded on the day. SPLITS_AND_DIVIDENDS scales prices by adjusted close / close of the candle's day;
+ * the close of a day becomes its adjusted close itself. Volumes follow splits only.
  */
 export function adjusted(
   candles: readonly SourceCandle[],
@@ -51,7 +51,7 @@ function withDividends(candles: readonly SourceCandle[], { timezone, days }: Adj
     )
   }
   const dateOf = dates(timezone)
-  // A day of which the source has no usable row is adjusted as the one after it.
+  // If the source has no usable row for a day, its candles take the adjustment of the next day.
   let next = 0
   return candles.map((candle) => {
     const date = dateOf(candle.epoch)
@@ -71,7 +71,7 @@ const scaled = ({ epoch, open, high, low, close, volume, closed }: Candle, facto
   closed,
 })
 
-/** Zones differ from UTC by whole quarters of an hour, within which the date stays: looked up once for each. */
+/** Looks the trading date up once per quarter of an hour: it cannot change within one. */
 function dates(timezone: string | null): (epoch: number) => number {
   if (timezone === null) return (epoch) => epoch
   let quarter = Number.NaN

@@ -3,9 +3,9 @@ import type { Candle } from '../../domain/candle.ts'
 import type { ComposedInterval } from '../../domain/interval.ts'
 
 /**
- * Candles put together from shorter ones of the same sessions, oldest first: weeks (of which Monday is the first day) and months
- * from days, since Yahoo's own are wrongly adjusted; half hours from quarters, since Yahoo may answer with whole hours.
- * One is closed when its time is over and the last part of it is; the newest never where the parts may not be current.
+ * Composes candles from shorter ones of the same sessions, oldest first: weeks (from Monday) and months from days,
+ * because Yahoo adjusts its own wrongly; half hours from quarters, because Yahoo may answer with whole hours. A candle
+ * is closed when its time is over and its last part is closed; the newest never is if the parts may not be current.
  */
 export function compose(
   interval: ComposedInterval,

@@ -5,7 +5,7 @@ import { type Series, type SeriesState, seriesName } from '../../store/candles/s
 import type { Quarantine } from '../quarantine.ts'
 import type { CandleBatch } from '../source.ts'
 
-/** A currency is believed to have changed after so many answers in a row that agree. */
+/** A currency counts as changed once this many answers in a row agree on it. */
 const agreeingAnswers = 3
 const rememberedSeries = 20_000
 
@@ -13,7 +13,7 @@ const rememberedSeries = 20_000
 export class CurrencyCheck {
   readonly #store: Pick<CandleStore, 'forget'>
   readonly #quarantine: Quarantine | undefined
-  /** By series: another currency than the stored one, and how many answers in a row had it. */
+  /** By series: a currency that differs from the stored one, and how many answers in a row had it. */
   readonly #seen = new LRUCache<string, { readonly currency: string; readonly answers: number }>({
     max: rememberedSeries,
   })
@@ -24,8 +24,8 @@ export class CurrencyCheck {
   }
 
   /**
-   * Throws where an answer's currency is not the stored one. Once enough answers agree, the stored candles are forgotten, and the
-   * next fetch begins the series anew.
+   * Throws if the answer's currency is not the stored one. Once enough answers agree on the new currency, it drops the
+   * stored candles, and the next fetch begins the series anew.
    */
   async check(series: Series, { facts }: CandleBatch, state: SeriesState | null): Promise<void> {
     const currency = facts?.currency

@@ -14,37 +14,41 @@ import { CurrencyCheck } from './currency-check.ts'
 import { OpenEnds } from './open-ends.ts'
 import { SourceFallback } from './source-fallback.ts'
 
-/** How far ahead of UTC the trading date of an exchange may be. */
+/** How far the trading date of an exchange may be ahead of UTC. */
 const dateAheadSeconds = 14 * hourSeconds
-/** The time that a request may take before it reaches the source: it is not asked for what it may just have lost. */
+/** How long a request may take to reach the source: candles that the source may drop in that time are not asked for. */
 const requestSeconds = 60
-/** Who reckons back from now to the very edge of what the source has gets what there is. */
+/** A client that counts back from now to the very edge of the source's history gets what there is. */
 const edgeSeconds = 2 * requestSeconds
-/** For how long a series that the source does not know is not asked for again. */
+/** How long a symbol that the source does not know is not asked for again. */
 const unknownLifetimeMs = minuteMs
-/** For how long a failure answers all who have waited for their turn meanwhile: each would fail by itself, one by one. */
+/**
+ * How long a failure answers the callers that waited for their turn meanwhile: one by one, each would fail by itself.
+ */
 const failureLifetimeMs = 1000
 const rememberedSeries = 20_000
-/** What a fetch tells of a split or a dividend may make what was stored before be missing. */
+/** A fetch may bring a split or dividend that makes stored candles missing: so many rounds may follow. */
 const maxRounds = 3
 
 export interface LoadedSeries extends SourceCandles {
   readonly state: SeriesState
-  /** From when on it is whole, in epoch seconds: later than asked where the source no longer goes back so far. */
+  /**
+   * The series has no hole from here on, in epoch seconds: later than asked if the source no longer goes back so far.
+   */
   readonly from: number
-  /** Why the source could not be asked: this is what was stored. */
+  /** Why the source could not be asked, if stored candles stand in; else null. */
   readonly failure: FinstageError | null
 }
 
-/** What is wanted of a series. */
+/** One request for a span of a series. */
 interface LoadRequest {
   readonly series: Series
   readonly span: TimeSpan
-  /** The span's end was the present when it was asked for. */
+  /** Whether the span ended at the present when it was asked for. */
   readonly isOpen: boolean
   readonly wholeFrom: number
   readonly caller: Caller | undefined
-  /** When that was, by the clock that nobody sets. */
+  /** When it was asked for, by the monotonic clock. */
   readonly askedSteadyMs: number
 }
 
@@ -53,26 +57,27 @@ export interface CandleLoaderOptions {
   readonly store: CandleStore
   /** Epoch milliseconds. */
   readonly now: () => number
-  /** Milliseconds that only go forward; without it, `now`. */
+  /** Milliseconds of a monotonic clock; `now` if absent. */
   readonly steadyMs?: (() => number) | undefined
   readonly quarantine?: Quarantine | undefined
-  /** hit: nothing had to be fetched. stale: the source could not be asked. */
+  /** hit: nothing had to be fetched. stale: the source could not be asked, and stored candles stood in. */
   readonly counted?: ((result: 'hit' | 'miss' | 'stale') => void) | undefined
 }
 
 /**
- * Series of candles out of the store, which is filled from the source: only gaps and the open end are fetched. The open end is
- * all that is not final yet (its session runs, or has just ended); it is fetched again once it is older than its lifetime.
+ * Loads series of candles from the store and fills the store from the source: it fetches only gaps and the open end.
+ * The open end is the part that is not final yet, because its session runs or has just ended; it is fetched again once
+ * it is older than its lifetime.
  */
 export class CandleLoader {
   readonly #options: CandleLoaderOptions
   readonly #steadyMs: () => number
   readonly #openEnds: OpenEnds
   readonly #fallback: SourceFallback
-  /** By series: what it failed with, and until when that is the answer. */
+  /** By series: its last failure, and until when that is the answer. */
   readonly #failures = new LRUCache<string, { error: FinstageError; untilMs: number }>({ max: rememberedSeries })
   readonly #currencies: CurrencyCheck
-  /** One fetch at a time for each series, so that the next finds what the one before has stored. */
+  /** One fetch at a time for each series, so that the next one finds what the last one stored. */
   readonly #turns = new KeyedTurns()
 
   constructor(options: CandleLoaderOptions) {
@@ -87,12 +92,12 @@ export class CandleLoader {
     return this.#options.now()
   }
 
-  /** The end of what there can be by now, in epoch seconds, exclusive. */
+  /** The end of the series by now, in epoch seconds, exclusive. */
   present(interval: SourceInterval): number {
     return Math.floor(this.#nowMs / 1000) + 1 + (isDaily(interval) ? dateAheadSeconds : 0)
   }
 
-  /** From when on the source can be asked, in epoch seconds. */
+  /** The earliest time the source can be asked for, in epoch seconds. */
   earliest(interval: Interval): number {
     const reachDays = this.#options.source.reachDays(interval)
     if (reachDays === null) return beginningOfTime
@@ -100,10 +105,16 @@ export class CandleLoader {
   }
 
   /**
-   * All candles of a span that ends at the present or before. Where the source does not go back so far, what the store has of
-   * it counts; what neither has is left out at the front, and is RANGE_NOT_AVAILABLE from `wholeFrom` on. During an outage, what
-   * is stored; while the store is out, what the source has, and UNAVAILABLE where that is not all from `wholeFrom` on. null: the
-   * source knows the series, but has nothing there and never had. `caller`: who waits, and pays.
+   * All candles of a span that ends at the present or before.
+   *
+   * - Where the source no longer goes back far enough, stored candles count. Candles that neither has are left out at
+   * the front; if they are missing from `wholeFrom` on, it throws RANGE_NOT_AVAILABLE.
+   * - While the source is out, it returns what is stored.
+   * - While the store is out, it returns what the source has, and throws UNAVAILABLE if that does not reach back to
+   * `wholeFrom`.
+   * - null: the source knows the symbol, but has nothing there and never had.
+   *
+   * `caller`: who waits for the answer and pays for the calls.
    */
   load(series: Series, span: TimeSpan, wholeFrom: number = span.from, caller?: Caller): Promise<LoadedSeries | null> {
     return this.#fallback.whileOut(
@@ -119,14 +130,14 @@ export class CandleLoader {
     const { state, failure } = await this.#complete(series, span, wholeFrom, caller)
     const loaded = await this.#read(series, span, state, failure)
     if (loaded && isEmpty(loaded)) {
-      // Where that is for a split that was seen in between, there is something to be fetched now.
+      // If a split was seen in between, the candles have to be fetched again.
       const now = await this.#options.store.state(series, span)
       if (now?.generation !== loaded.state.generation) return this.#loadStored(series, span, wholeFrom, caller)
     }
     return loaded
   }
 
-  /** Stores what is missing of a span, and tells what is there then. Throws what the source fails with. */
+  /** Stores what is missing of a span and returns what is stored then. Throws the source's error. */
   async store(series: Series, span: TimeSpan): Promise<StoredExtent> {
     const { state, failure } = await this.#complete(series, span, span.from)
     if (failure) throw failure
@@ -144,13 +155,13 @@ export class CandleLoader {
 
   async #storedActions(series: Series, span: TimeSpan, caller?: Caller): Promise<CorporateActions> {
     const { state, failure } = await this.#complete(series, span, span.from, caller)
-    // Of the last days there may be nothing known yet; further back, it would be a lie by omission.
+    // News of the last days may not be known yet; further back, leaving an action out would be wrong.
     const isRecent = ({ from }: TimeSpan) => from > this.#nowMs / 1000 - 7 * daySeconds
     if (failure && !state?.gaps.every(isRecent)) throw failure
     return this.#options.store.actions(series, span)
   }
 
-  /** Fetches what is missing of a span. `failure`: why it could not be, where what is stored can stand in for it. */
+  /** Fetches what is missing of a span. `failure`: why it could not, if stored candles can stand in. */
   async #complete(
     series: Series,
     span: TimeSpan,
@@ -174,7 +185,7 @@ export class CandleLoader {
       return { state, failure: null }
     }
     const filled = this.#turns.run(seriesName(series), () => this.#fill(request))
-    // Without the newest it is still an answer; with a hole in it, it is none.
+    // An answer may lack the newest candles, but must not have a hole.
     const isServable = state !== null && missing.every(({ from, to }) => from > span.from && to === span.to)
     const { failure, fetches } =
       caller && isServable
@@ -184,7 +195,7 @@ export class CandleLoader {
     return { state: await store.state(series, span), failure }
   }
 
-  /** Only in the series' turn. */
+  /** Runs in the series' turn only. */
   async #fill(request: LoadRequest): Promise<{ failure: FinstageError | null; fetches: number }> {
     const { series, span } = request
     let fetches = 0
@@ -217,12 +228,15 @@ export class CandleLoader {
     }
     const from = Math.max(span.from, ...this.#unreachable(series, state.gaps).map(({ to }) => to))
     const stored = await this.#options.store.read(state, { from, to: span.to })
-    // Where it is known that there is nothing, that is an answer.
+    // If the store knows for sure that there is nothing, that is an answer.
     if (failure && stored.candles.length === 0 && state.gaps.length > 0) throw failure
     return { ...stored, state, from, failure }
   }
 
-  /** What is neither stored for good nor was fetched within its lifetime. Throws where it is out of the source's reach. */
+  /**
+   * The parts that are neither final in the store nor fetched within their lifetime. Throws if they are out of the
+   * source's reach.
+   */
   #missing({ series, span, wholeFrom, askedSteadyMs }: LoadRequest, state: SeriesState | null): TimeSpan[] {
     const gaps = state?.gaps ?? [span]
     const unreachable = this.#unreachable(series, gaps)
@@ -251,8 +265,8 @@ export class CandleLoader {
   }
 
   /**
-   * Whether it is time to look for splits and dividends that have changed what is stored: they take effect when a session opens,
-   * so at the first request after that time of the day.
+   * Whether to look for splits and dividends that changed what is stored. They take effect when a session opens, so the
+   * first request after the opening time of a day looks.
    */
   #isDue(state: SeriesState | null): state is SeriesState {
     if (state === null) return false
@@ -305,7 +319,7 @@ export class CandleLoader {
     const query = { symbol, interval, extendedHours, ...gap }
     caller?.budget.take(source.callsFor?.(query) ?? 1)
     const batch = await source.candles(query, caller?.budget).catch((error: unknown) => {
-      // While a source wants no requests, it says itself how much longer, and is not asked.
+      // While a source refuses requests, it says itself for how long, without a call.
       if (error instanceof FinstageError && isSurvivable(error) && error.code !== 'SOURCE_RATE_LIMITED') {
         const lifetimeMs = error.temporary ? failureLifetimeMs : unknownLifetimeMs
         this.#failures.set(key, { error, untilMs: this.#steadyMs() + lifetimeMs })
@@ -329,18 +343,18 @@ export class CandleLoader {
   }
 }
 
-/** Why an caller gets what is stored while the source is still being asked. */
+/** The failure of a caller that gets stored candles because the source takes too long. */
 export const notInTime = new FinstageError('SOURCE_UNAVAILABLE', 'The source has not answered in time')
 const neverAtRest = new FinstageError('SOURCE_UNAVAILABLE', 'What the source says of this range changes all the time')
 
 const isEmpty = ({ candles, excluded }: SourceCandles): boolean => candles.length + excluded.length === 0
 
-/** A symbol that the source no longer knows keeps the history that it had. */
+/** A symbol that the source no longer knows keeps its stored history. */
 const isSurvivable = (error: FinstageError): boolean => mayServeStored(error) || error.code === 'SYMBOL_NOT_FOUND'
 
 /**
- * Whether stored candles can stand in for the source that failed so. An operation over its limits is told so instead, and a
- * failure of the store is no failure of the source.
+ * Whether stored candles can stand in after this failure of the source. An operation over its limits gets that error
+ * instead, and a failure of the store is not one of the source.
  */
 export const mayServeStored = ({ code, temporary }: FinstageError): boolean =>
   temporary && code !== 'LIMIT_EXCEEDED' && code !== 'UNAVAILABLE'

@@ -3,34 +3,40 @@ import type { TimeSpan } from '../../domain/time.ts'
 import { type Series, type SeriesState, seriesName } from '../../store/candles/series.ts'
 import { openLifetimeMs, settleSeconds, type TradingHours } from '../source.ts'
 
-/** The open end of a series whose market is closed is asked for again so often: it may open early, or correct itself. */
+/**
+ * How often the open end of a series is fetched while its market is closed: the market may open early, or the source
+ * correct itself.
+ */
 const closedLifetimeMs = 300_000
 const rememberedSeries = 20_000
 
-/** What was fetched lately of what may still change in a series; `to` is infinite where it went up to the present. */
+/**
+ * A part of a series that may still change, as it was fetched last. `to` is infinite if it reached up to the present.
+ */
 export interface OpenEnd extends TimeSpan {
-  /** When the fetch began, by a clock that nobody sets. */
+  /** When the fetch began, by the monotonic clock. */
   readonly startedMs: number
   readonly hours: TradingHours | null
-  /** Of the store, when it was written. */
+  /** The generation of the series when this was written to the store. */
   readonly generation: number
 }
 
-/** Of each series: what of its open end need not be fetched again yet. */
+/** Remembers, for each series, which part of its open end is fresh enough not to be fetched again. */
 export class OpenEnds {
   readonly #now: () => number
   readonly #steadyMs: () => number
   readonly #ends = new LRUCache<string, OpenEnd>({ max: rememberedSeries })
 
-  /** `now`: epoch milliseconds. `steadyMs`: milliseconds that only go forward. */
+  /** `now`: epoch milliseconds. `steadyMs`: milliseconds of a monotonic clock. */
   constructor(now: () => number, steadyMs: () => number) {
     this.#now = now
     this.#steadyMs = steadyMs
   }
 
   /**
-   * undefined: there is none that is young enough, or something of the series was taken back since. What was fetched since
-   * `askedSteadyMs`, by the clock that nobody sets, is fresh for whoever asked then, however long the source took.
+   * undefined if no open end is young enough, or if the store has dropped part of the series since. Whatever was
+   * fetched after `askedSteadyMs` (monotonic clock) is fresh for a caller that asked then, however long the source
+   * took.
    */
   fresh(series: Series, state: SeriesState | null, askedSteadyMs: number): OpenEnd | undefined {
     const end = this.#ends.get(seriesName(series))
@@ -39,7 +45,10 @@ export class OpenEnds {
     return end.startedMs >= askedSteadyMs || this.#isYoung(series, end, this.#steadyMs()) ? end : undefined
   }
 
-  /** Together with what was fetched beside it lately: two who ask for other ends must not make each other forget. */
+  /**
+   * Joins the new part with an adjoining one that is still fresh, so that two callers that ask for different ends do
+   * not make each other fetch again.
+   */
   fetched(series: Series, next: OpenEnd): void {
     const last = this.#ends.get(seriesName(series))
     const isBeside = last && last.generation === next.generation && last.from <= next.to && next.from <= last.to

@@ -21,33 +21,33 @@ import { compose } from './composition.ts'
 import { CandleLoader, type CandleLoaderOptions, type LoadedSeries, mayServeStored, notInTime } from './loader.ts'
 
 /**
- * A range of more intervals than this holds more candles than anybody may ask for, whatever hours a market keeps: those of
- * minutes would go back further than any source does. It is refused before anything is fetched.
+ * A range of more intervals than this holds more candles than a request may ask for, whatever the market's hours:
+ * 60,000 minutes go back further than any source does. Such a range is refused before anything is fetched.
  */
 const maxIntervals = 60_000
-/** Longer than markets are closed in a row: a series that begins so much later than asked has no earlier candles. */
+/** Longer than any market stays closed. If a series begins this much later than asked, it has no earlier candles. */
 const longestPauseSeconds = 12 * daySeconds
 const longestMonthSeconds = 31 * daySeconds
-/** A range with too few candles becomes twice as long, until it is so many times as long as the first one. */
+/** A range that holds too few candles is doubled until it is this many times as long as at first. */
 const longestWidening = 16
 
-/** A request, and who waits for it. */
+/** A request, and the caller who waits for the answer. */
 interface CallerRequest extends CandleRequest {
   readonly caller: Caller | undefined
 }
 
-/** A range in which all that was asked for lies, and what is in it. */
+/** The range that was searched, and the candles in it. */
 interface Found {
   readonly from: number
   readonly candles: readonly Candle[]
   readonly excluded: readonly number[]
   readonly loaded: LoadedSeries | null
   readonly failure: FinstageError | null
-  /** The range grew as long as it may, and there may be candles before it. */
+  /** The range may not grow any further, although there may be candles before it. */
   readonly isCutShort: boolean
 }
 
-/** Candles of all intervals and adjustments, made of the series that the source has. */
+/** Serves candles of every interval and adjustment, derived from the series that the source has. */
 export class CandleService {
   readonly #source: MarketSource
   readonly #loader: CandleLoader
@@ -59,7 +59,9 @@ export class CandleService {
     this.#now = options.now
   }
 
-  /** Of those that need the same series, the one that goes back furthest comes first: what it fetches serves the others. */
+  /**
+   * Among requests that need the same series, the one that goes back furthest runs first: its fetch serves the others.
+   */
   candles(requests: readonly CandleRequest[], caller?: Caller): Promise<(CandleSeries | Error)[]> {
     const first = new Map<string, Promise<unknown>>()
     const answers = new Map<CandleRequest, Promise<CandleSeries | Error>>()
@@ -73,7 +75,7 @@ export class CandleService {
     return Promise.all(requests.map((request) => answers.get(request) ?? this.#answer({ ...request, caller })))
   }
 
-  /** Dividends and splits of [from, to), in epoch seconds; null: without end. Throws as `candles` does. */
+  /** Dividends and splits of [from, to), in epoch seconds; null: no bound. Throws as `candles` does. */
   actions(symbol: string, from: number | null, to: number | null, caller?: Caller): Promise<CorporateActions> {
     const span = { from: Math.max(from ?? beginningOfTime, beginningOfTime), to: this.#end('DAY_1', to) }
     if (span.from >= span.to) return Promise.resolve({ dividends: [], splits: [] })
@@ -81,14 +83,17 @@ export class CandleService {
   }
 
   /**
-   * Stores all candles of [from, to), in epoch seconds, that are not stored yet, and tells what is stored then: of weeks and
-   * months, the days that they are made of. Throws as `candles` does, and during an outage.
+   * Stores the candles of [from, to), in epoch seconds, that are missing, and returns what is stored then: for weeks
+   * and months, the days they are made of. Throws as `candles` does, and during an outage of the source.
    */
   backfill(symbol: string, interval: Interval, from: number, to: number): Promise<StoredExtent> {
     return this.#loader.store(this.#seriesOf(symbol, interval, false), { from, to: this.#end(interval, to) })
   }
 
-  /** The splits since the first candle have to be known, but no range fails for want of those that only candles before it need. */
+  /**
+   * Unadjusted prices need every split since the first candle. If only the extra candles before the range lack theirs,
+   * the range is served without those candles.
+   */
   async #answer(request: CallerRequest): Promise<CandleSeries> {
     try {
       return await this.#answerWhole(request)
@@ -103,7 +108,7 @@ export class CandleService {
     const { interval } = request
     const to = this.#end(interval, request.to)
     const earliest = this.#loader.earliest(interval)
-    // Of a range that lies ahead it is still told whether there is anything before it.
+    // For a range that lies in the future, the answer still says whether there is anything before it.
     const from = Math.min(this.#start(request), to - this.#spanSeconds(interval, request.earlier))
     if (request.from !== null && (to - request.from) / intervalSeconds(interval) > maxIntervals) {
       throw request.from < earliest ? this.#loader.outOfReach(interval) : rangeTooLong()
@@ -113,15 +118,15 @@ export class CandleService {
   }
 
   /**
-   * Looks further back while candles are lacking. Each step doubles the range from `from` to `end`, so that it never costs
-   * much more than what was asked for: history may be long, and what is lacking may not exist.
+   * Looks further back while candles are missing. Each step doubles the range from `from` to `end`, so the cost stays
+   * in proportion to the request: history may be long, and the missing candles may not exist.
    */
   async #findEnough(request: CallerRequest, from: number, end: number): Promise<Found> {
     const earliest = this.#loader.earliest(request.interval)
     let found = await this.#find(request, from)
     let start = from
     for (let times = 2; start > earliest && this.#mayGoOn(request, found); times *= 2) {
-      // Whoever has waited in vain for the newest does not wait for the oldest too.
+      // A caller that has already waited too long for the newest candles does not wait for the oldest ones too.
       if (found.failure === notInTime) return found
       if (times > longestWidening) return { ...found, isCutShort: true }
       start = Math.max(earliest, end - times * (end - from))
@@ -129,14 +134,14 @@ export class CandleService {
         found = await this.#find(request, start)
       } catch (error) {
         if (!(error instanceof FinstageError) || !mayServeStored(error)) throw error
-        // What is at hand is less than there is.
+        // The candles found so far are fewer than there are.
         return { ...found, failure: error }
       }
     }
     return found
   }
 
-  /** Whether too few were found although there may be more. */
+  /** Whether too few candles were found although there may be more. */
   #mayGoOn({ from, last, earlier }: CandleRequest, { candles, excluded, loaded, from: foundFrom }: Found): boolean {
     const wanted = from === null ? earlier + (last ?? 0) : earlier
     const before = from === null ? candles.length : candles.filter(({ epoch }) => epoch < from).length
@@ -150,15 +155,15 @@ export class CandleService {
   async #find(request: CallerRequest, from: number): Promise<Found> {
     const { symbol, interval, adjustment, caller } = request
     const series = this.#seriesOf(symbol, interval, request.extendedHours)
-    // The parts of a candle that is cut by the range lie outside of it.
+    // A candle that the range cuts has parts outside of it.
     const margin = isComposed(interval) ? (isDaily(interval) ? longestMonthSeconds : intervalSeconds(interval)) : 0
     const spanTo = (to: number): TimeSpan => ({
       from: from - margin,
       to: Math.min(to + margin, this.#loader.present(series.interval)),
     })
-    // Before the candles: a split that is news changes them.
+    // Load these before the candles: a new split changes the candles.
     const days = await this.#daysFor(series, adjustment, spanTo(this.#end(interval, request.to)), caller)
-    // Only now, for the present has gone on meanwhile.
+    // Read the time only now: the wait above took some.
     const to = this.#end(interval, request.to)
     const loaded = await this.#loader.load(series, spanTo(to), request.from ?? Number.POSITIVE_INFINITY, caller)
     if (loaded === null) return noneFound(from - margin)
@@ -170,7 +175,7 @@ export class CandleService {
     const wholes = isComposed(interval)
       ? compose(interval, parts, {
           sessionOpens,
-          // Weeks and months end with the date on the exchange.
+          // Weeks and months end with a trading date of the exchange.
           now: isDaily(interval) ? tradingDate(now, loaded.state.timezone ?? 'UTC') : now,
           isCurrent: loaded.failure === null,
         })
@@ -178,7 +183,7 @@ export class CandleService {
     const isInside = (epoch: number) => epoch >= loaded.from && epoch < to
     const inside = wholes.filter(({ epoch }) => isInside(epoch))
     const failure = loaded.failure ?? days.failure
-    // A row that was left out counts with the candle that it would be a part of.
+    // Count an excluded row under the candle it would have been part of.
     const starts = isComposed(interval)
       ? excluded.map((epoch) => composedSpan(interval, epoch, sessionOpens).start)
       : excluded
@@ -194,7 +199,7 @@ export class CandleService {
     }
   }
 
-  /** What the adjustment needs of the symbol's days, beside the candles. */
+  /** The splits and days that the adjustment needs besides the candles. */
   async #daysFor(
     { symbol, interval }: Series,
     adjustment: Adjustment,
@@ -204,32 +209,34 @@ export class CandleService {
     const nothing = { splits: [], days: [], failure: null }
     if (adjustment === 'SPLITS' || (adjustment === 'SPLITS_AND_DIVIDENDS' && isDaily(interval))) return nothing
     const series = this.#seriesOf(symbol, 'DAY_1', false)
-    // Sessions of a trading date begin up to a day before its midnight UTC, or end as much after it.
+    // A session may begin up to a day before midnight UTC of its trading date, and end up to a day after.
     const dateFrom = Math.max(Math.floor(from / daySeconds) * daySeconds - daySeconds, this.#loader.earliest('DAY_1'))
     if (adjustment === 'NONE') {
       const span = { from: dateFrom, to: this.#loader.present('DAY_1') }
       const { splits } = await this.#loader.actions(symbol, span, caller)
       return { ...nothing, splits }
     }
-    // Up to a day that has a row in any case: the last ones of the range may have none.
+    // Read beyond the range, up to a day that certainly has a row: the last days of the range may have none.
     const span = { from: dateFrom, to: Math.min(this.#loader.present('DAY_1'), to + longestPauseSeconds) }
     const loaded = await this.#loader.load(series, span, span.from, caller)
     return { ...nothing, days: loaded?.candles ?? [], failure: loaded?.failure ?? null }
   }
 
-  /** The present belongs to a range that has no end. */
+  /** Where a range ends: without a bound, at the present, inclusive. */
   #end(interval: Interval, to: number | null): number {
     const present = this.#loader.present(sourceInterval(interval))
     return Math.min(to ?? present, present)
   }
 
-  /** From when on candles are wanted, so that all that was asked for lies behind. */
+  /** The start of the range that must be searched to find everything the request asks for. */
   #start({ interval, from, to, last, earlier }: CandleRequest): number {
     const before = (from === null ? (last ?? 0) : 0) + earlier
     return (from ?? this.#end(interval, to)) - this.#spanSeconds(interval, before)
   }
 
-  /** How much wall time so many candles may span, at most, beside the newest one: the source may not have told of it yet. */
+  /**
+   * The longest wall time that `count` candles can span, plus the newest one, which the source may not have sent yet.
+   */
   #spanSeconds(interval: Interval, count: number): number {
     if (count === 0) return 0
     if (interval === 'WEEK_1') return (count + 1) * weekSeconds
@@ -266,7 +273,7 @@ export class CandleService {
         opens: loaded?.state.sessionOpens ?? null,
         closes: loaded?.state.sessionCloses ?? null,
       },
-      // The second where those before could not be looked for.
+      // `isCutShort`: the candles before were not looked for.
       hasEarlier: start > 0 || isCutShort || (isDaily(interval) && firstTrade !== null && firstTrade < foundFrom),
       nodes: candles.slice(start),
       earlier: candles.slice(Math.max(0, start - request.earlier), start),
@@ -284,6 +291,6 @@ const noneFound = (from: number): Found => ({
   isCutShort: false,
 })
 
-/** The resolvers count the candles of an answer; a range this long has more than one may hold, whatever comes. */
+/** The resolvers count the candles of an answer; a range this long holds too many in any case. */
 const rangeTooLong = (): FinstageError =>
   new FinstageError('RANGE_NOT_AVAILABLE', 'So long a range has too many candles: ask for a shorter one')

@@ -8,51 +8,54 @@ import type { Caller } from '../call-budget.ts'
 import { type CandleBatch, type MarketSource, openLifetimeMs } from '../source.ts'
 
 const rememberedSeries = 200
-/** After the store has failed nobody asks it for so long: who does may have to wait for it. */
+/**
+ * After a failure of the store, requests go straight to the source for this long: the store might keep them waiting.
+ */
 const storeRestMs = 1000
 
 interface Fetched {
   readonly span: TimeSpan
   readonly startedMs: number
-  /** The same by the clock that only goes forward. */
+  /** The same moment by the monotonic clock. */
   readonly startedSteadyMs: number
   readonly batch: Promise<CandleBatch>
 }
 
 export interface FallbackSeries extends SourceCandles {
   readonly state: SeriesState
-  /** From when on it is whole, in epoch seconds. */
+  /** The series has no hole from here on, in epoch seconds. */
   readonly from: number
   readonly failure: null
 }
 
 /**
- * Candles straight from the source while the store is out: right and as current as any, but no further back than the source
- * goes, and never kept as final. Who asks for the same within seconds is answered with one call.
+ * Serves candles straight from the source while the store is out. They are as right and as current as any, but go back
+ * only as far as the source does, and are never kept as final. Requests for the same series within seconds share one
+ * call.
  */
 export class SourceFallback {
   readonly #source: MarketSource
   readonly #now: () => number
   readonly #steadyMs: () => number
   readonly #fetched = new LRUCache<string, Fetched>({ max: rememberedSeries })
-  /** What the store failed with last, and until when it is left alone, by the monotonic clock. */
+  /** The store's last failure, and until when the store is left alone, by the monotonic clock. */
   #outage: { readonly error: FinstageError; readonly untilMs: number } | null = null
 
-  /** `now`: epoch milliseconds. `steadyMs`: milliseconds that only go forward. */
+  /** `now`: epoch milliseconds. `steadyMs`: milliseconds of a monotonic clock. */
   constructor(options: { source: MarketSource; now: () => number; steadyMs: () => number }) {
     this.#source = options.source
     this.#now = options.now
     this.#steadyMs = options.steadyMs
   }
 
-  /** What comes out of the store; while that is out, what comes without it. Of both failures the store's is told. */
+  /** Runs `stored`; while the store is out, `storeless` instead. If both fail, rejects with the store's failure. */
   async whileOut<T>(stored: () => Promise<T>, storeless: (outage: FinstageError) => Promise<T>): Promise<T> {
     const outage = this.#outage
     if (outage && performance.now() < outage.untilMs) {
       try {
         return await storeless(outage.error)
       } catch (error) {
-        // What only the store has: it may be in reach of those who only read.
+        // Only the store can answer this one. It may serve reads again by now.
         if (error !== outage.error) throw error
       }
     }
@@ -65,7 +68,10 @@ export class SourceFallback {
     }
   }
 
-  /** The candles of [from, to), or `outage` where the source does not go back far enough. null: it has nothing there. */
+  /**
+   * The candles of [from, to). Throws `outage` if the source does not go back far enough. null: the source has nothing
+   * there.
+   */
   async load(
     series: Series,
     span: TimeSpan,
@@ -89,7 +95,7 @@ export class SourceFallback {
     }
   }
 
-  /** Dividends and splits of [from, to), of the days of a symbol. */
+  /** Dividends and splits of [from, to). `days`: the symbol's series of days. */
   async actions(days: Series, span: TimeSpan, caller?: Caller): Promise<CorporateActions> {
     const { dividends, splits } = await this.#fetch(days, span, caller).batch
     const isInside = ({ epoch }: { readonly epoch: number }): boolean => epoch >= span.from && epoch < span.to
@@ -102,7 +108,7 @@ export class SourceFallback {
     const startedSteadyMs = this.#steadyMs()
     const lifetimeMs = openLifetimeMs(interval)
     const last = this.#fetched.get(key)
-    // The present goes on while an answer is young.
+    // A young answer may end a little before the present: that much is tolerated.
     const isYoung = last !== undefined && startedSteadyMs - last.startedSteadyMs < lifetimeMs
     if (isYoung && last.span.from <= span.from && last.span.to >= span.to - lifetimeMs / 1000) return last
     const query = { symbol, interval, extendedHours, ...span }
@@ -117,11 +123,11 @@ export class SourceFallback {
   }
 }
 
-/** Whether it is the store that has failed, and not the source. */
+/** Whether the store has failed, rather than the source. */
 const isStoreOut = (error: unknown): error is FinstageError =>
   error instanceof FinstageError && error.code === 'UNAVAILABLE'
 
-/** As the store would tell it of what was fetched just now, without any gap. */
+/** The state that the store would report for a series fetched just now, without gaps. */
 const stateOf = (facts: CandleBatch['facts'], fetchedMs: number): SeriesState => ({
   id: 0,
   generation: 0,

@@ -12,12 +12,12 @@ import { completed, isSameCandle, type LiveCandle, opened, plain, withPrice } fr
 
 export interface CandleChange extends LiveCandle {
   readonly kind: CandleUpdateKind
-  /** The candles before it are the first `index` of these, oldest first. */
+  /** The first `index` of these are the candles before this one, oldest first. */
   readonly history: readonly LiveCandle[]
   readonly index: number
 }
 
-/** What all candles of a series have in common at a time. */
+/** What all candles of a series have in common at a moment. */
 export interface SeriesNow
   extends Pick<
     CandleSeries,
@@ -25,37 +25,39 @@ export interface SeriesNow
   > {
   /** There is no candle before the first of the history. */
   readonly isWhole: boolean
-  /** There is one before it. */
+  /** There are candles before the first of the history. */
   readonly hasEarlier: boolean
 }
 
 /**
- * The candles of one series as they form: begun by what the source tells of them, continued by prices, closed by the clock or by
- * the first price of the next one, and put right by what the source tells later. Of a candle that is closed every change is a
- * CLOSE. No I/O, no clock: times are passed in as epoch milliseconds.
+ * Builds the candles of one series as they form. The source's candles begin it, prices continue it, the clock or the
+ * first price of the next candle closes a candle, and later answers of the source correct it. Every change of a closed
+ * candle is a CLOSE. Pure: no I/O and no clock, times are passed in as epoch milliseconds.
  */
 export class LiveCandleBuilder {
   readonly checks: CandleChecks
   readonly #interval: Interval
   readonly #extendedHours: boolean
   #grid: CandleGrid
-  /** Closed, oldest first. Never changed, but replaced: what was told of a candle keeps those before it. */
+  /**
+   * Closed candles, oldest first. Replaced and never mutated: updates that were sent keep the history they refer to.
+   */
   #past: readonly LiveCandle[] = []
-  /** The newest, be it closed. */
+  /** The newest candle, closed or not. */
   #current: LiveCandle | undefined
-  /** What the source told last. */
+  /** The source's last answer. */
   #series: CandleSeries
-  /** There is no candle before all of these. */
+  /** There is no candle before these. */
   #isWhole = false
-  /** There is one before all of these. */
+  /** There are candles before these. */
   #hasEarlier = false
   readonly #volume = new DayVolume()
   #last: Quote | undefined
-  /** How late prices are. */
+  /** How late prices arrive. */
   #delayMs: number
   #date: number | undefined
 
-  /** `series`: of which candles, and what else the source tells of them; the candles themselves are adopted. */
+  /** `series`: the series and the facts about it; its candles are taken over by `adopt`. */
   constructor(series: CandleSeries, extendedHours: boolean, delayMinutes: number | null) {
     this.#series = series
     this.#delayMs = (delayMinutes ?? 0) * minuteMs
@@ -86,23 +88,26 @@ export class LiveCandleBuilder {
     }
   }
 
-  /** Whether so many candles before the newest are here, or all there are. */
+  /** Whether at least `count` candles before the newest are here, or all there are. */
   reaches(count: number): boolean {
     return this.#isWhole || this.#past.length >= count
   }
 
-  /** When the time of the candle that forms is over; infinite: none does. */
+  /** When the time of the forming candle is over; infinite if none forms. */
   get endMs(): number {
     if (!this.#current || this.#current.candle.closed) return Number.POSITIVE_INFINITY
     return this.#endMsOf(this.#current.candle.epoch)
   }
 
-  /** That of the newest price that went into a candle, by the exchange's calendar. A new one may bring a split, which changes all candles. */
+  /**
+   * The trading date of the newest price that went into a candle. A new date may bring a split, which changes all
+   * candles.
+   */
   get date(): number | undefined {
     return this.#date
   }
 
-  /** What a price changes. */
+  /** Applies a price and returns the changes. */
   price({ kind, quote }: PriceUpdate, nowMs: number): CandleChange[] {
     const last = this.#last
     this.#last = quote
@@ -112,7 +117,7 @@ export class LiveCandleBuilder {
     if (kind === 'STATUS' || (last && isSameTrade(last, quote))) return []
     const epoch = this.#grid.startOf(quote)
     if (epoch === null) return []
-    // It need not be new, and what is over the source has told already.
+    // A snapshot's price may be old, and the source has already sent candles that are over.
     if (kind === 'SNAPSHOT' && this.#endMsOf(epoch) <= nowMs) return []
     const current = this.#current
     if (current && epoch < current.candle.epoch) return this.#late(epoch, quote, traded, nowMs)
@@ -124,15 +129,15 @@ export class LiveCandleBuilder {
     return changes
   }
 
-  /** Closes the candle whose time is over. */
+  /** Closes the forming candle if its time is over. */
   pass(nowMs: number): CandleChange[] {
     return this.endMs <= nowMs ? this.#close(nowMs) : []
   }
 
   /**
-   * Takes over what the source tells, all of a range up to the present, when it was asked. Candles that were not known, but lie
-   * after the first that was, were missed; closed ones become what the source says they were, silently where nobody waits for
-   * that any more; into the one that forms goes what it lacks.
+   * Takes over the source's answer, which covers a range up to the moment it was asked. Unknown candles after the first
+   * known one were missed and become updates. Closed candles become what the source says; this stays silent for candles
+   * whose check is over. The forming candle gets what it lacks.
    */
   adopt(series: CandleSeries, askedMs: number, nowMs: number): CandleChange[] {
     this.#series = series
@@ -157,7 +162,7 @@ export class LiveCandleBuilder {
     return [...changes, ...found]
   }
 
-  /** Forgets what lies further back than so many candles before the newest, and is not to be compared any more. */
+  /** Forgets candles further back than `count` before the newest, unless they are still to be compared. */
   trim(count: number): void {
     const { oldest } = this.checks
     const compared = this.#past.findIndex(({ candle }) => candle.epoch >= oldest)
@@ -168,7 +173,7 @@ export class LiveCandleBuilder {
     this.#hasEarlier = true
   }
 
-  /** Prices may lack since the last one: what there is since the last candle that was closed is to be looked up. */
+  /** Prices since the last one may be lost, so everything since the last closed candle is looked up. */
   #missed(nowMs: number): void {
     const since = this.#past.at(-1) ?? this.#current
     if (since) this.checks.missedSince(since.candle.epoch, nowMs)
@@ -195,7 +200,7 @@ export class LiveCandleBuilder {
     return [this.#change('CLOSE', this.#current, this.#past.length)]
   }
 
-  /** Of what came before the last candle but one the source knows better. */
+  /** A price for an older candle. The source knows better about candles before the last but one. */
   #late(epoch: number, quote: Quote, traded: number | null, nowMs: number): CandleChange[] {
     const index = this.#past.length - 1
     const previous = this.#past[index]
@@ -210,7 +215,7 @@ export class LiveCandleBuilder {
 
   #revise(live: LiveCandle, index: number, quote: Quote, traded: number | null): CandleChange[] {
     const { closed, epoch } = live.candle
-    // The source has had its last word.
+    // The source has already had its last word on this candle.
     if (closed && !this.checks.has(epoch)) return []
     const pricedMs = Math.max(live.pricedMs, quote.timeMs)
     const candle = withPrice(live, quote, traded)
@@ -225,7 +230,7 @@ export class LiveCandleBuilder {
     return { ...live, kind, history: this.#past, index }
   }
 
-  /** Both in one order; `kind`: what there is to be told of a candle. */
+  /** Merges both, oldest first. `kind`: which update to send for the candle; null: none. */
   #merge(known: readonly LiveCandle[], sent: readonly Candle[], askedMs: number, nowMs: number): Told[] {
     const all: Told[] = []
     let [i, j] = [0, 0]
@@ -239,7 +244,7 @@ export class LiveCandleBuilder {
       if (ours && theirs && oursFirst === theirsFirst) all.push(this.#reconciled(ours, theirs, askedMs, nowMs))
       else if (ours && oursFirst < theirsFirst) all.push({ ...ours, kind: null })
       else if (theirs) {
-        // One that another follows does not form any more.
+        // A candle that is followed by another one no longer forms.
         const closed = i < known.length || j < sent.length || this.#isClosed(theirs, nowMs)
         all.push(this.#unknown(plain(theirs, closed), i > 0, nowMs))
       }
@@ -267,21 +272,21 @@ export class LiveCandleBuilder {
     return { ...ours, candle: next, revision: ours.revision + 1, kind: isTold ? kind : null }
   }
 
-  /** What the source told just now may not have been its last word. */
+  /** The source's answer about the last closed candle may not be final yet. */
   #doubtLastClosed(nowMs: number): void {
     const last = this.candles.findLast(({ candle }) => candle.closed)
     if (!last || nowMs - this.#endMsOf(last.candle.epoch) > settleSeconds * 1000) return
     this.checks.closed(last.candle.epoch, nowMs)
   }
 
-  /** Where prices are late, so is the end of a candle that the source takes for closed. */
+  /** If prices arrive late, a candle ends later than the source thinks. */
   #isClosed({ epoch, closed }: Candle, nowMs: number): boolean {
     return closed && (isDaily(this.#interval) || this.#endMsOf(epoch) <= nowMs)
   }
 
   /**
-   * Whether the source knew all of a candle when it was asked. What it takes for closed may have been asked for while the candle
-   * formed; what it does not may be as old as open ends are kept, and where the source was not reached, of any age.
+   * Whether the source knew the whole candle when it was asked. A candle that it calls closed may have been fetched
+   * while it formed; any other may be as old as an open end is kept, or of any age if the source could not be reached.
    */
   #isFinal({ epoch, closed }: Candle, askedMs: number): boolean {
     if (closed && isDaily(this.#interval)) return true

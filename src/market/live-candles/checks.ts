@@ -2,11 +2,16 @@ import type { Interval } from '../../domain/interval.ts'
 import { minuteMs } from '../../domain/time.ts'
 import { openLifetimeMs, settleSeconds } from '../source.ts'
 
-/** A source may take so long to put the last trades into a candle. */
+/** How long a source may take to put the last trades into a candle. */
 const marginMs = 2000
-/** A candle that the source has told of is compared again after a minute, and when the source has had its last word. */
+/**
+ * A candle that the source has confirmed is compared again after a minute, and once the source has had its last word.
+ */
 const againMs = [minuteMs, settleSeconds * 1000 - minuteMs]
-/** So often a candle is asked for that the source does not have yet, in pauses that double: half an hour for minutes. */
+/**
+ * How often a candle is asked for that the source does not have yet, in pauses that double: for minutes, over half an
+ * hour.
+ */
 const maxMisses = 8
 
 interface Check {
@@ -15,22 +20,25 @@ interface Check {
   misses: number
 }
 
-/** Which closed candles are still to be compared with what the source has of them, and when. By start, in epoch seconds. */
+/**
+ * Which closed candles still have to be compared with the source's, and when. Candles are named by their start, in
+ * epoch seconds.
+ */
 export class CandleChecks {
   readonly #checks = new Map<number, Check>()
-  /** The answer to a question that is asked so long after the end was not known before the end. */
+  /** An answer to a question asked this long after the end cannot date from before the end. */
   readonly #firstPauseMs: number
 
   constructor(interval: Interval) {
     this.#firstPauseMs = openLifetimeMs(interval) + marginMs
   }
 
-  /** A candle has closed: compared when the source has had the time. */
+  /** A candle has closed: compare it once the source has had the time. */
   closed(epoch: number, nowMs: number): void {
     this.#add(epoch, nowMs + this.#firstPauseMs)
   }
 
-  /** Something was missed since that candle: looked up at once. */
+  /** Updates since that candle are missing: look them up at once. */
   missedSince(epoch: number, nowMs: number): void {
     this.#add(epoch, nowMs)
   }
@@ -39,17 +47,17 @@ export class CandleChecks {
     return this.#checks.has(epoch)
   }
 
-  /** When it is time to ask the source, in epoch milliseconds; infinite: there is nothing to be asked. */
+  /** When to ask the source next, in epoch milliseconds; infinite: there is nothing to ask. */
   get dueMs(): number {
     return Math.min(...[...this.#checks.values()].map(({ dueMs }) => dueMs))
   }
 
-  /** The first candle to ask for; infinite: there is none. */
+  /** The first candle to ask for; infinite: none. */
   get oldest(): number {
     return Math.min(...this.#checks.keys())
   }
 
-  /** The source has told how the candle ended. Before it is due that says nothing of what comes later. */
+  /** The source has said how the candle ended. Before the check is due, that says nothing about later corrections. */
   confirm(epoch: number, nowMs: number): void {
     const check = this.#checks.get(epoch)
     if (!check || check.dueMs > nowMs) return
@@ -62,7 +70,7 @@ export class CandleChecks {
     check.dueMs = nowMs + pauseMs
   }
 
-  /** The source was asked, and did not tell of the candles that are due still. */
+  /** The source was asked and did not have the candles that are due. */
   miss(nowMs: number): void {
     for (const [epoch, check] of this.#checks) {
       if (check.dueMs > nowMs) continue

@@ -5,10 +5,13 @@ import { type Interval, intervalSeconds, isDaily } from '../../domain/interval.t
 import type { Quote } from '../../domain/quote.ts'
 import { daySeconds, quarterHourSeconds } from '../../domain/time.ts'
 
-/** A market may be said to be open, and its last trades come in, so long after the bell. */
+/** How long after the bell a market may still be reported as open and its last trades arrive. */
 const bellSeconds = 60
 
-/** Which prices go into the candles of a series, and when those start and end: as `candles` has them. All times in epoch seconds. */
+/**
+ * Says which prices belong into the candles of a series, and when those candles start and end, just as `candles` has
+ * them. All times in epoch seconds.
+ */
 export class CandleGrid {
   readonly #interval: Interval
   readonly #extendedHours: boolean
@@ -16,7 +19,7 @@ export class CandleGrid {
   /** When a regular session opens and closes, in seconds after the midnight of its date on the exchange's clock. */
   readonly #opens: number
   readonly #closes: number
-  /** Clocks are set at full quarters of an hour, and to look at them is slow. */
+  /** The exchange's offset in the quarter of an hour looked at last: looking it up is slow. */
   #near = { quarter: Number.NaN, offset: 0 }
 
   constructor(interval: Interval, extendedHours: boolean, sessions: SessionHours) {
@@ -29,7 +32,7 @@ export class CandleGrid {
     this.#closes = hasBell ? this.#opens + closes - opens : Number.POSITIVE_INFINITY
   }
 
-  /** The start of the candle that a price goes into; null: it is of hours that are not in this series. */
+  /** The start of the candle that a price belongs to; null: its hours are not part of this series. */
   startOf(quote: Quote): number | null {
     const hours = hoursOf(quote)
     if (hours === null) return null
@@ -40,8 +43,8 @@ export class CandleGrid {
   }
 
   /**
-   * When the time of the candle that starts then is over. A day ends with its regular session; weeks and months with the date on
-   * the exchange; shorter ones after their interval, also where the session ends before.
+   * When the candle that starts then is over. A day ends with its regular session; weeks and months end with a date of
+   * the exchange; shorter candles end after their interval, even if the session ends before.
    */
   endOf(start: number): number {
     switch (this.#interval) {
@@ -67,7 +70,7 @@ export class CandleGrid {
     return interval === 'WEEK_1' || interval === 'MONTH_1' ? composedSpan(interval, date, 0).start : date
   }
 
-  /** Counted from the opening. What is told after the bell is the close of the session's last candle. */
+  /** Intervals count from the opening. A price after the bell is the close of the session's last candle. */
   #regularStart(epoch: number, { marketState }: Quote): number {
     const time = timeOfDay(this.#clock(epoch))
     const isAfterBell = time >= this.#closes && (marketState !== 'REGULAR' || time < this.#closes + bellSeconds)
@@ -75,7 +78,7 @@ export class CandleGrid {
     return epoch - time + counted - remainder(counted - this.#opens, intervalSeconds(this.#interval))
   }
 
-  /** Before and after the session by full hours; half hours are put together from the opening on, whatever the hours. */
+  /** Before and after the session, candles start at full hours; half hours count from the opening at any time. */
   #extendedStart(epoch: number): number {
     const counted = timeOfDay(this.#clock(epoch)) - (this.#interval === 'MINUTE_30' ? this.#opens : 0)
     return epoch - remainder(counted, intervalSeconds(this.#interval))
@@ -94,10 +97,10 @@ const remainder = (value: number, size: number): number => ((value % size) + siz
 
 const timeOfDay = (clock: number): number => remainder(clock, daySeconds)
 
-/** null: outside of all hours that candles are made of. */
+/** null: outside of all hours that candles cover. */
 function hoursOf({ marketState, regularPrice }: Quote): 'regular' | 'extended' | null {
   if (marketState === 'PRE' || marketState === 'POST') return 'extended'
   if (regularPrice === null) return 'regular'
-  // In the session, but from before it; else from the night.
+  // REGULAR: the price was made before the session. Otherwise it was made at night.
   return marketState === 'REGULAR' ? 'extended' : null
 }

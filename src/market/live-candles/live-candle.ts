@@ -3,9 +3,9 @@ import type { Quote } from '../../domain/quote.ts'
 
 export interface LiveCandle {
   readonly candle: Candle
-  /** 1 at first; one more with each change. */
+  /** Starts at 1 and grows by one with each change. */
   readonly revision: number
-  /** When the newest price that went into it was made, in epoch milliseconds; infinitely early: the source told all of it. */
+  /** When the newest price in it was made, in epoch milliseconds; -Infinity: all of it came from the source. */
   readonly pricedMs: number
 }
 
@@ -47,7 +47,7 @@ export function withPrice({ candle, pricedMs }: LiveCandle, { price, timeMs }: Q
   }
 }
 
-/** A candle that forms, with what the source has of it and prices did not tell. */
+/** A forming candle, completed with what the source knows and prices did not show. */
 export function completed({ candle, pricedMs }: LiveCandle, sent: Candle): Candle {
   return {
     ...candle,

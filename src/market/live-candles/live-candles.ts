@@ -25,9 +25,9 @@ export class LiveCandles {
   }
 
   /**
-   * Candles as they stand, then each of their changes: of the newest and, where it is late, of the one before. A reader for whom
-   * too many wait gets those, and LIMIT_EXCEEDED as the last. Rejects with SYMBOL_NOT_FOUND, RANGE_NOT_AVAILABLE, or what the
-   * source fails with.
+   * Sends candles as they stand, then each change: of the newest candle and, if a price is late, of the one before. A
+   * reader with too many waiting updates gets those, then LIMIT_EXCEEDED as the last. Rejects with SYMBOL_NOT_FOUND,
+   * RANGE_NOT_AVAILABLE, or the source's error.
    */
   subscribe(order: CandleOrder): Promise<AsyncIterableIterator<CandleUpdate | FinstageError>> {
     const { symbol, interval } = order

@@ -11,7 +11,7 @@ import { candleUpdate } from './update.ts'
 
 export interface LiveCandleOptions {
   readonly market: { candles(requests: readonly CandleRequest[]): Promise<(CandleSeries | Error)[]> }
-  /** A SNAPSHOT first, then each update in order; a SNAPSHOT again where some may lack before it. */
+  /** A SNAPSHOT first, then each update in order; another SNAPSHOT where updates before it may be lost. */
   readonly prices: { subscribe(order: PriceOrder): Promise<AsyncIterableIterator<PriceUpdate>> }
   readonly log: Pick<Logger, 'debug' | 'error'>
   /** Epoch milliseconds. */
@@ -26,30 +26,35 @@ interface Loaded {
   readonly askedMs: number
 }
 
-/** No timer is set for longer: the clock may be set meanwhile. */
+/** No timer runs longer than this: the clock may be set meanwhile. */
 const longestTimerMs = minuteMs
 
 /**
- * The live candles of one series, for all in this process who subscribe to them. Its states: new -> the first join() -> hearing
- * prices, which wait -> the first candles are loaded -> live -> the last subscriber has left, or end() -> ended.
+ * The live candles of one series, shared by all its subscribers in this process.
+ *
+ * States: new -> first join() -> buffering prices -> first candles loaded -> live -> last subscriber gone, or end() ->
+ * ended.
  */
 export class LiveCandleSeries {
   readonly #key: SeriesKey
   readonly #options: LiveCandleOptions
   readonly #onEnd: () => void
-  /** And how many candles before each they want. */
+  /** Each subscription, and how many candles before each of its updates it wants. */
   readonly #subscriptions = new Map<LiveCandleSubscription, number>()
-  /** Those included that wait to be subscribed. */
+  /** Subscribers, including those that still wait for the first candles. */
   #holders = 0
   #prices: Promise<AsyncIterableIterator<PriceUpdate>> | undefined
-  /** What came before the first candles had. */
+  /** Prices that arrived before the first candles. */
   #early: PriceUpdate[] = []
   #builder: LiveCandleBuilder | undefined
-  /** How many candles are kept before the newest: the most that any subscriber wants, and one that a late price may change. */
+  /**
+   * How many candles are kept before the newest: the most that a subscriber wants, plus one that a late price may
+   * change.
+   */
   #depth = 1
   #timer: NodeJS.Timeout | undefined
   #isChecking = false
-  /** When all candles were compared last, by the exchange's calendar. */
+  /** The trading date on which all candles were last compared. */
   #comparedOn: number | undefined
   #isEnded = false
 
@@ -118,7 +123,7 @@ export class LiveCandleSeries {
     const isAtHand = from === null && this.#builder?.reaches(earlier) === true
     const range = { from, last: from === null ? 1 : null, earlier: Math.max(1, earlier) }
     const loaded = isAtHand ? null : await this.#load(range)
-    // From here on nothing is awaited until the subscription is among those that are told: it misses nothing, and nothing twice.
+    // No await from here until the subscription is registered, so that it misses no update and gets none twice.
     const builder = loaded ? this.#adopt(loaded) : this.#builder
     if (!builder || this.#isEnded) throw new FinstageError('SOURCE_UNAVAILABLE', 'The live prices have ended')
     this.#turn(builder)
@@ -136,7 +141,7 @@ export class LiveCandleSeries {
     if (this.#holders === 0) this.end()
   }
 
-  /** The candles of a range up to the present. Rejects where they can't be had. */
+  /** Loads the candles of a range up to the present. Rejects if they are not available. */
   async #load(range: Pick<CandleRequest, 'from' | 'last' | 'earlier'>): Promise<Loaded> {
     const askedMs = this.#options.now()
     const request = { ...this.#key, ...range, to: null, adjustment: 'SPLITS' } as const
@@ -154,7 +159,9 @@ export class LiveCandleSeries {
     return builder
   }
 
-  /** Closes what is over, asks the source where it is time to, and comes back when there is something to do again. */
+  /**
+   * Closes the candle whose time is over, checks with the source if that is due, and sets a timer for the next turn.
+   */
   #turn(builder: LiveCandleBuilder): void {
     if (this.#isEnded) return
     const nowMs = this.#options.now()
@@ -166,8 +173,8 @@ export class LiveCandleSeries {
   }
 
   /**
-   * Compares what has closed with what the source has of it, and once a date all that there is. Never rejects: what fails is
-   * done again later.
+   * Compares closed candles with the source's, and on each new trading date all of them. Never rejects: a failed check
+   * is repeated later.
    */
   async #check(builder: LiveCandleBuilder): Promise<void> {
     this.#isChecking = true
@@ -187,7 +194,8 @@ export class LiveCandleSeries {
 
   #tell(builder: LiveCandleBuilder, changes: readonly CandleChange[]): void {
     for (const change of changes) {
-      // One for all who want as much of history: what is computed from it is computed once.
+      // One update object for all subscriptions that want the same amount of history, so that what is computed from it
+      // is computed once.
       const updates = new Map<number, CandleUpdate>()
       for (const [subscription, earlier] of this.#subscriptions) {
         const update = updates.get(earlier) ?? candleUpdate(change, builder.now, earlier)
@@ -198,7 +206,7 @@ export class LiveCandleSeries {
   }
 }
 
-/** Each candle since a time as it stands, or only the newest. Throws RANGE_NOT_AVAILABLE where those are too many. */
+/** Each candle since `from` as it stands, or only the newest. Throws RANGE_NOT_AVAILABLE if there are too many. */
 function snapshots(builder: LiveCandleBuilder, from: number | null, earlier: number): Iterable<CandleUpdate> {
   const { candles: history, now } = builder
   const since = from === null ? history.length - 1 : history.findIndex(({ candle }) => candle.epoch >= from)

@@ -4,15 +4,17 @@ import type { CandleUpdate } from '../../domain/candle-update.ts'
 import { type FinstageError, readerTooSlow } from '../../domain/errors.ts'
 import { Channel } from '../../stream/channel.ts'
 
-/** So many updates wait for a reader before only the newest of each candle is kept. */
+/** When more updates than this wait for a reader, only the newest of each candle is kept. */
 const maxWaiting = 100
-/** A reader that always finds something to read would keep everything else waiting. */
+/**
+ * After this many reads the event loop gets a turn: a reader that always finds an update would block everything else.
+ */
 const readsAtATime = 50
 
 /**
- * The updates of one subscription on their way to its reader: the snapshots, then what changes. A slow reader loses updates
- * between, never a CLOSE, nor the order. One for whom more waits than a new subscription could begin with gets that, and
- * LIMIT_EXCEEDED as the last.
+ * The updates of one subscription on their way to its reader: the snapshots, then the changes. A slow reader loses
+ * intermediate updates, never a CLOSE and never the order. If more updates wait than a new subscription could begin
+ * with, the reader gets those, then LIMIT_EXCEEDED as the last.
  */
 export class LiveCandleSubscription implements AsyncIterableIterator<CandleUpdate | FinstageError> {
   #snapshots: Iterator<CandleUpdate>
@@ -23,7 +25,7 @@ export class LiveCandleSubscription implements AsyncIterableIterator<CandleUpdat
     this.#snapshots = snapshots[Symbol.iterator]()
     this.#changes = new Channel<CandleUpdate | FinstageError>({
       maxWaiting,
-      // The error comes last, when nothing more is pushed.
+      // The error is pushed last, so there is none among these.
       compact: (waiting) => withoutOvertaken(waiting as readonly CandleUpdate[]),
       bound: { waiting: maxCandles, last: () => readerTooSlow(maxCandles, 'updates') },
       onEnd: () => onEnd(this),
@@ -34,7 +36,7 @@ export class LiveCandleSubscription implements AsyncIterableIterator<CandleUpdat
     this.#changes.push(update)
   }
 
-  /** The reader gets what waits, and then the end. */
+  /** The reader still gets the waiting updates, then the end. */
   end(): void {
     this.#changes.end()
   }
@@ -63,7 +65,7 @@ export class LiveCandleSubscription implements AsyncIterableIterator<CandleUpdat
 
 const none = (): Iterator<CandleUpdate> => [][Symbol.iterator]()
 
-/** Without what a later update of the same candle tells too. */
+/** Drops updates that a later update of the same candle supersedes. */
 export function withoutOvertaken(updates: readonly CandleUpdate[]): CandleUpdate[] {
   const newest = new Map(updates.map((update) => [update.candle.epoch, update]))
   return updates.filter((update) => update.kind !== 'UPDATE' || newest.get(update.candle.epoch) === update)

@@ -2,7 +2,7 @@ import type { CandleSeries } from '../../domain/candle.ts'
 import type { CandleUpdate } from '../../domain/candle-update.ts'
 import type { CandleChange, SeriesNow } from './builder.ts'
 
-/** `earlier`: how many candles before it are wanted in the series. */
+/** `earlier`: how many candles before it the series should hold. */
 export function candleUpdate(change: CandleChange, now: SeriesNow, earlier: number): CandleUpdate {
   const { kind, candle, revision } = change
   let series: CandleSeries | undefined
@@ -19,7 +19,7 @@ export function candleUpdate(change: CandleChange, now: SeriesNow, earlier: numb
   }
 }
 
-/** As `candles` gives it for this candle alone. */
+/** The series that `candles` would return for this candle alone. */
 function seriesOf({ candle, history, index }: CandleChange, now: SeriesNow, earlier: number): CandleSeries {
   const { isWhole, hasEarlier, ...common } = now
   return {

@@ -18,15 +18,15 @@ const lifetimesMs: Readonly<Record<MarketState, number>> = {
   UNKNOWN: 5000,
   CLOSED: minuteMs,
 }
-/** Of a symbol that the source does not know, or has no price of. */
+/** For a symbol that the source does not know, or has no price of. */
 const nothingLifetimeMs = minuteMs
-/** Of what takes the place of an answer that failed: it is soon asked again. */
+/** For a last known value that stands in for a failed answer: the source is soon asked again. */
 const lastKnownLifetimeMs = 1000
 
 interface Entry {
   /** null: the source does not know the symbol. */
   readonly listing: Listing | null
-  /** This is what was known before, since the source could not be believed or reached. */
+  /** Known from before; the source could not be reached or believed. */
   readonly isLastKnown: boolean
   readonly lifetimeMs: number
 }
@@ -34,22 +34,22 @@ interface Entry {
 export interface QuoteCacheOptions {
   readonly source: Pick<MarketSource, 'listings'>
   readonly guard: QuoteGuard
-  /** Milliseconds that go forward only, from whenever on. */
+  /** Milliseconds of a monotonic clock. */
   readonly now: () => number
   /** Called once for each symbol that is asked for. */
   readonly count: (result: CacheResult) => void
 }
 
 /**
- * What is known of each symbol, for all requests of this process: each symbol is asked for once at a time, and again when what
- * is known of it has grown old. That stays at hand for the time when the source can't be reached, or takes long.
+ * Caches the listing of each symbol for all requests of this process. A symbol is asked for once at a time, and again
+ * when its listing has grown old. Old listings are kept for when the source is out of reach or slow.
  */
 export class QuoteCache {
   readonly #batcher: ListingBatcher
   readonly #guard: QuoteGuard
   readonly #count: (result: CacheResult) => void
   readonly #entries: LRUCache<string, Entry>
-  /** By symbols that are being asked for: what those who wait are answered with. */
+  /** By symbol: the request under way, which answers all who wait for it. */
   readonly #flights = new Map<string, Promise<Entry>>()
 
   constructor({ source, guard, now, count }: QuoteCacheOptions) {
@@ -59,9 +59,9 @@ export class QuoteCache {
     this.#entries = new LRUCache<string, Entry>({
       max: maxSymbols,
       perf: { now },
-      // The clock is asked each time: lru-cache would read it once a millisecond of the machine's time.
+      // Read the clock each time: lru-cache would read it once per millisecond of the machine's time.
       ttlResolution: 0,
-      // What has grown old stays at hand for the time when the source can't be reached.
+      // Old listings stay available for when the source is out of reach.
       noDeleteOnStaleGet: true,
       dispose: (_entry, symbol, reason) => {
         if (reason === 'evict') guard.forget(symbol)
@@ -69,7 +69,7 @@ export class QuoteCache {
     })
   }
 
-  /** What `get` would give, where that is at hand. */
+  /** The answer of `get`, if it is cached. */
   atHand(symbol: string): Listing | undefined {
     const entry = this.#entries.get(symbol)
     if (!entry?.listing) return undefined
@@ -78,9 +78,9 @@ export class QuoteCache {
   }
 
   /**
-   * The newest listing that there is. Where the source fails, takes longer than 2.5 s, lacks a symbol that it had before, or says
-   * what can't be true: the last known, its quote `stale`. Rejects with SYMBOL_NOT_FOUND, with what the source fails with where
-   * nothing is known, or with LIMIT_EXCEEDED.
+   * The newest listing. If the source fails, takes longer than 2.5 s, lacks a symbol that it had before, or sends
+   * something unbelievable: the last known one, with its quote `stale`. Rejects with SYMBOL_NOT_FOUND, with the
+   * source's error if nothing is known, or with LIMIT_EXCEEDED.
    */
   async get(symbol: string, budget?: CallBudget): Promise<Listing> {
     const shared = this.#entries.get(symbol) ?? this.#flights.get(symbol)
@@ -98,7 +98,7 @@ export class QuoteCache {
   #ask(symbol: string, budget: CallBudget | undefined): Promise<Entry> {
     const known = this.#entries.peek(symbol, { allowStale: true })?.listing ?? null
     const arrives = this.#learn(symbol, this.#batcher.load(symbol, budget), known)
-    // What comes later is still what is known from then on.
+    // A late answer still updates the cache.
     const flight = known ? within(arrives, patienceMs, () => lastKnown(known)) : arrives
     this.#flights.set(symbol, flight)
     return flight
@@ -126,7 +126,7 @@ export class QuoteCache {
     const believed = this.#guard.accept(said)
     if (typeof believed !== 'string') return answered(believed)
     if (!known) return { ...answered({ ...said, quote: null }), lifetimeMs: lastKnownLifetimeMs }
-    // An answer that was overtaken by a newer one says nothing against that one.
+    // An answer that a newer one overtook does not make that one stale.
     return believed === 'time backwards' ? answered(marked(known, false)) : lastKnown(known)
   }
 }

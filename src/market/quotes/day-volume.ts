@@ -1,18 +1,18 @@
 import type { Quote } from '../../domain/quote.ts'
 
-/** What was traded between quotes, from the volume of the day that each of them tells. */
+/** Derives what was traded between quotes from the day's volume that each quote has. */
 export class DayVolume {
   #last: { readonly volume: number; readonly timeMs: number } | undefined
 
-  /** What was traded since the quote before; null: not known. Never negative. */
+  /** What was traded since the previous quote; null: unknown. Never negative. */
   since({ volume, timeMs }: Quote): number | null {
     const last = this.#last
-    // One that comes late was counted with the newer one before it.
+    // A late quote was already counted with the newer one before it.
     if (volume === null || (last && timeMs < last.timeMs)) return null
     this.#last = { volume, timeMs }
     if (!last) return 0
     if (volume >= last.volume) return volume - last.volume
-    // A day that begins anew falls far; a correction, or the sliding volume of the last 24 hours, falls little.
+    // A large fall is the start of a new day; a small one is a correction, or the sliding volume of the last 24 hours.
     return volume < last.volume / 2 ? volume : 0
   }
 }

@@ -4,11 +4,11 @@ import type { Listing, Quote } from '../../domain/quote.ts'
 import type { Nonsense, Quarantine } from '../quarantine.ts'
 import { furthestAheadMs } from '../source.ts'
 
-/** Of how many symbols it is remembered what was believed. */
+/** For how many symbols the believed quote is remembered. */
 const maxSymbols = 20_000
-/** A price of so many times the last one, or its inverse, is a jump. */
+/** A price this many times the last one, or its inverse, is a jump. */
 const jumpFactor = 10
-/** So many observations in a row have to agree on a jump before it is believed. */
+/** How many observations in a row have to agree on a jump before it is believed. */
 const witnesses = 3
 
 interface State {
@@ -17,7 +17,10 @@ interface State {
   suspects: readonly Quote[]
 }
 
-/** Judges what a source says of a price by itself and by what was believed of the same symbol before. No I/O, no clock. */
+/**
+ * Judges whether a source's price is believable, by itself and by the prices believed before. Pure: no I/O and no
+ * clock.
+ */
 export class QuoteGuard {
   readonly #quarantine: Pick<Quarantine, 'report'>
   readonly #states = new LRUCache<string, State>({ max: maxSymbols })
@@ -26,7 +29,7 @@ export class QuoteGuard {
     this.#quarantine = quarantine
   }
 
-  /** The listing to believe, without the fields that cannot be true, or why there is nothing to believe. */
+  /** The listing to believe, without the fields that cannot be true, or the reason why there is nothing to believe. */
   accept(listing: Listing): Listing | Nonsense {
     const { quote } = listing
     const { symbol } = listing.instrument
@@ -54,14 +57,14 @@ export class QuoteGuard {
     for (const symbol of [...this.#states.keys()]) if (!symbols.has(symbol)) this.#states.delete(symbol)
   }
 
-  /** Some symbols have no price; one that was there does not go away. */
+  /** Some symbols never have a price; one that had a price does not lose it. */
   #missing(symbol: string): Nonsense | null {
     return this.knows(symbol) ? 'no price' : null
   }
 
   #judge(symbol: string, { instrument }: Listing, quote: Quote): Nonsense | null {
     const { price, timeMs } = quote
-    // A price of no time, or of one that can't have come yet, can be compared with nothing.
+    // A price without a time, or from the future, cannot be compared with anything.
     if (!Number.isFinite(price) || !(timeMs <= quote.receivedAtMs + furthestAheadMs)) return 'no price'
     if (price <= 0 && instrument.kind !== 'FUTURE') return 'negative price'
     const state = this.#states.get(symbol)
@@ -72,14 +75,14 @@ export class QuoteGuard {
       quote.currency !== null && accepted.currency !== null && quote.currency !== accepted.currency
     const isJump = isJumpBetween(accepted, quote)
     if (!isOtherCurrency && !isJump) return null
-    // Compared last, since the calendar costs more than all the rest.
+    // Compared last: the calendar costs more than all the rest.
     const timezone = instrument.exchange?.timezone ?? 'UTC'
     if (tradingDate(accepted.timeMs / 1000, timezone) !== tradingDate(timeMs / 1000, timezone)) return null
     if (isOtherCurrency) return 'currency changed'
     return this.#isWitnessed(state, quote) ? null : 'price jump'
   }
 
-  /** One answer that is told again, with the receipt that it had, is one witness. */
+  /** The same answer sent again, with the same receipt time, counts as one witness. */
   #isWitnessed(state: State, quote: Quote): boolean {
     if (state.suspects.some((suspect) => isJumpBetween(suspect, quote))) state.suspects = []
     const isNew = state.suspects.every((suspect) => suspect.receivedAtMs !== quote.receivedAtMs)
@@ -121,7 +124,7 @@ const optionalNumbers = [
 ] as const satisfies readonly (keyof Quote)[]
 type OptionalNumber = (typeof optionalNumbers)[number]
 
-/** Prices of different sign, as futures may have them, can't be compared by their ratio: between them is no jump. */
+/** Prices of different sign, as futures may have, cannot be compared by their ratio, so they are no jump. */
 function isJumpBetween({ price: before }: Quote, { price: after }: Quote): boolean {
   if (before * after <= 0) return false
   const [smaller, greater] = [Math.min(Math.abs(before), Math.abs(after)), Math.max(Math.abs(before), Math.abs(after))]

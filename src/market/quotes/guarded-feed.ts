@@ -5,11 +5,14 @@ import type { QuoteGuard } from './guard.ts'
 export interface GuardedFeedOptions {
   readonly open: (sink: ListingSink) => SourceFeed
   readonly sink: ListingSink
-  /** Of this feed alone: it forgets what is watched no longer. */
+  /** Used by this feed only: it forgets symbols that are no longer watched. */
   readonly guard: QuoteGuard
 }
 
-/** A live feed that tells only what can be true. Whoever waits for a first price that can't be hears that there is none. */
+/**
+ * A live feed that passes on only believable prices. If the first price of a symbol is not believable, its watchers are
+ * told that there is none.
+ */
 export function guardedFeed({ open, sink, guard }: GuardedFeedOptions): SourceFeed {
   const feed = open({
     update(listing) {
@@ -17,7 +20,7 @@ export function guardedFeed({ open, sink, guard }: GuardedFeedOptions): SourceFe
       if (typeof believed !== 'string') return sink.update(believed)
       const { symbol } = listing.instrument
       if (!guard.knows(symbol)) sink.failure(symbol, noPrice(symbol))
-      // A jump is believed when others have agreed with it, so it has to be told again.
+      // A jump is believed once others have agreed with it, so the source has to send it again.
       return believed !== 'price jump'
     },
     failure: (symbol, error) => sink.failure(symbol, error),

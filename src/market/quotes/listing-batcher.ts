@@ -3,52 +3,55 @@ import type { Listing } from '../../domain/quote.ts'
 import type { CallBudget } from '../call-budget.ts'
 import { type MarketSource, symbolsPerCall } from '../source.ts'
 
-/** So long without a new symbol, and the batch is taken for complete. */
+/** After this long without a new symbol, a batch counts as complete. */
 const quietMs = 5
-/** The longest that a symbol waits for others; and how soon after one batch another one shows that it was not complete. */
+/**
+ * The longest that a symbol waits for others. A batch that opens this soon after another one shows that the other was
+ * not complete.
+ */
 const patienceMs = 25
-/** The same where the process has its hands full. */
+/** The same while the process is busy. */
 const busyPatienceMs = 1000
-/** Timers and the loop's own clock differ by less. */
+/** Timers and the event loop's own clock differ by less. */
 const toleranceMs = 0.5
 
 type Answer = Listing | undefined
 
 interface Batch {
   readonly waiting: Map<string, PromiseWithResolvers<Answer>>
-  /** Of the event loop's idle time: when the batch was opened, and when its last symbol came. */
+  /** In event-loop idle time: when the batch was opened, and when its last symbol came. */
   readonly openedMs: number
   readonly quietMs: number
   lastMs: number
   timer: NodeJS.Timeout
   /** The operations that have paid for this call. */
   readonly payers: Set<CallBudget>
-  /** Some of it is for nobody who pays. */
+  /** Part of the batch is for callers that do not pay. */
   isForAll: boolean
   readonly limit: NodeJS.Timeout
 }
 
 export interface ListingBatcherOptions {
   readonly source: Pick<MarketSource, 'listings'>
-  /** For how long the event loop has had nothing to do so far, in milliseconds. */
+  /** How long the event loop has been idle so far, in milliseconds. */
   readonly idleMs?: () => number
 }
 
 /**
- * Asks a source together for what is asked for at about the same time. A batch gathers until no new symbol has come for 5 ms,
- * 25 ms have passed, or 100 symbols are together; then it is sent, and the next symbol opens another one. One that follows at
- * once gathers for all of the 25 ms: it is the rest of a burst. Batches have nothing to do with each other: one that fails or
- * hangs keeps none of the others.
+ * Collects symbols that are asked for at about the same time into one call of the source. A batch is sent once no new
+ * symbol has come for 5 ms, 25 ms have passed, or it holds 100 symbols; the next symbol opens another one. A batch that
+ * follows at once waits the full 25 ms: it is the rest of a burst. Batches are independent: one that fails or hangs
+ * does not hold up the others.
  *
- * Time counts while the event loop is idle. While it is not, requests that have come in are still being read, and an answer
- * would have to wait behind them: of a burst that takes the process half a second to read, all go upstream together. A
- * process that never is idle waits for a second.
+ * Only idle time of the event loop counts. While the loop is busy, requests are still being read, and an answer would
+ * have to wait behind them: a burst that takes the process half a second to read goes upstream in one call. A process
+ * that is never idle waits a second at most.
  */
 export class ListingBatcher {
   readonly #source: Pick<MarketSource, 'listings'>
   readonly #idleMs: () => number
   #gathering: Batch | undefined
-  /** Of the event loop's idle time. */
+  /** In event-loop idle time. */
   #sentMs = Number.NEGATIVE_INFINITY
 
   constructor({ source, idleMs = () => performance.eventLoopUtilization().idle }: ListingBatcherOptions) {
@@ -57,8 +60,8 @@ export class ListingBatcher {
   }
 
   /**
-   * undefined: the source does not know the symbol. Rejects with what the call fails with. An operation pays for each call that
-   * a symbol of its own goes with; throws LIMIT_EXCEEDED where it can't.
+   * undefined: the source does not know the symbol. Rejects with the error of the call. An operation pays for each call
+   * that carries one of its symbols; throws LIMIT_EXCEEDED if it cannot.
    */
   load(symbol: string, budget?: CallBudget): Promise<Answer> {
     const known = this.#gathering?.waiting.get(symbol)

@@ -13,8 +13,8 @@ export interface Bar {
 const varianceOf = ({ high, low }: Bar): number => (high - low) ** 2 / (4 * Math.LN2)
 
 /**
- * Divides a bar into as many as there are volume weights. Put together again, they are the bar: open, high, low, close,
- * volume. Each one opens where the one before closed.
+ * Divides a bar into as many parts as there are volume weights. Merged again, the parts are the bar: open, high, low,
+ * close, volume. Each part opens where the one before closed.
  */
 export function divide(bar: Bar, weights: readonly number[], random: Random): Bar[] {
   const count = weights.length
@@ -37,7 +37,7 @@ export function divide(bar: Bar, weights: readonly number[], random: Random): Ba
   return volumes.map((volume, i) => {
     const open = place(at(path, i))
     const close = place(at(path, i + 1))
-    // Set, not computed: no floating-point error may cost the bar its extremes.
+    // Set, not computed: a floating-point error must not cost the bar its extremes.
     const high = i === highest ? bar.high : Math.max(open, close, place(at(highs, i)))
     const low = i === lowest ? bar.low : Math.min(open, close, place(at(lows, i)))
     return { open, high, low, close, volume }
@@ -50,7 +50,7 @@ export function divide(bar: Bar, weights: readonly number[], random: Random): Ba
  */
 export function knots(bar: Bar, count: number, random: Random): Float64Array {
   const path = bridge(bar, count, random)
-  // Both start at other ends, so that they are two places even on a level path.
+  // Both searches start at opposite ends, so that they find two places even on a level path.
   let highest = 1
   let lowest = count - 1
   for (let i = 1; i < count; i++) {
@@ -63,7 +63,7 @@ export function knots(bar: Bar, count: number, random: Random): Float64Array {
   return placed
 }
 
-/** The bar that consecutive bars make together. Throws where there are none. */
+/** Merges consecutive bars into one. Throws if there are none. */
 export function merge(bars: readonly Bar[]): Bar {
   const first = bars[0]
   if (!first) throw new Error('No bars to merge')
@@ -88,7 +88,7 @@ export function bridgeExtreme(from: number, to: number, variance: number, side: 
   return (from + to + side * reach) / 2
 }
 
-/** A column's value, for loops that stay inside it: outside it, NaN shows in every price. */
+/** A column's value, for loops that stay within it: outside, NaN would show in every price. */
 export const at = (column: Float64Array, index: number): number => column[index] ?? Number.NaN
 
 function bridge(bar: Bar, count: number, random: Random): Float64Array {
@@ -115,8 +115,7 @@ function fold(value: number, { low, high }: Bar): number {
 }
 
 /**
- * An extreme that would leave the bar goes a part of the way to its edge instead: at the edge itself, all would pile
- * up.
+ * An extreme that would leave the bar moves part of the way to its edge instead: at the edge itself, all would pile up.
  */
 function within(bar: Bar, extreme: number, end: number, random: Random): number {
   if (extreme > bar.high) return end + (bar.high - end) * random()
@@ -125,8 +124,8 @@ function within(bar: Bar, extreme: number, end: number, random: Random): number 
 }
 
 /**
- * Moves a path's values so that its extremes become the bar's, in whole steps. Nothing between open and close moves,
- * and the order of values stays.
+ * Moves a path's values so that its extremes become the bar's, in whole steps. Open and close stay, and so does the
+ * order of the values.
  */
 function stretch(bar: Bar, top: number, bottom: number): (value: number) => number {
   const upper = Math.max(bar.open, bar.close)
@@ -140,7 +139,7 @@ function stretch(bar: Bar, top: number, bottom: number): (value: number) => numb
   }
 }
 
-/** Whole shares of a whole total by weight. The running sum is what is rounded, so that nothing gets lost. */
+/** Splits a whole total into whole shares by weight. The running sum is rounded, so that nothing gets lost. */
 function share(total: number, weights: readonly number[]): number[] {
   const sum = weights.reduce((a, b) => a + b, 0)
   let weight = 0

@@ -11,38 +11,41 @@ const levelDay = Date.UTC(2025, 0, 1) / dayMs
 // GARCH(1,1), Bollerslev 1986: tomorrow's variance remembers today's surprise and today's variance.
 const surpriseWeight = 0.09
 const memoryWeight = 0.89
-/** In usual variances: without a ceiling, one symbol in some hundreds loses half of its price within a week. */
+/** In usual variances. Without a ceiling, one symbol in some hundreds loses half of its price within a week. */
 const highestVariance = 6
 /**
- * The part of its distance from the level that a price loses in a day: a surprise is half forgotten in seven months.
+ * The share of its distance from the level that a price loses in a day: half of a surprise is forgotten after seven
+ * months.
  */
 const dailyPull = 1 / 300
-/** How far the open lies from the close before, in day volatilities. Markets that never close have no such gap. */
+/** How far the open lies from the previous close, in daily volatilities. Markets that never close have no such gap. */
 const gapSize = 0.12
 
-/** A block of days is what is built and kept at once: 10,000 symbols with all of their days would be gigabytes. */
+/** How many days are built and cached together: 10,000 symbols with all of their days would take gigabytes. */
 const blockDays = 365
 const blocksKept = 2000
 const columns = 5
 
-/** Where the walk stands on the eve of a day. */
+/** The state of the walk on the eve of a day. */
 interface WalkState {
-  /** Distance of the log price from the level's. */
+  /** The distance of the log price from that of the level. */
   readonly deviation: number
   /** Of the coming day's return. */
   readonly variance: number
 }
 
 export interface SimulatedDays {
-  /** A day's bar, complete, also where the day is not over. The day is firstDay or later. */
+  /** The complete bar of a day, even if the day is not over. The day is `firstDay` or later. */
   bar(of: SimulatedInstrument, day: number): Bar
-  /** The close before a day, in price steps; before the first day, where it starts from. */
+  /** The close before a day, in price steps; before the first day, the starting price. */
   previousClose(of: SimulatedInstrument, day: number): number
-  /** Highest high and lowest low of the days in [from, to); null where there are none. */
+  /** Highest high and lowest low of the days in [from, to); null: there are none. */
   extremes(of: SimulatedInstrument, from: number, to: number): { high: number; low: number } | null
 }
 
-/** The days of all symbols: a log-price walk with clustered volatility, by blocks, each built when first asked for. */
+/**
+ * The days of all symbols: a log-price walk with clustered volatility, in blocks that are built when first asked for.
+ */
 export function simulatedDays(): SimulatedDays {
   const blocks = new LRUCache<string, Float64Array>({ max: blocksKept })
   const states = new Map<string, WalkState[]>()
@@ -103,7 +106,7 @@ export function simulatedDays(): SimulatedDays {
 const dayRandom = (of: SimulatedInstrument, day: number): Random => randomFrom(childKey(childKey(of.key, 1), day))
 const usualVariance = (of: SimulatedInstrument): number => of.yearlyVolatility ** 2 / 365
 
-/** Somewhere in the distribution that the walk has in the long run: not everything starts at its level. */
+/** Drawn from the walk's long-run distribution: not every symbol starts at its level. */
 function firstState(of: SimulatedInstrument): WalkState {
   const variance = usualVariance(of)
   const deviation = Math.sqrt(variance / (2 * dailyPull)) * gaussian(dayRandom(of, firstDay - 1))
@@ -140,7 +143,7 @@ function buildBlock(of: SimulatedInstrument, block: number, before: WalkState): 
     const move = Math.log(close / open)
     const high = Math.round(open * Math.exp(bridgeExtreme(0, move, variance, 1, random)))
     const low = Math.round(open * Math.exp(bridgeExtreme(0, move, variance, -1, random)))
-    // Days that move a lot are days that trade a lot.
+    // Days that move a lot trade a lot.
     const activity = (0.7 + 0.4 * Math.abs(normal) * Math.sqrt(variance / usualVariance(of))) * (0.75 + 0.5 * random())
     rows.set(
       [

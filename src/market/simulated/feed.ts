@@ -4,16 +4,16 @@ import type { ListingSink, SourceFeed } from '../../domain/source-feed.ts'
 import type { SimulatedInstrument } from './instruments.ts'
 
 const roundMs = 5
-/** After a pause the feed goes on with the newest of what it missed. */
+/** After a pause of the process, only this much of what it missed is sent. */
 const catchUpMs = 1000
 /** The first price of a symbol costs half a millisecond: thousands at once must not hold up everything else. */
 const firstUpdatesPerRound = 50
 
 interface TickingSymbol {
   readonly symbol: string
-  /** null: not a symbol of this market. */
+  /** null: this market has no such symbol. */
   readonly of: SimulatedInstrument | null
-  /** Where in the period its ticks fall, from 0 to 1: all symbols at the same instant would be a burst. */
+  /** When in the period its ticks fall, from 0 to 1: ticks of all symbols at the same instant would be a burst. */
   readonly phase: number
   /** 'waiting' for its first update (or its failure), then 'ticking' (or 'failed'), in the end 'gone'. */
   state: 'waiting' | 'ticking' | 'failed' | 'gone'
@@ -59,7 +59,7 @@ export function simulatedFeed({ sink, ticksPerSecond, now, find, listing }: Simu
 
   function tick(each: TickingSymbol, fromMs: number, toMs: number): void {
     if (!each.of) return
-    // One and the same expression for both ends, so that no rounding error loses a tick or sends it twice.
+    // The same expression for both ends, so that no rounding error loses a tick or sends it twice.
     const last = Math.floor(toMs / periodMs - each.phase)
     for (let n = Math.floor(fromMs / periodMs - each.phase) + 1; n <= last && each.state === 'ticking'; n++) {
       const timeMs = Math.min(toMs, Math.max(fromMs, Math.floor((n + each.phase) * periodMs)))

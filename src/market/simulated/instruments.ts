@@ -1,16 +1,16 @@
 import type { Exchange, Instrument, InstrumentKind } from '../../domain/instrument.ts'
 import { childKey, randomFrom, textKey } from './random.ts'
 
-/** An instrument and what its price model is fed with. */
+/** An instrument and the parameters of its price model. */
 export interface SimulatedInstrument {
   readonly instrument: Instrument
-  /** Where all of its randomness starts: a hash of the seed and the symbol. */
+  /** The root of all its randomness: a hash of the seed and the symbol. */
   readonly key: number
   /** Price steps (10^-priceDecimals) in one unit of the currency. */
   readonly stepsPerUnit: number
   /** The price that it is pulled to, as of the beginning of 2025. */
   readonly level: number
-  /** By which share of itself the level grows in a year. */
+  /** The yearly growth of the level, as a share of itself. */
   readonly yearlyGrowth: number
   readonly yearlyVolatility: number
   readonly dailyVolume: number

@@ -2,7 +2,7 @@ import type { Listing } from '../../domain/quote.ts'
 import type { SimulatedInstrument } from './instruments.ts'
 import { type LiveMinute, soFar } from './minute.ts'
 
-/** What the simulated market says of an instrument at a time within a minute. Runs for every tick. */
+/** What the simulated market says about an instrument at a time within a minute. Runs for every tick. */
 export function simulatedListing(
   of: SimulatedInstrument,
   minute: LiveMinute,

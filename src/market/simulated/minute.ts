@@ -2,7 +2,7 @@ import { minuteMs } from '../../domain/time.ts'
 import { at, type Bar, knots } from './bars.ts'
 import type { Random } from './random.ts'
 
-/** A minute as it goes by, and all that a quote needs of the time before it. Prices in price steps. */
+/** A running minute, and all that a quote needs of the time before it. Prices in price steps. */
 export interface LiveMinute {
   /** Epoch seconds. */
   readonly start: number
@@ -19,16 +19,16 @@ export interface LiveMinute {
 /** What stays the same all day. */
 export interface Today {
   readonly day: number
-  /** The complete one: only its open is known yet. */
+  /** The complete bar; only its open is public yet. */
   readonly bar: Bar
   readonly previousClose: number
-  /** Of the 364 days before this one; null on the first day of all. */
+  /** High and low of the 364 days before this one; null on the very first day. */
   readonly year: { readonly high: number; readonly low: number } | null
 }
 
 const seconds = 60
 
-/** Opens a minute: what its bar tells only in the end is spread over its seconds. */
+/** Opens a minute: its bar, known only in the end, is spread over its seconds. */
 export function liveMinute(start: number, bar: Bar, random: Random, today: Today, dayBefore: Bar | null): LiveMinute {
   const prices = knots(bar, seconds, random)
   return {
@@ -43,8 +43,8 @@ export function liveMinute(start: number, bar: Bar, random: Random, today: Today
 }
 
 /**
- * The running minute up to a time within it: its second marks so far and, on the straight line to the next one, the
- * live price.
+ * The running minute up to a time within it: its second marks so far and the live price, on the straight line to the
+ * next mark.
  */
 export function soFar({ start, prices, highs, lows, volume }: LiveMinute, timeMs: number): Bar {
   const elapsedMs = timeMs - start * 1000

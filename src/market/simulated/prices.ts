@@ -7,7 +7,7 @@ import type { SimulatedInstrument } from './instruments.ts'
 import { type LiveMinute, liveMinute, soFar, type Today } from './minute.ts'
 import { childKey, randomFrom } from './random.ts'
 
-/** How a bar is divided: `key` keeps the randomness of the levels apart. */
+/** How a bar is divided. `key` keeps the randomness of the levels apart. */
 interface Division {
   readonly key: number
   readonly perDay: number
@@ -27,24 +27,25 @@ export interface SimulatedPrices {
    * future.
    */
   bar(of: SimulatedInstrument, interval: Interval, start: number): Bar
-  /** The bar that runs at a time, up to it. */
+  /** The running bar at a time, up to that time. */
   openBar(of: SimulatedInstrument, interval: Interval, timeMs: number): Bar
   minuteAt(of: SimulatedInstrument, timeMs: number): LiveMinute
 }
 
 /**
- * Prices of all symbols at all times and intervals. Only days are walked; everything finer is a day divided, by
- * randomness that hangs on seed, symbol and time alone. So all intervals agree, and what was asked before changes
- * nothing.
+ * Prices of all symbols at all times and intervals. Only days are walked; everything finer divides a day, with
+ * randomness that depends only on seed, symbol and time. So all intervals agree, and earlier requests change nothing.
  */
 export function simulatedPrices(): SimulatedPrices {
   const days = simulatedDays()
-  // Neighbouring candles share their hour: it is worth keeping just as long as one request lasts.
+  // Neighbouring candles share their hour, so it is kept for about as long as one request lasts.
   const hoursKept = new LRUCache<string, Bar[]>({ max: 200 })
   const minutesKept = new LRUCache<string, Bar[]>({ max: 200 })
   const live = new LRUCache<string, LiveMinute>({ max: 10_000 })
 
-  /** A live symbol's own day first: with thousands of them, all of their days' blocks can't be kept. */
+  /**
+   * A live symbol's own day comes first: with thousands of symbols, not all of their blocks of days fit into the cache.
+   */
   function dayOf(of: SimulatedInstrument, day: number): Bar {
     const today = live.peek(of.instrument.symbol)?.today
     return today?.day === day ? today.bar : days.bar(of, day)
@@ -72,8 +73,7 @@ export function simulatedPrices(): SimulatedPrices {
   }
 
   /**
-   * The whole hours and minutes from a time (within the hour, or the day's start) up to a minute; null where there are
-   * none.
+   * The whole hours and minutes from a time (within the hour, or the day's start) up to a minute; null: there are none.
    */
   function upTo(of: SimulatedInstrument, start: number, minute: number): Bar | null {
     const hour = Math.floor(minute / hourSeconds)

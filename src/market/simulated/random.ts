@@ -1,4 +1,4 @@
-/** Numbers in [0, 1), the same ones for the same key. */
+/** Numbers in [0, 1), the same sequence for the same key. */
 export type Random = () => number
 
 /** The key of a text (a symbol) under a seed: FNV-1a. */
@@ -8,9 +8,7 @@ export function textKey(seed: number, text: string): number {
   return childKey(key, seed)
 }
 
-/**
- * The key of a part of something, by its number: MurmurHash3's last step, so that neighbours have nothing in common.
- */
+/** The key of a part, by its number: MurmurHash3's finalizer, so that neighbours have nothing in common. */
 export function childKey(key: number, part: number): number {
   let mixed = Math.imul(key ^ Math.imul(part ^ (part >>> 15), 0x9e3779b1), 0x85ebca6b)
   mixed = Math.imul(mixed ^ (mixed >>> 16), 0xc2b2ae35)
@@ -18,7 +16,7 @@ export function childKey(key: number, part: number): number {
   return (mixed ^ (mixed >>> 16)) >>> 0
 }
 
-/** Mulberry32: the randomness of a demo needs to be quick and repeatable, not strong. */
+/** Mulberry32: a demo's randomness has to be quick and repeatable, not strong. */
 export function randomFrom(key: number): Random {
   let state = key | 0
   return () => {
@@ -29,7 +27,7 @@ export function randomFrom(key: number): Random {
   }
 }
 
-/** A standard normal number (Box and Muller; the second of each pair is thrown away). */
+/** A standard normal number (Box and Muller; the second of each pair is discarded). */
 export function gaussian(random: Random): number {
   return Math.sqrt(-2 * Math.log(1 - random())) * Math.cos(2 * Math.PI * random())
 }

@@ -24,7 +24,7 @@ export interface SimulatedOptions {
 
 /**
  * A made-up market that needs no network and never closes. Every price is a pure function of seed, symbol and time
- * since 2015-01-01, so that a restart changes nothing.
+ * since 2015-01-01, so a restart changes nothing.
  */
 export function simulatedSource({
   symbolCount,
@@ -98,7 +98,7 @@ export function simulatedSource({
     candles,
     search,
     reachDays: () => null,
-    // Dates that are ahead somewhere on earth belong to what is asked for, and have no candle here yet.
+    // A range may include dates that have begun somewhere on earth, for which there is no candle here yet.
     spanSeconds: (interval, count) => (isDaily(interval) ? count + 1 : count) * intervalSeconds(interval),
     openLive: (sink) =>
       simulatedFeed({ sink, ticksPerSecond, now, find: (symbol) => instruments.get(symbol), listing }),

@@ -9,7 +9,7 @@ import { finalBefore, knownTimezone, type MarketHours, tradingHours, tradingPeri
 import { adjustedCloseOf, inOrder, joined, onDates, onGrid, type Row, usable, volumeOf } from './rows.ts'
 
 const column = z.array(z.unknown()).catch([])
-/** Whole seconds, of years that are written with four digits. */
+/** Whole seconds, in years of four digits. */
 const isEpoch = (value: unknown): value is number => Number.isInteger(value) && Math.abs(Number(value)) < 2.5e11
 const epoch = z.custom<number>(isEpoch)
 const session = z.object({ start: epoch, end: epoch })
@@ -19,7 +19,7 @@ const spareEpoch = epoch.nullable().catch(null)
 const columns = z.object({ open: column, high: column, low: column, close: column, volume: column })
 const dividend = z.object({ date: epoch, amount: z.number().positive() })
 const split = z.object({ date: epoch, numerator: z.number().positive(), denominator: z.number().positive() })
-/** Keyed by whatever; what cannot be read is left out. */
+/** The keys do not matter; unreadable events are left out. */
 const events = <T extends z.ZodType>(event: T) => z.record(z.string(), event.nullable().catch(null)).catch({})
 
 const answer = z.object({
@@ -53,8 +53,8 @@ const answer = z.object({
 type Result = z.infer<typeof answer>['chart']['result'][0]
 
 /**
- * A chart answer as candles of [from, to). Throws where it is not one. Rows that cannot be true are named under `excluded`
- * and told to `nonsense`.
+ * Reads a chart answer as candles of [from, to). Throws if it is not one. Rows that cannot be true are listed under
+ * `excluded` and reported to `nonsense`.
  */
 export function readChart(
   body: unknown,
@@ -153,7 +153,7 @@ function toRows({ timestamp, indicators }: Result): Row[] {
   return rows
 }
 
-/** One of a kind for each trading date, oldest first. */
+/** One of each kind per trading date, oldest first. */
 function actions({ meta, events }: Result, from: number, to: number): { dividends: Dividend[]; splits: Split[] } {
   const dates = <T extends { date: number }>(found: Record<string, T | null>): [number, T[]][] => {
     const known = Object.values(found).filter((event) => event !== null)
@@ -179,7 +179,9 @@ const minutesRun =
   (epoch: number): boolean =>
     epoch + seconds > now
 
-/** A day runs until its regular session ends; where Yahoo does not tell of that day's session, until the date is over. */
+/**
+ * A day runs until its regular session ends, or, if Yahoo does not state that day's session, until the date is over.
+ */
 function dayRuns({ timezone, session }: MarketHours, now: number): (date: number) => boolean {
   const today = tradingDate(now, timezone)
   const sessionDate = session && tradingDate(session.start, timezone)

@@ -9,20 +9,23 @@ export interface Session {
   readonly end: number
 }
 
-/** What places rows in time: all of it from the answer's `meta`. */
+/** Places rows in time; all of it comes from the answer's `meta`. */
 export interface MarketHours {
   readonly timezone: string
-  /** The regular session that runs, ran last or comes next; null where Yahoo does not say. */
+  /** The regular session that runs now, ran last or comes next; null: Yahoo does not say. */
   readonly session: Session | null
-  /** What rows lie in, each with a grid of its own: the session, where asked for with the hours before and after it. */
+  /**
+   * The periods that rows lie in, each with a grid of its own: the session and, if asked for, the hours before and
+   * after it.
+   */
   readonly periods: readonly Session[]
   readonly lastTradeEpoch: number | null
 }
 
-/** Where Yahoo does not tell of sessions, those that began before this have ended. */
+/** If Yahoo states no sessions, those that began before this have ended. */
 const longestSessionSeconds = 2 * daySeconds
 
-/** Markets that never close have sessions that Yahoo ends at 23:59. */
+/** Yahoo ends the sessions of markets that never close at 23:59. */
 export function wholeDay(regular: Session | null): Session | null {
   if (!regular || regular.end - regular.start < 86_340) return regular
   return { start: regular.start, end: regular.start + daySeconds }
@@ -34,13 +37,13 @@ interface Periods {
   readonly post: Session | null
 }
 
-/** The periods of a day's trading that are not empty, in their order. */
+/** The non-empty periods of a trading day, in order. */
 export function tradingPeriods({ pre, regular, post }: Periods, extended: boolean): Session[] {
   const asked = extended ? [pre, wholeDay(regular), post] : [wholeDay(regular)]
   return asked.filter((period) => period !== null).filter(({ start, end }) => start < end)
 }
 
-/** Yahoo's zone, or UTC where there is no such zone here. */
+/** Yahoo's time zone, or UTC if Node does not know it. */
 export function knownTimezone(name: string): string {
   try {
     new Intl.DateTimeFormat('en', { timeZone: name })
@@ -50,7 +53,10 @@ export function knownTimezone(name: string): string {
   }
 }
 
-/** With those before and after the regular session where they are asked for; Yahoo gives markets that have none empty ones. */
+/**
+ * Includes the hours before and after the regular session if asked for; for markets without such hours Yahoo sends
+ * empty ones.
+ */
 export function tradingHours({ pre, regular, post }: Periods, extended: boolean): TradingHours | null {
   const session = wholeDay(regular)
   if (!session) return null
@@ -60,8 +66,8 @@ export function tradingHours({ pre, regular, post }: Periods, extended: boolean)
 }
 
 /**
- * Whole epoch seconds. What starts before it is of a session that has ended, and Yahoo has had the time to say its last word.
- * An interval of a session that runs is never among it.
+ * Whole epoch seconds. Candles that start before it belong to a session that has ended, on which Yahoo has had the time
+ * for its last word. Intervals of a running session are never among them.
  */
 export function finalBefore(
   interval: SourceInterval,
@@ -76,7 +82,7 @@ export function finalBefore(
   if (isDaily(interval)) {
     const date = tradingDate(hours.opens, timezone)
     if (settled >= hours.closes) return Math.max(date + daySeconds, tradingDate(now, timezone))
-    // The day before has ended only now where markets never close.
+    // For markets that never close, the day before has ended only now.
     const isRoundTheClock = hours.closes - hours.opens >= daySeconds
     return isRoundTheClock && settled < hours.opens ? date - daySeconds : date
   }

@@ -4,9 +4,9 @@ import { daySeconds, hourSeconds, type TimeSpan } from '../../domain/time.ts'
 interface Window {
   /** Yahoo's name of the interval. */
   readonly name: string
-  /** How many days back Yahoo goes; null: all there is. */
+  /** How many days of history Yahoo has; null: no limit. */
   readonly reachDays: number | null
-  /** How many days Yahoo gives in one request, where that is less. */
+  /** How many days Yahoo sends in one request, if that is less. */
   readonly requestDays?: number
 }
 
@@ -34,9 +34,9 @@ export function requestSpans(interval: SourceInterval, from: number, to: number)
 const sessionSeconds = 6.5 * hourSeconds
 
 /**
- * The wall time that `count` candles may take on an exchange with 6.5 hours a day: weekends, one holiday in eight trading days
- * (China has the most, 242 trading days a year), and a long weekend at either end. Within a week, 1-minute candles stay within
- * the 7 days that Yahoo serves at once.
+ * The wall time that `count` candles can span on an exchange that is open 6.5 hours a day: weekends, one holiday in
+ * eight trading days (China has the most: 242 trading days a year), and a long weekend at either end. A week of
+ * 1-minute candles stays within the 7 days that Yahoo serves in one request.
  */
 export function spanSeconds(interval: SourceInterval, count: number): number {
   const perDay = isDaily(interval) ? 1 : Math.floor(sessionSeconds / intervalSeconds(interval))

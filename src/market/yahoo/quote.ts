@@ -4,11 +4,11 @@ import type { Listing, Quote } from '../../domain/quote.ts'
 
 const answer = z.object({ quoteResponse: z.object({ result: z.array(z.unknown()) }) })
 
-/** What is malformed costs itself alone: a bad bid not the price, and a bad price not the name. */
+/** A malformed field costs only itself: a bad bid does not cost the price, nor a bad price the name. */
 const spare = <T extends z.ZodType>(schema: T) => schema.nullable().catch(null)
 const number = spare(z.number())
 const text = spare(z.string())
-/** Epoch milliseconds. Yahoo sends seconds; what is too large for that can only be milliseconds. */
+/** Epoch milliseconds. Yahoo sends seconds; values too large for that can only be milliseconds. */
 const time = spare(
   z
     .number()
@@ -50,10 +50,13 @@ const quoteRow = z.object({
 })
 type QuoteRow = z.infer<typeof quoteRow>
 
-/** The rows of a quote answer, unchecked. Throws where it is not one. */
+/** The rows of a quote answer, unchecked. Throws if it is not one. */
 export const readRows = (body: unknown): readonly unknown[] => answer.parse(body).quoteResponse.result
 
-/** One row. null: it does not even say what it is, or says NONE (delisted). No quote: no price with a time could be read. */
+/**
+ * Reads one row. null: the row does not say what it is, or says NONE (delisted). Without a quote: no price with a time
+ * could be read.
+ */
 export function readListing(row: unknown, receivedAtMs: number): Listing | null {
   const { data } = quoteRow.safeParse(row)
   if (!data || data.quoteType === 'NONE') return null
@@ -145,7 +148,7 @@ function toQuote(row: QuoteRow, receivedAtMs: number): Quote | null {
   }
 }
 
-/** A price that does not say when it was made can be neither compared nor shown. */
+/** A price without its time can be neither compared nor shown. */
 const traded = (price: number | null, timeMs: number | null): Traded | null =>
   typeof price === 'number' && typeof timeMs === 'number' ? { price, timeMs } : null
 
@@ -153,7 +156,7 @@ const newer = (a: Traded | null, b: Traded | null): Traded | null => (a && b ? (
 
 type Change = Pick<Quote, 'change' | 'changePercent'>
 
-/** Yahoo's own numbers: for crypto it counts from another close than the one it sends. */
+/** Yahoo's own numbers: for crypto, it counts from another close than the one it sends. */
 function regularChange(row: QuoteRow, price: number): Change {
   const computed = changeSince(row.regularMarketPreviousClose, price)
   return {

@@ -3,7 +3,7 @@ import { isUsable } from '../../domain/candle.ts'
 import type { Nonsense } from '../quarantine.ts'
 import type { MarketHours } from './hours.ts'
 
-/** A row as Yahoo sent it, checked for nothing but its time. */
+/** A row as Yahoo sent it; only its time is checked. */
 export interface Row {
   readonly epoch: number
   readonly open: unknown
@@ -14,7 +14,7 @@ export interface Row {
   readonly adjustedClose: unknown
 }
 
-/** A row at the start of its interval. */
+/** A row moved to the start of its interval. */
 export type PlacedRow = Row & { readonly sentEpoch: number }
 
 export type PricedRow = Row & {
@@ -26,7 +26,7 @@ export type PricedRow = Row & {
 
 const hasPrices = <T extends Row>(row: T): row is T & PricedRow => isUsable(row)
 
-/** Zero is a volume. */
+/** Zero is a valid volume. */
 export const volumeOf = ({ volume }: Row): number | null =>
   typeof volume === 'number' && Number.isFinite(volume) && volume >= 0 ? volume : null
 
@@ -36,12 +36,13 @@ export const adjustedCloseOf = ({ adjustedClose }: Row): number | null =>
 type LeaveOut = (reason: Nonsense, row: Row) => void
 
 /**
- * Without those that go back in time: of all ways to put the times in order the one that leaves out the fewest rows, so that a
- * single time far ahead does not take all that follow with it.
+ * Drops rows that go back in time. Of all ways to order the times, it keeps the one that drops the fewest rows, so that
+ * a single time far ahead does not cost all rows after it.
  */
 export function inOrder(rows: readonly Row[], leaveOut: (row: Row) => void): readonly Row[] {
   if (rows.every(({ epoch }, i) => epoch >= (rows[i - 1]?.epoch ?? epoch))) return rows
-  // Patience sorting: the rows of the first pile begin a run, and those of each further pile can follow one of the pile before.
+  // Patience sorting: rows of the first pile begin a run, and each row of a further pile can follow one of the pile
+  // before.
   const piles: { epoch: number; index: number }[][] = []
   for (const [index, { epoch }] of rows.entries()) {
     const at = firstPileBeyond(piles, epoch)
@@ -52,7 +53,7 @@ export function inOrder(rows: readonly Row[], leaveOut: (row: Row) => void): rea
   const kept = new Set<number>()
   let next = { epoch: Number.POSITIVE_INFINITY, index: rows.length }
   for (const pile of piles.reverse()) {
-    // Of those that can stand there the one that came first.
+    // Among the rows that fit, the one that came first.
     next = pile.find(({ epoch, index }) => epoch <= next.epoch && index < next.index) ?? next
     kept.add(next.index)
   }
@@ -60,7 +61,7 @@ export function inOrder(rows: readonly Row[], leaveOut: (row: Row) => void): rea
   return rows.filter((_, index) => kept.has(index))
 }
 
-/** The tops of the piles are in the order of their times. */
+/** The tops of the piles are ordered by time. */
 function firstPileBeyond(piles: readonly { epoch: number }[][], epoch: number): number {
   let [low, high] = [0, piles.length]
   while (low < high) {
@@ -71,14 +72,14 @@ function firstPileBeyond(piles: readonly { epoch: number }[][], epoch: number): 
   return low
 }
 
-/** A price is as much of a jump from another of its session, up or down. */
+/** A price this many times another one of its session, or its inverse, is a jump. */
 const jump = 10
-/** So many rows in a row have to agree before a jump is believed. */
+/** How many rows in a row have to agree before a jump is believed. */
 const agreeing = 3
 
 /**
- * The rows that can be true: with four prices, positive ones where the instrument is no future, and none ten times that of
- * the row before in the same session, unless three rows in a row say so.
+ * The rows that can be true: four prices, positive unless the instrument is a future, and none ten times that of the
+ * row before in the same session, unless three rows in a row agree.
  */
 export function usable<T extends Row>(
   rows: readonly T[],
@@ -117,18 +118,23 @@ export function usable<T extends Row>(
 const isReversed = ({ high, low }: Row): boolean =>
   Number.isFinite(high) && Number.isFinite(low) && Number(high) < Number(low)
 
-/** Any price of the row, beside the close of the other. Zero and prices of both signs are not compared. */
+/** Compares each price of the row with the close of the other. Zero and prices of both signs are not compared. */
 const isJump = ({ close }: PricedRow, { open, high, low, close: next }: PricedRow): boolean =>
   [open, high, low, next].some((price) => {
     const ratio = price / close
     return Number.isFinite(ratio) && (ratio >= jump || (ratio > 0 && ratio <= 1 / jump))
   })
 
-/** Each row on its trading date: so is the current price, which Yahoo appends with the time of the last trade. */
+/**
+ * Moves each row to its trading date, including the current price, which Yahoo appends with the time of the last trade.
+ */
 export const onDates = (rows: readonly Row[], timezone: string): PlacedRow[] =>
   rows.map((row) => ({ ...row, epoch: tradingDate(row.epoch, timezone), sentEpoch: row.epoch }))
 
-/** Only the last row can be the current price, appended with the time of the last trade instead of an interval's start. */
+/**
+ * Only the last row can be the current price, which Yahoo appends with the time of the last trade instead of an
+ * interval's start.
+ */
 export function onGrid(rows: readonly Row[], hours: MarketHours, seconds: number): PlacedRow[] {
   const placed = rows.map((row) => ({ ...row, epoch: Math.floor(row.epoch / 60) * 60, sentEpoch: row.epoch }))
   const last = rows.at(-1)
@@ -138,8 +144,8 @@ export function onGrid(rows: readonly Row[], hours: MarketHours, seconds: number
 }
 
 /**
- * When the interval began that the time lies in. Intervals are counted from the start of their period, which need not be a full
- * hour; where that is not known, from the row before.
+ * The start of the interval that contains the time. Intervals count from the start of their period, which need not be a
+ * full hour; if that is unknown, from the row before.
  */
 function gridStart(row: Row, before: number | null, hours: MarketHours, seconds: number): number {
   const { epoch } = row
@@ -152,18 +158,20 @@ function gridStart(row: Row, before: number | null, hours: MarketHours, seconds:
   const looksAppended = !isHistory && (isWithinLast || isAfterBell) && isFlat(row)
   if (epoch % 60 === 0 && epoch !== lastTradeEpoch && !looksAppended) return epoch
   if (isWithinLast) return before
-  // The price after the bell, of this session or the one before, is the close of that session's last candle.
+  // A price after the bell, of this session or the one before, is the close of that session's last candle.
   const isOutOfHours = isAfterBell || isHistory
   if (isOutOfHours && before !== null && tradingDate(before, timezone) === tradingDate(epoch, timezone)) return before
   const anchor = startsPeriod ? period.start : (before ?? 0)
   return anchor + Math.floor((epoch - anchor) / seconds) * seconds
 }
 
-/** Nothing but a price: so looks the row that Yahoo appends. */
+/** A bare price: the row that Yahoo appends looks like this. */
 const isFlat = (row: Row): boolean =>
   hasPrices(row) && row.open === row.close && row.high === row.close && row.low === row.close && !row.volume
 
-/** One row for each time. Of rows that were sent for the same one the last wins; the current price goes into its candle. */
+/**
+ * One row for each time. Of several rows for the same time the last wins; the current price is merged into its candle.
+ */
 export function joined<T extends PricedRow & PlacedRow>(rows: readonly T[]): T[] {
   const found: T[] = []
   for (const row of rows) {
@@ -181,7 +189,7 @@ function merged<T extends PricedRow>(first: T, second: T): T {
     open: first.open,
     high: Math.max(first.high, second.high),
     low: Math.min(first.low, second.low),
-    // Each row has the volume so far, or 0 for a mere price.
+    // Each row has the volume so far, or 0 for a bare price.
     volume: volumes.length > 0 ? Math.max(...volumes) : null,
   }
 }

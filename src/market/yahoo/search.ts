@@ -6,7 +6,7 @@ import { kindOf } from './quote.ts'
 const answer = z.object({ quotes: z.array(z.unknown()) })
 const text = z.string().nullable().catch(null)
 
-/** Companies that trade nowhere come among the rest, with isYahooFinance: false and without a symbol. */
+/** Companies without a listing come among the rest, with isYahooFinance: false and no symbol. */
 const searchRow = z.object({
   isYahooFinance: z.literal(true),
   symbol: z.string(),
@@ -17,7 +17,7 @@ const searchRow = z.object({
   exchange: text,
 })
 
-/** A search answer, the best first. Throws where it is not one. */
+/** Reads a search answer, the best match first. Throws if it is not one. */
 export function readMatches(body: unknown, limit: number): InstrumentMatch[] {
   const matches = answer.parse(body).quotes.flatMap((row) => readMatch(row) ?? [])
   return matches.slice(0, limit)
@@ -35,7 +35,7 @@ function readMatch(row: unknown): InstrumentMatch | null {
   }
 }
 
-/** null: no client could ask for it. */
+/** null: not a symbol that a client could ask for. */
 function symbolOf(text: string): string | null {
   try {
     return parseSymbol(text)

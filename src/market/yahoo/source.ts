@@ -22,27 +22,27 @@ import { readListing, readRows } from './quote.ts'
 import type { Row } from './rows.ts'
 import { readMatches } from './search.ts'
 
-/** Yahoo's push feed. */
+/** The address of Yahoo's push feed. */
 export const yahooStreamUrl = 'wss://streamer.finance.yahoo.com/?version=2'
 
 export interface YahooOptions {
-  /** Where every call goes instead of Yahoo's hosts, path and query kept; plain http is allowed. */
+  /** Where all calls go instead of Yahoo's hosts, keeping path and query; plain http is allowed. */
   readonly baseUrl?: string
   readonly fetch?: typeof fetch
   /** Epoch milliseconds. */
   readonly now?: () => number
-  /** Milliseconds that only go forward; without it, `now`. */
+  /** Milliseconds of a monotonic clock; `now` if absent. */
   readonly steadyMs?: () => number
-  /** Called with Yahoo's own time, in epoch milliseconds, as an answer names it. */
+  /** Called with Yahoo's own time, in epoch milliseconds, when an answer states it. */
   readonly saidTime?: (sourceMs: number) => void
   readonly logger?: Pick<Logger, 'debug' | 'info' | 'warn'>
   /** From the start of one poll of the live feed to the start of the next. */
   readonly pollIntervalMs?: number
-  /** For one call of Yahoo, after which it counts as out of reach. */
+  /** How long one call of Yahoo may take before Yahoo counts as out of reach. */
   readonly timeoutMs?: number
-  /** Yahoo's push feed, which is polled for where it does not serve; without it everything is polled. */
+  /** Yahoo's push feed; symbols that it does not serve are polled. Without it, all symbols are polled. */
   readonly streamUrl?: string | undefined
-  /** Called for each message of the push feed that nobody was told of. */
+  /** Called for each message of the push feed that was dropped. */
   readonly streamDropped?: (reason: DropReason) => void
   readonly quarantine?: Quarantine
   /** Where calls, retries and breakers are counted. */
@@ -50,10 +50,10 @@ export interface YahooOptions {
   readonly policy?: YahooPolicyOptions
 }
 
-/** Who reckons back from now to the very edge must not be refused for the second that has passed since. */
+/** A client that counts back from now to the very edge must not be refused for the second that has passed since. */
 const reachSlackSeconds = 60
 
-/** Yahoo Finance, as its website asks it. */
+/** Yahoo Finance, queried the way its website does. */
 export function yahooSource(options: YahooOptions = {}): MarketSource {
   const {
     baseUrl,
@@ -86,7 +86,7 @@ export function yahooSource(options: YahooOptions = {}): MarketSource {
       if (listing) found.set(listing.instrument.symbol, listing)
       if (!listing?.quote) logger?.debug({ row }, 'Yahoo sent a row without a price')
     }
-    // By the symbols asked for: what Yahoo has renamed or added is nobody's.
+    // Keyed by the symbols that were asked for: rows that Yahoo has renamed or added belong to nobody.
     return new Map(
       asked.flatMap((symbol) => {
         const listing = found.get(symbol)
@@ -97,7 +97,7 @@ export function yahooSource(options: YahooOptions = {}): MarketSource {
 
   async function candles(query: CandleQuery, operation?: object): Promise<CandleBatch> {
     const { symbol, interval } = query
-    // As the last part of a path these would name another.
+    // As the last segment of a path, these would address another resource.
     if (symbol === '.' || symbol === '..') throw symbolNotFound(symbol)
     refuseBeyondReach(query, now())
     if (query.from >= query.to) return noCandles(query, now())
@@ -118,7 +118,8 @@ export function yahooSource(options: YahooOptions = {}): MarketSource {
 
   async function part(query: CandleQuery, operation?: object): Promise<CandleBatch> {
     const { symbol, interval, extendedHours, from, to } = query
-    // A trading date's candle is stamped with an instant of that date on the exchange: up to 14 hours off midnight UTC.
+    // Yahoo stamps a trading date's candle with an instant of that date at the exchange, up to 14 hours off midnight
+    // UTC.
     const margin = isDaily(interval) ? daySeconds : 0
     const window = { period1: from - margin, period2: to + margin }
     const params = { interval: yahooInterval(interval), includePrePost: extendedHours, ...window }
@@ -173,14 +174,14 @@ export function yahooSource(options: YahooOptions = {}): MarketSource {
   }
 }
 
-/** An answer names whole seconds, and may be on its way for a few. */
+/** An answer states whole seconds, and may travel for a few. */
 const toleratedMs = 5000
 
-/** Of two clocks that differ by more, the one by which less is over. */
+/** If two clocks differ by more, the earlier one, by which less is over. */
 const earlier = (nowMs: number, saidAtMs: number | null): number =>
   saidAtMs !== null && nowMs - saidAtMs > toleratedMs ? saidAtMs : nowMs
 
-/** Yahoo's word that it has nothing in a range; it says nothing of sessions then. */
+/** Yahoo's answer that it has nothing in a range, which says nothing about sessions. */
 const noCandles = ({ interval }: CandleQuery, nowMs: number): CandleBatch => ({
   candles: [],
   excluded: [],

@@ -1,4 +1,4 @@
-/** The answer was larger than anything of Yahoo's that is of use here. */
+/** The answer was larger than any answer of Yahoo's that is of use here. */
 export class BodyTooLarge extends Error {
   constructor(mostBytes: number) {
     super(`The body is larger than ${mostBytes} bytes`)
@@ -6,11 +6,11 @@ export class BodyTooLarge extends Error {
   }
 }
 
-/** The body as text. Throws BodyTooLarge once it is known to have more bytes than `mostBytes`; the rest is never read. */
+/** Reads the body as text. Throws BodyTooLarge as soon as it is known to exceed `mostBytes`, and stops reading. */
 export async function boundedText(response: Response, mostBytes: number): Promise<string> {
   const { body } = response
   if (body === null) return ''
-  // As it travels, which is smaller than what it unpacks to: so that counting cannot be left out.
+  // Content-Length counts compressed bytes, which are fewer, so the count below is needed as well.
   if (Number(response.headers.get('content-length')) > mostBytes) {
     await body.cancel()
     throw new BodyTooLarge(mostBytes)

@@ -9,16 +9,16 @@ import { type YahooAnswer, type YahooSession, yahooSession } from './session.ts'
 export interface YahooClientOptions extends YahooFetchOptions {
   readonly logger: Pick<Logger, 'warn'> | undefined
   readonly policy: YahooPolicyOptions
-  /** Milliseconds that only go forward. */
+  /** Milliseconds of a monotonic clock. */
   readonly steadyMs: () => number
 }
 
-/** Yahoo's answers, unchecked. Whatever is no answer is thrown. */
+/** Yahoo's answers, unchecked. Anything that is not an answer is thrown. */
 export interface YahooClient {
   quote(symbols: readonly string[], operation?: object): Promise<YahooAnswer>
   chart(symbol: string, params: ChartParams, operation?: object): Promise<YahooAnswer>
   search(text: string, limit: number, operation?: object): Promise<YahooAnswer>
-  /** Has the cookie and the crumb ready for the first quote. */
+  /** Fetches the cookie and the crumb ahead of the first quote. */
   openSession(): Promise<void>
 }
 
@@ -31,7 +31,7 @@ export interface ChartParams {
   readonly includePrePost: boolean
 }
 
-/** `crumb`: of all callers, once asked for. */
+/** `crumb`: shared by all callers, once it is asked for. */
 interface Opened {
   readonly session: YahooSession
   crumb: Promise<string> | undefined
@@ -39,10 +39,12 @@ interface Opened {
 
 const host = 'https://query2.finance.yahoo.com'
 const renewalEveryMs = 1000
-/** In requests: the cookie, the crumb, and one again for each of the four calls that may have been under way. */
+/**
+ * In requests: the cookie, the crumb, and one repeated request for each of the four calls that may have been under way.
+ */
 const renewalCost = 6
 
-/** Every endpoint under its own policy; what is made again after a failure is paid from one budget. */
+/** Gives every endpoint its own policy; repeated requests after failures are paid from one budget. */
 export function yahooClient({ logger, policy, steadyMs, ...options }: YahooClientOptions): YahooClient {
   const { metrics } = options
   const fetch = yahooFetch(options)
@@ -61,7 +63,10 @@ export function yahooClient({ logger, policy, steadyMs, ...options }: YahooClien
     return { session: yahooSession(fetch), crumb: undefined }
   }
 
-  /** Typed here: what keeps a session from opening is not to count as a failure of the quote that waits for it. */
+  /**
+   * Converted to a FinstageError here: a failure to open a session must not count as a failure of the quote that waits
+   * for it.
+   */
   function crumbOf(opened: Opened): Promise<string> {
     opened.crumb ??= policies.crumb.execute(opened.session.fetchCrumb).catch((error: unknown) => {
       opened.crumb = undefined
@@ -82,13 +87,13 @@ export function yahooClient({ logger, policy, steadyMs, ...options }: YahooClien
       return await ask()
     } catch (error) {
       if (!namesCrumb(error)) throw error
-      // Callers that failed together share the session that the first of them opens.
+      // Callers that fail together share the session that the first of them opens.
       if (used === current && !renew(error)) throw error
       return await ask()
     }
   }
 
-  /** false: not now. Where every crumb is refused, a new one for every call would be a storm. */
+  /** false: not now. If Yahoo refuses every crumb, a new one for every call would be a storm of requests. */
   function renew(reason: unknown): boolean {
     if (steadyMs() - renewedAtMs < renewalEveryMs || !budget.take(renewalCost)) return false
     renewedAtMs = steadyMs()
@@ -127,7 +132,7 @@ export function yahooClient({ logger, policy, steadyMs, ...options }: YahooClien
   return { quote, chart, search, openSession }
 }
 
-/** As yahoo-finance2 asks. */
+/** The parameters that yahoo-finance2 sends. */
 const searchParams = {
   lang: 'en-US',
   region: 'US',

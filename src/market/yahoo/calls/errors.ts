@@ -2,10 +2,10 @@ import { isBrokenCircuitError, isBulkheadRejectedError } from 'cockatiel'
 import { FinstageError, symbolNotFound } from '../../../domain/errors.ts'
 import { BodyTooLarge } from './body.ts'
 
-/** An answer of Yahoo's that says no. Holds what it said, and never the address, which has the crumb in it. */
+/** A refusal by Yahoo. Holds what Yahoo said and never the address, which contains the crumb. */
 export class YahooRefusal extends Error {
   readonly status: number
-  /** Yahoo's own words, as 'Not Found' or 'Unprocessable Entity'; null where the answer was not in its form. */
+  /** Yahoo's own code, as 'Not Found' or 'Unprocessable Entity'; null if the answer did not have Yahoo's form. */
   readonly code: string | null
   readonly description: string
   readonly retryAfterSeconds: number | null
@@ -20,13 +20,13 @@ export class YahooRefusal extends Error {
     this.retryAfterSeconds = retryAfterSeconds
   }
 
-  /** Says the words under other statuses too. */
+  /** Yahoo sends the words under other statuses too. */
   get isRateLimit(): boolean {
     return this.status === 429 || /too many requests/i.test(this.description)
   }
 }
 
-/** An answer of 200 that has an error within; null: it has none. */
+/** The error within an answer of status 200; null: there is none. */
 export function refusalWithin(body: unknown): YahooRefusal | null {
   if (typeof body !== 'object' || body === null) return null
   const [inner, ...others] = Object.values(body)
@@ -34,39 +34,39 @@ export function refusalWithin(body: unknown): YahooRefusal | null {
   return says && others.length === 0 ? new YahooRefusal(200, JSON.stringify(body), null) : null
 }
 
-/** Yahoo wraps its errors as `{ "chart": { "result": null, "error": { code, description } } }`, the outer name varies. */
+/** Yahoo wraps errors as `{ "chart": { "result": null, "error": { code, description } } }`; the outer name varies. */
 function saidIn(text: string): { code: string | null; description: string } {
   try {
     const [inner] = Object.values(JSON.parse(text))
     const error = (inner as { error?: { code?: unknown; description?: unknown } }).error
     if (error) return { code: String(error.code), description: brief(String(error.description)) }
   } catch {
-    // Not in Yahoo's form: then the text itself is all there is.
+    // Not Yahoo's form: the text itself is all there is.
   }
   return { code: null, description: brief(text) }
 }
 
 const brief = (text: string): string => (text.length > 300 ? `${text.slice(0, 300)}…` : text)
 
-/** Whether a fresh cookie and crumb may help. Any other 401 or 403 means blocked. */
+/** Whether a fresh cookie and crumb may help. Any other 401 or 403 means that we are blocked. */
 export function namesCrumb(error: unknown): boolean {
   if (!(error instanceof YahooRefusal) || (error.status !== 401 && error.status !== 403)) return false
   return /crumb|invalid cookie/i.test(error.description)
 }
 
-/** Whether the same request may succeed in a moment: nothing came (in time), or nothing that could be read, or a 5xx. */
+/** Whether the same request may succeed in a moment: no answer (in time), an unreadable one, or a 5xx. */
 export function mayPass(error: unknown): boolean {
   if (error instanceof YahooRefusal) return error.status >= 500
   return !(error instanceof FinstageError || error instanceof BodyTooLarge || keptBack(error) !== null)
 }
 
-/** Whether Yahoo failed, and not only said no. */
+/** Whether Yahoo failed, rather than refused. */
 export const isFailure = (error: unknown): boolean => mayPass(error) || error instanceof BodyTooLarge
 
 export const rateLimited = (retryAfterSeconds: number, cause?: YahooRefusal): FinstageError =>
   new FinstageError('SOURCE_RATE_LIMITED', 'Yahoo takes no more requests for now', { retryAfterSeconds }, cause)
 
-/** The typed form of whatever a call of Yahoo threw. */
+/** Turns whatever a call of Yahoo threw into a FinstageError. */
 export function sourceError(error: unknown): FinstageError {
   if (error instanceof FinstageError) return error
   const said = error instanceof YahooRefusal ? ` (status ${error.status})` : ''
@@ -74,19 +74,21 @@ export function sourceError(error: unknown): FinstageError {
   return new FinstageError('SOURCE_UNAVAILABLE', message, {}, shortened(error))
 }
 
-/** Why a call did not leave the house; null: it did. */
+/** Why a call was not sent; null: it was. */
 function keptBack(error: unknown): string | null {
   if (isBrokenCircuitError(error)) return 'Yahoo has failed too often: it is not asked for now'
   return isBulkheadRejectedError(error) ? 'Too many calls wait for Yahoo' : null
 }
 
-/** yahoo-finance2 quotes the whole body in its message. */
+/** An error's message may quote a whole body. */
 function shortened(error: unknown): unknown {
   if (!(error instanceof Error) || error.message.length <= 300) return error
   return new Error(brief(error.message))
 }
 
-/** As `sourceError`, where candles of a symbol were asked for. null: Yahoo has none in the range, which is an answer too. */
+/**
+ * Like `sourceError`, for a request for a symbol's candles. null: Yahoo has none in the range, which is an answer too.
+ */
 export function chartError(error: unknown, symbol: string): FinstageError | null {
   if (!(error instanceof YahooRefusal)) return sourceError(error)
   const { status, code, description } = error

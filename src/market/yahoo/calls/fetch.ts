@@ -3,24 +3,23 @@ import { YahooRefusal } from './errors.ts'
 import type { CallOutcome, YahooEndpoint, YahooMetrics } from './metrics.ts'
 
 export interface YahooFetchOptions {
-  /** Where every call goes instead of Yahoo's hosts, path and query kept. */
+  /** Where all calls go instead of Yahoo's hosts, keeping path and query. */
   readonly baseUrl: string | undefined
   readonly fetch: typeof fetch
   /** Epoch milliseconds. */
   readonly now: () => number
-  /** For one call with its redirects, until the last byte of the body. */
+  /** For one call including its redirects, until the last byte of the body. */
   readonly timeoutMs: number
   readonly metrics: YahooMetrics
 }
 
 const maxRedirects = 5
-/** Unpacked. A hundred quotes have a quarter of one, a week of minutes half of one. */
+/** Uncompressed. A hundred quotes take a quarter of a megabyte, a week of minutes half of one. */
 const mostBytes = 8 * 1024 * 1024
 
 /**
- * The `fetch` that yahoo-finance2 is given. It refuses here what the library would take for an answer (the text of a 429 as
- * the crumb) or would print to the console together with the crumb (every status but 2xx), keeps Retry-After, and reads no
- * body without end.
+ * The `fetch` of a Yahoo session. It rejects what would be taken for an answer (the text of a 429 as the crumb) and
+ * every status other than 2xx, keeps Retry-After and the crumb out of errors, and reads no body without a bound.
  */
 export function yahooFetch(options: YahooFetchOptions): typeof fetch {
   return async (input, init) => {
@@ -37,16 +36,16 @@ async function send(options: YahooFetchOptions, url: URL, init: RequestInit, red
   return await send(options, new URL(location, url), init, redirects + 1)
 }
 
-/** One HTTP request and all of its answer that is of use. */
+/** One HTTP request, and as much of its answer as is of use. */
 async function exchange({ baseUrl, fetch, now }: YahooFetchOptions, url: URL, init: RequestInit): Promise<Response> {
   if (baseUrl === undefined) return await accepted(await fetch(url, init), url, now())
-  // A redirect names one of Yahoo's hosts again, so that following it cannot be left to fetch.
+  // A redirect names one of Yahoo's hosts again, so fetch cannot be left to follow it.
   const response = await fetch(moved(url, baseUrl), { ...init, redirect: 'manual' })
   const isFollowed = init.redirect !== 'manual' && redirectOf(response) !== null
   return isFollowed ? await withoutBody(response) : await accepted(response, url, now())
 }
 
-/** Set part by part: a path that begins with // would name a host if it were resolved against the base. */
+/** Set part by part: resolved against the base, a path that begins with // would name a host. */
 function moved(url: URL, baseUrl: string): URL {
   const target = new URL(baseUrl)
   target.pathname = url.pathname
@@ -61,7 +60,7 @@ async function accepted(response: Response, url: URL, nowMs: number): Promise<Re
   const { status, headers } = response
   const isPage = !url.hostname.startsWith('query')
   const isForm = url.pathname.endsWith('/collectConsent')
-  // A page is asked for its cookies alone: they count, whatever the status, and its megabytes do not.
+  // A page is fetched only for its cookies: they count whatever the status, and its megabytes are not read.
   const isRefused = isPage ? status >= 400 && !headers.has('set-cookie') : !response.ok
   if (isPage && !isForm && !isRefused) return await withoutBody(response)
 
@@ -74,18 +73,18 @@ async function accepted(response: Response, url: URL, nowMs: number): Promise<Re
 
 const isCrumb = (url: URL): boolean => url.pathname.endsWith('/getcrumb')
 
-/** As far as can be seen without parsing it, which yahoo-finance2 does. */
+/** As far as one can see without parsing it. */
 const isReadable = (text: string, url: URL): boolean =>
   isCrumb(url) ? isCrumbLike(text) : /^\s*\{/.test(text) && text.trimEnd().endsWith('}')
 
-/** What came in place of an answer: a page that says sorry, or the words of a 429 under a status of 200. */
+/** Something else came in place of an answer: an error page, or the text of a 429 with a status of 200. */
 const unreadable = (said: YahooRefusal, url: URL): Error =>
   said.isRateLimit ? said : new Error(`Not ${isCrumb(url) ? 'a crumb' : 'JSON'}: ${said.description}`)
 
-/** Eleven letters, digits, dots and slashes as far as anybody has seen: no blanks, no markup, no JSON. */
+/** So far, crumbs have been eleven letters, digits, dots and slashes: no blanks, no markup, no JSON. */
 const isCrumbLike = (text: string): boolean => /^[\w./~+=-]{6,64}$/.test(text)
 
-/** An error page may quote the address that was asked for. */
+/** An error page may quote the requested address. */
 function withoutCrumb(text: string, url: URL): string {
   const crumb = url.searchParams.get('crumb')
   return crumb ? text.replaceAll(crumb, '…').replaceAll(encodeURIComponent(crumb), '…') : text
@@ -96,7 +95,9 @@ async function withoutBody(response: Response): Promise<Response> {
   return new Response(null, { status: response.status, headers: response.headers })
 }
 
-/** Whole seconds or a date (RFC 9110, 10.2.3), which is compared with the sender's own clock where that is told. */
+/**
+ * Whole seconds or a date (RFC 9110, 10.2.3). A date is compared with the sender's own clock if the answer states it.
+ */
 function retryAfterSeconds(response: Response, nowMs: number): number | null {
   const value = response.headers.get('retry-after')
   if (value === null) return null

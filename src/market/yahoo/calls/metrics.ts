@@ -1,11 +1,13 @@
 import { Counter, Gauge, Histogram, Registry } from 'prom-client'
 import { durationBuckets } from '../../../platform/metrics.ts'
 
-/** What is limited and watched on its own. `crumb`: the session, its cookie pages included. */
+/** What is limited and observed separately. `crumb`: opening a session, with its cookie pages. */
 export const yahooEndpoints = ['quote', 'chart', 'search', 'crumb'] as const
 export type YahooEndpoint = (typeof yahooEndpoints)[number]
 
-/** What became of a request. `refused`: a status of 4xx but 429. `failed`: no answer, 5xx, or nothing that could be read. */
+/**
+ * The outcome of a request. `refused`: a status of 4xx except 429. `failed`: no answer, 5xx, or something unreadable.
+ */
 export type CallOutcome = 'ok' | 'rate_limited' | 'refused' | 'failed' | 'timeout'
 
 export type RejectReason = 'breaker' | 'rate_limit' | 'bulkhead'
@@ -13,7 +15,7 @@ export type RejectReason = 'breaker' | 'rate_limit' | 'bulkhead'
 const breakerStates = { closed: 0, halfOpen: 1, open: 2 } as const
 export type BreakerState = keyof typeof breakerStates
 
-/** What leaves the house for Yahoo, and what was kept from leaving. */
+/** Counts the calls to Yahoo, and those that were held back. */
 export class YahooMetrics {
   readonly #calls: Counter<'endpoint' | 'outcome'>
   readonly #seconds: Histogram<'endpoint'>
@@ -21,7 +23,7 @@ export class YahooMetrics {
   readonly #rejected: Counter<'endpoint' | 'reason'>
   readonly #breakers: Gauge<'endpoint'>
 
-  /** Without a registry it counts for nobody. */
+  /** Without a registry, the counts go nowhere. */
   constructor(registry: Registry = new Registry()) {
     const registers = [registry]
     this.#calls = new Counter({

@@ -22,16 +22,16 @@ import type { RetryBudget } from './retry-budget.ts'
 export interface YahooPolicyOptions {
   /** In [0, 1). */
   readonly random?: () => number
-  /** The first retry comes within this, the second within twice as much. */
+  /** The first retry comes within this time, the second within twice as much. */
   readonly retryWithinMs?: number
-  /** How long an open breaker keeps all calls back at first, and at most. */
+  /** How long an open breaker rejects calls at first, and at most. */
   readonly breakMs?: number
   readonly longestBreakMs?: number
 }
 
 interface Shared {
   readonly endpoint: YahooEndpoint
-  /** Milliseconds that only go forward. */
+  /** Milliseconds of a monotonic clock. */
   readonly now: () => number
   readonly budget: RetryBudget
   readonly metrics: YahooMetrics
@@ -39,18 +39,18 @@ interface Shared {
 
 const retries = 2
 const longestRetryMs = 2000
-/** Charts take one symbol each, and jobs want many of them; the others take all that is wanted in one. */
+/** A chart call takes one symbol, and jobs want many of them; the other calls take all symbols at once. */
 const runningCalls = (endpoint: YahooEndpoint): number => (endpoint === 'chart' ? 16 : 4)
 const waitingCalls = 500
-/** The breaker opens above its threshold and is to open at four fifths: 4 of 5, 16 of 20. */
+/** cockatiel opens the breaker above its threshold; it should open at four fifths: 4 of 5, 16 of 20. */
 const failedShare = 0.799
 const recentCalls = 20
 const leastCalls = 5
 
 /**
- * How an endpoint is called, from the outside in: a retry takes a slot of its own, once it is due; in the slot it is looked
- * whether Yahoo wants no requests and whether the breaker is open, so that this holds for calls which have waited; the time-out
- * is that of the HTTP call and so counts no waiting.
+ * How an endpoint is called, from the outside in: retry, slot, rate-limit pause, breaker, HTTP call. Each retry takes a
+ * new slot when it is due. The pause and the breaker are checked in the slot, so they apply to calls that have waited
+ * too. The time-out covers the HTTP call only, no waiting.
  */
 export class YahooPolicy {
   readonly #shared: Shared
@@ -75,7 +75,7 @@ export class YahooPolicy {
       },
     )
     this.#retry.onRetry(() => metrics.retried(endpoint))
-    // cockatiel asks after the last attempt too, when there is no retry to be had for it.
+    // cockatiel also asks after the last attempt, for which there is no retry.
     this.#retry.onGiveUp(() => budget.giveBack())
 
     this.#breaker = circuitBreaker(handleWhen(isFailureOf(endpoint)), {
@@ -90,8 +90,8 @@ export class YahooPolicy {
   }
 
   /**
-   * `work` may be called several times. `operation` stands for the operation that it is for, if it is for one: operations take turns.
-   * Throws what `work` threw, SOURCE_RATE_LIMITED, or cockatiel's word for a call kept back.
+   * Calls `work`, several times if need be. `operation` stands for the operation that causes the call: operations take
+   * turns. Throws the error of `work`, SOURCE_RATE_LIMITED, or cockatiel's error for a rejected call.
    */
   async execute<T>(work: () => Promise<T>, operation?: object): Promise<T> {
     const { endpoint, metrics } = this.#shared
@@ -115,7 +115,7 @@ export class YahooPolicy {
   }
 
   async #letOut<T>(work: () => Promise<T>, attempt: number): Promise<T> {
-    // Again: calls that waited for a half-open breaker may have waited for a 429.
+    // Checked again: a call that waited for a half-open breaker may have waited through a 429.
     this.#refuseWhilePaused()
     if (attempt === 0) this.#shared.budget.earn()
     try {
@@ -139,7 +139,7 @@ export class YahooPolicy {
   }
 }
 
-/** Opening a session asks for no symbol and no range, so that every no is a failure of it but the one that asks for patience. */
+/** Opening a session names no symbol and no range, so every refusal is a failure, except for a rate limit. */
 const isFailureOf = (endpoint: YahooEndpoint) =>
   endpoint === 'crumb' ? (error: unknown) => isFailure(error) || error instanceof YahooRefusal : isFailure
 

@@ -4,24 +4,24 @@ const firstMs = 1000
 const longestUntoldMs = 5 * minuteMs
 const longestMs = dayMs
 
-/** How long nothing is asked of somebody who has said that it is too much. */
+/** How long Yahoo is left alone after it has refused a request as one too many. */
 export class RateLimitPause {
   readonly #now: () => number
   #untilMs = Number.NEGATIVE_INFINITY
   #nextMs = firstMs
 
-  /** `now`: milliseconds that only go forward. */
+  /** `now`: milliseconds of a monotonic clock. */
   constructor(now: () => number) {
     this.#now = now
   }
 
-  /** Whole seconds, at least 1; null: it may be asked. */
+  /** Whole seconds, at least 1; null: requests are allowed. */
   secondsLeft(): number | null {
     const leftMs = this.#untilMs - this.#now()
     return leftMs > 0 ? Math.ceil(leftMs / 1000) : null
   }
 
-  /** A request was refused. `retryAfterSeconds`: how long it said to wait; null: it did not say. */
+  /** A request was refused. `retryAfterSeconds`: how long Yahoo said to wait; null: it did not say. */
   refused(retryAfterSeconds: number | null): void {
     const nowMs = this.#now()
     const pauseMs = retryAfterSeconds === null ? this.#untoldMs(nowMs) : Math.max(firstMs, retryAfterSeconds * 1000)
@@ -32,7 +32,7 @@ export class RateLimitPause {
     this.#nextMs = firstMs
   }
 
-  /** Requests that were under way together are refused together: the others than the first double nothing. */
+  /** Requests that run at the same time are refused together: only the first doubles the pause. */
   #untoldMs(nowMs: number): number {
     if (nowMs < this.#untilMs) return 0
     const pauseMs = this.#nextMs

@@ -1,11 +1,14 @@
-/** What every first attempt earns, in retries. Below the tenth that is allowed: cookie, crumb and the reserve come on top. */
+/**
+ * How many retries each first attempt earns. Below the tenth that is allowed: cookie, crumb and the reserve come on
+ * top.
+ */
 const earnedPerCall = 0.08
 const reserve = 1
 const most = 10
 
 /**
- * How many further requests failures may cause, for all callers together: where everything fails, each caller's few retries
- * would multiply the load just when it can be borne least.
+ * Bounds the further requests that failures may cause, for all callers together: when everything fails, each caller's
+ * few retries would multiply the load just when the source can bear it least.
  */
 export class RetryBudget {
   #retries = reserve
@@ -16,11 +19,11 @@ export class RetryBudget {
   }
 
   /**
-   * Whether so many requests may be made. There need not be more than one in the purse: what costs more may leave a debt, so
-   * that it can be had at all, and nothing further until that is earned.
+   * Whether this many requests may be made. It takes only one earned retry to be allowed: a more expensive request may
+   * leave a debt, so that it is possible at all, and nothing further is allowed until the debt is earned back.
    */
   take(requests = 1): boolean {
-    // 12.5 calls earn one; added up in binary they may fall short by a hair.
+    // 12.5 calls earn one retry; added up in binary they may fall short by a hair.
     if (this.#retries < 1 - 1e-9) return false
     this.#retries -= requests
     return true

@@ -1,7 +1,7 @@
 import protobuf from 'protobufjs/light.js'
 import { z } from 'zod'
 
-/** Why something that came over the stream was not told to anybody. */
+/** Why a message of the stream was dropped. */
 export type DropReason =
   | 'unreadable'
   | 'not pricing'
@@ -11,10 +11,10 @@ export type DropReason =
   | 'older than the last'
   | 'repeated'
 
-/** What one message of the stream says. A field that was not on the wire is not here either: it says nothing, and not 0. */
+/** What one message of the stream says. A field that was not on the wire is absent, and not 0. */
 export interface Frame {
   readonly symbol: string
-  /** A float32, as are all prices here: 210.51 is 210.50999450683594. Never 0. */
+  /** A float32, like all prices here: 210.51 is 210.50999450683594. Never 0. */
   readonly price: number
   readonly timeMs?: number
   /** 0 pre, 1 regular, 2 post, 3 extended. */
@@ -36,8 +36,8 @@ export interface Frame {
 const field = (id: number, type: string) => ({ id, type })
 
 /**
- * Yahoo's message, as far as its website's own descriptor is known. Edition 2023 is what makes every field know whether it was
- * on the wire: without it the library takes an unset field and a 0 for the same.
+ * Yahoo's message, as far as its website's own descriptor is known. With edition 2023 every field knows whether it was
+ * on the wire; otherwise protobuf.js would treat an unset field and a 0 alike.
  */
 export const pricingMessage = protobuf.Root.fromJSON({
   nested: {
@@ -75,18 +75,18 @@ export const pricingMessage = protobuf.Root.fromJSON({
 const envelope = z.object({ type: z.string(), message: z.unknown().optional() })
 const base64 = z.base64()
 
-/** Reads one message of the socket; whatever it is, this does not throw. */
+/** Reads one message of the socket; never throws. */
 export function readFrame(text: string): Frame | DropReason {
   const outer = envelope.safeParse(parsed(text)).data
   if (!outer) return 'unreadable'
   if (outer.type !== 'pricing') return 'not pricing'
-  // Node's own decoder takes any text for base64 and leaves out what is not.
+  // Node's own decoder accepts any text as base64 and skips what is not.
   const encoded = base64.safeParse(outer.message).data
   const fields = encoded ? decoded(encoded) : null
   if (!fields) return 'unreadable'
   const { id, price, time, ...others } = fields
   if (typeof id !== 'string' || id === '') return 'unknown symbol'
-  // 0 is what a feed says for want of a price.
+  // Feeds send 0 for lack of a price.
   if (!isUsable(price) || price === 0) return 'not a price'
   return {
     ...Object.fromEntries(Object.entries(others).filter(([name, value]) => isUsable(value) && isInRange(name, value))),
@@ -106,14 +106,14 @@ function parsed(text: string): unknown {
 
 function decoded(encoded: string): Readonly<Record<string, unknown>> | null {
   try {
-    // A sint64 that is no safe integer loses its last digits: no volume and no time is that large.
+    // A sint64 beyond the safe integers loses its last digits: no volume and no time is that large.
     return pricingMessage.toObject(pricingMessage.decode(Buffer.from(encoded, 'base64')), { longs: Number })
   } catch {
     return null
   }
 }
 
-/** What is malformed costs itself alone: a bad bid not the price. */
+/** A malformed field costs only itself: a bad bid does not cost the price. */
 const isUsable = (value: unknown): value is number => typeof value === 'number' && Number.isFinite(value)
 
 const isInRange = (name: string, value: number): boolean =>

@@ -15,21 +15,22 @@ export interface PollingFeedOptions {
 interface PolledSymbol {
   readonly symbol: string
   /**
-   * 'new' until its first answer; then 'live', or 'failed' until it is served again, or 'refused' for good: that one is asked
-   * for again only when it is unwatched and watched anew. `observe` and `fail` alone change it.
+   * 'new' until the first answer; then 'live', 'failed' until it is served again, or 'refused' for good: it is asked
+   * for again only once it is unwatched and watched anew. Only `observe` and `fail` change it.
    */
   state: 'new' | 'live' | 'failed' | 'refused'
-  /** In a request that is under way. */
+  /** Part of a request that is under way. */
   asked: boolean
   last: Listing | null
-  /** Whether the sink has believed it. */
+  /** Whether the sink believed it. */
   isTold: boolean
 }
 
 /**
- * The live feed of a source that only answers questions. A round asks for all watched symbols, 100 in a request; never two
- * rounds at a time. What is newly watched is asked for at once, beside the rounds: a round that hangs must not keep it waiting.
- * The sink hears of a symbol when something has changed that a client can see, and when it is back after a failure.
+ * The live feed of a source that can only be polled. A round asks for all watched symbols, 100 per request, and never
+ * runs twice at a time. Newly watched symbols are asked for at once, beside the rounds: a round that hangs must not
+ * hold them up. The sink hears of a symbol when something visible to clients has changed, and when it is back after a
+ * failure.
  */
 export function pollingFeed({ listings, intervalMs, sink }: PollingFeedOptions): SourceFeed {
   let watched = new Map<string, PolledSymbol>()
@@ -93,7 +94,7 @@ export function pollingFeed({ listings, intervalMs, sink }: PollingFeedOptions):
     await Promise.all(parts.map(askPart))
   }
 
-  /** One request, which may fail without the others. */
+  /** One request, which may fail independently of the others. */
   async function askPart(asked: readonly PolledSymbol[]): Promise<void> {
     const answer = await answerTo(asked.map((each) => each.symbol))
     for (const each of asked) {
@@ -148,7 +149,7 @@ const newlyWatched = (symbol: string): PolledSymbol => ({
   isTold: false,
 })
 
-/** A symbol that was served before has not ceased to exist because one answer lacks it. */
+/** If an answer lacks a symbol that was served before, the symbol has not ceased to exist. */
 function missing({ symbol, last }: PolledSymbol, listing: Listing | undefined): FinstageError {
   if (last) return new FinstageError('SOURCE_UNAVAILABLE', `The source left out the price of ${symbol}`, { symbol })
   return listing ? noPrice(symbol) : symbolNotFound(symbol)

@@ -24,60 +24,63 @@ export interface YahooPushFeedOptions {
   readonly url: string
   /** May throw a FinstageError for the whole call. */
   readonly listings: (symbols: readonly string[]) => Promise<ReadonlyMap<string, Listing>>
-  /** Of what is polled: from the start of one round to the start of the next. */
+  /** For polled symbols: from the start of one round to the start of the next. */
   readonly pollIntervalMs: number
   readonly sink: ListingSink
   /** Epoch milliseconds. */
   readonly now?: () => number
-  /** Milliseconds that only go forward; without it, `now`. */
+  /** Milliseconds of a monotonic clock; `now` if absent. */
   readonly steadyMs?: () => number
   /** From 0 to 1. */
   readonly random?: () => number
   readonly open?: OpenStream
   readonly log?: Pick<Logger, 'debug' | 'info'> | undefined
-  /** Called for each message that nobody was told of. */
+  /** Called for each message that was dropped. */
   readonly dropped?: (reason: DropReason) => void
 }
 
 interface PushedSymbol {
   readonly symbol: string
   /**
-   * 'new' until its first answer; then 'live', or 'failed' until it is served again, or 'refused' for good, until it is
-   * watched anew. `tell` and `fail` alone change it.
+   * 'new' until the first answer; then 'live', 'failed' until it is served again, or 'refused' until it is watched
+   * anew. Only `tell` and `fail` change it.
    */
   state: 'new' | 'live' | 'failed' | 'refused'
-  /** From the first answer on. */
+  /** Set from the first answer on. */
   shard: StreamShard | null
-  /** The last state, told or not: a frame that repeats may say something beside the price. */
+  /** The last state, sent or not: a repeated frame may say something besides the price. */
   last: Priced | null
-  /** Whether the sink has believed what it was told last; else the same is told again when it is heard again. */
+  /** Whether the sink believed the last listing; if not, the same listing is sent again when it arrives again. */
   isBelieved: boolean
-  /** The prices told of the last one's second, as they are shown. */
+  /** The prices sent within the last price's second, as they are shown. */
   readonly toldOfSecond: Set<number>
-  /** What the last poll said of the price that is told, while nothing was heard from the stream since. */
+  /** The last poll's answer about the current price, while the stream has sent nothing since. */
   polled: Priced | null
   /**
-   * 'behind' until the stream has shown that it misses nothing of this symbol: a frame of it, or a poll that began with the
-   * subscription in force and knew nothing better, makes it 'caughtUp'. 'lossy' from then, until its next frame, if a poll does.
+   * 'behind' until the stream has shown that it misses nothing of this symbol. A frame of the symbol makes it
+   * 'caughtUp', and so does a poll that began with the subscription in force and knew nothing newer. A poll that knows
+   * better makes it 'lossy' until its next frame.
    */
   stream: 'behind' | 'caughtUp' | 'lossy'
   /** A poll is wanted although the stream serves the symbol. */
   checking: boolean
-  /** Not to be polled until the next round. */
+  /** Not polled until the next round. */
   resting: boolean
-  /** The last poll knew better than the stream. */
+  /** The last poll knew something newer than the stream. */
   hadNews: boolean
 }
 
-/** Many symbols on one socket lose updates. */
+/** A socket with many symbols loses updates. */
 const symbolsPerSocket = 100
-/** How often a quote is asked of what the stream serves: it knows the session, and what the stream has lost. */
+/**
+ * How often symbols that the stream serves are polled as well: a quote knows the session, and what the stream has lost.
+ */
 const checkMs = minuteMs
 
 /**
- * Yahoo's push feed, with polling for all that it does not serve. Both are heard at the same time and what they say is told
- * once: a symbol is polled from the start, and again as soon as its socket fails, until the stream has caught up. So a switch
- * in either direction has no gap.
+ * Yahoo's push feed, with polling for symbols that it does not serve. Both are followed at the same time, and each
+ * price is sent once: a symbol is polled from the start, and again when its socket fails, until the stream has caught
+ * up. So a switch in either direction has no gap.
  */
 export function yahooPushFeed(options: YahooPushFeedOptions): SourceFeed {
   const {
@@ -119,7 +122,7 @@ export function yahooPushFeed(options: YahooPushFeedOptions): SourceFeed {
     }
   }
 
-  /** Gives the newcomers their sockets, and has polled what the stream does not serve. */
+  /** Assigns new symbols to sockets, and polls those that the stream does not serve. */
   function review(): void {
     if (stopped) return
     const all = [...watched.values()]
@@ -180,7 +183,7 @@ export function yahooPushFeed(options: YahooPushFeedOptions): SourceFeed {
       return answer
     } finally {
       for (const { each } of asked) each.hadNews = false
-      // After the polling feed has told what the answer says.
+      // Runs after the polling feed has passed the answer on.
       setImmediate(() => {
         for (const { each, inForce } of asked) {
           each.checking = false
@@ -216,8 +219,8 @@ export function yahooPushFeed(options: YahooPushFeedOptions): SourceFeed {
   }
 
   /**
-   * Quotes may lag behind the stream. While that one is heard it is believed; and of a price that was told of the same second
-   * already it is more likely that the quote is late than that the price came back.
+   * Quotes may lag behind the stream. While the stream works, it is believed. If a price was already sent within the
+   * same second, a late quote is more likely than a price that came back.
    */
   function mayBeNewer(each: PushedSymbol, { instrument, quote }: Priced): boolean {
     if (each.stream === 'caughtUp' && isServed(each)) return false
@@ -244,7 +247,7 @@ export function yahooPushFeed(options: YahooPushFeedOptions): SourceFeed {
     if (!observe(each, next, order !== 'same')) dropped('repeated')
   }
 
-  /** Tells what is new, and what a client must hear beside: that the price holds again, or that the session is another. */
+  /** Sends news, and what a client must learn besides: the price is valid again, or the session has changed. */
   function observe(each: PushedSymbol, next: Priced, isNews: boolean): boolean {
     const isTold =
       isNews || !each.isBelieved || each.state !== 'live' || next.quote.marketState !== each.last?.quote.marketState
@@ -269,7 +272,8 @@ export function yahooPushFeed(options: YahooPushFeedOptions): SourceFeed {
       fail(each, error)
       return
     }
-    // The polling feed gives it up, as one that it never saw; but it has not ceased to exist because one answer lacks it.
+    // The polling feed gives the symbol up, because it never saw it served; but one answer without the symbol does not
+    // mean that it has ceased to exist.
     if (!error.temporary) takeRest(each)
     if (!isServed(each)) fail(each, error.temporary ? error : leftOut(symbol))
   }

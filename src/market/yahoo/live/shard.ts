@@ -7,7 +7,7 @@ import type { OpenStream, StreamSocket } from './socket.ts'
 export interface ShardOptions {
   readonly url: string
   readonly open: OpenStream
-  /** Milliseconds that only go forward. */
+  /** Milliseconds of a monotonic clock. */
   readonly now: () => number
   /** From 0 to 1. */
   readonly random: () => number
@@ -16,18 +16,18 @@ export interface ShardOptions {
   readonly isInSession: (symbol: string) => boolean
   readonly frame: (frame: Frame) => void
   readonly dropped: (reason: DropReason) => void
-  /** The connection may have come to serve its symbols, or has ceased to: ask again. */
+  /** Called when the connection may have begun or ceased to serve its symbols: ask `isServing` again. */
   readonly changed: (shard: StreamShard) => void
 }
 
-/** A part of the watched symbols and the one socket that serves them. */
+/** Some of the watched symbols and the one socket that serves them. */
 export interface StreamShard {
   readonly symbols: ReadonlyMap<string, unknown>
   add(symbols: readonly string[]): void
   remove(symbols: readonly string[]): void
-  /** The socket is open and has shown that it works, or has no reason to. */
+  /** Whether the socket is open and has delivered, or has no reason to deliver yet. */
   isServing(): boolean
-  /** Since when the symbol's subscription has been in force; null: it is not, or has been for too short a time to tell. */
+  /** Since when the symbol's subscription has been in force; null: it is not, or not for long enough to tell. */
   inForceSince(symbol: string): number | null
   stop(): void
 }
@@ -36,20 +36,20 @@ const resubscribeMs = 15_000
 const silenceMs = 30_000
 const connectTimeoutMs = 10_000
 const reconnectPace = { firstMs: 1000, longestMs: minuteMs }
-/** From sending a subscription until it is sure to be in force: Yahoo does not acknowledge. */
+/** How long after sending a subscription it is sure to be in force: Yahoo does not acknowledge it. */
 const settleMs = 500
 
 /**
- * Its socket is 'away' (waiting for the next attempt, or with nothing subscribed yet), 'opening', 'open', and in the end
- * 'stopped'. `connect`, `opened`, `away` and `stop` alone change that.
+ * States of the socket: 'away' (waiting for the next attempt, or nothing is subscribed yet) -> 'opening' -> 'open' ->
+ * 'away' ..., and in the end 'stopped'. Only `connect`, `opened`, `away` and `stop` change it.
  */
 export function streamShard(options: ShardOptions): StreamShard {
   const { url, open, now, random, log, isInSession, frame, dropped, changed } = options
-  /** When the subscription was sent, null where it still has to be. */
+  /** When the subscription was sent; null: not yet. */
   const subscribed = new Map<string, number | null>()
   let state: 'away' | 'opening' | 'open' | 'stopped' = 'away'
   let socket: StreamSocket | undefined
-  /** Of this connection. A frame that could not be read, or was not asked for, is not one. */
+  /** Whether this connection has delivered a frame. Frames that were unreadable or not asked for do not count. */
   let hasDelivered = false
   let lastFrameMs = 0
   let silenceIsFault = true
@@ -80,7 +80,7 @@ export function streamShard(options: ShardOptions): StreamShard {
     retry = undefined
     state = 'opening'
     watchdog = setTimeout(away, connectTimeoutMs, 'no connection in time')
-    // What an earlier connection tells late is nobody's.
+    // Events of an earlier connection that arrive late are ignored.
     let mine: StreamSocket | undefined
     const isCurrent = (): boolean => mine !== undefined && mine === socket
     try {
@@ -109,7 +109,7 @@ export function streamShard(options: ShardOptions): StreamShard {
 
   function resubscribe(): void {
     subscribe([...subscribed.keys()])
-    // Not before: a server that takes connections and drops them must not be tried ever faster.
+    // Not earlier: a server that takes connections and drops them must not be tried ever faster.
     if (isServing()) pauses.reset()
   }
 
@@ -127,7 +127,7 @@ export function streamShard(options: ShardOptions): StreamShard {
     }
   }
 
-  /** A closed market is silent: a market that has just opened is given the whole time to speak. */
+  /** A closed market is silent, so a market that has just opened gets the whole time to speak. */
   function listen(): void {
     const quietMs = now() - lastFrameMs
     const isQuiet = quietMs >= silenceMs

@@ -1,26 +1,29 @@
 import { WebSocket } from 'ws'
 
-/** What a connection tells, in this order: opened at most once, then messages, then closed, which is the end. */
+/** The events of a connection, in this order: opened at most once, then messages, then closed, which is the last. */
 export interface StreamEvents {
   opened(): void
   message(text: string): void
-  /** It could not be opened, broke, or was closed by the other side. May be told twice. */
+  /** The connection could not be opened, broke, or was closed by the other side. May be called twice. */
   closed(reason: string): void
 }
 
 export interface StreamSocket {
   send(text: string): void
-  /** Ends it at once, whatever its state. */
+  /** Ends the connection at once, whatever its state. */
   end(): void
 }
 
-/** May throw, which counts as closed; tells nothing before it has returned. */
+/** May throw, which counts as closed. Fires no event before it has returned. */
 export type OpenStream = (url: string, events: StreamEvents) => StreamSocket
 
-/** Frames of Yahoo's have some hundred bytes. */
+/** Yahoo's frames have some hundred bytes. */
 const maxMessageBytes = 64 * 1024
 
-/** `ws`, and not Node's own WebSocket: that one has no limit to a message, and cannot be ended without the other side's consent. */
+/**
+ * Uses `ws`: Node's own WebSocket does not limit the size of a message, and cannot be ended without the other side's
+ * consent.
+ */
 export const openWebSocket: OpenStream = (url, events) => {
   const socket = new WebSocket(url, { maxPayload: maxMessageBytes, perMessageDeflate: false })
   socket.on('open', () => events.opened())
@@ -30,7 +33,7 @@ export const openWebSocket: OpenStream = (url, events) => {
   return {
     send: (text) => socket.send(text),
     end() {
-      // The close frame is courtesy: nobody waits for its answer.
+      // The close frame is a courtesy: nobody waits for its answer.
       if (socket.readyState === WebSocket.OPEN) socket.close(1000)
       socket.terminate()
     },
