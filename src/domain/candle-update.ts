@@ -5,14 +5,14 @@ import type { Interval } from './interval.ts'
 export const candleUpdateKinds = ['SNAPSHOT', 'UPDATE', 'CLOSE'] as const
 export type CandleUpdateKind = (typeof candleUpdateKinds)[number]
 
-/** Whose live candles a subscriber wants, and how many. */
+/** Which live candles a subscriber wants. */
 export interface CandleOrder {
   readonly symbol: string
   readonly interval: Interval
   readonly extendedHours: boolean
-  /** Epoch seconds: every candle since then comes first; null: the newest. */
+  /** Epoch seconds: all candles since then come first; null: only the newest. */
   readonly from: number | null
-  /** How many candles before each are wanted in its series. */
+  /** How many candles before each the series should hold. */
   readonly earlier: number
 }
 
@@ -22,8 +22,8 @@ export interface CandleUpdate {
   readonly symbol: string
   readonly interval: Interval
   readonly candle: Candle
-  /** 1 at first; one more with each change of this candle. */
+  /** Starts at 1 and grows by one with each change of this candle. */
   readonly revision: number
-  /** The candle, and before it as many as the subscriber asked for, where history reaches so far. Put together when it is read. */
+  /** The candle and as many before it as the subscriber asked for, as far as history reaches. Built when it is read. */
   readonly series: CandleSeries
 }

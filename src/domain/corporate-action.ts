@@ -1,12 +1,12 @@
-/** What a share paid. */
+/** A payment per share. */
 export interface Dividend {
-  /** Midnight UTC, in epoch seconds, of the first trading date without it. */
+  /** Midnight UTC, in epoch seconds, of the ex-date: the first trading date without it. */
   readonly epoch: number
-  /** A share, adjusted for the splits since. */
+  /** Per share, adjusted for the splits since. */
   readonly amount: number
 }
 
-/** From this date on there are `numerator` shares for every `denominator` before. */
+/** From its date on there are `numerator` shares for every `denominator` before. */
 export interface Split {
   /** Midnight UTC, in epoch seconds, of the first trading date after it. */
   readonly epoch: number

@@ -1,4 +1,4 @@
-/** Every way in which Finstage says no. The same words stand in `extensions.code` of a GraphQL error. */
+/** All error codes that clients see, in `extensions.code` of a GraphQL error. */
 export const errorCodes = [
   'BAD_USER_INPUT',
   'SYMBOL_NOT_FOUND',
@@ -19,13 +19,13 @@ export const errorCodes = [
 
 export type ErrorCode = (typeof errorCodes)[number]
 
-/** What a client gets beside the code and the message, under `extensions`. */
+/** What a client gets besides code and message, under `extensions`. */
 export interface ErrorDetails {
   /** The argument or input field that was wrong. */
   readonly field?: string
   readonly symbol?: string
   readonly retryAfterSeconds?: number
-  /** How many days back the source goes for the interval asked. */
+  /** How many days of history the source has for the requested interval. */
   readonly reachDays?: number
 }
 
@@ -37,7 +37,7 @@ const temporaryCodes: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
   'TIMEOUT',
 ])
 
-/** The one family of errors whose message is meant for the client. Anything else reaches it as INTERNAL. */
+/** The only errors whose message is meant for clients. Anything else reaches them as INTERNAL. */
 export class FinstageError extends Error {
   readonly code: ErrorCode
   readonly details: ErrorDetails
@@ -49,7 +49,7 @@ export class FinstageError extends Error {
     this.details = details
   }
 
-  /** Whether the same request may succeed later: what is not temporary is not tried again. */
+  /** Whether the same request may succeed later. Errors that are not temporary are not retried. */
   get temporary(): boolean {
     return isTemporary(this.code)
   }
@@ -63,11 +63,11 @@ export const badInput = (message: string, field?: string): FinstageError =>
 export const symbolNotFound = (symbol: string): FinstageError =>
   new FinstageError('SYMBOL_NOT_FOUND', `The source knows no symbol ${symbol}`, { symbol })
 
-/** 0: no time has to pass, but the client has to make room itself. */
+/** `retryAfterSeconds` 0: waiting does not help; the client has to free something. */
 export const limitExceeded = (message: string, retryAfterSeconds: number): FinstageError =>
   new FinstageError('LIMIT_EXCEEDED', message, { retryAfterSeconds })
 
-/** What a stream ends with that may not leave anything out, when its reader takes too little of it. */
+/** The last event of a stream that must not skip anything, if its reader is too slow. */
 export const readerTooSlow = (waiting: number, what: string): FinstageError =>
   limitExceeded(`More than ${waiting} ${what} waited to be read: the stream has ended`, 0)
 

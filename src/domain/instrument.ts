@@ -23,7 +23,7 @@ export interface Exchange {
   readonly name: string | null
   /** IANA name, such as America/New_York. */
   readonly timezone: string
-  /** How late the source's prices of this exchange are; null where it does not say. */
+  /** How late the source sends prices of this exchange; null: it does not say. */
   readonly delayMinutes: number | null
 }
 
@@ -34,16 +34,16 @@ export interface Instrument {
   readonly exchange: Exchange | null
   /** As the source writes it: USD, EUR, GBp (pence). */
   readonly currency: string | null
-  /** How many decimals a price is shown with; prices themselves are not rounded. */
+  /** How many decimals to show; prices themselves are not rounded. */
   readonly priceDecimals: number
   readonly marketState: MarketState
 }
 
-/** What a search has found. */
+/** One match of a search. */
 export interface InstrumentMatch {
   readonly symbol: string
   readonly name: string | null
   readonly kind: InstrumentKind
-  /** As the source names it to people. */
+  /** The source's display name. */
   readonly exchange: string | null
 }

@@ -14,12 +14,12 @@ export const intervals = [
 /** How long a candle lasts. */
 export type Interval = (typeof intervals)[number]
 
-/** Intervals that are put together from candles of a shorter one, and from which. */
+/** Intervals composed from candles of a shorter one. */
 export const composedOf = { MINUTE_30: 'MINUTE_15', WEEK_1: 'DAY_1', MONTH_1: 'DAY_1' } as const
 
 export type ComposedInterval = keyof typeof composedOf
 
-/** Intervals that sources are asked for and that are stored. */
+/** Intervals that sources serve and the store keeps. */
 export type SourceInterval = Exclude<Interval, ComposedInterval>
 
 export const sourceInterval = (interval: Interval): SourceInterval =>
@@ -40,12 +40,12 @@ const seconds: Record<Interval, number> = {
   HOUR_1: hourSeconds,
   DAY_1: daySeconds,
   WEEK_1: weekSeconds,
-  // The shortest.
+  // The shortest month.
   MONTH_1: 28 * daySeconds,
 }
 
 /** How long a candle lasts at least. */
 export const intervalSeconds = (interval: Interval): number => seconds[interval]
 
-/** Whether a candle's time is a trading date (midnight UTC) and not an instant within a session. */
+/** Whether a candle's time is a trading date (midnight UTC) rather than an instant within a session. */
 export const isDaily = (interval: Interval): boolean => seconds[interval] >= daySeconds

@@ -3,19 +3,19 @@ import type { Quote } from './quote.ts'
 export const priceUpdateKinds = ['SNAPSHOT', 'TICK', 'STATUS'] as const
 export type PriceUpdateKind = (typeof priceUpdateKinds)[number]
 
-/** One step in the price of a symbol, as the leading feed numbers it and the bus carries it. */
+/** One step in the price of a symbol, numbered by the leading feed and carried by the bus. */
 export interface FeedUpdate {
   readonly kind: 'TICK' | 'STATUS'
-  /** Names the term of the leading feed that counts: `seq` goes on within a run. The name of a later run is greater. */
+  /** Names the leading feed's term, within which `seq` counts. The name of a later run is greater. */
   readonly run: string
-  /** Counts up by one with each update of this symbol. */
+  /** Grows by one with each update of this symbol. */
   readonly seq: number
   readonly quote: Quote
 }
 
 /**
- * The run in which a hub goes on with a symbol by itself while the leader of a run is not heard. Its name is greater than that run's and
- * smaller than that of any later one.
+ * The run in which a hub continues a symbol on its own while the leader is silent. Its name is greater than the
+ * leader's run and smaller than any later one.
  */
 export const unheard = (run: string): string => `${run}!`
 
@@ -27,7 +27,7 @@ export interface PriceUpdate {
   /** The run that `seq` counts in. */
   readonly run: string
   readonly seq: number
-  /** When this server sent it out, in epoch milliseconds. */
+  /** When this server sent it, in epoch milliseconds. */
   readonly publishedAtMs: number
   readonly quote: Quote
 }
@@ -43,7 +43,7 @@ export function encodeCursor({ symbol, run, seq }: PriceCursor): string {
   return Buffer.from(`${symbol} ${run} ${seq}`).toString('base64url')
 }
 
-/** null: it is none of ours. */
+/** null: not one of our cursors. */
 export function decodeCursor(text: string): PriceCursor | null {
   const match = /^(\S{1,32}) (\S{1,64}) (\d{1,15})$/.exec(Buffer.from(text, 'base64url').toString())
   return match ? { symbol: match[1] as string, run: match[2] as string, seq: Number(match[3]) } : null

@@ -1,6 +1,6 @@
 import type { Instrument, MarketState, Source } from './instrument.ts'
 
-/** What a source says of a price now. null: the source does not say. */
+/** A source's price and what goes with it. null: the source does not say. */
 export interface Quote {
   readonly symbol: string
   /** The newest price of any session. */
@@ -11,7 +11,7 @@ export interface Quote {
   readonly open: number | null
   readonly dayHigh: number | null
   readonly dayLow: number | null
-  /** Of the day. */
+  /** The day's volume. */
   readonly volume: number | null
   readonly bid: number | null
   readonly ask: number | null
@@ -22,22 +22,24 @@ export interface Quote {
   readonly marketState: MarketState
   /** When the price was made, in epoch milliseconds. */
   readonly timeMs: number
-  /** The regular session's last price, where `price` is from before or after it; else null. */
+  /** The regular session's last price, if `price` was made before or after the session; else null. */
   readonly regularPrice: number | null
   readonly source: Source
-  /** When this server had it, in epoch milliseconds. */
+  /** When this server received it, in epoch milliseconds. */
   readonly receivedAtMs: number
   readonly delayMinutes: number | null
-  /** The source could not be reached: this is the last price known. */
+  /** The source could not be reached: this is the last known price. */
   readonly stale: boolean
 }
 
-/** All that a source tells of a symbol in one answer. `quote` is null where it knows the symbol but has no price. */
+/**
+ * All that one answer of a source says about a symbol. `quote` is null if the source knows the symbol but has no price.
+ */
 export interface Listing {
   readonly instrument: Instrument
   readonly quote: Quote | null
 }
 
-/** Whether two quotes of a symbol tell of the same trade: price, time and the day's volume agree. */
+/** Whether two quotes of a symbol report the same trade: price, time and the day's volume agree. */
 export const isSameTrade = (a: Quote, b: Quote): boolean =>
   a.price === b.price && a.timeMs === b.timeMs && a.volume === b.volume

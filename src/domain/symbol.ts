@@ -1,11 +1,11 @@
 import { badInput } from './errors.ts'
 
-/** Looked at before it is upper-cased: other alphabets have letters that become A to Z by that. */
+/** Checked before upper-casing, which turns some letters of other alphabets into A to Z. */
 const symbolPattern = /^[A-Za-z0-9.^=&_-]{1,32}$/
 
 /**
- * A ticker as Yahoo writes it, upper-cased: `AAPL`, `BRK-B`, `^GSPC`, `EURUSD=X`.
- * Throws BAD_USER_INPUT where the text can't be one, so that nothing else ever leaves the house.
+ * A ticker as Yahoo writes it, upper-cased: `AAPL`, `BRK-B`, `^GSPC`, `EURUSD=X`. Throws BAD_USER_INPUT if the text
+ * cannot be one, so that nothing else is ever sent to a source.
  */
 export function parseSymbol(text: string): string {
   if (symbolPattern.test(text)) return text.toUpperCase()

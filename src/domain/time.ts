@@ -1,4 +1,4 @@
-/** Lengths of time. A day is 24 hours: `calendar/` knows of clocks that are set forward and back. */
+/** Lengths of time. A day has 24 hours here; `calendar/` handles clock changes. */
 export const minuteMs = 60_000
 export const dayMs = 24 * 60 * minuteMs
 export const hourSeconds = 3600
@@ -13,7 +13,10 @@ export interface TimeSpan {
   readonly to: number
 }
 
-/** Midnight UTC, in epoch seconds, of the first day of the month of a time, or of the month `ahead` months later. */
+/**
+ * Midnight UTC, in epoch seconds, of the first day of the month that contains a time, or of the month `ahead` months
+ * later.
+ */
 export function monthStart(epoch: number, ahead = 0): number {
   const date = new Date(epoch * 1000)
   return Date.UTC(date.getUTCFullYear(), date.getUTCMonth() + ahead, 1) / 1000

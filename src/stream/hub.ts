@@ -10,25 +10,25 @@ import { PriceHistory } from './price-history.ts'
 import type { PriceCounts, Seat } from './price-seat.ts'
 import { type PriceOrder, PriceSubscription, type PriceSubscriptionOptions } from './price-subscription.ts'
 
-/** How long a subscriber waits for the first price of a symbol that nobody watched until now. */
+/** How long a subscriber waits for the first price of a symbol that nobody has watched before. */
 const firstPriceTimeoutMs = 10_000
-/** Keeps an announcement within what the bus carries in one message. */
+/** Keeps an announcement within one bus message. */
 const symbolsPerAnnouncement = 200
-/** For how long a symbol is still watched when nobody is there any more: whoever comes back misses nothing. */
+/** How long a symbol stays watched after its last subscriber has left: a client that reconnects misses nothing. */
 const lingerMs = 10_000
-/** Of how many symbols that is so at most: else one who asks for ever new ones would have them all watched. */
+/** How many symbols may linger at most: otherwise a client could have ever new symbols watched. */
 const maxLingering = 1000
-/** Of how many updates all symbols together remember what came, and of how many one does at most and at least. */
+/** How many updates are remembered for all symbols together, and for one symbol at most and at least. */
 const remembered = { inAll: 200_000, most: 1000, least: 16 }
 
-/** What is known of a symbol that somebody here watches. */
+/** A symbol that somebody in this process watches. */
 interface WatchedSymbol {
-  /** How many subscriptions ask for it, those included that still wait for a first price. */
+  /** How many subscriptions want it, including those that still wait for a first price. */
   holders: number
   readonly seats: Set<Seat>
   readonly waiting: Set<{ arrived: () => void; failed: (error: FinstageError) => void }>
   readonly history: PriceHistory
-  /** Runs while nobody asks for it. */
+  /** Runs while no subscription wants it. */
   lingering: NodeJS.Timeout | undefined
 }
 
@@ -39,18 +39,18 @@ export interface HubOptions {
   readonly now?: () => number
 }
 
-/** The newest price of every symbol that clients of this process watch, and who gets to know of the next. */
+/** Keeps the newest price of every symbol that clients of this process watch, and passes updates on to them. */
 export class PriceHub {
   readonly #bus: Bus
   readonly #pulse: FeedPulse
   readonly #now: () => number
   readonly #node = randomUUID()
   readonly #watched = new Map<string, WatchedSymbol>()
-  /** Those that nobody asks for, the one that was left first at the front. */
+  /** Symbols that no subscription wants, the longest lingering first. */
   readonly #lingering = new Set<string>()
   readonly #subscriptions = new Set<PriceSubscription>()
   readonly #counts: PriceCounts = { delivered: 0, conflated: 0 }
-  /** One for all: there are as many subscriptions as clients. */
+  /** Shared by all subscriptions: there are as many as clients. */
   readonly #subscriptionOptions: PriceSubscriptionOptions
   #isStopped = false
   #stops: (() => void)[] = []
@@ -112,15 +112,15 @@ export class PriceHub {
   }
 
   /**
-   * The current price of each symbol at once, or what its reader has missed where that is remembered, then every update. Rejects
-   * with the error of the first symbol that can't be served (SYMBOL_NOT_FOUND, NO_DATA, what the source says), or
-   * SOURCE_UNAVAILABLE where no feed answers within 10 s.
+   * Sends the current price of each symbol at once, or the updates that the reader has missed if they are remembered;
+   * then every update. Rejects with the error of the first symbol that cannot be served (SYMBOL_NOT_FOUND, NO_DATA, the
+   * source's error), or SOURCE_UNAVAILABLE if no feed answers within 10 s.
    */
   async subscribe(order: PriceOrder): Promise<PriceSubscription> {
     const subscription = new PriceSubscription(order, this.#subscriptionOptions)
     const added = this.#add(subscription)
     const firstPrices = Promise.all(subscription.seats.map(({ symbol }) => this.#firstPrice(symbol)))
-    // Not before somebody waits: a feed in this process answers at once.
+    // Announced only once somebody waits: a feed in this process answers synchronously.
     this.#announce('added', added)
     try {
       await firstPrices
@@ -129,7 +129,7 @@ export class PriceHub {
       throw error
     }
     if (this.#isStopped) void subscription.return()
-    // Ended meanwhile: nobody would take the seats away again.
+    // If it has ended meanwhile, nobody would remove the seats again.
     if (!subscription.isEnded) for (const seat of subscription.seats) this.#seat(seat)
     return subscription
   }
@@ -141,7 +141,7 @@ export class PriceHub {
     watched.seats.add(seat)
   }
 
-  /** Returns the symbols that nobody here has watched before. */
+  /** Returns the symbols that nobody in this process watched before. */
   #add(subscription: PriceSubscription): string[] {
     this.#subscriptions.add(subscription)
     const added: string[] = []
@@ -169,7 +169,7 @@ export class PriceHub {
       watched.seats.delete(seat)
       watched.holders -= 1
       if (watched.holders > 0) continue
-      // Whoever still waits has left: nothing may be waiting for a timer.
+      // Those who still wait have left: no timer may be pending.
       for (const waiter of [...watched.waiting]) waiter.failed(notComing(seat.symbol))
       if (watched.history.newest) this.#linger(seat.symbol, watched)
       else dropped.push(seat.symbol)
@@ -205,7 +205,7 @@ export class PriceHub {
   #announceHeld(): void {
     this.#announce('held', [...this.#watched.keys()])
     if (this.#pulse.isSilent) return
-    // The feed is heard, and has not said how these stand: it may not have been asked.
+    // The feed is alive but has not sent these prices again: it may not have been asked.
     const unsaid = [...this.#watched].filter(([, { history }]) => history.newest && isUnheard(history.newest.run))
     this.#announce(
       'added',
@@ -213,12 +213,12 @@ export class PriceHub {
     )
   }
 
-  /** As if all were new: the feed tells again how things stand. */
+  /** Announces all symbols as new, so that the feed sends their state again. */
   #askAnew(): void {
     this.#announce('added', [...this.#watched.keys()])
   }
 
-  /** What is known is no longer current. The feed has not numbered that, so it is told in a run that is the hub's own. */
+  /** Marks all prices as stale. The feed has not numbered these updates, so they use a run of the hub's own. */
   #tellOfSilence(): void {
     for (const watched of this.#watched.values()) {
       const last = watched.history.newest
@@ -257,12 +257,12 @@ export class PriceHub {
   #receive({ kind, run, seq, quote }: FeedUpdate): void {
     const watched = this.#watched.get(quote.symbol)
     if (!watched) return
-    // A leader that was deposed may speak for a moment yet.
+    // A deposed leader may still speak for a moment.
     if (run < this.#pulse.run) return
     if (this.#pulse.isSilent) this.#pulse.hear(run)
     const last = watched.history.newest
     if (last && !isNews(run, seq, last)) return
-    // A mere status that follows a price which was lost on the way tells of that price too.
+    // If the price before a STATUS was lost on the way, the update carries that price too.
     const isStatus = kind === 'STATUS' && last?.run === run && seq === last.seq + 1
     this.#spread(watched, { kind: isStatus ? 'STATUS' : 'TICK', run, seq, publishedAtMs: this.#now(), quote })
   }
@@ -278,7 +278,7 @@ export class PriceHub {
     const watched = this.#watched.get(symbol)
     if (!watched || run < this.#pulse.run) return
     for (const waiter of [...watched.waiting]) waiter.failed(new FinstageError(code, message, details))
-    // A leader that has begun during an outage has no price, and what is known here is no longer current.
+    // A leader that has started during an outage has no price, and the one known here is no longer current.
     const last = watched.history.newest
     if (!last || run <= last.run) return
     this.#spread(watched, {
@@ -294,7 +294,7 @@ export class PriceHub {
 function isNews(run: string, seq: number, last: PriceUpdate): boolean {
   if (run === last.run) return seq > last.seq
   if (run > last.run) return true
-  // The feed that was not heard goes on: what was told meanwhile was none of its numbers, so it may be the same price.
+  // The silent feed goes on. The updates sent meanwhile have none of its numbers, so it may be the same price.
   return last.run === unheard(run) && seq >= last.seq - 1
 }
 

@@ -10,13 +10,13 @@ const channel = 'finstage'
 /** Postgres refuses a payload of 8,000 bytes. */
 const maxPayloadBytes = 7900
 const maxEnvelopeBytes = maxPayloadBytes - 20
-/** How soon a lost connection is opened again, and messages that could not go out are sent again. */
+/** How soon a lost connection is opened again, and how soon failed messages are sent again. */
 const retryPace = { firstMs: 250, longestMs: 500 }
-/** How long Postgres may take to pass on what is published. */
+/** How long Postgres may take to accept a NOTIFY. */
 const notifyTimeoutMs = 5000
 /**
- * Where nothing was heard between two looks, a ping goes out that everybody hears; after five looks in silence the connection is given
- * up. Looks, not seconds: while this process stands still, nobody looks.
+ * If nothing is heard between two looks, a ping goes out that every listener hears; after five silent looks the
+ * connection is given up. Counted in looks rather than seconds: while this process stands still, it does not look.
  */
 const lookMs = 1000
 const looksUntilPing = 2
@@ -29,13 +29,14 @@ const priceSlot = 'price '
 type Envelope = [string, Topic, Topics[Topic]]
 
 /**
- * A bus over LISTEN/NOTIFY. Listeners of the publishing process are told at once; the others when Postgres has passed it on.
- * What is published while a NOTIFY is under way goes out together in the next, several messages to a payload. Where one could
- * not go out, the newest price of each symbol does as soon as that can, since it may be the last for long; if it told of jobs,
- * the others are told that they have missed something. A network that swallows what it should carry is noticed within six seconds by
- * the silence, which a ping breaks every two seconds where nobody has anything to say.
+ * A bus over LISTEN/NOTIFY. Listeners in the publishing process are called at once, others when Postgres has delivered
+ * the message. Messages published during a NOTIFY go out together in the next one, several to a payload.
  *
- * Its states: stopped -> start() -> connected <-> reconnecting -> stop() -> stopped.
+ * If a NOTIFY fails, the newest price of each symbol is sent again as soon as possible, because it may be the last for
+ * long. If job messages were lost, the other processes are told that they have missed some. A network that swallows
+ * traffic is noticed by silence within six seconds; a ping every two seconds breaks the silence when nobody publishes.
+ *
+ * States: stopped -> start() -> connected <-> reconnecting -> stop() -> stopped.
  */
 export class PostgresBus implements Bus {
   readonly #local = new LocalBus()
@@ -44,14 +45,14 @@ export class PostgresBus implements Bus {
   readonly #pool: pg.Pool
   readonly #log: Logger
   #listener: OwnConnection | undefined
-  /** How often was looked since something was heard. */
+  /** Looks since something was heard. */
   #looks = 0
   #watch: NodeJS.Timeout | undefined
   #started: Promise<unknown> | undefined
   #stopping = new AbortController()
   #waiting = new Map<string, string>()
   #waitingCount = 0
-  /** Whether what waits tells of jobs. */
+  /** Whether the waiting messages include any about jobs. */
   #tellsOfJobs = false
   #payloadCount = 0
   #sending: Promise<void> | undefined
@@ -76,7 +77,7 @@ export class PostgresBus implements Bus {
     }
     if (topic === 'job' || topic === 'jobsMissed') this.#tellsOfJobs = true
     const slot = this.#slot(topic, message)
-    // What takes an older one's place goes to the end: nothing overtakes what was published before it.
+    // A replaced message moves to the end: nothing overtakes an earlier message.
     this.#waiting.delete(slot)
     this.#waiting.set(slot, envelope)
     this.#sending ??= this.#send().finally(() => {
@@ -91,7 +92,7 @@ export class PostgresBus implements Bus {
   async start(): Promise<void> {
     this.#started ??= this.#listen()
     await this.#started
-    // Not all at the same time, or all would ping where one is enough.
+    // At a random pace, or all processes would ping when one ping is enough.
     this.#watch ??= setInterval(() => this.#look(), lookMs * (0.9 + 0.2 * Math.random()))
   }
 
@@ -108,7 +109,9 @@ export class PostgresBus implements Bus {
     await listener?.close()
   }
 
-  /** Where a message waits: a price takes the place of an older one of its symbol, everything else a place of its own. */
+  /**
+   * The queue slot of a message: a price replaces an older one of its symbol, everything else gets a slot of its own.
+   */
   #slot<T extends Topic>(topic: T, message: Topics[T]): string {
     if (topic === 'price') return `${priceSlot}${(message as Topics['price']).quote.symbol}`
     this.#waitingCount += 1
@@ -117,7 +120,7 @@ export class PostgresBus implements Bus {
 
   async #send(): Promise<void> {
     const { signal } = this.#stopping
-    // One turn of the event loop, so that what is published together is sent together.
+    // Wait one turn of the event loop, so that messages published together are sent together.
     await new Promise(setImmediate)
     while (this.#waiting.size > 0) {
       const sent = this.#waiting
@@ -166,7 +169,7 @@ export class PostgresBus implements Bus {
       throw error
     }
     this.#looks = 0
-    // Stopped while it was connecting: nobody else would end it.
+    // If stopped while connecting, nobody else would close it.
     if (signal.aborted) await connection.close()
     else this.#listener = connection
   }
@@ -187,7 +190,7 @@ export class PostgresBus implements Bus {
     const { signal } = this.#stopping
     const pauses = new RetryPauses(retryPace)
     for (;;) {
-      // Before the first attempt too: the other processes have lost their connections at the same moment.
+      // Pause before the first attempt too: the other processes have lost their connections at the same moment.
       await pauses.pause(signal)
       if (signal.aborted) return
       try {
@@ -209,8 +212,8 @@ export class PostgresBus implements Bus {
   }
 
   /**
-   * JSON arrays of as many envelopes each as a payload holds. A number of its own comes first, since Postgres tells of equal
-   * payloads of one transaction only once.
+   * Packs envelopes into JSON arrays that fit a payload. Each array starts with a unique number, because Postgres
+   * delivers equal payloads of one transaction only once.
    */
   #packed(envelopes: readonly string[]): string[] {
     const payloads: string[] = []
@@ -235,7 +238,7 @@ export class PostgresBus implements Bus {
   }
 }
 
-/** Nothing, where it is not ours: anybody who may use the database may write to the channel. */
+/** Returns nothing for foreign payloads: anybody who may use the database may write to the channel. */
 function unpacked(payload: string): Envelope[] {
   try {
     const [, ...envelopes] = JSON.parse(payload) as [number, ...Envelope[]]

@@ -9,7 +9,7 @@ import { gaugeOf } from '../platform/metrics.ts'
 import type { Bus, PriceFailure, Topics, WatchAnnouncement } from './bus.ts'
 import { announceIntervalMs, Demand } from './demand.ts'
 
-/** Of how many symbols the last number is remembered. */
+/** For how many symbols the last number is remembered. */
 const rememberedNumbers = 100_000
 
 export interface PriceFeedOptions {
@@ -17,37 +17,37 @@ export interface PriceFeedOptions {
   readonly openLive: (sink: ListingSink) => SourceFeed
   readonly log: Logger
   readonly registry: Registry
-  /** Milliseconds of a clock that nobody sets. */
+  /** Milliseconds of a monotonic clock. */
   readonly now?: () => number
 }
 
 /** The right to lead. */
 export interface Lead {
-  /** Names the term; a later one's name is greater. */
+  /** Names the term; the name of a later term is greater. */
   readonly run: string
   /** false: another process may lead by now. */
   readonly holds: boolean
 }
 
-/** What one term of leading holds. */
+/** The state of one term as leader. */
 interface Leadership {
   readonly lead: Lead
   readonly demand: Demand
   readonly live: SourceFeed
   readonly newest: Map<string, FeedUpdate>
-  /** The last number of each symbol, also of those that nobody watches at present: a hub may know it still. */
+  /** The last number of each symbol, including symbols that nobody watches now: a hub may still know it. */
   readonly lastSeq: LRUCache<string, number>
   readonly failures: Map<string, PriceFailure>
-  /** Symbols of which there is something to tell when the term is confirmed: while it is in doubt, nothing leaves. */
+  /** Symbols with news to send once the term is confirmed: while the term is in doubt, nothing leaves. */
   readonly withheld: Set<string>
   readonly unsubscribes: readonly (() => void)[]
   readonly timer: NodeJS.Timeout
 }
 
 /**
- * The one place where prices are numbered: takes what a source sees live of the symbols that somebody watches and puts
- * it on the bus. Whether it can be true was judged before. Leads from lead() to yield(); a new term is a new run, whose numbers
- * start anew. While it is in doubt whether the term counts, prices are numbered but stay here.
+ * Numbers prices; this is the only place that does. Takes the source's live prices of all watched symbols, already
+ * checked for plausibility, and publishes them on the bus. Leads from lead() to yield(); each term is a new run with
+ * numbers of its own. While the term is in doubt, prices are numbered but held back.
  */
 export class PriceFeed {
   readonly #options: PriceFeedOptions
@@ -93,7 +93,7 @@ export class PriceFeed {
       withheld: new Set(),
       unsubscribes: [
         bus.subscribe('watch', (announcement) => this.#hear(announcement)),
-        // Who has missed how things stand may have said so while nothing was heard.
+        // A hub may have asked for the current state while nothing was heard.
         bus.subscribe('reconnected', () => this.#tellAgain(term, term.demand.symbols)),
       ],
       timer: setInterval(() => this.#forget(), announceIntervalMs),
@@ -142,7 +142,7 @@ export class PriceFeed {
     term.live.watch(symbols)
   }
 
-  /** A node that begins to watch a symbol which is served already has missed how it stands. */
+  /** Sends the current state of symbols to a node that has just begun to watch them. */
   #tellAgain(term: Leadership, symbols: Iterable<string>): void {
     for (const symbol of symbols) {
       const newest = term.newest.get(symbol)
@@ -160,7 +160,7 @@ export class PriceFeed {
   #observe({ quote }: Listing): void {
     if (!quote || !this.#term) return
     const last = this.#term.newest.get(quote.symbol)?.quote
-    // Whoever reads the numbers takes the greater one for the newer price.
+    // Readers take the greater number for the newer price.
     if (last && quote.timeMs < last.timeMs) return
     this.#publish(this.#term, quote, last !== undefined && isStatusChange(quote, last) ? 'STATUS' : 'TICK')
   }
@@ -190,6 +190,6 @@ export class PriceFeed {
   }
 }
 
-/** Whether the news is not a price: the feed is back, or the market has changed its state. */
+/** Whether the only news is not a price: the feed is back, or the market state has changed. */
 const isStatusChange = (quote: Quote, last: Quote): boolean =>
   isSameTrade(quote, last) && (quote.stale !== last.stale || quote.marketState !== last.marketState)

@@ -1,11 +1,11 @@
 import type { PriceUpdate } from '../domain/price-update.ts'
 
-/** The last updates of one symbol, of the run that counts now. */
+/** Remembers the last updates of one symbol within the current run. */
 export class PriceHistory {
-  /** Oldest first; what lies before `#start` is no longer remembered. */
+  /** Oldest first; entries before `#start` are forgotten. */
   #updates: PriceUpdate[] = []
   #start = 0
-  /** The newest as it was last told to one who begins with it, and of which update that was made. */
+  /** The newest update as a SNAPSHOT for new subscribers, and the update it was made from. */
   #snapshot: PriceUpdate | undefined
   #snapshotOf: PriceUpdate | undefined
 
@@ -13,7 +13,7 @@ export class PriceHistory {
     return this.#updates.at(-1)
   }
 
-  /** `length`: how many are remembered at most. */
+  /** `length`: how many to remember at most. */
   add(update: PriceUpdate, length: number): void {
     if (this.newest && this.newest.run !== update.run) {
       this.#updates = []
@@ -21,14 +21,14 @@ export class PriceHistory {
     }
     this.#updates.push(update)
     this.#start = Math.max(this.#start, this.#updates.length - length)
-    // Rarely, since it moves all the others.
+    // Done rarely, because it moves all the others.
     if (this.#start > length) {
       this.#updates = this.#updates.slice(this.#start)
       this.#start = 0
     }
   }
 
-  /** What came after a number of that run, oldest first; null: that is not remembered. */
+  /** The updates after a number of that run, oldest first; null: not remembered. */
   since(run: string, seq: number): PriceUpdate[] | null {
     const oldest = this.#updates[this.#start]
     if (!oldest || oldest.run !== run || oldest.seq > seq + 1) return null
@@ -36,7 +36,10 @@ export class PriceHistory {
     return first === -1 ? [] : this.#updates.slice(first)
   }
 
-  /** The newest as a SNAPSHOT that is sent out now: within a millisecond the same for all, so that it is executed once. */
+  /**
+   * The newest update as a SNAPSHOT sent now. Within a millisecond it is the same object for all, so it is executed
+   * once.
+   */
   snapshot(nowMs: number): PriceUpdate {
     const newest = this.newest
     if (!newest) throw new Error('there is no price yet')

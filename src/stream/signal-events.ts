@@ -6,7 +6,7 @@ import type { SignalFilter, SignalStore } from '../store/analyses/signal-store.t
 import type { Bus } from './bus.ts'
 import { Channel } from './channel.ts'
 
-/** How many signals wait for a reader before its stream is ended. */
+/** How many signals may wait for a reader before its stream is ended. */
 const maxWaiting = 10_000
 const signalsPerRead = 1000
 const retryPace = { firstMs: 500, longestMs: 1000 }
@@ -18,16 +18,16 @@ interface Follower {
   readonly symbols: ReadonlySet<string> | null
   readonly kinds: ReadonlySet<SignalKind> | null
   readonly channel: Channel<StoredSignal | FinstageError>
-  /** All that was stored up to here has been told, or was there before. */
+  /** Everything stored up to here was sent, or was stored before the follower came. */
   position: number
 }
 
 /**
- * Newly stored signals for all followers in this process: each once, in the order of storing, none left out. The bus says only
- * that there may be some; they are read from the store, by position. So it does not matter who stored them, and whether that was
- * told.
+ * Sends newly stored signals to all followers in this process: each once, in the order of storing, none left out. The
+ * bus only says that there may be new ones; they are read from the store, by position. So it does not matter who stored
+ * them, or whether that was announced.
  *
- * Its states: stopped -> start() -> started -> stop() -> stopped.
+ * States: stopped -> start() -> started -> stop() -> stopped.
  */
 export class SignalEvents {
   readonly #store: SignalSource
@@ -35,7 +35,7 @@ export class SignalEvents {
   readonly #log: Logger
   readonly #followers = new Set<Follower>()
   #stops: (() => void)[] = []
-  /** Whether there may be signals that a read which is under way has not seen. */
+  /** Whether there may be signals that the current read has not seen. */
   #isStale = false
   #isReading = false
   readonly #pauses = new RetryPauses(retryPace)
@@ -65,8 +65,8 @@ export class SignalEvents {
   }
 
   /**
-   * Each signal that is stored from now on and fits, without end. A reader for whom over 10,000 wait gets those, then
-   * LIMIT_EXCEEDED as the last: what came after them is in the store.
+   * Sends each matching signal that is stored from now on, without end. A reader with more than 10,000 waiting signals
+   * gets those, then LIMIT_EXCEEDED as the last; the signals after them are in the store.
    */
   async follow({ symbols, kinds }: SignalFilter): Promise<AsyncIterableIterator<StoredSignal | FinstageError>> {
     const position = await this.#store.newestPosition()
@@ -78,14 +78,14 @@ export class SignalEvents {
     })
     const follower = { symbols: symbols && new Set(symbols), kinds: kinds && new Set(kinds), channel, position }
     this.#followers.add(follower)
-    // Stopped meanwhile: nobody else would end it.
+    // If stopped meanwhile, nobody else would end it.
     if (this.#stops.length === 0) void channel.return()
-    // What was stored meanwhile may have been told of already.
+    // Signals stored meanwhile may already have been announced.
     void this.#read()
     return channel
   }
 
-  /** One read at a time, while anybody follows; what is asked for meanwhile is one more after it. */
+  /** Runs one read at a time while there are followers; requests in the meantime cause one more read. */
   async #read(): Promise<void> {
     this.#isStale = true
     if (this.#isReading) return
@@ -109,7 +109,7 @@ export class SignalEvents {
     for (const { position } of this.#followers) from = Math.min(from, position)
     const signals = await this.#store.after(from, signalsPerRead)
     if (signals.length === signalsPerRead) this.#isStale = true
-    // A follower that has come meanwhile may have to begin before this.
+    // A follower that came meanwhile may start before this position.
     for (const follower of this.#followers) if (follower.position >= from) tell(follower, signals)
   }
 }

@@ -41,28 +41,28 @@ export const snapshotFields = [
   'volumeSma20',
 ] as const
 
-/** Values of indicators at the newest candle; null where history is too short. */
+/** Indicator values at the newest candle; null if history is too short. */
 export type IndicatorSnapshot = Readonly<Record<(typeof snapshotFields)[number], number | null>>
 
-/** What was found out about one symbol. */
+/** The findings about one symbol. */
 export interface SymbolFindings {
   readonly symbol: string
   readonly source: Source
   readonly interval: Interval
-  /** Start of the newest candle that went in, in epoch milliseconds. */
+  /** Start of the newest candle used, in epoch milliseconds. */
   readonly asOfMs: number
-  /** Its close. */
+  /** The close of that candle. */
   readonly price: number
-  /** null where there are too few candles for it; so are sentiment and score. */
+  /** null if there are too few candles; likewise sentiment and score. */
   readonly trend: Trend | null
   readonly sentiment: Sentiment | null
   readonly score: number | null
   readonly indicators: IndicatorSnapshot
-  /** Those of the newest closed candles, oldest first. */
+  /** The signals of the newest closed candles, oldest first. */
   readonly signals: readonly Signal[]
 }
 
-/** Findings as they were stored. */
+/** Findings as they are stored. */
 export interface SymbolAnalysis extends Omit<SymbolFindings, 'signals'> {
   readonly id: string
   readonly analysedAtMs: number

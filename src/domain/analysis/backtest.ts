@@ -3,34 +3,34 @@ import type { SignalKind } from './signal.ts'
 
 /** How signals are traded. All but the capital and the days are shares: 0.1 is a tenth. */
 export interface BacktestRules {
-  /** Which ones, in the order in which they are served. */
+  /** The kinds to trade, in order of preference. */
   readonly signals: readonly SignalKind[]
   readonly initialCapital: number
-  /** Of the equity at the close before, put into each trade. */
+  /** Share of the equity at the previous close that goes into each trade. */
   readonly positionSize: number
-  /** How many candles a trade lasts at most, the one it is entered in included. */
+  /** How many candles a trade lasts at most, including the one of the entry. */
   readonly holdDays: number
-  /** Of the entry price; null: none. */
+  /** Share of the entry price; null: none. */
   readonly stopLoss: number | null
   readonly takeProfit: number | null
-  /** Of the value traded, at entry and at exit. */
+  /** Share of the traded value, at entry and at exit. */
   readonly cost: number
 }
 
-/** Equity at the close of each date, oldest first: two columns of one length. */
+/** Equity at the close of each date, oldest first: two columns of equal length. */
 export interface EquityCurve {
   /** Midnight UTC of the trading date, in epoch seconds. */
   readonly epoch: readonly number[]
   readonly equity: readonly number[]
 }
 
-/** What an equity curve comes to. Returns are shares; null: there is nothing to divide by. */
+/** Measures of an equity curve. Returns are shares; null: there is nothing to divide by. */
 export interface Performance {
   readonly totalReturn: number
   readonly annualReturn: number | null
   /** A positive share of the peak. */
   readonly maxDrawdown: number
-  /** Both of daily returns, annualised over 252 days. */
+  /** Sharpe and Sortino ratios of daily returns, annualised over 252 days. */
   readonly sharpe: number | null
   readonly sortino: number | null
 }
@@ -42,14 +42,14 @@ export interface SignalPerformance {
   readonly averageReturn: number | null
 }
 
-/** What trading the signals has come to; null: there is nothing to divide by. */
+/** The result of trading the signals; null: there is nothing to divide by. */
 export interface BacktestOutcome extends Performance {
   readonly tradeCount: number
   readonly winRate: number | null
   readonly profitFactor: number | null
   readonly benchmarkReturn: number | null
   readonly curve: EquityCurve
-  /** In the order in which the kinds were asked for. */
+  /** In the order of the requested kinds. */
   readonly bySignal: readonly SignalPerformance[]
 }
 

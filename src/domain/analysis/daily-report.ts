@@ -1,15 +1,15 @@
 import type { Sentiment, SymbolFailure } from './analysis.ts'
 import type { SignalKey } from './signal.ts'
 
-/** What a day was like for one symbol. */
+/** One symbol's day. */
 export interface MarketSummary {
   readonly symbol: string
   /** Of its newest daily candle: the close, or the last price while the session runs. */
   readonly price: number
-  /** Against the close of the candle before, in per cent; null: there is none. */
+  /** Compared with the previous close, in per cent; null: there is none. */
   readonly changePercent: number | null
   readonly sentiment: Sentiment | null
-  /** Of the report's signals the one with the greatest strength. */
+  /** The strongest of the report's signals. */
   readonly strongest: SignalKey | null
 }
 
@@ -17,9 +17,9 @@ export interface DailyReport {
   /** The newest trading date among the symbols: YYYY-MM-DD. */
   readonly date: string
   readonly markets: readonly MarketSummary[]
-  /** Those that became known since the last working day's report. */
+  /** Signals that became known since the report of the last working day. */
   readonly newSignals: readonly SignalKey[]
   readonly failures: readonly SymbolFailure[]
-  /** For people to read. */
+  /** The report as text for people. */
   readonly text: string
 }

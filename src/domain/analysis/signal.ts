@@ -27,7 +27,7 @@ export type SignalKind = (typeof signalKinds)[number]
 export const signalDirections = ['BULLISH', 'BEARISH', 'NEUTRAL'] as const
 export type SignalDirection = (typeof signalDirections)[number]
 
-/** What names a signal: it is stored once for these. */
+/** Identifies a signal: each is stored once. */
 export interface SignalKey {
   readonly symbol: string
   readonly interval: Interval
@@ -52,11 +52,11 @@ export const signalId = ({
 export interface Signal extends SignalKey {
   readonly source: Source
   readonly direction: SignalDirection
-  /** When the candle that raised it had closed, in epoch milliseconds. */
+  /** When the candle that raised it closed, in epoch milliseconds. */
   readonly knownAtMs: number
-  /** That candle's close. */
+  /** The close of that candle. */
   readonly price: number
-  /** What the close, or the price, was held against: an average, a band, an RSI, a ratio of volumes. */
+  /** What the close or the price was compared with: an average, a band, an RSI, a ratio of volumes. */
   readonly indicatorValue: number | null
   /** In the unit of its kind: see docs/analysis.md. */
   readonly strength: number
@@ -64,19 +64,19 @@ export interface Signal extends SignalKey {
 
 /** What the price did after a signal: returns in per cent, signed in its direction. */
 export interface SignalOutcome {
-  /** null until the horizon has passed, and where there is no candle for it. */
+  /** null until the horizon has passed, or if there is no candle for it. */
   readonly return1d: number | null
   readonly return1w: number | null
   readonly return1m: number | null
-  /** The best and the worst within the month; null until it has passed. */
+  /** The best and the worst return within the month; null until it has passed. */
   readonly maxReturn: number | null
   readonly minReturn: number | null
-  /** Nothing is filled in any more. */
+  /** Nothing will be filled in any more. */
   readonly complete: boolean
 }
 
 export interface StoredSignal extends Signal {
-  /** Order of storing, without gaps in time: who has seen one has seen all before it. */
+  /** Order of storing. Positions become visible in order: whoever has seen one has seen all before it. */
   readonly position: number
   /** null until the first horizon has passed. */
   readonly outcome: SignalOutcome | null

@@ -4,7 +4,7 @@ import { daySeconds, monthStart } from '../time.ts'
 /** 1970-01-01 was a Thursday. */
 const firstMonday = 4 * daySeconds
 
-/** The interval in which a time lies, in epoch seconds, `end` exclusive. `sessionOpens`: when any session opened. */
+/** The interval that contains a time, in epoch seconds, `end` exclusive. `sessionOpens`: when some session opens. */
 export function composedSpan(
   interval: ComposedInterval,
   epoch: number,
@@ -14,7 +14,7 @@ export function composedSpan(
     return { start: monthStart(epoch), end: monthStart(epoch, 1) }
   }
   const size = intervalSeconds(interval)
-  // Daylight saving moves sessions by whole half hours, so that any session's opening is as good as another's.
+  // Daylight saving moves sessions by whole half hours, so any session's opening will do.
   const anchor = interval === 'WEEK_1' ? firstMonday : sessionOpens % size
   const start = Math.floor((epoch - anchor) / size) * size + anchor
   return { start, end: start + size }

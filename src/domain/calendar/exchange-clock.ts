@@ -2,19 +2,22 @@ import { daySeconds, quarterHourSeconds, weekSeconds } from '../time.ts'
 
 interface Zone {
   readonly format: Intl.DateTimeFormat
-  /** How far the clock is ahead of UTC at the start of each quarter of an hour, in seconds: to ask Intl takes some microseconds. */
+  /**
+   * The clock's offset from UTC at the start of each quarter of an hour, in seconds: asking Intl takes some
+   * microseconds.
+   */
   readonly offsets: Map<number, number>
-  /** The same of each week; null: the clock is changed within it. */
+  /** The offset for each week; null: the clock changes within it. */
   readonly weeks: Map<number, number | null>
 }
 const zones = new Map<string, Zone>()
 
-/** Weeks of two centuries. */
+/** As many as there are weeks in two centuries. */
 const rememberedOffsets = 10_000
 
 /**
- * What an exchange's clock shows at a time in epoch seconds: date and time of day as whole seconds since 1970-01-01 00:00 on
- * that clock, so that midnight of a date is its midnight UTC.
+ * What an exchange's clock shows at a time in epoch seconds: date and time of day, as whole seconds since 1970-01-01
+ * 00:00 on that clock. So midnight of a date is its midnight UTC.
  */
 export function clockTime(epoch: number, timezone: string): number {
   const zone = zoneOf(timezone)
@@ -45,8 +48,8 @@ function remember<Value>(known: Map<number, Value>, key: number, value: Value): 
 }
 
 /**
- * When an exchange's clock shows a time, in epoch seconds: the later instant where the clock is set back and shows it twice, and
- * an hour later by the clock where it is set forward and never shows it.
+ * When an exchange's clock shows a time, in epoch seconds. If the clock is set back and shows it twice: the later
+ * instant. If the clock is set forward and skips it: an hour later by the clock.
  */
 export function epochOf(clock: number, timezone: string): number {
   const candidates = [clock - daySeconds, clock + daySeconds].map((near) => clock - (clockTime(near, timezone) - near))
@@ -62,7 +65,7 @@ function zoneOf(timezone: string): Zone {
   return zone
 }
 
-/** A zone that this Node does not know is read as UTC: better a date off by one at the edge than no candles. */
+/** A zone unknown to this Node is read as UTC: better a date off by one at the edge than no candles. */
 function newFormat(timezone: string): Intl.DateTimeFormat {
   const parts: Intl.DateTimeFormatOptions = {
     year: 'numeric',

@@ -7,19 +7,25 @@ import { tradingDate } from './trading-date.ts'
 export interface SessionHours {
   /** IANA name of the exchange's time zone. */
   readonly timezone: string
-  /** When any of them opened and closed, in epoch seconds: others do at the same time of the day, by the exchange's clock. null: not known. */
+  /**
+   * When some session opens and closes, in epoch seconds: the others do at the same time of day, by the exchange's
+   * clock. null: unknown.
+   */
   readonly opens: number | null
   readonly closes: number | null
 }
 
-/** Sessions that last so long leave no more than a pause. */
+/** Sessions of this length leave no more than a pause between them. */
 const roundTheClockSeconds = 23 * hourSeconds
-/** What a market's habits are read from: four weeks of shares. */
+/** How many dates a market's habits are read from: four weeks of shares. */
 const recentDates = 20
-/** So many dates are two weeks: of fewer, a weekday may be missing by chance. */
+/** Two weeks of dates: with fewer, a weekday may be missing by chance. */
 const fewDates = 10
 
-/** When a candle was complete, in epoch seconds: at the latest, where a session was shorter than others. */
+/**
+ * When a candle is complete, in epoch seconds; if its session was shorter than others, the latest time it can have
+ * been.
+ */
 export function closedAt(epoch: number, interval: Interval, hours: SessionHours): number {
   if (isDaily(interval)) return sessionEnd(lastDate(epoch, interval, isRoundTheClock(hours)), hours)
   const end = epoch + intervalSeconds(interval)
@@ -30,7 +36,7 @@ export function closedAt(epoch: number, interval: Interval, hours: SessionHours)
   return Math.min(end, closes ?? end)
 }
 
-/** The last date on which a candle's market may trade; holidays are not known. */
+/** The last date within a candle on which its market may trade; holidays are not known. */
 function lastDate(epoch: number, interval: Interval, everyDay: boolean): number {
   if (interval === 'DAY_1') return epoch
   if (interval === 'WEEK_1') return epoch + (everyDay ? 6 : 4) * daySeconds
@@ -39,12 +45,15 @@ function lastDate(epoch: number, interval: Interval, everyDay: boolean): number 
   return everyDay || daysSinceFriday > 2 ? last : last - daysSinceFriday * daySeconds
 }
 
-/** When the regular session of a trading date ends: with the date itself where the market runs round the clock, or its close is not known. */
+/**
+ * When the regular session of a trading date ends. If the market runs round the clock or its close is unknown: with the
+ * date.
+ */
 function sessionEnd(date: number, hours: SessionHours): number {
   const { timezone, opens, closes } = hours
   if (closes === null || isRoundTheClock(hours)) return epochOf(date + daySeconds, timezone)
   const closesOnClock = clockTime(closes, timezone)
-  // The second before, as midnight belongs to the date that it ends.
+  // One second earlier, because midnight belongs to the date that it ends.
   const sessionDate = tradingDate(opens ?? closes - 1, timezone)
   return epochOf(date + closesOnClock - sessionDate, timezone)
 }
@@ -54,11 +63,12 @@ export const isRoundTheClock = ({ opens, closes }: SessionHours): boolean =>
   opens !== null && closes !== null && closes - opens >= roundTheClockSeconds
 
 /**
- * When the next candles after given ones will start, for drawing ahead: in epoch seconds, or midnight UTC of the trading date
- * from DAY_1 on. Holidays are not known. Days come on the weekdays on which the given candles show trading (Monday to Friday at
- * least, unless there is trading at weekends), candles within a day at the times of the fullest of the recent dates.
+ * When the candles after the given ones will start, for drawing ahead: in epoch seconds, or midnight UTC of the trading
+ * date from DAY_1 on. Holidays are not known. Days follow the weekdays on which the given candles show trading (Monday
+ * to Friday at least, unless there is trading at weekends). Candles within a day follow the times of the fullest recent
+ * date.
  * @param epochs Start times of candles, oldest first: some weeks of days, some days of minutes. None gives none.
- * @param count How many.
+ * @param count How many starts to return.
  */
 export function nextStarts(epochs: Float64Array, interval: Interval, hours: SessionHours, count: number): number[] {
   const last = epochs.at(-1)
@@ -70,8 +80,6 @@ export function nextStarts(epochs: Float64Array, interval: Interval, hours: Sess
   }
   return starts
 }
-
-/** Without end. */
 
 function* startsAfter(last: number, epochs: Float64Array, interval: Interval, timezone: string): Generator<number> {
   switch (interval) {
@@ -108,7 +116,7 @@ function* timesAfter(
   for (const each of datesFrom(date, full)) {
     for (const time of ofTheDay) {
       const start = epochOf(each + time, timezone)
-      // A time that the clock leaves out is that of the next candle.
+      // A time that the clock skips falls together with the next candle.
       if (start <= before) continue
       yield start
       before = start
@@ -121,7 +129,7 @@ function* datesFrom(date: number, traded: readonly number[]): Generator<number> 
   yield* datesAfter(date, traded)
 }
 
-/** The newest dates, newest first, and the times of the day at which candles started then. */
+/** The newest dates, newest first, with the times of day at which candles started. */
 function recentTimes(epochs: Float64Array, timezone: string): Map<number, Set<number>> {
   const times = new Map<number, Set<number>>()
   for (const epoch of epochs.toReversed()) {
@@ -133,7 +141,9 @@ function recentTimes(epochs: Float64Array, timezone: string): Map<number, Set<nu
   return times
 }
 
-/** The weekdays (Sunday is 0) on which there is trading as a rule: a holiday does not end one, and an odd Saturday begins none. */
+/**
+ * The weekdays (Sunday is 0) with regular trading: a holiday does not end one, and an odd Saturday does not start one.
+ */
 function tradingWeekdays(dates: readonly number[]): Set<number> {
   const counts = new Map<number, number>()
   for (const weekday of dates.map(weekdayOf)) counts.set(weekday, (counts.get(weekday) ?? 0) + 1)

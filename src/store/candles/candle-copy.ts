@@ -3,7 +3,7 @@ import { pipeline } from 'node:stream/promises'
 import type pg from 'pg'
 import { from } from 'pg-copy-streams'
 
-/** As in finstage.candles. Prices are null where the source sent an unusable row. */
+/** A row of finstage.candles. Prices are null if the source sent an unusable row. */
 export interface CandleRow {
   readonly minute: number
   readonly open: number | null
@@ -17,14 +17,14 @@ export interface CandleRow {
 const command =
   'COPY finstage.candles (series_id, minute, open, high, low, close, volume, adjusted_close) FROM STDIN BINARY'
 
-/** Signature, flags, length of the header's extension. */
+/** Signature, flags, length of the header extension. */
 const header = Buffer.from('PGCOPY\n\xff\r\n\0\0\0\0\0\0\0\0\0', 'latin1')
 const fieldCount = 8
 const trailer = -1
-/** With two integers and six doubles, each behind its length. */
+/** Two integers and six doubles, each preceded by its length. */
 const longestRow = 2 + 2 * 8 + 6 * 12
 
-/** Adds rows that are not there yet; a row that is fails the transaction. Within a transaction of the client's. */
+/** Inserts rows; a row that exists already fails the transaction. Runs within a transaction of the client. */
 export async function copyCandles(client: pg.PoolClient, seriesId: number, rows: readonly CandleRow[]): Promise<void> {
   await pipeline(Readable.from([encodeCandles(seriesId, rows)], { objectMode: false }), client.query(from(command)))
 }

@@ -6,8 +6,8 @@ import { type CandleRow, copyCandles } from './candle-copy.ts'
 type Row = [minute: number, closed: boolean, ...prices: (number | null)[]]
 
 /**
- * Oldest first; none where the series is of another generation than the one given. Whether they are closed is read with them: what
- * was read of the series before may be older than they are.
+ * Reads rows, oldest first; none if the series has another generation than the given one. Whether a row is closed is
+ * read in the same statement: an earlier read of the series may be older than the rows.
  */
 export async function rowsOf(
   client: Pick<pg.Pool, 'query'>,
@@ -27,7 +27,7 @@ export async function rowsOf(
   return rows
 }
 
-/** Rows that are the same are left alone. */
+/** Leaves identical rows alone. */
 export async function replaceRows(
   client: pg.PoolClient,
   id: number,
@@ -47,7 +47,7 @@ export async function replaceRows(
   if (wanted.size > 0) await copyCandles(client, id, [...wanted.values()])
 }
 
-/** By minute. A time between two minutes would end the whole COPY. */
+/** Keyed by whole minutes: a time between two of them would fail the whole COPY. */
 function rowsToStore({ candles, excluded }: SourceCandles, { from, to }: TimeSpan): Map<number, CandleRow> {
   const rows = new Map<number, CandleRow>()
   const isInside = (epoch: number) => epoch >= from && epoch < to

@@ -10,24 +10,24 @@ import { applyActions, cover, gapsOf, isOvertaken } from './coverage.ts'
 import { type FetchedCandles, type Series, type SeriesState, seriesKey } from './series.ts'
 
 /**
- * No answer takes so long: what was asked for so much later than a question that is answered now was asked for by a clock that
- * has been put back since.
+ * Longer than any answer takes. If an earlier answer claims to have been asked for this much later than the current
+ * one, the clock was put back in between.
  */
 const longestAnswerSeconds = 300
-/** Retention deletes so many minutes of one series in one transaction. */
+/** How many minutes of one series retention deletes per transaction. */
 const pruneMinutes = 60 * 24 * 30
 
 /** What is stored of a span. */
 export interface StoredExtent {
   readonly count: number
-  /** Start times in epoch seconds; null: there is none. */
+  /** Start times in epoch seconds; null: none. */
   readonly firstEpoch: number | null
   readonly lastEpoch: number | null
 }
 
 /**
- * Candles in Postgres, and which spans of them are there for good. Those who write candles of one symbol do so one after the
- * other, whatever the process: a split that one of them brings changes what the others have.
+ * Candles in Postgres, and the record of which spans are stored for good. Writers of candles of one symbol take turns,
+ * across processes: a split that one of them brings changes the candles of the others.
  */
 export class CandleStore {
   readonly #pool: DatabasePool
@@ -53,7 +53,7 @@ export class CandleStore {
     return rows[0] ?? null
   }
 
-  /** What there is of a span; nothing where the series has changed its generation meanwhile. */
+  /** The stored candles of a span; none if the series has changed its generation meanwhile. */
   async read({ id, generation }: SeriesState, span: TimeSpan): Promise<SourceCandles> {
     const candles: SourceCandle[] = []
     const excluded: number[] = []
@@ -77,7 +77,7 @@ export class CandleStore {
     return { candles, excluded }
   }
 
-  /** How many candles there are in a span, and which are the first and the last. */
+  /** How many candles are stored in a span, and when the first and the last start. */
   async extent({ id }: SeriesState, { from, to }: TimeSpan): Promise<StoredExtent> {
     const { rows } = await this.#pool.query<StoredExtent>(
       `SELECT count(*)::float8 AS count, min(minute)::float8 * 60 AS "firstEpoch", max(minute)::float8 * 60 AS "lastEpoch"
@@ -93,10 +93,10 @@ export class CandleStore {
   }
 
   /**
-   * Makes what was fetched all that the store has of the span, and the part of it that is final stored for good. What is stored
-   * for good already stays. A split or dividend that is news makes what was stored before its date and without it wrong: prices
-   * before a split are dropped, adjusted closes before a dividend are to be fetched again. Returns the series' generation; null:
-   * nothing was written, since another fetch that began later has brought such news.
+   * Stores a fetch as all that the span holds, and its final part for good. Candles that are already stored for good
+   * stay. A new split or dividend invalidates what was fetched without it before its date: prices before a split are
+   * dropped, adjusted closes before a dividend are fetched again. Returns the generation of the series; null: nothing
+   * was written, because a fetch that began later has brought such an action.
    */
   async write(series: Series, span: TimeSpan, fetched: FetchedCandles): Promise<number | null> {
     return transaction(this.#pool, async (client) => {
@@ -105,7 +105,7 @@ export class CandleStore {
       const { id, isLate } = await upsertSeries(client, series, span, fetched)
       if (series.interval === 'DAY_1') await applyActions(client, series, span, fetched)
       const finalTo = Math.max(span.from, Math.min(span.to, fetched.finalBefore))
-      // Of what still changes, the answer to the later question stays.
+      // For candles that may still change, the later fetch wins.
       for (const open of await gapsOf(client, id, { from: span.from, to: isLate ? finalTo : span.to })) {
         await replaceRows(client, id, open, fetched)
       }
@@ -113,7 +113,7 @@ export class CandleStore {
     })
   }
 
-  /** Forgets all of a series: for one that has come to mean something else. */
+  /** Drops all of a series, when its symbol has come to mean something else. */
   async forget(series: Series): Promise<void> {
     await transaction(this.#pool, async (client) => {
       await lockSymbol(client, series)
@@ -127,7 +127,7 @@ export class CandleStore {
     })
   }
 
-  /** Deletes candles under a day that start before a time in epoch seconds. Returns how many. */
+  /** Deletes candles of intervals under a day that start before a time in epoch seconds. Returns how many. */
   async prune(before: number): Promise<number> {
     const { rows } = await this.#pool.query<{ id: number }>(
       "SELECT id FROM finstage.candle_series WHERE interval <> 'DAY_1'",
@@ -141,7 +141,10 @@ export class CandleStore {
     return deleted
   }
 
-  /** A month at a time, so that no lock and no transaction is long. What is deleted stops counting as stored with it. */
+  /**
+   * Deletes a month at a time, so that locks and transactions stay short. Deleted candles stop counting as stored in
+   * the same transaction.
+   */
   #prunePart(id: number, before: number): Promise<number> {
     return transaction(this.#pool, async (client) => {
       await client.query(
@@ -158,7 +161,7 @@ export class CandleStore {
   }
 }
 
-/** Until the transaction ends. */
+/** Held until the transaction ends. */
 async function lockSymbol(client: pg.PoolClient, { source, symbol }: Series): Promise<void> {
   await client.query('SELECT pg_advisory_xact_lock(hashtextextended($1, 0))', [`candles ${source} ${symbol}`])
 }
@@ -166,8 +169,8 @@ async function lockSymbol(client: pg.PoolClient, { source, symbol }: Series): Pr
 const isImpossible = `known.received_at > excluded.received_at + interval '${longestAnswerSeconds} seconds'`
 
 /**
- * Creates the series' row where it is missing, and notes what the source told of it. `isLate`: the source was asked for some of
- * it since this fetch began.
+ * Creates the row of the series if it is missing, and records the source's facts. `isLate`: the source was asked for
+ * the series again since this fetch began.
  */
 async function upsertSeries(
   client: pg.PoolClient,
@@ -176,7 +179,7 @@ async function upsertSeries(
   fetched: FetchedCandles,
 ): Promise<{ id: number; isLate: boolean }> {
   const { facts, startedMs, candles } = fetched
-  // Candles from here on were still forming when they were stored.
+  // From here on, candles were still forming when they were stored.
   const openFrom = candles.find(({ closed }) => !closed)?.epoch ?? null
   const { rows } = await client.query<{ id: number; isLate: boolean }>(
     `INSERT INTO finstage.candle_series AS known

@@ -8,7 +8,7 @@ interface Key {
   readonly symbol: string
 }
 
-/** Dividends and splits whose date lies in a span of epoch seconds, `from` inclusive, `to` exclusive. */
+/** Dividends and splits whose date lies in a span. */
 export async function readActions(
   client: Pick<pg.Pool, 'query'>,
   { source, symbol }: Key,
@@ -29,13 +29,15 @@ export async function readActions(
   return { dividends, splits }
 }
 
-/** The dates at which something has come, gone or changed. */
+/** The dates of actions that were added, removed or changed. */
 export interface ActionChanges {
   readonly dividends: readonly number[]
   readonly splits: readonly number[]
 }
 
-/** Makes the actions of a span those given, seen at `seenMs` where they are news. Within a transaction of the client's. */
+/**
+ * Replaces the actions of a span; new ones are recorded as seen at `seenMs`. Runs within a transaction of the client.
+ */
 export async function replaceActions(
   client: Pick<pg.Pool, 'query'>,
   key: Key,

@@ -4,14 +4,14 @@ import { replaceActions } from './corporate-action-store.ts'
 import type { FetchedCandles, Series } from './series.ts'
 
 /*
- * Which spans of a series are stored for good, and what takes them back. All of it runs within a transaction of the client's,
- * while nobody else writes candles of the symbol.
+ * Which spans of a series are stored for good, and what revokes that. Everything here runs within a transaction of the
+ * client that holds the symbol's lock.
  */
 
-/** A source may show an action a while after its date; what was fetched until then is fetched again. */
+/** A source may publish an action a while after its date: candles fetched until then are fetched again. */
 const actionSettleSeconds = 2 * daySeconds
 
-/** Whether a later question was answered with a split or a dividend that this answer cannot have in it. */
+/** Whether a fetch that began later has brought a split or dividend that this one cannot include. */
 export async function isOvertaken(client: pg.PoolClient, { source, symbol }: Series, { startedMs }: FetchedCandles) {
   const { rows } = await client.query<{ overtaken: boolean }>({
     name: 'candle-overtaken',
@@ -55,7 +55,7 @@ export async function gapsOf(client: pg.PoolClient, id: number, { from, to }: Ti
 }
 
 /**
- * Takes what was fetched before an action's date and without it out of what is stored for good. The sessions of a trading date
+ * Revokes what was fetched before an action's date, and therefore without the action. The sessions of a trading date
  * are over everywhere a day after its midnight UTC.
  */
 async function uncover(client: pg.PoolClient, series: Series, date: number, which: string): Promise<number[]> {
@@ -70,8 +70,8 @@ async function uncover(client: pg.PoolClient, series: Series, date: number, whic
 }
 
 /**
- * Notes that a span is stored for good up to `finalTo`. Where days are known without a gap from the last look at actions to the
- * present, there was a look now. Returns the generation.
+ * Records that a span is stored for good up to `finalTo`. If days are known without a gap from the last look at actions
+ * up to the present, this counts as a look too. Returns the generation.
  */
 export async function cover(
   client: pg.PoolClient,

@@ -4,7 +4,7 @@ import type { Source } from '../../domain/instrument.ts'
 import type { SourceInterval } from '../../domain/interval.ts'
 import type { TimeSpan } from '../../domain/time.ts'
 
-/** Which candles: those of one symbol and interval from one source. */
+/** Names a series: the candles of one symbol and interval from one source. */
 export interface Series {
   readonly source: Source
   readonly symbol: string
@@ -12,40 +12,46 @@ export interface Series {
   readonly extendedHours: boolean
 }
 
-/** Another for each series of a source. */
+/** Unique for each series of a source. */
 export const seriesName = ({ symbol, interval, extendedHours }: Series): string =>
   `${symbol} ${interval}${extendedHours ? ' extended' : ''}`
 
-/** What the store knows of a series, and lacks of a span. */
+/** What the store knows of a series, and which parts of a span it lacks. */
 export interface SeriesState {
   readonly id: number
   /** The parts of the span that are not stored for good, oldest first. */
   readonly gaps: readonly TimeSpan[]
-  /** When the source was last asked for any of it, in epoch milliseconds. */
+  /** When the source was last asked for any part of it, in epoch milliseconds. */
   readonly receivedAtMs: number
-  /** When the oldest part of it that is still here was fetched, in epoch milliseconds. */
+  /** When the oldest part that is still stored was fetched, in epoch milliseconds. */
   readonly basisAtMs: number
-  /** Up to when all splits and dividends of the symbol are known that could change what is stored, in epoch milliseconds. */
+  /**
+   * Until when the symbol's splits and dividends are known as far as they could change stored candles, in epoch
+   * milliseconds.
+   */
   readonly actionsAtMs: number
   readonly timezone: string | null
   readonly currency: string | null
   readonly firstTradeEpoch: number | null
-  /** When any regular session opened, in epoch seconds. */
+  /** When some regular session opens, in epoch seconds. */
   readonly sessionOpens: number | null
-  /** When it closed if it was as long as the longest that was seen, so that a half day says nothing about other dates. */
+  /**
+   * When that session would close if it was as long as the longest one seen, so that a half day says nothing about
+   * other dates.
+   */
   readonly sessionCloses: number | null
-  /** Another one means that candles that were here are to be fetched again. */
+  /** Changes when stored candles have to be fetched again. */
   readonly generation: number
 }
 
 /** What was fetched of a span: all that the source has there. */
 export interface FetchedCandles extends CorporateActions, SourceCandles {
-  /** Epoch seconds: what starts before it will not change. */
+  /** Epoch seconds: candles that start before it are final. */
   readonly finalBefore: number
   readonly facts: SeriesFacts | null
   /** When the fetch began, in epoch milliseconds. */
   readonly startedMs: number
-  /** Whether the span goes up to the present. */
+  /** Whether the span reaches up to the present. */
   readonly isCurrent: boolean
 }
 
