@@ -5,18 +5,18 @@ import type { Columns } from './indicators/columns.ts'
 import { performance, quotient, sum } from './performance.ts'
 import { type FoundSignal, findSignals } from './signals.ts'
 
-/** Sums of shares that come to the whole of the equity may be off by rounding. */
+/** Shares that add up to the whole equity may be off by rounding. */
 const roundingShare = 1e-9
 
-/** The candles of a symbol, all of them closed. */
+/** The candles of a symbol, all closed. */
 export interface SymbolCandles {
   readonly candles: Columns
-  /** Place of the first candle of the range; those before it are for the signals. */
+  /** Index of the first candle of the range; those before it only serve the signals. */
   readonly first: number
 }
 
 export interface BacktestSymbol extends SymbolCandles {
-  /** All that were found in the candles. */
+  /** All signals found in the candles. */
   readonly signals: readonly FoundSignal[]
 }
 
@@ -25,12 +25,12 @@ export interface BacktestInput {
   readonly rules: BacktestRules
 }
 
-/** A symbol's candles as they come in. */
+/** A symbol's candles, read in order. */
 interface Tape {
   readonly candles: Columns
-  /** Place of the newest so far. */
+  /** Index of the newest candle so far. */
   place: number
-  /** By the place of the candle at whose open they are to be filled. */
+  /** Keyed by the index of the candle at whose open they are filled. */
   readonly orders: Map<number, Order[]>
 }
 
@@ -42,7 +42,7 @@ interface Order {
 }
 
 interface Trade extends Order {
-  /** What was put in. */
+  /** The invested amount. */
   readonly amount: number
   readonly entry: number
   readonly entryPlace: number
@@ -53,13 +53,13 @@ interface Trade extends Order {
 
 interface ClosedTrade {
   readonly kind: SignalKind
-  /** After costs, as a share of what was put in. */
+  /** Return after costs, as a share of the amount. */
   readonly netReturn: number
   /** The same in money. */
   readonly profit: number
 }
 
-/** Detects the signals in the candles and trades them as `backtest` does. In one object, for a thread. */
+/** Finds the signals in the candles and trades them as `backtest` does. Takes a single object, for a thread. */
 export const signalBacktest = ({ symbols, rules }: BacktestInput): BacktestOutcome =>
   backtest(
     symbols.map((symbol) => ({ ...symbol, signals: findSignals(symbol.candles) })),
@@ -67,9 +67,9 @@ export const signalBacktest = ({ symbols, rules }: BacktestInput): BacktestOutco
   )
 
 /**
- * Trades the signals of a range, those of all symbols with one capital. A bullish signal opens a long trade and a bearish one a
- * short trade at the open of the symbol's next candle; see docs/backtest.md for all rules. At no date is anything used that
- * comes later. Throws NO_DATA where prices are so far apart that the equity is no number any more.
+ * Trades the signals of a range, those of all symbols with one capital. A bullish signal opens a long trade and a
+ * bearish one a short trade at the open of the symbol's next candle; docs/backtest.md has all rules. No date uses
+ * anything later. Throws NO_DATA if prices are so far apart that the equity is no longer a number.
  */
 export function backtest(symbols: readonly BacktestSymbol[], rules: BacktestRules): BacktestOutcome {
   const tapes = symbols.map((symbol) => tapeOf(symbol, rules.signals))
@@ -107,28 +107,28 @@ function tapeOf({ candles, first, signals }: BacktestSymbol, kinds: readonly Sig
   return tape
 }
 
-/** On which any of the symbols has a candle. */
+/** All dates on which any symbol has a candle. */
 function datesOf(symbols: readonly BacktestSymbol[]): number[] {
   const dates = new Set<number>()
   for (const { candles, first } of symbols) for (const epoch of candles.epoch.subarray(first)) dates.add(epoch)
   return [...dates].sort((a, b) => a - b)
 }
 
-/** Whether there is a candle of this date; it is the newest then. */
+/** Moves to the candle of this date; false: there is none. */
 function advance(tape: Tape, date: number): boolean {
   if (tape.candles.epoch[tape.place + 1] !== date) return false
   tape.place += 1
   return true
 }
 
-/** The capital of a backtest and what is open. A date goes through `enter`, `exit` and `mark`, in this order. */
+/** The capital of a backtest and its open trades. Each date goes through `enter`, `exit` and `mark`, in this order. */
 class Portfolio {
   readonly trades: ClosedTrade[] = []
   readonly #rules: BacktestRules
   #open: Trade[] = []
-  /** The capital with the profits of closed trades, less the costs paid. */
+  /** The capital with the profits of closed trades, minus the costs paid. */
   #balance: number
-  /** At the close before. */
+  /** At the previous close. */
   #equity: number
 
   constructor(rules: BacktestRules) {
@@ -155,7 +155,10 @@ class Portfolio {
     }
   }
 
-  /** Closes what comes to its end in its newest candle. One that stayed open in it before does so again. */
+  /**
+   * Closes the trades that end in their symbol's newest candle. A trade that stayed open in that candle at an earlier
+   * call stays open again.
+   */
   exit(): void {
     const { holdDays } = this.#rules
     this.#open = this.#open.filter((trade) => {
@@ -165,7 +168,7 @@ class Portfolio {
     })
   }
 
-  /** The equity at the close of a date. Where nothing is left of it, or at the last date, all that is open is closed. */
+  /** The equity at the close of a date. If nothing is left of it, or at the last date, all open trades are closed. */
   mark(isLast: boolean): number {
     const unrealised = this.#open.reduce((total, trade) => total + trade.amount * gain(trade, lastClose(trade)), 0)
     this.#equity = this.#balance + unrealised
@@ -190,17 +193,17 @@ class Portfolio {
 
 const lastClose = ({ tape: { candles, place } }: Trade): number => candles.close[place] as number
 
-/** Before costs, as a share of what was put in. */
+/** Before costs, as a share of the amount. */
 const gain = ({ side, entry }: Trade, price: number): number => side * (price / entry - 1)
 
 /**
- * At what price a trade ends in the newest candle; null: it does not. Nobody knows which of stop and target a candle touched
- * first: the stop counts.
+ * The price at which a trade ends in the newest candle; null: it does not end. Nobody knows whether a candle touched
+ * the stop or the target first, so the stop counts.
  */
 function exitPrice({ tape, side, entryPlace, stop, target }: Trade, holdDays: number): number | null {
   const { candles, place } = tape
   const at = (column: Float64Array): number => column[place] as number
-  /** How much further to the good of the trade. */
+  /** How much further in the trade's favour. */
   const ahead = (price: number, of: number): number => side * (price - of)
   const open = at(candles.open)
   if (ahead(open, stop) <= 0 || ahead(open, target) >= 0) return open
@@ -224,7 +227,10 @@ function signalPerformance(kind: SignalKind, all: readonly ClosedTrade[]): Signa
   return { kind, tradeCount: trades.length, winRate: winRate(trades), averageReturn }
 }
 
-/** Of equal shares in all symbols, from the open of the first candle to the close of the last; null where none has any. */
+/**
+ * The return of equal shares in all symbols, from the open of the first candle to the close of the last; null: no
+ * symbol has any.
+ */
 function benchmarkReturn(symbols: readonly BacktestSymbol[]): number | null {
   const returns = symbols.flatMap(({ candles, first }) => {
     const bought = candles.open[first] ?? 0

@@ -4,45 +4,53 @@ import type { Candle } from '../domain/candle.ts'
 import { type Interval, intervalSeconds, isDaily } from '../domain/interval.ts'
 import { daySeconds, weekSeconds } from '../domain/time.ts'
 
-/** What is measured: docs/signal-outcomes.md has the definitions. */
+/** What is measured; docs/signal-outcomes.md has the definitions. */
 export type MeasuredSignal = Pick<Signal, 'interval' | 'epoch' | 'direction'>
 
-/** What a signal is measured on: candles of `measuredOn(interval)` from its own one on, as of one fetch, splits adjusted for. */
+/**
+ * The candles a signal is measured on: those of `measuredOn(interval)` from its own candle on, from one fetch, adjusted
+ * for splits.
+ */
 export interface MeasuringCandles {
   readonly interval: Interval
   readonly hours: SessionHours
-  /** Oldest first, the forming one included. */
+  /** Oldest first, including the forming one. */
   readonly candles: readonly Candle[]
-  /** Epoch seconds. Candles that were complete by then have their last prices. */
+  /** Epoch seconds. Candles complete by then have their last prices. */
   readonly asOf: number
-  /** Whether all candles that were complete by then are among them, up to the last that may count. */
+  /** Whether all candles complete by then are included, up to the last that may count. */
   readonly isWhole: boolean
 }
 
 export interface Measurement {
   readonly outcome: SignalOutcome
-  /** When a candle may be complete that fills in something, in epoch seconds; it may be past. null: nothing is filled in any more. */
+  /**
+   * When the next candle that fills something in may be complete, in epoch seconds, possibly in the past. null: nothing
+   * will be filled in any more.
+   */
   readonly nextAt: number | null
 }
 
 /** How much later than the last horizon its candle may be. */
 const lastToleranceSeconds = 14 * daySeconds
-/** How many candles are looked ahead, to know when the next ones will be complete: ten weeks of days, an hour of minutes. */
+/**
+ * How many candles are predicted, to know when the next ones will be complete: ten weeks of days, an hour of minutes.
+ */
 const candlesAhead = 50
 
-/** After so long no candle counts any more, from when a signal was known: a month, and what its candle may be late. */
+/** No candle counts any more this long after a signal became known: a month, and the delay its candle may have. */
 export const longestMeasuredSeconds = 31 * daySeconds + lastToleranceSeconds + daySeconds
 
-/** Of which interval the candles are that a signal is measured on. */
+/** The interval of the candles that a signal is measured on. */
 export const measuredOn = (interval: Interval): Interval => (isDaily(interval) ? 'DAY_1' : interval)
 
-/** The candle that tells of a horizon is the first whose time is in between, both inclusive. */
+/** A horizon's candle is the first whose time lies within these bounds, both inclusive. */
 interface Horizon {
   readonly from: number
   readonly until: number
 }
 
-/** `candle`: null where there is none, and never will be. `end`: the place after the last candle up to then. */
+/** `candle`: null: there is none and never will be. `end`: the index after the last candle up to the horizon. */
 type HorizonState = { readonly candle: Candle | null; readonly end: number } | { readonly nextAt: number }
 
 /** Measures what the price did after signals, all on the same candles. */
@@ -56,10 +64,10 @@ export function measurer({
   const daily = isDaily(interval)
   const lengthSeconds = daily ? 0 : intervalSeconds(interval)
   const completeAt = (epoch: number): number => closedAt(epoch, interval, hours)
-  /** What is held against horizons: the trading date of a day, the end of shorter candles. */
+  /** The time compared with horizons: the trading date of a day, the end of a shorter candle. */
   const timeOf = (epoch: number): number => (daily ? epoch : completeAt(epoch))
   const isComplete = ({ closed, epoch }: Candle): boolean => closed && completeAt(epoch) <= asOf
-  /** Reckoned once: all signals wait for the same candles. */
+  /** Computed once: all signals wait for the same candles. */
   let ahead: { time: number; at: number }[] | undefined
 
   function stateOf({ from, until }: Horizon): HorizonState {
@@ -73,10 +81,10 @@ export function measurer({
     return isOver ? { candle: null, end: place } : { nextAt: expectedAt(from) }
   }
 
-  /** When the next candle that may tell of a horizon will be complete. */
+  /** When the next candle that may decide a horizon will be complete. */
   function expectedAt(from: number): number {
     const dueAt = daily ? completeAt(from) : from
-    // What has come meanwhile is not known.
+    // Candles may have come meanwhile that are not included.
     if (!isWhole) return dueAt
     ahead ??= nextStarts(
       Float64Array.from(candles, ({ epoch }) => epoch),
@@ -85,14 +93,14 @@ export function measurer({
       candlesAhead,
     ).map((epoch) => ({ time: timeOf(epoch), at: completeAt(epoch) }))
     const next = ahead.find(({ time, at }) => time >= from && at > asOf)
-    // Where nothing has come for so long, there is no hurry.
+    // If nothing has come for so long, there is no hurry.
     return next?.at ?? (dueAt > asOf ? dueAt : asOf + daySeconds)
   }
 
   return ({ interval: signalInterval, epoch, direction }) => {
     const place = placeOf(candles, endOf(signalInterval, epoch)) - 1
     const base = candles[place]
-    // Nothing to measure from; nor are there per cent of a price of nothing, or of less.
+    // There is nothing to measure from, or no percentage of a price of 0 or less.
     if (base === undefined || base.epoch < epoch) return unknown(isWhole || place + 1 < candles.length ? null : asOf)
     if (!isComplete(base)) return unknown(completeAt(base.epoch))
     if (base.close <= 0) return unknown(null)
@@ -119,7 +127,10 @@ export function measurer({
   }
 }
 
-/** A day, a week and a calendar month (to the same day of the next one, or its last) after a time. `step`: the least difference of times. */
+/**
+ * A day, a week and a calendar month after a time; the month ends on the same day of the next one, or its last. `step`:
+ * the smallest difference of times.
+ */
 function horizonsOf(base: number, step: number): Readonly<Record<'day' | 'week' | 'month', Horizon>> {
   const [week, month] = [base + weekSeconds, monthAfter(base)]
   return {
@@ -129,7 +140,7 @@ function horizonsOf(base: number, step: number): Readonly<Record<'day' | 'week' 
   }
 }
 
-/** Where the candle of a signal ends, exclusive; shorter ones than days are measured on themselves. */
+/** Where the candle of a signal ends, exclusive; candles under a day are measured on themselves. */
 function endOf(interval: Interval, epoch: number): number {
   if (interval === 'MONTH_1') return monthAfter(epoch)
   return epoch + (isDaily(interval) ? intervalSeconds(interval) : 1)
@@ -168,7 +179,7 @@ const unknown = (nextAt: number | null): Measurement => ({
   nextAt,
 })
 
-/** Place of the first candle that starts at a time or later. */
+/** Index of the first candle that starts at a time or later. */
 function placeOf(candles: readonly Candle[], epoch: number): number {
   let [from, to] = [0, candles.length]
   while (from < to) {

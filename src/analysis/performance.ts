@@ -3,15 +3,16 @@ import { daySeconds } from '../domain/time.ts'
 
 const daysOfYear = 365.25
 const tradingDaysOfYear = 252
-/** What rounding makes of a deviation that is none: returns are shares of sums that are right to 16 digits. */
+/** How large a deviation of 0 may become by rounding: returns are shares of sums that are exact to 16 digits. */
 const roundingError = 1e-14
 
 /**
- * What an equity curve comes to. The annual return is compound, over the days from the first point to the last. The largest
- * drawdown is of the highest equity before, that at the start included. Sharpe ratio (W. F. Sharpe, The Sharpe Ratio, 1994)
- * with the sample deviation, Sortino ratio (F. A. Sortino and L. N. Price, Performance Measurement in a Downside Risk
- * Framework, 1994) with the downside deviation over all returns, both from returns from point to point, the first against the
- * capital, without a risk-free rate, times the root of 252. After equity has come to 0 or below there are no returns.
+ * Measures of an equity curve. The annual return is compound, over the days from the first point to the last. The
+ * largest drawdown is relative to the highest equity before, including the start. Sharpe ratio (W. F. Sharpe, The
+ * Sharpe Ratio, 1994) with the sample deviation; Sortino ratio (F. A. Sortino and L. N. Price, Performance Measurement
+ * in a Downside Risk Framework, 1994) with the downside deviation over all returns. Both use returns from point to
+ * point, the first relative to the capital, without a risk-free rate, times the root of 252. Once equity has reached 0
+ * or less, there are no further returns.
  */
 export function performance(initialCapital: number, { epoch, equity }: EquityCurve): Performance {
   const growth = (equity.at(-1) ?? initialCapital) / initialCapital
@@ -31,7 +32,7 @@ export function performance(initialCapital: number, { epoch, equity }: EquityCur
   }
 }
 
-/** null where there is nothing to divide by, or the quotient is beyond all numbers. */
+/** null: there is nothing to divide by, or the quotient is infinite. */
 export const quotient = (dividend: number, divisor: number): number | null => finite(dividend / divisor)
 
 export const sum = (values: readonly number[]): number => values.reduce((total, value) => total + value, 0)

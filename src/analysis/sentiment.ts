@@ -1,7 +1,7 @@
 import { type IndicatorSnapshot, type Sentiment, sentiments, type Trend } from '../domain/analysis/analysis.ts'
 import { clearDifference } from './clear-difference.ts'
 
-/** What trend and score are read from: a candle, and the indicators at it. */
+/** A candle and the indicators at it, from which trend and score are read. */
 export interface Reading {
   readonly close: number
   /** null: there is no candle before it. */
@@ -10,12 +10,12 @@ export interface Reading {
   readonly indicators: IndicatorSnapshot
 }
 
-/** Volume counts from so many times its mean on. */
+/** Volume counts as high from this many times its mean on. */
 const highVolumeRatio = 1.5
 
 /**
- * UP where close > SMA 50 > SMA 200, DOWN where close < SMA 50 < SMA 200, else SIDEWAYS; SMA 20 and 50 where there is no SMA
- * 200. null where those are missing too.
+ * UP if close > SMA 50 > SMA 200, DOWN if close < SMA 50 < SMA 200, else SIDEWAYS; with SMA 20 and 50 if there is no
+ * SMA 200. null if those are missing too.
  */
 export function trendOf({ close, indicators: { sma20, sma50, sma200 } }: Reading): Trend | null {
   const [fast, slow] = sma200 === null ? [sma20, sma50] : [sma50, sma200]
@@ -26,8 +26,8 @@ export function trendOf({ close, indicators: { sma20, sma50, sma200 } }: Reading
 }
 
 /**
- * The sum of what RSI, MACD, stochastic, averages and volume say, -9 to 9: above zero speaks for rising prices. null where one
- * of them but the volume is missing. What each adds stands in docs/analysis.md.
+ * The sum of the scores of RSI, MACD, stochastic, averages and volume, -9 to 9: above zero speaks for rising prices.
+ * null if one of them other than the volume is missing. docs/analysis.md has the scores.
  */
 export function scoreOf(reading: Reading): number | null {
   const { close, indicators } = reading
@@ -57,7 +57,7 @@ function rsiScore(rsi: number): number {
   return rsi <= 40 ? 1 : 0
 }
 
-/** A line on its signal says nothing; one at zero is neither above nor below it. */
+/** A line on its signal scores nothing; a line at zero is neither above nor below it. */
 function macdScore(overSignal: number, overZero: number): number {
   if (overSignal > 0) return overZero > 0 ? 2 : 1
   if (overSignal < 0) return overZero < 0 ? -2 : -1
@@ -76,7 +76,7 @@ function averagesScore(overSma20: number, overSma50: number): number {
 
 function volumeScore({ close, previousClose, volume, indicators: { volumeSma20 } }: Reading): number {
   if (previousClose === null || volume === null || volumeSma20 === null) return 0
-  // Where nothing is traded, as of an index, there is no high volume.
+  // If nothing is traded, as with an index, there is no high volume.
   const isHigh = volume > 0 && volume >= highVolumeRatio * volumeSma20
   return isHigh ? Math.sign(close - previousClose) : 0
 }

@@ -13,15 +13,15 @@ import { bollingerBands } from './indicators/volatility.ts'
 export interface FoundSignal {
   readonly kind: SignalKind
   readonly direction: SignalDirection
-  /** Place of the candle that raised it. */
+  /** Index of the candle that raised it. */
   readonly index: number
-  /** Its close. */
+  /** The close of that candle. */
   readonly price: number
   readonly indicatorValue: number | null
   readonly strength: number
 }
 
-/** Whose candles they are that raise signals. */
+/** The series that raises signals. */
 export interface SignalSeries {
   readonly symbol: string
   readonly source: Source
@@ -29,7 +29,7 @@ export interface SignalSeries {
   readonly sessions: SessionHours
 }
 
-/** What a rule says of each candle. Values and strengths are NaN where they are not known: nothing is raised there. */
+/** A rule's values for each candle. Values and strengths are NaN where unknown: nothing is raised there. */
 interface Rule {
   readonly direction: SignalDirection
   readonly isRaised: (index: number) => boolean
@@ -37,14 +37,20 @@ interface Rule {
   readonly strength: Float64Array
 }
 
-/** How close to a band, as a share of it, a close touches it. */
+/** A close this near to a band, as a share of it, touches the band. */
 const touchShare = 0.01
-/** A spike has so many times the mean volume of the candles before it, and moves the close by more than this share. */
+/**
+ * A spike has this many times the mean volume of the candles before it, and moves the close by more than the share
+ * below.
+ */
 const spikeRatio = 2
 const spikeCandles = 20
 const spikeMoveShare = 0.01
 
-/** How many candles the rules need before the first one that they look at, so that it does not matter where a series begins. */
+/**
+ * How many candles the rules need before the first one that they judge, so that it does not matter where a series
+ * begins.
+ */
 export const signalsWarmUp =
   1 +
   Math.max(
@@ -57,8 +63,8 @@ export const signalsWarmUp =
   )
 
 /**
- * All signals in a series, by candle, oldest first; at one candle in the order of `signalKinds`. The rules stand in
- * docs/analysis.md. Each looks at a candle and the one before it: what both lack, or one of them, raises nothing.
+ * All signals in a series, by candle, oldest first; at one candle in the order of `signalKinds`. docs/analysis.md has
+ * the rules. Each rule looks at a candle and the one before it; if a value is missing at either, nothing is raised.
  */
 export function findSignals(candles: Columns): FoundSignal[] {
   const rules = rulesOver(candles)
@@ -69,7 +75,7 @@ export function findSignals(candles: Columns): FoundSignal[] {
       if (!rule.isRaised(index)) continue
       const indicatorValue = at(rule.indicatorValue, index)
       const strength = at(rule.strength, index)
-      // A share of an average, a price or a volume of 0 is no number.
+      // A share of an average, price or volume of 0 is not a number.
       if (!Number.isFinite(indicatorValue) || !Number.isFinite(strength)) continue
       found.push({ kind, direction: rule.direction, index, price, indicatorValue, strength })
     }
@@ -77,7 +83,7 @@ export function findSignals(candles: Columns): FoundSignal[] {
   return found
 }
 
-/** A signal by its name: `epoch` is the start of the candle that raised it. */
+/** Gives a found signal its key. `epoch`: start of the candle that raised it. */
 export function namedSignal({ index: _, ...found }: FoundSignal, epoch: number, series: SignalSeries): Signal {
   const { symbol, source, interval, sessions } = series
   return { ...found, symbol, source, interval, epoch, knownAtMs: closedAt(epoch, interval, sessions) * 1000 }
@@ -158,8 +164,8 @@ const fallsBelowZero =
     at(values, index - 1) >= 0 && at(values, index) < 0
 
 /**
- * Whether the close is inside a band and within 1 % of it, and was further inside at the candle before. `inside`: how far it is
- * from the band, negative beyond it. Bands that lie on each other, where prices stood still, are not touched.
+ * Whether the close is inside a band and within 1 % of it, and was further inside at the candle before. `inside`: its
+ * distance from the band, negative beyond it. Bands that coincide, because prices stood still, are not touched.
  */
 function comesNear(
   inside: Float64Array,
@@ -174,7 +180,7 @@ function comesNear(
     at(further, index - 1) > 0 && at(further, index) <= 0 && at(inside, index) >= 0 && at(width, index) !== 0
 }
 
-/** Each spike is an event of its own: one is raised right after another too. */
+/** Each spike is an event of its own, even right after another one. */
 function volumeSpike({ close, volume }: Columns): { isRaised: Rule['isRaised']; ratio: Float64Array } {
   const mean = sma(volume, spikeCandles)
   const ratio = volume.map((value, i) => value / at(mean, i - 1))
@@ -194,7 +200,7 @@ const differences = (a: Float64Array, b: Float64Array, scale: Float64Array): Flo
 
 const apart = (a: Float64Array, b: Float64Array): Float64Array => a.map((value, i) => Math.abs(value - at(b, i)))
 
-/** In per cent of b. */
+/** The difference in per cent of b. */
 const percentApart = (a: Float64Array, b: Float64Array): Float64Array =>
   a.map((value, i) => (100 * Math.abs(value - at(b, i))) / Math.abs(at(b, i)))
 

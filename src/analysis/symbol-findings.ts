@@ -12,17 +12,17 @@ import { findSignals, namedSignal, type SignalSeries, signalsWarmUp } from './si
 /** How many of the newest closed candles signals are told of: whoever analyses once in so many candles misses none. */
 export const signalCandles = 5
 
-/** What findings are made of: a symbol's newest candles. */
+/** A symbol's newest candles, from which findings are computed. */
 export interface FindingsInput extends SignalSeries {
-  /** Those of `findingsCandles`, or fewer where there are no more. */
+  /** As many as `findingsCandles` says, or all there are. */
   readonly candles: Columns
-  /** How many of them, from the first on, are closed. */
+  /** How many of them are closed, counted from the first. */
   readonly closedCount: number
   /** There is no candle before these. */
   readonly isWhole: boolean
 }
 
-/** An indicator with its parameters: how many candles it needs before the newest, and what it gives up to that one. */
+/** An indicator with fixed parameters: how many candles it needs before the newest, and its values up to that one. */
 interface Computation<Outputs> {
   readonly warmUp: (interval: Interval) => number
   readonly compute: (input: FindingsInput) => Outputs
@@ -39,7 +39,7 @@ function computation<Parameters, Outputs>(
   return {
     warmUp,
     compute({ candles: all, interval, sessions, isWhole }) {
-      // More would change nothing, and cost what is computed at each candle.
+      // More candles would change nothing and cost time.
       const candles = newest(all, warmUp(interval) + 1)
       const input: IndicatorInput = {
         candles,
@@ -75,7 +75,7 @@ const computations = {
   adx14: computation(catalogue.adx, { period: 14 }),
 }
 
-/** How many candles signals are looked for in: one that is not closed may be the newest. */
+/** How many candles are searched for signals: the newest may be one that is not closed. */
 const signalsSpan = signalsWarmUp + signalCandles + 1
 
 /** How many of the newest candles findings need, so that it does not matter where they begin. */
@@ -85,8 +85,8 @@ export function findingsCandles(interval: Interval): number {
 }
 
 /**
- * Indicators, trend, sentiment and score at the newest candle, closed or not, and the signals of the newest closed ones. Throws
- * NO_DATA where there is no candle.
+ * Indicators, trend, sentiment and score at the newest candle, closed or not, and the signals of the newest closed
+ * ones. Throws NO_DATA if there is no candle.
  */
 export function symbolFindings(input: FindingsInput): SymbolFindings {
   const { symbol, source, interval, candles } = input
@@ -155,7 +155,7 @@ function newestSignals({ candles: all, closedCount, ...series }: FindingsInput):
     .map((found) => namedSignal(found, candles.epoch[found.index] as number, series))
 }
 
-/** null where the newest candle has none. */
+/** null: the newest candle has no value. */
 function newestValue(values: Float64Array): number | null {
   const value = values.at(-1)
   return value !== undefined && Number.isFinite(value) ? value : null

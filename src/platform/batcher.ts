@@ -4,8 +4,8 @@ interface Asked<In, Out> {
 }
 
 /**
- * Does together what is asked for at about the same time: all that comes while one call is under way goes into the next. A
- * call that fails fails for all that went into it, unless it may have been for one of them: then each is done by itself.
+ * Combines calls made at about the same time: all items that arrive while one call runs go into the next. If a call
+ * fails, it fails for all of its items, unless one item alone may be the cause: then each is tried by itself.
  */
 export class Batcher<In, Out> {
   readonly #run: (items: readonly In[]) => Promise<readonly Out[]>
@@ -14,7 +14,7 @@ export class Batcher<In, Out> {
   #waiting: Asked<In, Out>[] = []
   #running = false
 
-  /** `run` gives a result for each item, in order. */
+  /** `run` returns a result for each item, in order. */
   constructor(
     run: (items: readonly In[]) => Promise<readonly Out[]>,
     maxItems: number,
@@ -34,7 +34,7 @@ export class Batcher<In, Out> {
 
   async #runAll(): Promise<void> {
     this.#running = true
-    // One turn of the event loop, so that what belongs together comes together.
+    // Wait one turn of the event loop, so that items added together go together.
     await new Promise(setImmediate)
     while (this.#waiting.length > 0) await this.#runBatch(this.#waiting.splice(0, this.#maxItems))
     this.#running = false

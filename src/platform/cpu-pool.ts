@@ -5,16 +5,16 @@ import type { Logger } from './logger.ts'
 import { WaitingLine } from './waiting-line.ts'
 
 const idleMs = 30_000
-/** Added to the threads' niceness: where cores are short, the event loop gets one first. */
+/** Added to the threads' niceness: when cores are short, the event loop comes first. */
 const niceIncrement = 10
 
 /**
- * Runs CPU work in threads of this process, so that its event loop still answers. Threads are started when there is work for
- * them, one fewer than there are cores at most, run one piece of work at a time, and end after 30 s without any. Idle ones do
- * not keep the process alive.
+ * Runs CPU work in threads of this process, so that its event loop keeps answering. Threads start when there is work,
+ * one fewer than there are cores at most; each runs one piece of work at a time, and ends after 30 s without any. Idle
+ * threads do not keep the process alive.
  *
- * Work waits here and not in piscina's queue: piscina starts no thread in place of one that an abort has ended, and what
- * waits there would wait until something else is run.
+ * Work waits here and not in piscina's queue: piscina starts no thread in place of one that an abort has ended, so work
+ * in its queue would wait until something else is run.
  */
 export class CpuPool {
   readonly #threads: Piscina<CpuCall, CpuOutcome>
@@ -32,14 +32,15 @@ export class CpuPool {
       idleTimeout: idleMs,
       niceIncrement,
     })
-    // Without a listener, a thread that fails before it has taken up its work ends the process. The work waits to be aborted.
+    // Without a listener, a thread that fails before it takes up its work would end the process. The work then waits
+    // until it is aborted.
     this.#threads.on('error', (error) => log.error({ err: error }, 'a thread for CPU work has failed'))
   }
 
   /**
-   * Calls a function that a module exports; input and output are copied. An abort ends the work itself, an endless loop too,
-   * with its thread, and rejects with the signal's reason. What the function throws comes back as an Error with the name, the
-   * message and the stack that it had, a FinstageError as one.
+   * Calls a function that a module exports; input and output are copied. An abort ends the work with its thread, even
+   * an endless loop, and rejects with the signal's reason. Errors of the function come back with their name, message
+   * and stack, and a FinstageError as one.
    */
   async run<Input, Output>(module: URL, functionName: string, input: Input, signal?: AbortSignal): Promise<Output> {
     await this.#turn(signal)
@@ -48,13 +49,13 @@ export class CpuPool {
     return outcome.value as Output
   }
 
-  /** Ends all threads, at once: what runs or waits is rejected, and so is what comes later. */
+  /** Ends all threads at once: running, waiting and later work is rejected. */
   stop(): Promise<void> {
     this.#stopped ??= this.#threads.destroy()
     return this.#stopped
   }
 
-  /** Resolves when a thread is free for this call: callers get one in the order in which they came. */
+  /** Resolves when a thread is free for this call: callers get threads in the order in which they came. */
   async #turn(signal: AbortSignal | undefined): Promise<void> {
     signal?.throwIfAborted()
     if (this.#free > 0) {

@@ -1,8 +1,8 @@
 import { type ErrorCode, type ErrorDetails, FinstageError } from '../domain/errors.ts'
 
-/** A function to call, by its name, since functions cannot be sent to a thread. */
+/** A function call by name: functions themselves cannot be sent to a thread. */
 export interface CpuCall {
-  /** The address of the module. */
+  /** The URL of the module. */
   readonly module: string
   readonly functionName: string
   readonly input: unknown
@@ -10,16 +10,16 @@ export interface CpuCall {
 
 export type CpuOutcome = { readonly value: unknown } | { readonly failure: CpuFailure }
 
-/** An error as plain values: sent as it is, it would lose its class and its fields, or not be sendable at all. */
+/** An error as plain values: as an object it would lose its class and fields, or could not be sent at all. */
 export interface CpuFailure {
   readonly name: string
   readonly message: string
   readonly stack: string | undefined
-  /** null: none of the family that is meant for the client. */
+  /** null: not a FinstageError. */
   readonly refusal: { readonly code: ErrorCode; readonly details: ErrorDetails } | null
 }
 
-/** What a CpuPool has its threads do. */
+/** The entry point of CpuPool's threads. */
 export async function call({ module, functionName, input }: CpuCall): Promise<CpuOutcome> {
   try {
     const work: unknown = (await import(module))[functionName]
@@ -37,7 +37,7 @@ function toFailure(error: unknown): CpuFailure {
   return { name, message, stack, refusal }
 }
 
-/** The error that was thrown in the thread, with the stack that it had there. */
+/** Restores the error thrown in the thread, with its stack there. */
 export function toError({ name, message, stack, refusal }: CpuFailure): Error {
   const error = refusal ? new FinstageError(refusal.code, message, refusal.details) : new Error(message)
   return Object.assign(error, { name, stack })

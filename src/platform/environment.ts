@@ -1,6 +1,6 @@
 import { z } from 'zod'
 
-/** A setting that stops the start. The message names it. */
+/** A wrong setting that prevents the start. The message names it. */
 export class ConfigurationError extends Error {}
 
 /**
@@ -25,7 +25,7 @@ export function parseEnvironment<Shape extends z.ZodRawShape>(
   return parsed.data as z.infer<z.ZodObject<Shape>>
 }
 
-/** An address is not shown where it may carry a password. */
+/** URLs that may contain a password are not shown. */
 function shown(name: string, value: string | undefined): string {
   const mayHoldSecret = name.endsWith('_URL') && /[@=]/.test(value ?? '')
   return mayHoldSecret ? '***' : JSON.stringify(value)
@@ -43,7 +43,7 @@ function misspelt(names: readonly string[], present: readonly string[]): string[
 
 function looksLike(variable: string, name: string): boolean {
   const prefix = name.startsWith('SIMULATED_') && variable.startsWith('SIMULATED_')
-  // Short names have many neighbours that are none of ours (POST, GHOST): only their own letters mixed up, or one after them.
+  // Short names resemble many foreign variables (POST, GHOST): only anagrams and one extra letter at the end count.
   if (name.length < 6) return sorted(variable) === sorted(name) || variable.slice(0, -1) === name
   return prefix || distance(variable.toUpperCase(), name) <= 2
 }

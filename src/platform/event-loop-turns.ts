@@ -4,22 +4,25 @@ interface Piece {
 }
 
 /**
- * Cuts what takes long together into pieces, between which the event loop gets to everything else. In each of its turns, pieces
- * begin up to a cost, in whatever unit, or a single one that costs more; the others wait for the next turn. Those who ask take
- * turns too: who has much to do does not keep the others waiting for all of it.
+ * Spreads long work over turns of the event loop, so that everything else gets its share. In each turn, pieces begin up
+ * to a total cost, in any unit, or a single piece that costs more; the others wait for the next turn. Callers take
+ * turns as well: one with much work does not hold up the others.
  */
 export class EventLoopTurns {
   readonly #mostPerTurn: number
-  /** By who asks, whoever has waited longest first. */
+  /** By caller, the one that has waited longest first. */
   readonly #waiting = new Map<object, Piece[]>()
-  /** Of the current turn. */
+  /** The cost of the pieces begun in the current turn. */
   #spent = 0
 
   constructor(mostPerTurn: number) {
     this.#mostPerTurn = mostPerTurn
   }
 
-  /** What `work` gives or throws: itself where it begins at once, else as a promise. `of`: who asks. `cost` is above 0. */
+  /**
+   * Runs `work`: returns its result directly if it begins at once, else a promise. `of`: an object that stands for the
+   * caller. `cost` must be above 0.
+   */
   run<T>(of: object, cost: number, work: () => T): T | Promise<T> {
     const pieces = this.#waiting.get(of) ?? []
     if (pieces.length === 0 && this.#fits(cost)) {
@@ -43,7 +46,7 @@ export class EventLoopTurns {
 
   #next(): void {
     this.#spent = 0
-    // Who is put back comes up again in the same loop, which ends with those of whom nothing fits.
+    // A caller that is put back comes up again in the same loop; it ends once nothing more fits.
     for (const [of, pieces] of this.#waiting) {
       const [piece] = pieces
       if (!piece || !this.#fits(piece.cost)) continue

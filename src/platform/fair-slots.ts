@@ -9,12 +9,12 @@ interface Job {
 }
 
 /**
- * Bounds how many pieces of work run at once, of all jobs together, and shares these slots among the jobs. A free slot goes to
- * the job with the fewest pieces running; among equals to the one that has gone without longest: since it last gave a slot
- * back, or since it came. Within a job the oldest piece is next.
+ * Bounds how many pieces of work run at once over all jobs, and shares these slots fairly among the jobs. A free slot
+ * goes to the job with the fewest running pieces; among equals, to the one that has gone longest without a slot since
+ * it last gave one back, or since it came. Within a job, the oldest piece is next.
  *
- * So jobs that have work waiting come to hold the same number of slots, give or take one. While a job runs nothing but waits,
- * each other one gets one slot at most. What comes while one big job holds all the slots gets the next that is free.
+ * So jobs with waiting work come to hold the same number of slots, give or take one. While a job waits without running
+ * anything, every other job gets at most one slot. When one big job holds all slots, a new job gets the next free one.
  */
 export class FairSlots {
   #free: number
@@ -23,7 +23,7 @@ export class FairSlots {
   readonly #mayBegin: () => boolean
   #askAgain: NodeJS.Timeout | undefined
 
-  /** `mayBegin` is asked before work begins, and again a little later where it says no. */
+  /** `mayBegin` is asked before work begins; after a no, it is asked again a little later. */
   constructor(count: number, mayBegin: () => boolean = () => true) {
     this.#free = count
     this.#mayBegin = mayBegin
@@ -43,7 +43,7 @@ export class FairSlots {
   async run<T>(job: unknown, work: () => Promise<T>, signal?: AbortSignal): Promise<T> {
     await this.#turn(job, signal)
     try {
-      // Between the turn and here it may have been aborted.
+      // It may have been aborted between the turn and here.
       signal?.throwIfAborted()
       return await work()
     } finally {

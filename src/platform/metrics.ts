@@ -1,10 +1,13 @@
 import { cpus } from 'node:os'
 import { Counter, collectDefaultMetrics, Gauge, Registry } from 'prom-client'
 
-/** Seconds, from 1 ms to 10 s: what a resolver, a request or a job may take. */
+/** In seconds, from 1 ms to 10 s: for resolvers, requests and jobs. */
 export const durationBuckets = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10]
 
-/** The metrics of this process, its event loop and its machine. What else there is registers itself where it is measured. */
+/**
+ * The metrics of this process, its event loop and its machine. All other metrics are registered where they are
+ * measured.
+ */
 export function createMetrics(): Registry {
   const registry = new Registry()
   collectDefaultMetrics({ register: registry })
@@ -20,7 +23,7 @@ export function createMetrics(): Registry {
   return registry
 }
 
-/** A gauge that is looked up whenever it is scraped. */
+/** A gauge that is read at every scrape. */
 export function gaugeOf(registry: Registry, name: string, help: string, value: () => number): void {
   new Gauge({
     name,
@@ -32,7 +35,7 @@ export function gaugeOf(registry: Registry, name: string, help: string, value: (
   })
 }
 
-/** A counter whose total is kept elsewhere, as what happens too often for prom-client to be told each time. */
+/** A counter that is read at every scrape, for totals kept elsewhere because prom-client would be too slow. */
 export function counterOf(registry: Registry, name: string, help: string, total: () => number): void {
   new Counter({
     name,
@@ -45,7 +48,7 @@ export function counterOf(registry: Registry, name: string, help: string, total:
   })
 }
 
-/** Two looks within a second share one answer, so that several scrapers do not shorten each other's window to nothing. */
+/** Scrapes within a second share one result, so that several scrapers do not shorten each other's window to nothing. */
 function systemCpuPercent(): () => number {
   let last = { ...cpuTimes(), at: performance.now() }
   let percent = (100 * last.busy) / Math.max(1, last.busy + last.idle)

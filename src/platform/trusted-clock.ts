@@ -1,55 +1,57 @@
 import { Gauge, type Registry } from 'prom-client'
+import { minuteMs } from '../domain/time.ts'
 import type { Logger } from './logger.ts'
 
-/** The time, for all that is stored or told; and a clock that nobody sets, for how long something takes. */
+/** The time for everything stored or sent, and a monotonic clock for durations. */
 export interface Clock {
-  /** Epoch milliseconds, whole ones. */
+  /** Whole epoch milliseconds. */
   now(): number
-  /** Milliseconds that only go forward, from whenever on. */
+  /** Milliseconds of a monotonic clock with an arbitrary start. */
   steadyMs(): number
 }
 
 export interface TrustedClockOptions {
-  /** The time that all processes go by, in epoch milliseconds. */
+  /** Returns the time that all processes go by, in epoch milliseconds. */
   readonly ask: () => Promise<number>
   readonly log: Pick<Logger, 'info' | 'warn'>
   readonly registry: Registry
-  /** The clock of this machine, epoch milliseconds: it is compared, and not believed. */
+  /** The clock of this machine, in epoch milliseconds: only compared, not trusted. */
   readonly machineMs?: () => number
   readonly steadyMs?: () => number
 }
 
-const measureEveryMs = 60_000
-/** How soon it is noticed that the machine's clock was set, or that the machine has slept. */
+const measureEveryMs = minuteMs
+/** How often to check whether the machine's clock was set, or the machine has slept. */
 const lookEveryMs = 1000
-/** An answer that took longer says too little. */
+/** An answer that takes longer is too inexact. */
 const longestAnswerMs = 2000
-/** Clocks that are kept right differ by less. */
+/** Synchronised clocks differ by less. */
 const toleratedMs = 2000
-/** An answer of a source names whole seconds, and may be on its way for a few. */
+/** An answer of a source states whole seconds, and may travel for a few. */
 const toleratedSourceMs = 5000
-/** A clock that is now right and now wrong is not told of each time. */
-const tellEveryMs = 60_000
+/** A clock that is right only sometimes is not reported each time. */
+const tellEveryMs = minuteMs
 
-/** Between which values the offset of the steady clock lies. */
+/** The bounds of the steady clock's offset. */
 interface Bounds {
   readonly leastMs: number
   readonly mostMs: number
 }
 
 /**
- * The database's time: all processes on one database have the same, whatever the clocks of their machines say. It is looked at
- * every minute; in between, time goes on by the steady clock. States: new -> start() -> running -> stop(), after which it still
- * tells the time.
+ * The database's time: all processes on one database share it, whatever the clocks of their machines say. The database
+ * is asked every minute; in between, time goes on by the monotonic clock.
+ *
+ * States: new -> start() -> running -> stop(); it still tells the time afterwards.
  */
 export class TrustedClock implements Clock {
   readonly #options: TrustedClockOptions
   readonly #machineMs: () => number
   readonly #steadyMs: () => number
-  /** What is added to the steady clock. */
+  /** Added to the monotonic clock. */
   #offsetMs = 0
   #measuredAtMs = Number.NEGATIVE_INFINITY
-  /** How far the machine's clock was ahead of the steady one at the last look. */
+  /** How far the machine's clock was ahead of the monotonic one at the last check. */
   #machineLeadMs = 0
   #sourceAheadMs = 0
   readonly #told = new Map<string, { readonly aheadMs: number; readonly atMs: number }>()
@@ -79,7 +81,7 @@ export class TrustedClock implements Clock {
     return this.#steadyMs()
   }
 
-  /** Rejects where the time can't be had. */
+  /** Rejects if the time is not available. */
   async start(): Promise<void> {
     let best = await this.#measure()
     for (let again = 0; again < 2; again++) {
@@ -96,7 +98,7 @@ export class TrustedClock implements Clock {
     clearInterval(this.#timer)
   }
 
-  /** A source has named its time, in epoch milliseconds. */
+  /** A source has stated its time, in epoch milliseconds. */
   heardSource(sourceMs: number): void {
     this.#sourceAheadMs = sourceMs - this.now()
     this.#tell('source', this.#sourceAheadMs, toleratedSourceMs)
@@ -106,7 +108,7 @@ export class TrustedClock implements Clock {
     const leadMs = this.#machineMs() - this.#steadyMs()
     const wasSet = Math.abs(leadMs - this.#machineLeadMs) > toleratedMs
     if (!wasSet && this.#steadyMs() - this.#measuredAtMs < measureEveryMs) return
-    // Before it is asked, so that one look follows another, and a database that is away is left alone.
+    // Set before asking, so that checks do not pile up, and a database that is away is left alone.
     this.#measuredAtMs = this.#steadyMs()
     this.#machineLeadMs = leadMs
     try {
@@ -115,7 +117,7 @@ export class TrustedClock implements Clock {
       this.#keepWithin(bounds)
       this.#compareMachine()
     } catch {
-      // What is wrong with the database, its own health check tells.
+      // The database's own health check reports what is wrong with it.
     }
   }
 
@@ -125,7 +127,7 @@ export class TrustedClock implements Clock {
     return { leastMs: ms - this.#steadyMs(), mostMs: ms - askedMs }
   }
 
-  /** An offset that may be right stays as it is, so that time does not jump to and fro. */
+  /** Keeps an offset that may still be right, so that time does not jump back and forth. */
   #keepWithin(bounds: Bounds): void {
     if (this.#offsetMs >= bounds.leastMs && this.#offsetMs <= bounds.mostMs) return
     const stepMs = middle(bounds) - this.#offsetMs
@@ -144,7 +146,7 @@ export class TrustedClock implements Clock {
     this.#tell('machine', machineMs - this.now(), toleratedMs)
   }
 
-  /** Once for each change. */
+  /** Logs each change once. */
   #tell(clock: 'machine' | 'source', aheadMs: number, toleratedMs: number): void {
     const { log } = this.#options
     const last = this.#told.get(clock)

@@ -12,14 +12,14 @@ import { emaSettling, psarWarmUp, wilderSettling } from './warm-up.ts'
 /** A number of candles. */
 const period = (byDefault: number) => ({ type: 'Int', default: byDefault, min: 1, max: 1000 }) as const
 const multiple = (byDefault: number) => ({ type: 'Float', default: byDefault, min: 0.0001, max: 100 }) as const
-/** Slower ones would take more history than there is to forget where they began. */
+/** A slower one would need more history than there is to forget where it began. */
 const acceleration = (byDefault: number, min: number) => ({ type: 'Float', default: byDefault, min, max: 1 }) as const
 const source = { type: 'PriceField', default: 'CLOSE', values: priceFields } as const
 
 const wilder = 'J. W. Wilder, New Concepts in Technical Trading Systems, 1978'
 const murphy = 'J. J. Murphy, Technical Analysis of the Financial Markets, 1999'
 
-/** Every indicator of a series of candles: an entry here is all that a new one needs. */
+/** All indicators. A new one needs no more than an entry here. */
 export const catalogue = {
   sma: indicator({
     description: 'Simple moving average: the mean of the last `period` prices',

@@ -1,6 +1,6 @@
 import type { Candle } from '../../domain/candle.ts'
 
-/** Candles by column, oldest first. Volumes that are not known are NaN; everything else is finite. */
+/** Candles by column, oldest first. Unknown volumes are NaN; everything else is finite. */
 export interface Columns {
   /** Start of each candle in epoch seconds. */
   readonly epoch: Float64Array
@@ -11,7 +11,7 @@ export interface Columns {
   readonly volume: Float64Array
 }
 
-/** Which price of a candle goes into an indicator. */
+/** The price of a candle that goes into an indicator. */
 export const priceFields = ['OPEN', 'HIGH', 'LOW', 'CLOSE', 'HL2', 'HLC3', 'OHLC4'] as const
 export type PriceField = (typeof priceFields)[number]
 
@@ -27,7 +27,7 @@ export function toColumns(candles: readonly Candle[]): Columns {
   }
 }
 
-/** The newest so many candles, or all where there are not so many. */
+/** The newest `count` candles, or all if there are fewer. */
 export function newest({ epoch, open, high, low, close, volume }: Columns, count: number): Columns {
   const from = Math.max(0, epoch.length - count)
   return {
@@ -41,8 +41,8 @@ export function newest({ epoch, open, high, low, close, volume }: Columns, count
 }
 
 /**
- * HL2, HLC3, OHLC4: the mean of high and low (and close) (and open). It is rounded to 14 digits: quotes are decimals, to which
- * doubles only come near, and candles whose prices add up to the same are to have the same mean.
+ * HL2, HLC3, OHLC4: the mean of high and low (and close) (and open). It is rounded to 14 digits: quotes are decimals,
+ * which doubles only approximate, and candles whose prices have the same sum must have the same mean.
  */
 export function prices({ open, high, low, close }: Columns, field: PriceField): Float64Array {
   const mean = (...columns: Float64Array[]): Float64Array =>

@@ -1,11 +1,11 @@
 import type { Interval } from '../../domain/interval.ts'
 import type { Columns, PriceField } from './columns.ts'
 
-/** What an indicator is computed from. */
+/** The input of an indicator. */
 export interface IndicatorInput {
-  /** The candles asked for, and before them as many as the warm-up wants, where history reaches so far. */
+  /** The requested candles, and before them as many as the warm-up needs, as far as history reaches. */
   readonly candles: Columns
-  /** Place of the first candle asked for. */
+  /** Index of the first requested candle. */
   readonly first: number
   /** There is no candle before these. */
   readonly isWhole: boolean
@@ -14,10 +14,12 @@ export interface IndicatorInput {
   readonly timezone: string
 }
 
-/** One value for each candle, NaN where there is none; an output that is drawn ahead has more, past the last candle. */
+/**
+ * One value for each candle, NaN if there is none; an output that is drawn ahead has more values, past the last candle.
+ */
 export type Output = Float64Array
 
-/** The kinds of points and what is in them; an optional part may be missing where the others are there. */
+/** The kinds of points and their parts; an optional part may be missing although the others are there. */
 export const pointShapes = {
   IndicatorPoint: { value: 'required' },
   MacdPoint: { macd: 'required', signal: 'optional', histogram: 'optional' },
@@ -41,7 +43,7 @@ export type Parameter =
   | { readonly type: 'PriceField'; readonly default: PriceField; readonly values: readonly PriceField[] }
   | { readonly type: 'VwapAnchor'; readonly default: VwapAnchor; readonly values: readonly VwapAnchor[] }
 
-/** Where the cumulation of a VWAP starts anew; SERIES: once, at the first candle asked for. */
+/** Where the cumulation of a VWAP starts anew; SERIES: once, at the first requested candle. */
 export const vwapAnchors = ['SESSION', 'WEEK', 'MONTH', 'YEAR', 'SERIES'] as const
 export type VwapAnchor = (typeof vwapAnchors)[number]
 
@@ -51,28 +53,28 @@ type Value<P extends Parameter> = P extends { readonly type: 'Int' | 'Float' }
     ? Choice
     : never
 
-/** What parameters are given as. */
+/** The values of the parameters. */
 export type Values<P extends Record<string, Parameter>> = { readonly [Name in keyof P]: Value<P[Name]> }
 
-/** All that there is to say of an indicator. */
+/** The definition of an indicator. */
 export interface Indicator<P extends Record<string, Parameter>, S extends PointShape> {
-  /** What it is, in a line, with units. */
+  /** One line, with units. */
   readonly description: string
   /** Where its formula was published. */
   readonly source: string
   readonly parameters: P
   readonly point: S
-  /** How many candles before the first one asked for it needs, so that no value depends on where the range begins. */
+  /** How many candles it needs before the first requested one, so that no value depends on where the range begins. */
   warmUp(parameters: Values<P>, interval: Interval): number
   compute(input: IndicatorInput, parameters: Values<P>): Outputs<S>
-  /** Throws BAD_USER_INPUT where parameters that are each within their bounds do not go together. */
+  /** Throws BAD_USER_INPUT if parameters within their bounds do not go together. */
   check?(parameters: Values<P>): void
 }
 
-/** Any entry of the catalogue, for those who go through all of them. */
+/** Any entry of the catalogue, for code that handles all of them. */
 export type AnyIndicator = Indicator<Record<string, Parameter>, PointShape>
 
-/** For its types. */
+/** Infers the types of an entry. */
 export const indicator = <P extends Record<string, Parameter>, S extends PointShape>(
   of: Indicator<P, S>,
 ): Indicator<P, S> => of

@@ -4,7 +4,7 @@ import { ema, sma } from './moving-averages.ts'
 import { aligned, difference, ratio, shares } from './series.ts'
 import { highest, lowest, meanDeviations } from './windows.ts'
 
-/** Rate of change: per cent by which a value differs from the one `period` places before; NaN where that is 0. */
+/** Rate of change: the difference from the value `period` places before, in per cent of it; NaN if that is 0. */
 export const roc = (values: Float64Array, period: number): Float64Array =>
   values.map((value, i) => {
     const base = values[i - period] ?? Number.NaN
@@ -15,25 +15,28 @@ export const roc = (values: Float64Array, period: number): Float64Array =>
 export const trix = (values: Float64Array, period: number): Float64Array =>
   roc(ema(ema(ema(values, period), period), period), 1)
 
-/** macd: the exponential average over `fast` less that over `slow`; signal: its average; histogram: what it has over that. */
+/**
+ * macd: the exponential average over `fast` minus that over `slow`; signal: its exponential average; histogram: macd
+ * minus signal.
+ */
 export function macd(values: Float64Array, fast: number, slow: number, signal: number) {
   const line = difference(ema(values, fast), ema(values, slow))
   const average = ema(line, signal)
   return { macd: line, signal: average, histogram: difference(line, average) }
 }
 
-/** Simple average of (high + low) / 2 over `fast` candles less that over `slow`. */
+/** Simple average of (high + low) / 2 over `fast` candles minus that over `slow`. */
 export function awesomeOscillator(candles: Columns, fast: number, slow: number): Float64Array {
   const middles = prices(candles, 'HL2')
   return difference(sma(middles, fast), sma(middles, slow))
 }
 
 /**
- * Relative strength index: the average gain in per cent of average gain and loss, averages being Wilder's; 50 where nothing has
- * moved at all. The values must have no holes.
+ * Relative strength index: the average gain in per cent of average gain plus average loss, with Wilder's averages; 50
+ * if nothing has moved. The values must have no holes.
  */
 export function rsi(values: Float64Array, period: number): Float64Array {
-  // RSI itself comes rounded to two decimals.
+  // The library rounds its RSI to two decimals.
   const input = { period, values: [...values] }
   const gains = aligned(values.length, AverageGain.calculate(input))
   const losses = aligned(values.length, AverageLoss.calculate(input))
@@ -42,7 +45,10 @@ export function rsi(values: Float64Array, period: number): Float64Array {
   return shares(gains, moves, period, changes, 50)
 }
 
-/** Commodity channel index: the typical price less its mean, in units of 0.015 mean deviations; 0 where none deviates. */
+/**
+ * Commodity channel index: the typical price minus its mean, in units of 0.015 mean deviations; 0 if there is no
+ * deviation.
+ */
 export function cci(candles: Columns, period: number): Float64Array {
   const typical = prices(candles, 'HLC3')
   const means = sma(typical, period)
@@ -52,15 +58,17 @@ export function cci(candles: Columns, period: number): Float64Array {
   )
 }
 
-/** Williams %R: how far the close is below the highest high, in per cent of the range and negative; NaN where that is nothing. */
+/**
+ * Williams %R: how far the close is below the highest high, in negative per cent of the range; NaN if the range is 0.
+ */
 export function williamsR({ high, low, close }: Columns, period: number): Float64Array {
   const lows = lowest(low, period)
   return highest(high, period).map((top, i) => 100 * ratio((close[i] as number) - top, top - (lows[i] as number)))
 }
 
 /**
- * Slow stochastic. k: where the close is in the range of `kPeriod` candles, in per cent, averaged over `kSmoothing` of them;
- * d: its average over `dPeriod`. NaN where a range is nothing.
+ * Slow stochastic. k: where the close is in the range of `kPeriod` candles, in per cent, averaged over `kSmoothing` of
+ * them; d: the average of k over `dPeriod`. NaN if the range is 0.
  */
 export const stochastic = (candles: Columns, kPeriod: number, kSmoothing: number, dPeriod: number) =>
   averagedTwice(placeInRange(candles.close, candles.high, candles.low, kPeriod), kSmoothing, dPeriod)
@@ -77,7 +85,7 @@ export function stochasticRsi(
   return averagedTwice(placeInRange(strengths, strengths, strengths, kPeriod), kSmoothing, dPeriod)
 }
 
-/** Where values are between the lowest low (0) and the highest high (100); NaN where these are the same. */
+/** Where values lie between the lowest low (0) and the highest high (100); NaN if these are equal. */
 function placeInRange(values: Float64Array, high: Float64Array, low: Float64Array, period: number): Float64Array {
   const highs = highest(high, period)
   return lowest(low, period).map(

@@ -1,26 +1,26 @@
 import { weightedMean, weightedMeans } from './windows.ts'
 
-/** Simple moving average: the mean of the last `period` values; NaN where one of them is missing. */
+/** Simple moving average: the mean of the last `period` values; NaN if one is missing. */
 export const sma = (values: Float64Array, period: number): Float64Array => weightedMeans(values, equalWeights(period))
 
-/** Linearly weighted moving average: the newest value weighs `period`, the oldest 1; NaN where one of them is missing. */
+/** Linearly weighted moving average: the newest value has weight `period`, the oldest 1; NaN if one is missing. */
 export const wma = (values: Float64Array, period: number): Float64Array =>
   weightedMeans(
     values,
     new Float64Array(period).map((_, i) => i + 1),
   )
 
-/** Exponential moving average: the newest value weighs 2 / (period + 1), the average before it the rest. */
+/** Exponential moving average: the newest value has weight 2 / (period + 1), the previous average the rest. */
 export const ema = (values: Float64Array, period: number): Float64Array =>
   smoothed(values, period, (period - 1) / (period + 1))
 
-/** Wilder's moving average: the newest value weighs 1 / period, the average before it the rest. */
+/** Wilder's moving average: the newest value has weight 1 / period, the previous average the rest. */
 export const wilder = (values: Float64Array, period: number): Float64Array =>
   smoothed(values, period, (period - 1) / period)
 
 /**
- * An average that keeps `kept` of itself with each value. It is first the mean of `period` values, at the first place with so many
- * up to it, and again after each hole; NaN before.
+ * An average that keeps the share `kept` of itself with each value. It starts as the mean of the first `period` values,
+ * and again after each hole; NaN before.
  */
 function smoothed(values: Float64Array, period: number, kept: number): Float64Array {
   const weights = equalWeights(period)
@@ -29,7 +29,7 @@ function smoothed(values: Float64Array, period: number, kept: number): Float64Ar
   return values.map((value, i) => {
     known = Number.isNaN(value) ? 0 : known + 1
     if (known < period) return Number.NaN
-    // Written so, equal values stay exactly what they are, and what is small after something huge stays exact too.
+    // In this form, equal values stay exactly what they are, and small values after a huge one stay exact too.
     average = known === period ? weightedMean(values, i, weights) : value + (average - value) * kept
     return average
   })

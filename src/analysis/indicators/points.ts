@@ -6,17 +6,17 @@ import { pointShapes } from './indicator.ts'
 
 export type IndicatorName = keyof typeof catalogue
 
-/** What a client gives for the parameters of an indicator, defaults filled in. */
+/** A client's parameters of an indicator, with defaults filled in. */
 export type IndicatorArgs = Readonly<Record<string, unknown>>
 
-/** A place in time with the parts of a point's shape; null where an optional part has no value. */
+/** A point in time with the parts of the point's shape; null if an optional part has no value. */
 export interface Point {
   /** Start of the candle in epoch seconds. */
   readonly epoch: number
   readonly [part: string]: number | null
 }
 
-/** An entry of the catalogue, whatever its parameters and its points are. */
+/** An entry of the catalogue, whatever its parameters and points. */
 interface AnyIndicator {
   readonly parameters: Readonly<Record<string, Parameter>>
   readonly point: keyof typeof pointShapes
@@ -29,7 +29,10 @@ export const indicatorNames = Object.keys(catalogue) as IndicatorName[]
 
 export const isIndicator = (name: string): name is IndicatorName => Object.hasOwn(catalogue, name)
 
-/** How many candles before the first one asked for an indicator needs. Throws BAD_USER_INPUT for parameters out of bounds. */
+/**
+ * How many candles an indicator needs before the first requested one. Throws BAD_USER_INPUT for parameters out of
+ * bounds.
+ */
 export function indicatorWarmUp(
   name: IndicatorName,
   args: IndicatorArgs,
@@ -40,9 +43,9 @@ export function indicatorWarmUp(
 }
 
 /**
- * The points of an indicator at the candles asked for, oldest first, and at those after the last where it is drawn ahead; none
- * where no candle is asked for.
- * `ahead` gives the start times of so many candles after the last. Throws BAD_USER_INPUT for parameters out of bounds.
+ * The points of an indicator at the requested candles, oldest first, followed by points drawn ahead of the last candle;
+ * none if no candle is requested. `ahead` returns the start times of that many candles after the last. Throws
+ * BAD_USER_INPUT for parameters out of bounds.
  */
 export function indicatorPoints(
   name: IndicatorName,
@@ -52,7 +55,7 @@ export function indicatorPoints(
 ): Point[] {
   const indicator: AnyIndicator = catalogue[name]
   const parameters = checked(indicator, args)
-  // What is drawn ahead would have nothing that it is ahead of.
+  // Without a candle there is nothing to draw ahead of.
   if (input.first === input.candles.epoch.length) return []
   const outputs = indicator.compute(input, parameters)
   const parts = Object.entries(pointShapes[indicator.point]).map(
@@ -80,7 +83,10 @@ export function indicatorPoints(
   return points
 }
 
-/** With no more than so many candles before the first one asked for: those that only others need change nothing, and cost time. */
+/**
+ * Keeps only as many candles before the first requested one as the indicator needs: others change nothing and cost
+ * time.
+ */
 export function withWarmUp({ candles, first, isWhole, ...rest }: IndicatorInput, warmUp: number): IndicatorInput {
   const unneeded = Math.max(0, first - warmUp)
   const kept = newest(candles, candles.epoch.length - unneeded)

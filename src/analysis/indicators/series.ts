@@ -1,4 +1,4 @@
-/** `numerator / denominator`; NaN where the denominator is nothing, or next to nothing. */
+/** `numerator / denominator`; NaN if the denominator is 0 or next to 0. */
 export function ratio(numerator: number, denominator: number): number {
   const value = numerator / denominator
   return Number.isFinite(value) ? value : Number.NaN
@@ -7,7 +7,7 @@ export function ratio(numerator: number, denominator: number): number {
 export const difference = (one: Float64Array, other: Float64Array): Float64Array =>
   one.map((value, i) => value - (other[i] as number))
 
-/** The points that a library gives from the first one on, put where they belong: at the end of `length` places. */
+/** Aligns a library's output, which starts at its first point, to the end of `length` places. */
 export function aligned(length: number, points: readonly number[]): Float64Array {
   const values = new Float64Array(length).fill(Number.NaN)
   values.set(points, length - points.length)
@@ -15,14 +15,16 @@ export function aligned(length: number, points: readonly number[]): Float64Array
 }
 
 /**
- * By more than rounding. Quotes are decimals, to which doubles only come near: else the last bit would tell 5.07 - 5.05 from
- * 5.02 - 5.00. `size` is that of the prices from which the two were computed.
+ * Whether one number is greater than another by more than rounding. Quotes are decimals, which doubles only
+ * approximate: otherwise the last bit would tell 5.07 - 5.05 from 5.02 - 5.00. `size`: that of the prices from which
+ * the two were computed.
  */
 export const isGreater = (one: number, other: number, size: number): boolean => one - other > 1e-12 * Math.abs(size)
 
 /**
- * Per cent that Wilder's average of parts is of that of their wholes; `none` where there is no whole. While nothing is added to the
- * wholes both shrink alike: the share stays exactly as it is, also when they have become too small for numbers.
+ * Wilder's average of parts in per cent of Wilder's average of their wholes; `none` if there is no whole. While nothing
+ * is added to the wholes, both shrink alike, and the share stays exactly as it is, even when they have become too small
+ * for numbers.
  */
 export function shares(
   parts: Float64Array,

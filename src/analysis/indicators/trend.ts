@@ -5,8 +5,9 @@ import { trueRanges } from './volatility.ts'
 import { highest, lowest } from './windows.ts'
 
 /**
- * plusDi and minusDi: averages of how far highs rose and lows fell, the greater of the two alone, in per cent of the average true
- * range; adx: average of their difference in per cent of their sum. Averages are Wilder's. 0 where nothing moved.
+ * plusDi and minusDi: averages of how far highs rose and lows fell, counting only the greater of the two, in per cent
+ * of the average true range; adx: average of their difference in per cent of their sum. The averages are Wilder's. 0 if
+ * nothing moved.
  */
 export function adx(candles: Columns, period: number) {
   const { high, low } = candles
@@ -34,8 +35,8 @@ const greaterMoves = ({ high, low }: Columns, moves: Float64Array, opposite: Flo
   })
 
 /**
- * Parabolic stop and reverse, from the second candle on. At the first one a trade begins: short where from it to the second candle
- * the low falls by more than the high rises, else long; its stop is the first candle's other extreme.
+ * Parabolic stop and reverse, from the second candle on. A trade begins at the first candle: short if from it to the
+ * second candle the low falls by more than the high rises, else long. Its stop is the first candle's opposite extreme.
  */
 export function psar({ high, low }: Columns, step: number, max: number): Float64Array {
   const stops = new Float64Array(high.length).fill(Number.NaN)
@@ -47,7 +48,7 @@ export function psar({ high, low }: Columns, step: number, max: number): Float64
   let acceleration = step
   for (let i = 1; i < high.length; i++) {
     if (isLong ? isGreater(stop, bottom(i), stop) : isGreater(top(i), stop, stop)) {
-      // The stop was hit. That of the trade that now begins is the extreme of the one before, which this candle still belongs to.
+      // The stop was hit. The new trade's stop is the extreme of the old trade, to which this candle still belongs.
       stop = isLong ? Math.max(extreme, top(i)) : Math.min(extreme, bottom(i))
       isLong = !isLong
       extreme = isLong ? top(i) : bottom(i)
@@ -57,7 +58,7 @@ export function psar({ high, low }: Columns, step: number, max: number): Float64
       acceleration = Math.min(acceleration + step, max)
     }
     stops[i] = stop
-    // Never within the ranges of this candle and the one before.
+    // Never within the range of this candle or the one before.
     const next = stop + acceleration * (extreme - stop)
     stop = isLong ? Math.min(next, bottom(i), bottom(i - 1)) : Math.max(next, top(i), top(i - 1))
   }
@@ -65,9 +66,9 @@ export function psar({ high, low }: Columns, step: number, max: number): Float64
 }
 
 /**
- * Ichimoku kinko hyo. conversion and base: middles between the highest high and the lowest low; spanA: the middle of these two, and
- * spanB: that of `span` candles, both drawn `displacement` candles ahead and so many entries longer than the candles; lagging: the
- * close `displacement` candles later.
+ * Ichimoku kinko hyo. conversion and base: midpoints between the highest high and the lowest low. spanA: the midpoint
+ * of these two; spanB: the midpoint over `span` candles. Both spans are drawn `displacement` candles ahead, and so have
+ * that many entries more than there are candles. lagging: the close `displacement` candles later.
  */
 export function ichimoku(candles: Columns, conversion: number, base: number, span: number, displacement: number) {
   const conversionLine = middles(candles, conversion)

@@ -4,11 +4,11 @@ import { ema, sma, wilder } from './moving-averages.ts'
 import { aligned } from './series.ts'
 import { meanDeviations } from './windows.ts'
 
-/** What a candle ranges over, and the close before it; NaN at the first. */
+/** The range of each candle including the close before it; NaN at the first. */
 export const trueRanges = ({ high, low, close }: Columns): Float64Array =>
   aligned(high.length, TrueRange.calculate({ high: [...high], low: [...low], close: [...close] }))
 
-/** Average true range: Wilder's moving average. */
+/** Average true range: Wilder's moving average of the true ranges. */
 export const atr = (candles: Columns, period: number): Float64Array => wilder(trueRanges(candles), period)
 
 /** middle: the mean of the last `period` values; upper and lower: `stdDev` population standard deviations from it. */

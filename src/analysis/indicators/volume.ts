@@ -4,7 +4,9 @@ import { ema, sma } from './moving-averages.ts'
 import { ratio } from './series.ts'
 import { anchorPlaces } from './vwap-anchor.ts'
 
-/** On-balance volume: what candles have traded that closed higher, less what those have that closed lower; 0 at `first`. */
+/**
+ * On-balance volume: the volume of candles that closed higher minus that of candles that closed lower; 0 at `first`.
+ */
 export const obv = ({ close, volume }: Columns, first: number): Float64Array =>
   cumulated(volume, first, (i) => Math.sign((close[i] as number) - (close[i - 1] as number)))
 
@@ -16,7 +18,7 @@ export const adl = ({ high, low, close, volume }: Columns, first: number): Float
     return high[i] === low[i] ? 0 : (above - below) / ((high[i] as number) - (low[i] as number))
   })
 
-/** Sums of the volumes after `first`, each times its weight; NaN before, and from a volume on that is not known. */
+/** Cumulated weighted volumes after `first`; NaN before, and from an unknown volume on. */
 function cumulated(volume: Float64Array, first: number, weight: (i: number) => number): Float64Array {
   let sum = 0
   return volume.map((traded, i) => {
@@ -27,8 +29,8 @@ function cumulated(volume: Float64Array, first: number, weight: (i: number) => n
 }
 
 /**
- * Money flow index: what flowed while the typical price rose, in per cent of all that flowed while it rose or fell; a flow is typical
- * price times volume. 50 where nothing flowed.
+ * Money flow index: the flow while the typical price rose, in per cent of all flow while it rose or fell; a flow is
+ * typical price times volume. 50 if nothing flowed.
  */
 export function mfi(candles: Columns, period: number): Float64Array {
   const typical = prices(candles, 'HLC3')
@@ -53,8 +55,8 @@ export const forceIndex = ({ close, volume }: Columns, period: number): Float64A
   )
 
 /**
- * Volume-weighted average price since the anchor. NaN before the first anchor that is known, until something has been traded, and
- * from a volume that is not known to the next anchor.
+ * Volume-weighted average price since the anchor. NaN before the first known anchor, until something has been traded,
+ * and from an unknown volume to the next anchor.
  */
 export function vwap(input: IndicatorInput, anchor: VwapAnchor, source: PriceField): Float64Array {
   const { volume } = input.candles
@@ -66,7 +68,7 @@ export function vwap(input: IndicatorInput, anchor: VwapAnchor, source: PriceFie
     const value = price[i] as number
     const before = anchors.has(i) ? 0 : total
     total = before + traded
-    // Written so, equal prices stay exactly what they are.
+    // In this form, equal prices stay exactly what they are.
     if (traded > 0) mean = before === 0 ? value : value + (mean - value) * (before / total)
     return total > 0 ? mean : Number.NaN
   })

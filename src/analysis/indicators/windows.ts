@@ -1,10 +1,10 @@
-/** Weighted mean of the values up to each place, the last weight going to the newest; NaN where one of them is missing. */
+/** Weighted mean of the values up to each place, the last weight for the newest value; NaN if a value is missing. */
 export const weightedMeans = (values: Float64Array, weights: Float64Array): Float64Array =>
   values.map((_, end) => (end < weights.length - 1 ? Number.NaN : weightedMean(values, end, weights)))
 
 /**
- * The one of them at `end`. Its window is summed afresh, so that it does not depend on what was before, and then once more as
- * what is left to its own mean: equal values have exactly themselves as mean.
+ * The weighted mean at `end`. Each window is summed afresh, so that it does not depend on earlier values, and then
+ * corrected by the mean of the residuals, so that equal values have exactly themselves as mean.
  */
 export function weightedMean(values: Float64Array, end: number, weights: Float64Array): number {
   const start = end - weights.length + 1
@@ -21,15 +21,15 @@ export function weightedMean(values: Float64Array, end: number, weights: Float64
 }
 
 /**
- * Mean of the deviations of the last `period` values from their mean, which is given for each place: of their sizes (power 1) or
- * their squares (power 2).
+ * Mean deviation of the last `period` values from their mean, which is given for each place: of absolute values (power
+ * 1) or squares (power 2).
  */
 export function meanDeviations(values: Float64Array, period: number, means: Float64Array, power: 1 | 2): Float64Array {
   return means.map((mean, end) => {
     if (Number.isNaN(mean)) return Number.NaN
     let sum = 0
     for (let i = end - period + 1; i <= end; i++) {
-      // Not a function that is given: to call one for each value takes ten times as long.
+      // Not a function argument: calling one for each value takes ten times as long.
       const deviation = (values[i] as number) - mean
       sum += power === 1 ? Math.abs(deviation) : deviation * deviation
     }
@@ -37,16 +37,16 @@ export function meanDeviations(values: Float64Array, period: number, means: Floa
   })
 }
 
-/** The highest of the last `period` values; NaN where one of them is missing. */
+/** The highest of the last `period` values; NaN if a value is missing. */
 export const highest = (values: Float64Array, period: number): Float64Array => extremes(values, period, Math.max)
 
-/** The lowest of the last `period` values; NaN where one of them is missing. */
+/** The lowest of the last `period` values; NaN if a value is missing. */
 export const lowest = (values: Float64Array, period: number): Float64Array => extremes(values, period, Math.min)
 
 /**
- * In three comparisons a value, however long the window: cut into blocks of `period` values, a window is the end of one block
- * and the beginning of the next (M. van Herk, A fast algorithm for local minimum and maximum filters on rectangular and octagonal
- * kernels, 1992).
+ * Takes three comparisons a value, however long the window. Values are cut into blocks of `period`; a window is the end
+ * of one block and the beginning of the next (M. van Herk, A fast algorithm for local minimum and maximum filters on
+ * rectangular and octagonal kernels, 1992).
  */
 function extremes(values: Float64Array, period: number, further: (one: number, other: number) => number): Float64Array {
   const ends = values.slice()

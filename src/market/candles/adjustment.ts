@@ -1,7 +1,6 @@
-import { tradingDate } from '../../domain/calendar/trading-date.ts'
+import { tradingDates } from '../../domain/calendar/trading-date.ts'
 import type { Adjustment, Candle, SourceCandle } from '../../domain/candle.ts'
 import type { Split } from '../../domain/corporate-action.ts'
-import { quarterHourSeconds } from '../../domain/time.ts'
 
 export interface AdjustmentFacts {
   /** null if candles are dated by trading date. */
@@ -71,17 +70,5 @@ const scaled = ({ epoch, open, high, low, close, volume, closed }: Candle, facto
   closed,
 })
 
-/** Looks the trading date up once per quarter of an hour: it cannot change within one. */
-function dates(timezone: string | null): (epoch: number) => number {
-  if (timezone === null) return (epoch) => epoch
-  let quarter = Number.NaN
-  let date = 0
-  return (epoch) => {
-    const its = Math.floor(epoch / quarterHourSeconds)
-    if (its !== quarter) {
-      quarter = its
-      date = tradingDate(epoch, timezone)
-    }
-    return date
-  }
-}
+const dates = (timezone: string | null): ((epoch: number) => number) =>
+  timezone === null ? (epoch) => epoch : tradingDates(timezone)

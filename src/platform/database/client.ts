@@ -1,45 +1,46 @@
 import { Socket } from 'node:net'
 import pg from 'pg'
 
-/** A network that swallows everything is noticed after so long without a word, and ten probes of a second. */
+/** A network that swallows everything is noticed after this long without traffic, plus ten probes a second apart. */
 const keepAliveAfterMs = 10_000
 const connectTimeoutMs = 10_000
-/** A server that stands still does not say goodbye either. */
+/** How long `end` waits for the server: one that hangs never answers. */
 const endTimeoutMs = 1000
-/** A transaction that does nothing for so long is that of a process which stands still, and holds up others. */
+/** A transaction that is idle for this long belongs to a process that hangs, and blocks others. */
 const idleTransactionMs = 4000
 
 /**
- * What our SQL, node-postgres and graphile-worker rely on, and what a role, a database or a server may have set otherwise.
- * `default_transaction_read_only` is not among them: that is how operators and hosts keep a full database from being written to.
+ * The settings that our SQL, node-postgres and graphile-worker rely on, and that a role, a database or a server may
+ * have changed. `default_transaction_read_only` is not among them: operators and hosts use it to keep a full database
+ * from being written to.
  */
 const settings: Readonly<Record<string, string>> = {
-  // How what goes to and fro is written.
+  // The text format of values.
   client_encoding: 'UTF8',
   datestyle: 'ISO, MDY',
   intervalstyle: 'postgres',
   timezone: 'UTC',
   extra_float_digits: '1',
   bytea_output: 'hex',
-  // How a statement is read: names without a schema are Postgres' own.
+  // The parsing of statements. Unqualified names are Postgres' own.
   search_path: 'public',
   standard_conforming_strings: 'on',
   array_nulls: 'on',
-  // Each statement sees what was committed before it: locks are taken and waited for in place of conflicts.
+  // Each statement sees what was committed before it: statements wait for locks, and do not conflict.
   default_transaction_isolation: 'read committed',
   default_transaction_deferrable: 'off',
-  // Who listens, or waits its turn in a pool, is idle. What takes too long is bounded where it is asked.
+  // Connections that LISTEN or wait in a pool are idle. Time limits are set where the query is made.
   idle_session_timeout: '0',
   lock_timeout: '0',
   idle_in_transaction_session_timeout: String(idleTransactionMs),
-  // Postgres notices within half a minute that this end has gone.
+  // Postgres notices within half a minute that this end is gone.
   tcp_keepalives_idle: '10',
   tcp_keepalives_interval: '5',
   tcp_keepalives_count: '3',
   tcp_user_timeout: '30000',
 }
 
-/** One round trip. Of Postgres 17 on there is a time-out more. */
+/** All in one round trip. Postgres 17 added transaction_timeout. */
 const statementOf = (statementTimeoutMs: number): string =>
   [
     ...Object.entries({ statement_timeout: String(statementTimeoutMs), ...settings }).map(
@@ -49,15 +50,15 @@ const statementOf = (statementTimeoutMs: number): string =>
   ].join('; ')
 
 export interface DatabaseClientConfig extends pg.ClientConfig {
-  /** After how long Postgres gives up a statement; 0 or absent: never. */
+  /** How long a statement may run before Postgres cancels it; 0 or absent: no limit. */
   readonly statementTimeoutMs?: number | undefined
 }
 
 /**
- * A connection whose settings are ours, whatever it would inherit. They are set by a statement and not with the startup message:
- * PgBouncer refuses a connection that brings any that it does not know.
+ * A connection with our own settings, whatever it would inherit. They are set by a statement and not in the startup
+ * message, because PgBouncer refuses connections whose startup message has settings that it does not know.
  *
- * Its end takes a second at most. An error that nobody listens for does not end the process: who asks next is told.
+ * Ending it takes a second at most. Errors that nobody listens for do not end the process: the next query reports them.
  */
 export class DatabaseClient extends pg.Client {
   readonly #settings: pg.QueryConfig & { query_timeout: number }
@@ -108,7 +109,7 @@ export class DatabaseClient extends pg.Client {
     return undefined
   }
 
-  /** Ends the connection at once, without a word to Postgres. */
+  /** Closes the socket at once, without telling Postgres. */
   cut(): void {
     this.#socket.destroy()
   }

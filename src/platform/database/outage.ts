@@ -1,9 +1,10 @@
 import { FinstageError } from '../../domain/errors.ts'
 
 /**
- * SQLSTATEs that speak of the state of the database and not of the statement: connections (08), no entry (28, 3D000), resources
- * (53), an operator (57), the machine (58), read-only or without rights (25006, 42501), idle for too long (25P03, 25P04), a lock
- * not to be had (55P03), a transaction that lost against another (40). https://www.postgresql.org/docs/current/errcodes-appendix.html
+ * SQLSTATEs that concern the state of the database rather than the statement: connections (08), no access (28, 3D000),
+ * resources (53), an operator (57), the machine (58), read-only or without rights (25006, 42501), idle for too long
+ * (25P03, 25P04), a lock not available (55P03), a transaction that lost against another (40).
+ * https://www.postgresql.org/docs/current/errcodes-appendix.html
  */
 const outages = /^(08|28|3D000|53|57|58|25006|42501|25P0[34]|55P03|40)/
 const systemCodes = new Set([
@@ -27,9 +28,9 @@ const systemCodes = new Set([
 /** node-postgres gives these no code. */
 const codeless =
   /connection terminated|timeout expired|timeout exceeded when trying to connect|query read timeout|not queryable|after calling end on the pool/i
-/** Nothing came back: another try would take as long. */
+/** No answer came: another try would take as long. */
 const silences = /connection timeout|timeout expired|query read timeout/i
-/** Reading may still work. */
+/** Reads may still work. */
 const refusedWrites = /^(53100|25006)$/
 const conflicts = /^(40001|40P01)$/
 
@@ -41,7 +42,7 @@ const sqlState = (error: unknown): string => {
   return typeof code === 'string' ? code : ''
 }
 
-/** Whether a query failed for the state that the database was in, and not for what was asked of it. */
+/** Whether a query failed because of the database's state, and not because of the query. */
 export function isOutage(error: unknown): boolean {
   if (error instanceof FinstageError) return error.code === 'UNAVAILABLE'
   const code = sqlState(error)
@@ -56,13 +57,13 @@ export const isSilence = (error: unknown): boolean =>
 /** Whether the database is full or read-only. */
 export const refusesWrites = (error: unknown): boolean => refusedWrites.test(sqlState(error))
 
-/** Whether a transaction lost against another one: it was rolled back as a whole, and the next try may go through. */
+/** Whether a transaction lost against another one: it was rolled back as a whole, and the next try may succeed. */
 export const isConflict = (error: unknown): boolean => conflicts.test(sqlState(error))
 
 /** Whether the server has no connection left. */
 export const isFull = (error: unknown): boolean => sqlState(error) === '53300'
 
-/** What a client may see of an outage: UNAVAILABLE. Everything else stays as it is. */
+/** Turns an outage into UNAVAILABLE, which clients may see. Returns every other error unchanged. */
 export function asUnavailable(error: unknown): unknown {
   if (error instanceof FinstageError || !isOutage(error)) return error
   return refusesWrites(error)
@@ -70,7 +71,7 @@ export function asUnavailable(error: unknown): unknown {
     : unavailable('The database is out of reach at the moment', unavailableForSeconds, error)
 }
 
-/** UNAVAILABLE, without having asked. */
+/** UNAVAILABLE, without having asked the database. */
 export const databaseBusy = (): FinstageError =>
   unavailable('The database is out of reach at the moment', unavailableForSeconds)
 

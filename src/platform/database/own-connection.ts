@@ -4,8 +4,8 @@ import { DatabaseClient } from './client.ts'
 const timeoutMs = 5000
 
 /**
- * A connection for one purpose, beside the pool. A network that swallows everything can't hold it up: whatever waits for Postgres
- * fails after five seconds.
+ * A dedicated connection, outside of the pool. A network that swallows everything cannot hold it up: anything that
+ * waits for Postgres fails after five seconds.
  */
 export class OwnConnection {
   readonly client: DatabaseClient
@@ -20,7 +20,7 @@ export class OwnConnection {
     })
   }
 
-  /** Rejects where Postgres can't be reached; then there is nothing to close. */
+  /** Rejects if Postgres is out of reach; then there is nothing to close. */
   async open(): Promise<void> {
     try {
       await this.client.connect()
@@ -30,13 +30,13 @@ export class OwnConnection {
     }
   }
 
-  /** Ends it within a second, with a word to Postgres where that listens. */
+  /** Closes it within a second, and tells Postgres if that listens. */
   async close(): Promise<void> {
     await this.client.end().catch(() => {})
     this.cut()
   }
 
-  /** Ends it at once, without a word. */
+  /** Closes it at once, without telling Postgres. */
   cut(): void {
     this.client.cut()
   }

@@ -4,53 +4,60 @@ import { retrying } from '../retry.ts'
 import { DatabaseClient } from './client.ts'
 import { asUnavailable, databaseBusy, isConflict, isFull, isOutage, isSilence, refusesWrites } from './outage.ts'
 
-/** How long a caller waits for a connection of its own. */
+/** How long a caller waits for a connection. */
 const waitMs = 3000
-/** How many wait at once: so many are gone in that time, or none at all is. */
+/** How many callers may wait at once: the pool serves that many in this time, or none at all. */
 const maxWaiting = 5000
-/** Those stay open, so that a server whose connections others use up is still within reach. */
+/** How many connections stay open when idle, so that a server whose connections others use up remains reachable. */
 const keptConnections = 2
-/** How soon what an outage has stopped is tried again. */
+/** How soon work that an outage has stopped is tried again. */
 const outagePace = { firstMs: 100, longestMs: 500 }
-/** While the database gives no answer, so often somebody may find out whether it does again. */
+/** While the database gives no answer, one caller per interval may try whether it does again. */
 const trialMs = 1000
-/** A statement that Postgres gives up itself leaves its connection as it was. */
+/** Postgres' own time-out comes first, which leaves the connection usable. */
 const answerMarginMs = 1000
-/** How long a pool that ends waits for what is under way. */
+/** How long `end` waits for queries under way. */
 const endMs = 2000
-/** How often work is done again that lost against another transaction, and when: whoever else has lost comes at another time. */
+/**
+ * Work that lost against another transaction is repeated, up to six attempts, at random times so that the losers do not
+ * meet again.
+ */
 const conflictRetries = {
   firstMs: 40,
   longestMs: 640,
   mayRetry: (error: unknown, { failures }: { readonly failures: number }): boolean => isConflict(error) && failures < 6,
 }
-/** How often it is tried whether a database that was full still is. */
+/** How often a database that was full is tested for room. */
 const writeTrialMs = 5000
 const roomTrial = `BEGIN; CREATE TEMP TABLE finstage_room ON COMMIT DROP AS
   SELECT repeat('x', 1000) AS filling FROM generate_series(1, 500); ROLLBACK`
 const logEveryMs = 1000
 
 export interface PoolOptions {
-  /** How many connections, at most. */
+  /** The maximum number of connections. */
   readonly max?: number
-  /** For how long a statement may run; it fails as UNAVAILABLE then. 0, or absent: for ever. */
+  /** How long a statement may run before it fails as UNAVAILABLE. 0 or absent: no limit. */
   readonly statementTimeoutMs?: number
-  /** For how long a connection that can't be had is tried for. What was under way when it was lost fails all the same: see `persistently`. */
+  /**
+   * How long to keep trying to get a connection. Queries under way when a connection is lost fail all the same: see
+   * `persistently`.
+   */
   readonly patienceMs?: number
 }
 
 /**
- * The connections that everything but LISTEN and the locks goes through. Nothing waits for ever: not for a connection, not for
- * an answer. What the database is at fault for is UNAVAILABLE; a statement that lost against another transaction is done again.
+ * The connections for everything but LISTEN and the leader's term. Nothing waits for ever, neither for a connection nor
+ * for an answer. Failures of the database are UNAVAILABLE; a statement that lost against another transaction is
+ * repeated.
  */
 export class DatabasePool extends pg.Pool {
   readonly #log: Logger
   readonly #patienceMs: number
   readonly #clients = new Set<DatabaseClient>()
   readonly #connectOnce: () => Promise<pg.PoolClient>
-  /** It gives no answer, and is not asked before then. null: it answers. */
+  /** The database does not answer, and is not asked before then. null: it answers. */
   #silentUntilMs: number | null = null
-  /** Why it takes no writes, and when that was tried last. */
+  /** Why the database takes no writes, and when that was last tested. */
   #refusal: { readonly reason: string; readonly atMs: number } | null = null
   #waiting = 0
   #loggedAtMs = Number.NEGATIVE_INFINITY
@@ -63,7 +70,7 @@ export class DatabasePool extends pg.Pool {
       min: Math.min(keptConnections, max),
       connectionTimeoutMillis: waitMs,
       ...(statementTimeoutMs > 0 ? { query_timeout: statementTimeoutMs + answerMarginMs, statementTimeoutMs } : {}),
-      // The type knows of no options for it, and it is given the pool's own.
+      // The type says that the class takes no options; pg-pool passes its own.
       Client: DatabaseClient as unknown as new () => pg.ClientBase,
     })
     this.#log = log
@@ -71,7 +78,7 @@ export class DatabasePool extends pg.Pool {
     this.#connectOnce = () => super.connect()
     const query = super.query.bind(this) as (...given: unknown[]) => Promise<pg.QueryResult>
     this.query = ((...given: unknown[]) => this.guarded(() => query(...given))) as typeof this.query
-    // Not the error itself: the whole client hangs on it.
+    // Not the error itself: it refers to the whole client.
     this.on('error', ({ message }) => log.warn({ reason: message }, 'a database connection was lost'))
     this.on('connect', (client) => this.#clients.add(client as unknown as DatabaseClient))
     this.on('remove', (client) => this.#clients.delete(client as unknown as DatabaseClient))
@@ -93,7 +100,7 @@ export class DatabasePool extends pg.Pool {
     return undefined
   }
 
-  /** Rejects where it can't be reached, or takes no writes. */
+  /** Rejects if the database is out of reach or takes no writes. */
   async check(): Promise<void> {
     if (await this.guarded(() => this.#isReadOnly())) throw new Error('is read-only')
     if (this.#refusal === null) return
@@ -102,7 +109,7 @@ export class DatabasePool extends pg.Pool {
     if (this.#refusal) throw new Error(`takes no writes: ${this.#refusal.reason}`)
   }
 
-  /** Waits for what is under way, but not for long. */
+  /** Waits for queries under way, but not for long. */
   override end(): Promise<void>
   override end(callback: () => void): void
   override end(callback?: () => void): Promise<void> | undefined {
@@ -122,7 +129,7 @@ export class DatabasePool extends pg.Pool {
       return await retrying(() => this.#connectNow(), {
         ...outagePace,
         mayRetry: (error, { elapsedMs }) => {
-          // Where the server has no connection left, one of our own may get free.
+          // If the server has no connection left, one of our own may become free.
           const patienceMs = isFull(error) ? Math.max(waitMs, this.#patienceMs) : this.#patienceMs
           return !this.ending && isOutage(error) && elapsedMs < patienceMs
         },
@@ -142,7 +149,7 @@ export class DatabasePool extends pg.Pool {
     return this.#connectOnce()
   }
 
-  /** Does what may be done again where it lost against another transaction, and tells of an outage as of one. */
+  /** Repeats work that lost against another transaction, and reports outages as UNAVAILABLE. */
   async guarded<T>(work: () => Promise<T>): Promise<T> {
     try {
       const result = await retrying(work, conflictRetries)
@@ -163,12 +170,12 @@ export class DatabasePool extends pg.Pool {
       isReadOnly = rows[0]?.readOnly ?? true
       return isReadOnly
     } finally {
-      // A session stays read-only when the database no longer is.
+      // A session stays read-only even after the database no longer is.
       client.release(isReadOnly)
     }
   }
 
-  /** Takes some room on the disk and gives it back. */
+  /** Takes up some room on the disk and frees it again. */
   async #tryToWrite(): Promise<void> {
     const client = await this.connect()
     let hasFailed = true
@@ -181,7 +188,7 @@ export class DatabasePool extends pg.Pool {
     }
   }
 
-  /** What the caller is told of an error. */
+  /** The error that the caller gets. */
   #failed(error: unknown): unknown {
     const shown = asUnavailable(error)
     if (shown === error) return error
@@ -200,7 +207,10 @@ export class DatabasePool extends pg.Pool {
 export const createPool = (connectionString: string, log: Logger, options: PoolOptions = {}): DatabasePool =>
   new DatabasePool(connectionString, log, options)
 
-/** Runs `work` in one transaction: all of it, or nothing where it throws. It may be run again, so it changes nothing else. */
+/**
+ * Runs `work` in one transaction, which is rolled back if it throws. It may run several times, so it must have no other
+ * effects.
+ */
 export const transaction = <T>(pool: DatabasePool, work: (client: pg.PoolClient) => Promise<T>): Promise<T> =>
   pool.guarded(() => transactionOnce(pool, work))
 
@@ -213,7 +223,7 @@ async function transactionOnce<T>(pool: DatabasePool, work: (client: pg.PoolClie
     await client.query('COMMIT')
     return result
   } catch (error) {
-    // Where the connection may be at fault, another word on it would be waited for as long again.
+    // If the connection may be at fault, a ROLLBACK would be waited for as long again.
     if (isOutage(error) && !isConflict(error)) broken = error as Error
     else {
       await client.query('ROLLBACK').catch((cause: Error) => {
@@ -226,6 +236,9 @@ async function transactionOnce<T>(pool: DatabasePool, work: (client: pg.PoolClie
   }
 }
 
-/** Does the work again while it fails because the database can't be reached, for up to `patienceMs`. It may have been done before it failed. */
+/**
+ * Repeats work that fails because the database is out of reach, for up to `patienceMs`. It may have taken effect before
+ * it failed.
+ */
 export const persistently = <T>(work: () => Promise<T>, patienceMs: number): Promise<T> =>
   retrying(work, { ...outagePace, mayRetry: (error, { elapsedMs }) => isOutage(error) && elapsedMs < patienceMs })

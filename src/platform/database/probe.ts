@@ -1,7 +1,10 @@
 import { ConfigurationError } from '../environment.ts'
 import { DatabaseClient } from './client.ts'
 
-/** One that asks between, and those that hold a transaction each: a pooler would have to give one the other's session. */
+/**
+ * Connections that hold a transaction each, while another one queries in between: a pooler would have to give one the
+ * session of the other.
+ */
 const holders = 3
 const answerTimeoutMs = 5000
 
@@ -15,9 +18,9 @@ interface Seen {
 }
 
 /**
- * Finds out whether every connection has a session of its own, by what tells them apart: the process that serves it. Behind a
- * pooler that hands sessions out by transaction or statement everything seems to work, but two processes lead at once, and
- * nobody hears what is published. Throws a ConfigurationError with a sentence that says what to set, or why it can't be reached.
+ * Checks that every connection has a session of its own, identified by the server process. Behind a pooler that assigns
+ * sessions by transaction or statement, everything seems to work, but two processes lead at once and nobody hears what
+ * is published. Throws a ConfigurationError that says what to set, or why the database is out of reach.
  */
 export async function requireOwnSessions(connectionString: string): Promise<void> {
   const sessions = Array.from({ length: holders + 1 }, () => new DatabaseClient({ connectionString }))
@@ -31,7 +34,7 @@ export async function requireOwnSessions(connectionString: string): Promise<void
     const seen = new Set([first.pid])
     for (const holder of holding) {
       await begin(holder)
-      // The session that was given back last is the one that a pooler hands out first.
+      // A pooler hands out the session that was returned last.
       const { pid } = await look(holder)
       if (seen.has(pid) || (await look(idle)).pid !== first.pid) throw new ConfigurationError(shared)
       seen.add(pid)
@@ -53,7 +56,7 @@ async function begin(session: DatabaseClient): Promise<void> {
   try {
     await session.query('BEGIN')
   } catch (error) {
-    // So says PgBouncer in pool_mode = statement.
+    // PgBouncer's message in pool_mode = statement.
     if (/transaction blocks not allowed/i.test((error as Error).message)) throw new ConfigurationError(shared)
     throw error
   }

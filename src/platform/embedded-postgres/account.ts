@@ -1,14 +1,14 @@
 import { existsSync, readFileSync, statSync } from 'node:fs'
 
-/** Whom Postgres runs as. null: as ourselves. */
+/** The user that Postgres runs as. null: the current one. */
 export interface Account {
   readonly uid: number
   readonly gid: number
 }
 
 /**
- * Postgres refuses to run as root. Started by root, it runs as the owner of the data that is there already, else as the
- * user `postgres`, else as `nobody`.
+ * Postgres refuses to run as root. If started by root, it runs as the owner of existing data, else as the user
+ * `postgres`, else as `nobody`.
  */
 export function postgresAccount(dataDirectory: string): Account | null {
   if (process.getuid?.() !== 0) return null

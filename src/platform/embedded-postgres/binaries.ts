@@ -12,8 +12,9 @@ export interface PostgresBinaries {
 }
 
 /**
- * The Postgres that npm installed with the project. `reachableByOthers`: another user is to run it, who may be kept out by a
- * directory above the project (/root has mode 700), so a copy is made once per version where everybody may look.
+ * The Postgres that npm installed with the project. `reachableByOthers`: another user will run it. A directory above
+ * the project may keep that user out (/root has mode 700), so a copy is made, once per version, where everybody may
+ * read.
  */
 export async function postgresBinaries(reachableByOthers: boolean): Promise<PostgresBinaries> {
   const { root, version } = installedPackage()

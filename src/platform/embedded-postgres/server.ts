@@ -6,24 +6,29 @@ import { chmod, chown, constants, type FileHandle, lstat, mkdir, open, rename, r
 import { join, resolve } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import pg from 'pg'
+import { minuteMs } from '../../domain/time.ts'
 import { type Account, postgresAccount } from './account.ts'
 import { type PostgresBinaries, postgresBinaries } from './binaries.ts'
 
-const startTimeoutMs = 60_000
+const startTimeoutMs = minuteMs
 const stopTimeoutMs = 10_000
-/** A fast shutdown that takes longer becomes an immediate one, which costs the next start a recovery, and then none at all. */
+/**
+ * After this time a fast shutdown becomes an immediate one, which costs the next start a recovery; then the process is
+ * killed.
+ */
 const fastStopMs = 4000
 const immediateStopMs = 1000
 const databaseName = 'finstage'
 
 /**
- * A Postgres of our own, for who has none: real binaries from npm, data in a directory, reached by a Unix socket only.
+ * A Postgres of our own, for users without one: real binaries from npm, data in a directory, reachable by a Unix socket
+ * only.
  *
- * Its states: stopped -> start() -> running -> stop() -> stopped. `onExit` is called when it ends without stop().
+ * States: stopped -> start() -> running -> stop() -> stopped. `onExit` is called if it ends without stop().
  *
- * The server gets its data directory as its working directory and is told `-D /proc/self/cwd`: so it needs no right to walk
- * down the path above, which it lacks where that path leads through /root. setpriv (util-linux) changes the user and asks
- * the kernel to send SIGINT, Postgres' fast shutdown, when this process dies, by kill -9 as well.
+ * The server's working directory is its data directory, given as `-D /proc/self/cwd`. So it needs no right to traverse
+ * the path above, which it lacks if that leads through /root. setpriv (util-linux) changes the user, and asks the
+ * kernel to send SIGINT, Postgres' fast shutdown, when this process dies, even by kill -9.
  */
 export class EmbeddedPostgres {
   readonly #data: string
@@ -38,12 +43,14 @@ export class EmbeddedPostgres {
     this.#onExit = onExit
   }
 
-  /** For any client of this machine that may read the socket: root, and who started us. */
+  /** Works for any client on this machine that may read the socket: root and the user who started us. */
   get connectionString(): string {
     return `postgresql://postgres@/${databaseName}?host=${encodeURIComponent(this.#socketDirectory)}`
   }
 
-  /** Throws where the binaries are missing, the data is used by another process, or Postgres does not come up in 60 s. */
+  /**
+   * Throws if the binaries are missing, if another process uses the data, or if Postgres does not answer within 60 s.
+   */
   async start(): Promise<void> {
     if (this.#server) return
     const account = postgresAccount(this.#data)
@@ -63,7 +70,7 @@ export class EmbeddedPostgres {
     server.kill('SIGINT')
     const deadlines = [
       setTimeout(() => server.kill('SIGQUIT'), fastStopMs),
-      // One that was stopped by a signal hears no other.
+      // A process stopped by SIGSTOP ignores every other signal.
       setTimeout(() => server.kill('SIGKILL'), fastStopMs + immediateStopMs),
     ]
     await exited
@@ -71,7 +78,10 @@ export class EmbeddedPostgres {
     await rm(this.#socketDirectory, { recursive: true, force: true })
   }
 
-  /** After a kill -9 of ours, the Postgres of that process is on its way down; another live process keeps its own. */
+  /**
+   * If we were killed by kill -9, the Postgres of that process is still shutting down; another live process keeps its
+   * own.
+   */
   async #waitForPredecessor(): Promise<void> {
     const deadline = performance.now() + stopTimeoutMs
     for (;;) {
@@ -106,7 +116,9 @@ export class EmbeddedPostgres {
     if (account) await chown(this.#socketDirectory, account.uid, account.gid)
   }
 
-  /** Into a directory beside, then renamed: a start that is killed half way leaves nothing that looks finished. */
+  /**
+   * Initialises a directory beside the final one, then renames it: an aborted start leaves nothing that looks finished.
+   */
   async #initialise(binaries: PostgresBinaries, account: Account | null): Promise<void> {
     const unfinished = `${this.#data}.new`
     await rm(unfinished, { recursive: true, force: true })
@@ -188,7 +200,7 @@ export class EmbeddedPostgres {
     const user = account ? [`--reuid=${account.uid}`, `--regid=${account.gid}`, '--clear-groups'] : []
     return spawn('setpriv', [...user, '--pdeathsig=INT', '--', program, '-D', '/proc/self/cwd', ...options], {
       cwd: directory,
-      // A group of its own: Ctrl-C in the terminal is ours to act on, Postgres goes last.
+      // Its own process group: Ctrl-C in the terminal is for us to handle, and Postgres stops last.
       detached: true,
       stdio: ['ignore', output, output],
       env: { PATH: process.env.PATH ?? '', TZ: 'UTC', LC_ALL: 'C' },
@@ -197,8 +209,8 @@ export class EmbeddedPostgres {
 }
 
 /**
- * Empties it. Whoever may write in the directory, Postgres' own user among them, must not be able to have us empty another file:
- * so it is neither a link nor anything else but a file of one name.
+ * Opens the log and empties it. Whoever may write to the directory, including Postgres' own user, must not be able to
+ * make us empty another file: it must be a plain file with a single name, and no link.
  */
 async function openLog(path: string): Promise<FileHandle> {
   const { O_WRONLY, O_CREAT, O_NOFOLLOW, O_NONBLOCK } = constants
