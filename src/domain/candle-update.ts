@@ -1,7 +1,10 @@
 import type { Candle, CandleSeries } from './candle.ts'
 import type { Interval } from './interval.ts'
 
-/** SNAPSHOT: a candle as it stands when a subscription begins. UPDATE: it has changed. CLOSE: its time is over, or it has changed since. */
+/**
+ * SNAPSHOT: a candle as it stands when a subscription begins. UPDATE: the candle has changed. CLOSE: the candle is
+ * over, or has changed after its close.
+ */
 export const candleUpdateKinds = ['SNAPSHOT', 'UPDATE', 'CLOSE'] as const
 export type CandleUpdateKind = (typeof candleUpdateKinds)[number]
 

@@ -4,8 +4,8 @@ import { z } from 'zod'
 export class ConfigurationError extends Error {}
 
 /**
- * Reads settings from the environment: an empty value counts as unset. Throws a ConfigurationError that names every setting
- * with a wrong value, and every variable that looks like a misspelt setting.
+ * Reads settings from the environment; an empty value counts as unset. Throws a ConfigurationError that names every
+ * setting with a wrong value, and every variable that looks like a misspelt setting.
  */
 export function parseEnvironment<Shape extends z.ZodRawShape>(
   shape: Shape,
@@ -50,7 +50,7 @@ function looksLike(variable: string, name: string): boolean {
 
 const sorted = (text: string): string => [...text].sort().join('')
 
-/** Damerau-Levenshtein distance (optimal string alignment): insertions, deletions, substitutions, swaps of neighbours. */
+/** Damerau-Levenshtein distance (optimal string alignment): insertions, deletions, substitutions, transpositions. */
 function distance(a: string, b: string): number {
   const rows: number[][] = [Array.from({ length: b.length + 1 }, (_, j) => j)]
   const at = (i: number, j: number): number => rows[i]?.[j] ?? 0

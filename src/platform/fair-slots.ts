@@ -37,8 +37,8 @@ export class FairSlots {
   }
 
   /**
-   * `job`: a name, or an object that stands for the job. An abort takes waiting work out of the queue and rejects with the
-   * signal's reason; work that runs already has to watch the signal itself.
+   * `job`: a name or an object that stands for the job. An abort removes waiting work from the queue and rejects with
+   * the signal's reason; running work has to watch the signal itself.
    */
   async run<T>(job: unknown, work: () => Promise<T>, signal?: AbortSignal): Promise<T> {
     await this.#turn(job, signal)

@@ -11,9 +11,9 @@ export interface RetryPace {
 }
 
 /**
- * Exponential back-off with full jitter: a pause is anywhere between 0 and a limit that doubles, so that processes that failed
- * together do not come back together (M. Brooker, Exponential Backoff And Jitter, AWS Architecture Blog, 2015). cockatiel has a
- * generator of its own for this, but one that cannot be given a source of randomness.
+ * Exponential back-off with full jitter: a pause is anywhere between 0 and a limit that doubles, so that processes that
+ * failed together do not come back together (M. Brooker, Exponential Backoff And Jitter, AWS Architecture Blog, 2015).
+ * cockatiel has a generator for this as well, but it takes no source of randomness.
  */
 export const fullJitter = ({ firstMs, longestMs, random = Math.random }: RetryPace): IBackoffFactory<unknown> =>
   new ExponentialBackoff<number>({
@@ -25,7 +25,7 @@ export const fullJitter = ({ firstMs, longestMs, random = Math.random }: RetryPa
     },
   })
 
-/** The pauses between attempts at one thing, for loops and timers that decide themselves whether they go on. */
+/** The pauses between attempts, for loops and timers that decide for themselves whether they go on. */
 export class RetryPauses {
   readonly #backoff: IBackoffFactory<unknown>
   #last: IBackoff<unknown> | undefined
@@ -59,8 +59,8 @@ export interface RetryOptions extends RetryPace {
 }
 
 /**
- * Does `work` again until it succeeds. Rejects with its last error when `mayRetry` says no, or after an abort. Of cockatiel only
- * the back-off is used: its retry policy pauses without regard to an abort, which would hold up every stop.
+ * Repeats `work` until it succeeds. Rejects with its last error when `mayRetry` says no, or after an abort. Only
+ * cockatiel's back-off is used: its retry policy pauses without regard to an abort, which would hold up every stop.
  */
 export async function retrying<T>(work: () => Promise<T>, options: RetryOptions): Promise<T> {
   const { mayRetry, signal } = options

@@ -1,4 +1,4 @@
-/** A queue to wait in until it is one's turn: first come, first served, and an abort leaves it. */
+/** A queue of callers that wait for their turn: first come, first served. An abort leaves the queue. */
 export class WaitingLine {
   readonly #turns = new Set<PromiseWithResolvers<void>>()
 
@@ -7,8 +7,8 @@ export class WaitingLine {
   }
 
   /**
-   * Resolves when `next` reaches this turn. An abort takes the turn out of the line, calls `onLeave` at once, and rejects with
-   * the signal's reason; it has no effect on a turn that has come.
+   * Resolves when `next` reaches this caller. An abort removes the caller from the queue, calls `onLeave`
+   * synchronously, and rejects with the signal's reason. It has no effect once the turn has come.
    */
   async wait(signal: AbortSignal | undefined, onLeave?: () => void): Promise<void> {
     signal?.throwIfAborted()
@@ -23,7 +23,7 @@ export class WaitingLine {
     await turn.promise.finally(() => signal?.removeEventListener('abort', leave))
   }
 
-  /** Gives the turn to whoever has waited longest. false: nobody waits. */
+  /** Gives the turn to the caller that has waited longest. false: nobody waits. */
   next(): boolean {
     const [turn] = this.#turns
     if (!turn) return false

@@ -1,4 +1,4 @@
-/** Smaller steps are those of a clock that is kept right. */
+/** Smaller steps are corrections of a synchronised clock. */
 const stepMs = 1000
 
 /** Notices when a clock is put back. */
@@ -7,14 +7,14 @@ export class ClockWatch {
   readonly #steadyMs: () => number
   #last: { readonly now: number; readonly steadyMs: number }
 
-  /** `now`: epoch milliseconds. `steadyMs`: of a clock that nobody sets. */
+  /** `now`: epoch milliseconds. `steadyMs`: milliseconds of a monotonic clock. */
   constructor(now: () => number = Date.now, steadyMs: () => number = () => performance.now()) {
     this.#now = now
     this.#steadyMs = steadyMs
     this.#last = { now: now(), steadyMs: steadyMs() }
   }
 
-  /** Whether it was put back since the last look. */
+  /** Whether the clock was put back since the last call. */
   wasPutBack(): boolean {
     const last = this.#last
     this.#last = { now: this.#now(), steadyMs: this.#steadyMs() }

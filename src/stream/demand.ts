@@ -1,12 +1,12 @@
 import type { WatchAnnouncement } from './bus.ts'
 
-/** Nodes announce what they watch every five seconds; three times unheard, and it is forgotten. */
+/** How often nodes announce what they watch; after three missed announcements it is forgotten. */
 export const announceIntervalMs = 5000
 const forgetAfterMs = 3 * announceIntervalMs
 
-/** What all nodes together watch, as a feed hears it. */
+/** The union of what all nodes watch, as a feed learns it from their announcements. */
 export class Demand {
-  /** symbol -> node -> when it was last heard, in epoch milliseconds */
+  /** symbol -> node -> when it was last announced, in epoch milliseconds */
   readonly #heard = new Map<string, Map<string, number>>()
 
   get symbols(): ReadonlySet<string> {
@@ -31,7 +31,7 @@ export class Demand {
     return changed
   }
 
-  /** Returns whether something was forgotten for good. */
+  /** Returns whether a symbol was forgotten. */
   forget(nowMs: number): boolean {
     let changed = false
     for (const [symbol, nodes] of this.#heard) {

@@ -3,8 +3,8 @@ import { gaugeOf } from '../platform/metrics.ts'
 import type { Bus } from './bus.ts'
 
 /**
- * Without a word between so many looks in a row, five seconds, the leader is silent. Looks, not seconds: while this process stands
- * still, nobody looks.
+ * After this many looks without a sign of life, five seconds, the leader counts as silent. Counted in looks rather than
+ * seconds: while this process stands still, it does not look.
  */
 const lookMs = 500
 const looksUntilSilent = 11
@@ -12,15 +12,15 @@ const looksUntilSilent = 11
 export interface PulseListener {
   /** Nothing was heard of the leader for five seconds. */
   readonly silent: () => void
-  /** It, or its successor, is heard again. */
+  /** The leader, or its successor, is heard again. */
   readonly heard: () => void
 }
 
 /**
- * Whether the leader of the feed gives signs of life, as this process hears them over the bus: it does after each confirmation of
- * its term.
+ * Tells whether the leading feed is alive, as far as this process hears it over the bus: the feed publishes after each
+ * confirmation of its term.
  *
- * Its states: stopped -> start() -> listening -> stop() -> stopped.
+ * States: stopped -> start() -> listening -> stop() -> stopped.
  */
 export class FeedPulse {
   readonly #bus: Bus
@@ -47,7 +47,7 @@ export class FeedPulse {
     )
   }
 
-  /** The newest run that was heard of. What comes of an earlier one is from a leader that was deposed. */
+  /** The newest run heard of. Messages of an earlier run come from a deposed leader. */
   get run(): string {
     return this.#run
   }
@@ -56,7 +56,7 @@ export class FeedPulse {
     return this.#isSilent
   }
 
-  /** Returns what ends it. */
+  /** Returns a function that ends the subscription. */
   follow(listener: PulseListener): () => void {
     this.#listeners.add(listener)
     return () => {
@@ -79,7 +79,7 @@ export class FeedPulse {
     this.#stops = []
   }
 
-  /** A sign of life of the leader of a run. */
+  /** Takes a sign of life of a run's leader. */
   hear(run: string): void {
     if (run < this.#run) return
     this.#run = run

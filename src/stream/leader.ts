@@ -9,18 +9,19 @@ import { Term, trustedMs } from './term.ts'
 
 /** How soon a lost connection is opened again: well within the time for which a term is trusted. */
 const reconnectPace = { firstMs: 250, longestMs: 500 }
-/** How often the leader confirms its term, and how often the others look whether it does. */
+/** How often the leader confirms its term, and how often the others check that. */
 const confirmMs = 1000
 const lookMs = 500
 /**
- * A leader that has not confirmed its term between so many looks in a row is lost. Together they take longer than the term is
- * trusted by the process that holds it. Looks, not seconds: while the database is away, or this process stands still, nobody looks.
+ * A leader that has not confirmed its term between this many looks in a row is lost. Together the looks take longer
+ * than the holder of a term trusts it. Counted in looks rather than seconds: while the database is away, or this
+ * process stands still, it does not look.
  */
 const looksUntilLost = (trustedMs + 1000) / lookMs + 1
 
 export interface LeaderOptions {
   readonly connectionString: string
-  /** Of what is led. */
+  /** The name of the leadership. */
   readonly name: string
   readonly log: Logger
   /** Called when this process becomes the leader. */
@@ -31,17 +32,17 @@ export interface LeaderOptions {
   readonly yield: () => Promise<void>
   /** Epoch milliseconds: the time that prices go by. */
   readonly now?: () => number
-  /** No other process can lead: a term that is held was this one's before it was killed, and is over. */
+  /** No other process can lead. A held term then belonged to this process before it was killed, and is over. */
   readonly isAlone?: boolean
 }
 
 /**
- * Elects one leader among processes. Who leads holds a term, a row in the database, and confirms it every second; where it has not
- * for six seconds, another begins the next term. Between two confirmations the leader trusts its term for five: so one that hangs,
- * or is cut off, has stopped to lead before another begins. No clock of a machine counts, and no session: a restart of Postgres
- * changes nothing.
+ * Elects one leader among processes. The leader holds a term, a row in the database, and confirms it every second. If
+ * it has not for six seconds, another process begins the next term. After a confirmation the leader trusts its term for
+ * five seconds, so a leader that hangs or is cut off has stopped leading before another one begins. Neither the
+ * machines' clocks nor database sessions count: a restart of Postgres changes nothing.
  *
- * Its states: stopped -> start() -> standing by <-> leading -> stop() -> stopped.
+ * States: stopped -> start() -> standing by <-> leading -> stop() -> stopped.
  */
 export class Leader {
   readonly #options: LeaderOptions
@@ -62,7 +63,7 @@ export class Leader {
     return this.#term?.holds === true
   }
 
-  /** Rejects where this process neither leads nor stands by. */
+  /** Rejects if this process neither leads nor stands by. */
   async check(): Promise<void> {
     if (performance.now() - this.#reachedMs > trustedMs) throw new Error('not connected')
   }
@@ -92,7 +93,7 @@ export class Leader {
     this.#reachedMs = Number.NEGATIVE_INFINITY
   }
 
-  /** Leads or stands by, over one connection. Rejects where that is lost: a term outlasts it. */
+  /** Leads or stands by over one connection. Rejects if the connection is lost; a term outlasts it. */
   async #stand(signal: AbortSignal): Promise<void> {
     const connection = new OwnConnection(this.#options.connectionString, 'finstage leader')
     await connection.open()
@@ -122,7 +123,7 @@ export class Leader {
     this.#seen = undefined
     if (term === null) return
     if (isOthers) this.#options.log.warn({ term: newest.term }, 'the leader gives no more signs of life')
-    // What happened to the clock before does not concern this term.
+    // Clock changes before the term do not concern it.
     this.#clock.wasPutBack()
     this.#term = new Term(term.padStart(15, '0'), askedMs)
     try {
@@ -153,7 +154,7 @@ export class Leader {
     }
   }
 
-  /** Leads no longer, and lets another begin at once. */
+  /** Stops leading and lets another process begin at once. */
   async #release(store: TermStore): Promise<void> {
     const term = this.#term
     if (!term) return

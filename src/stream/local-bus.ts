@@ -2,7 +2,7 @@ import type { Bus, Topic, Topics } from './bus.ts'
 
 type Listener = (message: never) => void
 
-/** The bus of a single process. Also the local half of one that spans several. */
+/** The bus of a single process, and the local half of a bus across processes. */
 export class LocalBus implements Bus {
   readonly connected = true
   readonly #listeners = new Map<Topic, Set<Listener>>()

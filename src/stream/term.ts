@@ -1,22 +1,28 @@
-/** For how long a term is trusted after the database has confirmed it: shorter than any other process takes to begin the next. */
+/**
+ * How long a term is trusted after the database has confirmed it: shorter than any other process takes to begin the
+ * next.
+ */
 export const trustedMs = 5000
 
-/** What one process knows of the term in which it leads. */
+/** A term as its holder, the leading process, knows it. */
 export class Term {
-  /** Names it: a later term's name is greater. */
+  /** Names the term: the name of a later term is greater. */
   readonly run: string
-  /** By a clock that nobody sets. */
+  /** By a monotonic clock. */
   #confirmedMs: number
   readonly #nowMs: () => number
 
-  /** `askedMs`: when the database was asked for what it has confirmed. */
+  /** `askedMs`: when the confirmation was asked for. */
   constructor(run: string, askedMs: number, nowMs: () => number = () => performance.now()) {
     this.run = run
     this.#confirmedMs = askedMs
     this.#nowMs = nowMs
   }
 
-  /** Whether nobody else can lead yet. false also for a process that has just gone on after a pause: another may lead by now. */
+  /**
+   * Whether nobody else can lead yet. Also false for a process that has just resumed after a pause: another may lead by
+   * now.
+   */
   get holds(): boolean {
     return this.#nowMs() - this.#confirmedMs < trustedMs
   }

@@ -10,7 +10,10 @@ import { anchorPlaces } from './vwap-anchor.ts'
 export const obv = ({ close, volume }: Columns, first: number): Float64Array =>
   cumulated(volume, first, (i) => Math.sign((close[i] as number) - (close[i - 1] as number)))
 
-/** Accumulation/distribution line: volumes weighted by where the close is in the candle, low -1 and high 1; 0 at `first`. */
+/**
+ * Accumulation/distribution line: volumes weighted by the place of the close in the candle, -1 at the low and 1 at the
+ * high; 0 at `first`.
+ */
 export const adl = ({ high, low, close, volume }: Columns, first: number): Float64Array =>
   cumulated(volume, first, (i) => {
     const above = (close[i] as number) - (low[i] as number)

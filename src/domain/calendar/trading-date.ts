@@ -6,7 +6,7 @@ export function tradingDate(epoch: number, timezone: string): number {
   return Math.floor(clockTime(epoch, timezone) / daySeconds) * daySeconds
 }
 
-/** `tradingDate` for many times in order. It looks each quarter of an hour up once: the date cannot change within one. */
+/** `tradingDate` for many times in order. Looks each quarter of an hour up once: the date cannot change within one. */
 export function tradingDates(timezone: string): (epoch: number) => number {
   let last = Number.NaN
   let date = Number.NaN

@@ -105,14 +105,13 @@ export class CandleLoader {
   }
 
   /**
-   * All candles of a span that ends at the present or before.
+   * All candles of a span that ends at the present or before. Where the source no longer goes back far enough, stored
+   * candles count. Candles that neither has are left out at the front; if they are missing from `wholeFrom` on, it
+   * throws RANGE_NOT_AVAILABLE.
    *
-   * - Where the source no longer goes back far enough, stored candles count. Candles that neither has are left out at
-   * the front; if they are missing from `wholeFrom` on, it throws RANGE_NOT_AVAILABLE.
-   * - While the source is out, it returns what is stored.
-   * - While the store is out, it returns what the source has, and throws UNAVAILABLE if that does not reach back to
-   * `wholeFrom`.
-   * - null: the source knows the symbol, but has nothing there and never had.
+   * While the source is out, it returns what is stored. While the store is out, it returns what the source has, and
+   * throws UNAVAILABLE if that does not reach back to `wholeFrom`. null: the source knows the symbol, but has nothing
+   * there and never had.
    *
    * `caller`: who waits for the answer and pays for the calls.
    */

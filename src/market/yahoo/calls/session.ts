@@ -3,14 +3,15 @@ import getCrumb from 'yahoo-finance2/lib/getCrumb'
 import { refusalWithin } from './errors.ts'
 
 /*
- * All that this program uses of yahoo-finance2, and what it relies on (yahoo-finance2.test.ts and session.test.ts fail where that changes):
+ * All that this program uses of yahoo-finance2, and what it relies on. yahoo-finance2.test.ts and session.test.ts fail if that
+ * changes.
  *
- * - lib/getCrumb, exported: fetches a cookie and a crumb with the `fetch` that it is given, follows Yahoo's consent pages, and
- *   puts the cookies into the jar. It keeps the crumb by its jar for ever, so a new crumb takes a new jar. It shows notices,
- *   and logs the crumb, only through the objects that it is given.
+ * - lib/getCrumb, exported: fetches a cookie and a crumb with the given `fetch`, follows Yahoo's consent pages, and puts the
+ *   cookies into the jar. It caches the crumb by jar for ever, so a new crumb takes a new jar. It shows notices, and logs the
+ *   crumb, only through the objects that it is given.
  * - lib/cookieJar, exported: tough-cookie's jar with setFromSetCookieHeaders, which getCrumb calls.
  *
- * The library's own calls (quote, chart, search) are not used: their validator prints whole schemas to the console where a row
+ * The library's own calls (quote, chart, search) are not used. Their validator prints whole schemas to the console when a row
  * is malformed, reads the text '1,234.5' as the number 1, and takes 15 ms for 100 quotes even with `validateResult: false`.
  */
 
@@ -23,7 +24,10 @@ export interface YahooAnswer {
 
 /** Cookie and crumb, and the requests that are made with them. */
 export interface YahooSession {
-  /** Yahoo's answer, unchecked. Throws what `fetch` threw, YahooRefusal for an error within the answer, and Error for other text than JSON. */
+  /**
+   * Yahoo's answer, unchecked. Throws the error of `fetch`, YahooRefusal for an error within the answer, and
+   * SyntaxError if it is not JSON.
+   */
   ask(url: string, params: Readonly<Record<string, string>>): Promise<YahooAnswer>
   /** Fetches the cookie and the crumb. After a failure it may be called again; for another crumb open another session. */
   fetchCrumb(): Promise<string>
