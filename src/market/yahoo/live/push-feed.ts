@@ -16,7 +16,7 @@ import {
   rounded,
   superseding,
   wholeSecond,
-} from './quote.ts'
+} from './priced-listing.ts'
 import { type StreamShard, streamShard } from './shard.ts'
 import { type OpenStream, openWebSocket } from './socket.ts'
 

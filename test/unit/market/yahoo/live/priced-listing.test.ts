@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import type { Quote } from '../../../../../src/domain/quote.ts'
-import { merged, orderOf, streamSource } from '../../../../../src/market/yahoo/live/quote.ts'
+import { merged, orderOf, streamSource } from '../../../../../src/market/yahoo/live/priced-listing.ts'
 import { pricedListing } from '../../../../support/yahoo/test-streamer.ts'
 
 const full: Partial<Quote> = {
