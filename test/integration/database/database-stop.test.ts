@@ -6,7 +6,7 @@ import { test } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { eventually, post, subscribe } from '../../support/clients/client.ts'
 import { boundMs, readiness } from '../../support/database/database-faults.ts'
-import { pausePostgres, startOwnPostgres } from '../../support/database/own-postgres.ts'
+import { copyPostgres, pausePostgres, startOwnPostgres } from '../../support/database/own-postgres.ts'
 import {
   askEverywhere,
   assertUnavailable,
@@ -56,6 +56,7 @@ for (const what of ['is stopped', 'stands still']) {
 
 test('while its own Postgres stands still a server that is alone answers quotes, says UNAVAILABLE for the rest, and SIGTERM ends it with 0 within 20 s; the next start finds its data', async () => {
   const directory = mkdtempSync(join(tmpdir(), 'finstage-alone-'))
+  copyPostgres(directory)
   const settings = { DATA_DIR: directory, MARKET_SOURCE: 'simulated' }
   const server = await startProcess(['all'], settings)
   const id = await enqueued(server.api)

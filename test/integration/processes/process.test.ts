@@ -10,6 +10,7 @@ import { WebSocket } from 'ws'
 import { EmbeddedPostgres } from '../../../src/platform/embedded-postgres/server.ts'
 import { eventually, inTime, post, subscribe } from '../../support/clients/client.ts'
 import { createTestDatabase } from '../../support/database/database.ts'
+import { copyPostgres } from '../../support/database/own-postgres.ts'
 import { runProcess, type ServerProcess, startProcess } from '../../support/process.ts'
 import { startTestYahoo } from '../../support/yahoo/test-yahoo.ts'
 
@@ -17,8 +18,11 @@ const directory = mkdtempSync(join(tmpdir(), 'finstage-data-'))
 after(() => rmSync(directory, { recursive: true, force: true }))
 
 /** Alone in its process, with a Postgres of its own. */
-const startAlone = (name: string): Promise<ServerProcess> =>
-  startProcess(['all'], { MARKET_SOURCE: 'simulated', DATA_DIR: join(directory, name) })
+function startAlone(name: string, { isFirst = false } = {}): Promise<ServerProcess> {
+  const dataDirectory = join(directory, name)
+  if (!isFirst && !existsSync(dataDirectory)) copyPostgres(dataDirectory)
+  return startProcess(['all'], { MARKET_SOURCE: 'simulated', DATA_DIR: dataDirectory })
+}
 
 const postgresOf = (name: string): number =>
   Number(readFileSync(join(directory, name, 'postgres', 'postmaster.pid'), 'utf8').split('\n')[0])
@@ -180,6 +184,7 @@ test('when the leading ingest is killed another takes over, and its prices start
 })
 
 test('while the database is away readyz names it, and all is ready again when it is back', async () => {
+  copyPostgres(join(directory, 'away'))
   const postgres = new EmbeddedPostgres(join(directory, 'away'), () => {})
   await postgres.start()
   await using server = await startProcess(['api'], {
@@ -314,7 +319,7 @@ test('--help tells of every role and every setting', async () => {
 })
 
 test('the commands that a start prints work as they are', async () => {
-  await using server = await startAlone('welcome')
+  await using server = await startAlone('welcome', { isFirst: true })
   await eventually(() => server.stdout().includes('Ctrl-C stops everything'), 'the welcome')
   const commands = server
     .stdout()

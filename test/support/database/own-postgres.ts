@@ -1,12 +1,10 @@
-import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
+import { execFileSync } from 'node:child_process'
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import pg from 'pg'
-import { createPool } from '../../../src/platform/database/pool.ts'
 import { EmbeddedPostgres } from '../../../src/platform/embedded-postgres/server.ts'
-import { migrate } from '../../../src/store/migrations.ts'
-import { silentLog } from '../log.ts'
 
 export interface OwnPostgres extends AsyncDisposable {
   /** The address of another migrated database; with `role`, for a new role of that name that is no superuser. */
@@ -30,12 +28,10 @@ export interface OwnPostgres extends AsyncDisposable {
 export async function startOwnPostgres(
   directory: string = mkdtempSync(join(tmpdir(), 'finstage-own-postgres-')),
 ): Promise<OwnPostgres> {
+  copyPostgres(directory)
   let onExit = (): void => {}
   const postgres = new EmbeddedPostgres(directory, () => onExit())
   await postgres.start()
-  const pool = createPool(postgres.connectionString, silentLog, { max: 2 })
-  await migrate(pool, silentLog)
-  await pool.end()
   let databases = 0
   const resumes: (() => void)[] = []
   const resume = (): void => {
@@ -86,6 +82,14 @@ export async function startOwnPostgres(
       rmSync(directory, { recursive: true, force: true })
     },
   }
+}
+
+/** Puts the data of a Postgres with the migrated database into a data directory, in place of a first start. */
+export function copyPostgres(directory: string): void {
+  const template = process.env.FINSTAGE_TEST_POSTGRES
+  if (!template) throw new Error('run the tests with npm test: it makes the data that they start from')
+  mkdirSync(directory, { recursive: true })
+  execFileSync('cp', ['-a', template, join(directory, 'postgres')])
 }
 
 const postmasterOf = (directory: string): number =>

@@ -1,8 +1,6 @@
 import assert from 'node:assert/strict'
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import type pg from 'pg'
 import type { EnqueueRequest, Job, JobFailure, JobState } from '../../../src/domain/job.ts'
@@ -232,9 +230,7 @@ async function startWorker(options: WorkerOptions): Promise<QueueWorker> {
   const program = fileURLToPath(new URL('./queue-worker.ts', import.meta.url))
   // However this process ends, also while the worker is stopped: it goes too.
   const args = ['--pdeathsig=KILL', '--', process.execPath, program, JSON.stringify(options)]
-  // Workers are started by the dozen: what was compiled once is kept.
-  const env = { ...process.env, NODE_COMPILE_CACHE: join(tmpdir(), 'node-compile-cache') }
-  const child = spawn('setpriv', args, { env, stdio: ['ignore', 'inherit', 'pipe', 'ipc'] })
+  const child = spawn('setpriv', args, { stdio: ['ignore', 'inherit', 'pipe', 'ipc'] })
   let log = ''
   let ended = false
   child.stderr?.on('data', (chunk) => (log += chunk))
