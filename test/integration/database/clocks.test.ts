@@ -66,7 +66,7 @@ const newest = (api: string, symbol: string, close: number): Promise<void> =>
 
 const closesAt = (revision: number) => [119, 120, 121, 122, 123, 124].map((close) => close + revision)
 
-suite('candles that still form are never stored as final', { concurrency: false, skip }, () => {
+suite('candles that still form are never stored as final', { concurrency: true, skip }, () => {
   for (const aheadSeconds of [40 * minutes, 2 * hours, -2 * hours]) {
     test(`by a process whose clock is ${aheadSeconds / 60} minutes ahead, beside one whose clock is right`, async () => {
       await using database = await createTestDatabase()
