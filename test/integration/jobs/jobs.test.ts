@@ -108,10 +108,16 @@ test('states and progress of a job are told in order, and never go back', async 
   clear()
   const order = ['QUEUED', 'RUNNING', 'SUCCEEDED']
   const states = updates.map(({ state }) => order.indexOf(state))
-  assert.deepEqual(states, states.toSorted())
+  assert.deepEqual(
+    states,
+    states.toSorted((a, b) => a - b),
+  )
   assert.ok(states.includes(1) && states.includes(2))
   const progress = updates.filter(({ state }) => state !== 'QUEUED').map((update) => update.progress)
-  assert.deepEqual(progress, progress.toSorted())
+  assert.deepEqual(
+    progress,
+    progress.toSorted((a, b) => a - b),
+  )
 })
 
 test('a subscriber of a job that has ended gets it, and the end', async () => {

@@ -88,7 +88,8 @@ test('runs that were missed are made up for as far back as the schedule says, ea
     schedules: [hourly('three', 3, three), hourly('ten', 10, ten)],
   })
   for (const name of ['three', 'ten']) await caughtUp(database, name)
-  const dueOf = (runs: readonly Run[]): number[] => runs.map(({ dueAtMs }) => (dueMs - dueAtMs) / hourMs).toSorted()
+  const dueOf = (runs: readonly Run[]): number[] =>
+    runs.map(({ dueAtMs }) => (dueMs - dueAtMs) / hourMs).toSorted((a, b) => a - b)
   assert.deepEqual(dueOf(ten), [0, 1, 2, 3, 4, 5])
   assert.deepEqual(dueOf(three), [0, 1, 2])
 })

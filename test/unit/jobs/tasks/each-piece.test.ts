@@ -104,10 +104,16 @@ test('progress goes on by the pieces, from those that earlier attempts did, and 
   const { attempt, shares } = jobOf(['A', 'B', 'C', 'D'])
   await assert.rejects(attempt(async (symbol) => (symbol > 'B' ? away() : symbol)))
   assert.deepEqual([shares[0], shares.at(-1), shares.length], [0, 1, 5])
-  assert.deepEqual(shares, shares.toSorted())
+  assert.deepEqual(
+    shares,
+    shares.toSorted((a, b) => a - b),
+  )
   await attempt(async (symbol) => symbol)
   assert.deepEqual([shares[0], shares.at(-1), shares.length], [0.5, 1, 3])
-  assert.deepEqual(shares, shares.toSorted())
+  assert.deepEqual(
+    shares,
+    shares.toSorted((a, b) => a - b),
+  )
 })
 
 test('parts that an earlier attempt saved of other pieces count neither as progress nor as results', async () => {
