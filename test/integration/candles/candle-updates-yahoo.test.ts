@@ -115,10 +115,12 @@ test('pushed prices make candles: opened, changed, closed by the clock or the ne
     go('15:11:08')
     push(252, '15:11:08')
     assert.equal(await next(stream), 'UPDATE 15:11 r2 250 252 250 252')
-    // Both come of one answer. On a slow machine the one before it is late and brings the second: it was asked for too early to
-    // say how the first minute ended.
-    const corrected = [await next(stream), await next(stream)].sort()
-    assert.deepEqual(corrected, ['CLOSE 15:10 r5 198 202 197 199', 'UPDATE 15:11 r3 249 252 249 252'])
+    // One answer brings both, in this order. On a slow machine an answer may bring the second alone, as it was asked for too
+    // early to say how the first minute ended; the first comes with the next answer then.
+    const corrected = [await next(stream)]
+    if (corrected[0]?.startsWith('UPDATE')) go('15:11:25')
+    corrected.push(await next(stream))
+    assert.deepEqual(corrected.sort(), ['CLOSE 15:10 r5 198 202 197 199', 'UPDATE 15:11 r3 249 252 249 252'])
     const nodes = await candles('symbol: "AAPL", interval: MINUTE_1, from: "2025-03-12T15:10:00Z"')
     assert.deepEqual(
       nodes.map(({ open, high, low, close, closed }) => [open, high, low, close, closed]),

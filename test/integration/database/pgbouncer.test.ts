@@ -38,12 +38,13 @@ suite('behind a pooler', options, () => {
     test(`with PgBouncer in ${mode} mode no role starts: it ends with 1 and says what to set`, async () => {
       await using database = await createTestDatabase({ empty: true })
       await using bouncer = await startPgBouncer(database.url, mode)
-      for (const role of ['all', 'api', 'worker', 'ingest', 'migrate']) {
+      const refused = ['all', 'api', 'worker', 'ingest', 'migrate'].map(async (role) => {
         const settings = { PORT: '0', METRICS_PORT: '0', MARKET_SOURCE: 'simulated' }
         const { exited, stderr } = runProcess([role], { ...settings, DATABASE_URL: bouncer.through(database.url) })
         assert.equal(await inTime(exited, 'the exit'), 1)
         assert.match(stderr(), sentence)
-      }
+      })
+      await Promise.all(refused)
       assert.deepEqual(await database.query(`SELECT FROM pg_namespace WHERE nspname = 'finstage'`), [])
     })
   }

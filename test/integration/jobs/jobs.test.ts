@@ -158,8 +158,9 @@ test('an attempt that takes longer than its time fails with TIMEOUT; the last on
 })
 
 test('an attempt that fails is retried, and the job succeeds', async () => {
-  const clear = yahoo.fault('chart', { delayMs: 3000 })
-  const { job } = await enqueue({ symbols: ['MSFT'], interval: 'MINUTE_15', maxAttempts: 2, timeoutSeconds: 1 })
+  const clear = yahoo.fault('chart', { delayMs: 6000 })
+  // Enough for the second attempt on a slow machine.
+  const { job } = await enqueue({ symbols: ['MSFT'], interval: 'MINUTE_15', maxAttempts: 2, timeoutSeconds: 3 })
   await using stream = subscribe<{ jobUpdates: Job }>(
     app.api,
     `subscription ($id: ID) { jobUpdates(id: $id) { ${jobFields} } }`,

@@ -65,7 +65,7 @@ suite('workers that are killed', { concurrency: 4 }, () => {
       for (const { id, state, losses } of await queue.settled()) {
         if (lost.has(id)) assert.deepEqual([state, losses], ['SUCCEEDED', 1])
       }
-      assert.equal(await worker.metric('finstage_workers_lost_total'), 1)
+      assert.equal(await worker.metric('finstage_workers_lost_total'), 1, worker.log())
     }
   })
 

@@ -241,13 +241,13 @@ for (const [what, place] of [
 }
 
 test('api, worker, ingest and migrate refuse to start without DATABASE_URL', async () => {
-  for (const role of ['api', 'worker', 'ingest', 'migrate']) {
-    for (const environment of [{}, { DATABASE_URL: '' }]) {
-      const { exited, stderr } = runProcess([role], environment)
-      assert.equal(await inTime(exited, 'the exit'), 1)
-      assert.match(stderr(), new RegExp(`${role} .*DATABASE_URL`))
-    }
+  const refused = async (role: string, environment: Record<string, string>): Promise<void> => {
+    const { exited, stderr } = runProcess([role], environment)
+    assert.equal(await inTime(exited, 'the exit'), 1)
+    assert.match(stderr(), new RegExp(`${role} .*DATABASE_URL`))
   }
+  const roles = ['api', 'worker', 'ingest', 'migrate']
+  await Promise.all(roles.flatMap((role) => [refused(role, {}), refused(role, { DATABASE_URL: '' })]))
 })
 
 test('a HOST that is not known to be loopback starts with AUTH=open, and the log warns of it', async () => {
@@ -293,12 +293,13 @@ test('a wrong or misspelt setting, an unknown role and a port that is taken stop
       /HOST=203\.0\.113\.1 .*can't be listened on/,
     ],
   ]
-  for (const [args, environment, sentence] of cases) {
+  const refused = cases.map(async ([args, environment, sentence]) => {
     const { exited, stderr } = runProcess(args, environment)
     assert.equal(await inTime(exited, 'the exit'), 1)
     assert.match(stderr(), sentence)
     assert.doesNotMatch(stderr(), /secret/)
-  }
+  })
+  await Promise.all(refused)
   blocker.close()
 })
 

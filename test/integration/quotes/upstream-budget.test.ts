@@ -159,9 +159,10 @@ suite('nobody waits for the calls of a greedy operation', { concurrency: false }
     const { app, yahoo } = house
     const symbols = list(yahoo, 1300, 'GR')
     const mine = list(yahoo, 3, 'ME')
-    yahoo.fault('chart', { delayMs: 300 })
-    yahoo.fault('quote', { delayMs: 400 })
-    yahoo.fault('search', { delayMs: 100 })
+    // So long that on a slow machine, too, the last request is there before most of the others have begun.
+    yahoo.fault('chart', { delayMs: 600 })
+    yahoo.fault('quote', { delayMs: 1000 })
+    yahoo.fault('search', { delayMs: 200 })
     const hundreds = Object.fromEntries(
       Array.from({ length: 12 }, (_, i) => [`s${i}`, symbols.slice(i * 100, i * 100 + 100)]),
     )
