@@ -22,7 +22,7 @@ for (const [what, count, query] of [
   ],
   ['long', 1000, `quotes(symbols: [${'"AAPL" '.repeat(300)}]) { symbol }`],
 ] as const) {
-  test(`what is compiled takes no more room than it may, with its documents: those used longest ago go, also where they are ${what}`, async () => {
+  test(`compiled operations and their documents stay within their memory, also where they are ${what}: the least recently used go`, async () => {
     const operations = new CompiledOperations(schema)
     const before = await collectedMemory()
     let last: PreparedOperation | undefined

@@ -4,7 +4,7 @@ import { setImmediate as nextTurn } from 'node:timers/promises'
 import { FairSlots } from '../../src/platform/fair-slots.ts'
 import { collectedMemory } from '../support/collected-memory.ts'
 
-test('a job of which nothing waits or runs is forgotten, done or aborted', async () => {
+test('a job with nothing waiting or running is forgotten, whether done or aborted', async () => {
   const slots = new FairSlots(1)
   const usedMiB = async (): Promise<number> => (await collectedMemory()).heapUsed / 2 ** 20
   const beforeMiB = await usedMiB()

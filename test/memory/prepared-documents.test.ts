@@ -16,7 +16,7 @@ function prepare({ yoga }: GraphQL, query: string): readonly GraphQLError[] {
   return validate(schema, parse(query))
 }
 
-test('what is not valid is not kept, with or without its errors', async () => {
+test('invalid documents and their errors are not kept', async () => {
   const graphql = start()
   const unknown = Array.from({ length: 110 }, (_, i) => `unknown${i}`).join(' ')
   const before = await collectedMemory()

@@ -15,7 +15,7 @@ const { priceUpdates } = schema.getSubscriptionType()?.getFields() ?? {}
 assert.ok(priceUpdates)
 priceUpdates.resolve = (update) => update
 
-test('what is kept of many symbols, and of executions that have ended, keeps none of the memory of passing writes alive', async () => {
+test('neither rendered prices nor ended executions keep the memory of passing writes alive', async () => {
   const query = 'subscription { priceUpdates { seq } }'
   const options = {
     compiled: new CompiledOperations(schema),

@@ -21,7 +21,7 @@ after(async () => {
   await database[Symbol.asyncDispose]()
 })
 
-test('subscriptions that come and go, each over other symbols and asked otherwise, leave no memory behind', async () => {
+test('subscriptions that come and go, each with other symbols and another document, leave no memory behind', async () => {
   let begun = 0
   let answered = 0
   const clients: { client: RawClient; open: string[] }[] = []

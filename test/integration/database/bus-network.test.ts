@@ -58,8 +58,8 @@ async function open(t: TestContext) {
   return { url: database.url, start, overhear }
 }
 
-suite('a bus over a network that swallows', { concurrency: true }, () => {
-  test('a bus whose connection the network swallows says so within seven seconds, hears again over another, and tells that something was missed', async (t) => {
+suite('a bus over a network that loses packets', { concurrency: true }, () => {
+  test('a bus whose connection goes silent reports it within seven seconds, reconnects and reports that messages may be missing', async (t) => {
     const { url, start } = await open(t)
     await using network = await startDatabaseProxy(url)
     const here = await start()
@@ -83,7 +83,7 @@ suite('a bus over a network that swallows', { concurrency: true }, () => {
     assert.equal(here.reconnections(), 0)
   })
 
-  test('a connection that is swallowed alone, as by a firewall that forgot it, is replaced while others go through', async (t) => {
+  test('a single silent connection, as of a firewall that forgot it, is replaced while others still get through', async (t) => {
     const { url, start } = await open(t)
     await using network = await startDatabaseProxy(url)
     const here = await start()
@@ -96,7 +96,7 @@ suite('a bus over a network that swallows', { concurrency: true }, () => {
     await eventually(() => there.prices.includes('A 1'), 'a price')
   })
 
-  test('six buses that have nothing to say cost about one ping in two seconds together, and keep their connections', async (t) => {
+  test('six idle buses send about one ping in two seconds together, and keep their connections', async (t) => {
     const { start, overhear } = await open(t)
     const buses = await Promise.all(Array.from({ length: 6 }, () => start()))
     const payloads = await overhear()
@@ -105,7 +105,7 @@ suite('a bus over a network that swallows', { concurrency: true }, () => {
     for (const { bus, reconnections } of buses) assert.deepEqual([bus.connected, reconnections()], [true, 0])
   })
 
-  test('where somebody says something twice a second there are no pings', async (t) => {
+  test('while one bus publishes twice a second, none sends pings', async (t) => {
     const { start, overhear } = await open(t)
     const [here] = await Promise.all(Array.from({ length: 3 }, () => start()))
     const payloads = await overhear()
@@ -116,7 +116,7 @@ suite('a bus over a network that swallows', { concurrency: true }, () => {
     assert.equal(payloads.length, 12)
   })
 
-  test('what the network swallows on its way to Postgres goes out again after five seconds: of each symbol the newest price', async (t) => {
+  test('messages lost on their way to Postgres are sent again after five seconds: the newest price of each symbol', async (t) => {
     const { url, start } = await open(t)
     await using network = await startDatabaseProxy(url)
     const here = await start({ speaks: network.url })
@@ -135,7 +135,7 @@ suite('a bus over a network that swallows', { concurrency: true }, () => {
     )
   })
 
-  test('a bus whose connection is swallowed stops within two seconds', async (t) => {
+  test('a bus whose connection has gone silent stops within two seconds', async (t) => {
     const { url, start } = await open(t)
     await using network = await startDatabaseProxy(url)
     const there = await start({ hears: network.url })
@@ -147,7 +147,7 @@ suite('a bus over a network that swallows', { concurrency: true }, () => {
 })
 
 // By itself: the process of the tests stands still meanwhile.
-test('a bus does not take a stop of its own process for silence', async (t) => {
+test('a bus does not mistake a pause of its own process for silence', async (t) => {
   const { start } = await open(t)
   const there = await start()
   await sleep(1500)

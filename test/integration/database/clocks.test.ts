@@ -66,7 +66,7 @@ const newest = (api: string, symbol: string, close: number): Promise<void> =>
 
 const closesAt = (revision: number) => [119, 120, 121, 122, 123, 124].map((close) => close + revision)
 
-suite('candles that still form are never stored as final', { concurrency: true, skip }, () => {
+suite('forming candles are never stored as final', { concurrency: true, skip }, () => {
   for (const aheadSeconds of [40 * minutes, 2 * hours, -2 * hours]) {
     test(`by a process whose clock is ${aheadSeconds / 60} minutes ahead, beside one whose clock is right`, async () => {
       await using database = await createTestDatabase()
@@ -126,7 +126,7 @@ suite('candles that still form are never stored as final', { concurrency: true, 
   })
 })
 
-test('a clock that is put back two hours and forward three keeps no price, no pause and no stream longer', {
+test('setting the clock back two hours and forward three prolongs no cached price, no pause after a 429 and no stream', {
   skip,
 }, async () => {
   await using database = await createTestDatabase()

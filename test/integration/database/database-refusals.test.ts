@@ -18,7 +18,7 @@ import { atLeastTwoRounds } from '../../support/kill-rounds.ts'
 import { startProcess } from '../../support/process.ts'
 import { startTestYahoo } from '../../support/yahoo/test-yahoo.ts'
 
-test('a database whose disk is full takes no changes: they are UNAVAILABLE and readyz says so, while reading goes on; when there is room again all goes on by itself', async (context) => {
+test('while the disk of the database is full, changes are UNAVAILABLE, readyz says so and reads go on; with room again everything recovers by itself', async (context) => {
   using disk = mountSmallDisk(200 * 2 ** 20)
   if (!disk) return context.skip('mounting a file system needs root')
   await using postgres = await startOwnPostgres(join(disk.directory, 'data'))
@@ -57,7 +57,7 @@ test('a database whose disk is full takes no changes: they are UNAVAILABLE and r
   assert.doesNotMatch(server.stderr(), /an operation failed/)
 })
 
-test('a database that its operator has made read-only takes no changes, and is not ready until it is no longer', async () => {
+test('while the operator has made the database read-only, changes are UNAVAILABLE and the server is not ready', async () => {
   await using postgres = await startOwnPostgres()
   await using yahoo = await startTestYahoo()
   const database = await postgres.createDatabase('app')

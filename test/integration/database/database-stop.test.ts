@@ -54,7 +54,7 @@ for (const what of ['is stopped', 'stands still']) {
   }
 }
 
-test('while its own Postgres stands still a server that is alone answers quotes, says UNAVAILABLE for the rest, and SIGTERM ends it with 0 within 20 s; the next start finds its data', async () => {
+test('a server whose embedded Postgres is frozen answers quotes, says UNAVAILABLE for the rest and exits with 0 within 20 s of SIGTERM; the next start finds its data', async () => {
   const directory = mkdtempSync(join(tmpdir(), 'finstage-alone-'))
   copyPostgres(directory)
   const settings = { DATA_DIR: directory, MARKET_SOURCE: 'simulated' }

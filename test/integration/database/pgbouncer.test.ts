@@ -35,7 +35,7 @@ function traffic(url: string, clients: number): { stop: () => Promise<void> } {
 
 suite('behind a pooler', options, () => {
   for (const mode of ['transaction', 'statement'] as const) {
-    test(`with PgBouncer in ${mode} mode no role starts: it ends with 1 and says what to set`, async () => {
+    test(`with PgBouncer in ${mode} mode every role exits with 1 and says what to set`, async () => {
       await using database = await createTestDatabase({ empty: true })
       await using bouncer = await startPgBouncer(database.url, mode)
       const refused = ['all', 'api', 'worker', 'ingest', 'migrate'].map(async (role) => {
@@ -49,7 +49,7 @@ suite('behind a pooler', options, () => {
     })
   }
 
-  test('shared sessions are found out every time: on an idle pooler, on a busy one, on one with a single session, and on one that takes turns', async () => {
+  test('shared sessions are detected every time: on an idle pooler, a busy one, one with a single session and one that rotates sessions', async () => {
     await using database = await createTestDatabase()
     for (const settings of [{}, { default_pool_size: 1 }, { default_pool_size: 3 }, { server_round_robin: 1 }]) {
       await using bouncer = await startPgBouncer(database.url, 'transaction', settings)
@@ -68,7 +68,7 @@ suite('behind a pooler', options, () => {
     }
   })
 
-  test('in session mode all works: one of two leads, a job is run and told of from process to process, prices arrive, and another leads when the leader dies', async () => {
+  test('in session mode everything works: one of two leads, a job runs and its updates cross processes, prices arrive, and the other takes over when the leader dies', async () => {
     await using database = await createTestDatabase({ empty: true })
     await using bouncer = await startPgBouncer(database.url, 'session')
     const settings = { DATABASE_URL: bouncer.through(database.url), MARKET_SOURCE: 'simulated' }
@@ -105,14 +105,14 @@ suite('behind a pooler', options, () => {
   })
 })
 
-test('a Postgres without a pooler passes, under load and with others that look at the same time', async () => {
+test('a Postgres without a pooler passes the check, under load and with other checks at the same time', async () => {
   await using database = await createTestDatabase()
   const others = traffic(database.url, 12)
   for (let i = 0; i < 10; i++) await Promise.all(Array.from({ length: 4 }, () => requireOwnSessions(database.url)))
   await others.stop()
 })
 
-test('a database whose encoding can not hold every character is refused with a sentence', async () => {
+test('a database whose encoding cannot hold every character is refused, and the message says what to do', async () => {
   await using database = await createTestDatabase({ empty: true })
   await database.query(`CREATE DATABASE narrow ENCODING 'LATIN1' LOCALE 'C' TEMPLATE template0`)
   const url = database.url.replace(/\/\w+\?/, '/narrow?')

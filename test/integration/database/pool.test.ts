@@ -37,7 +37,7 @@ async function startMute(): Promise<AsyncDisposable & { readonly url: string }> 
   }
 }
 
-test('of a database that never answers, no caller waits for over 3 s; more than 5,000 do not wait at all, and after the first disappointment only one a second asks', async () => {
+test('when the database never answers, no caller waits for over 3 s, callers past 5,000 do not wait at all, and after the first failure only one a second asks', async () => {
   await using mute = await startMute()
   const pool = createPool(mute.url, silentLog, { max: 10, statementTimeoutMs: 5000 })
   const first = await Promise.all(Array.from({ length: 6000 }, () => within(pool.query('SELECT 1'))))
@@ -50,7 +50,7 @@ test('of a database that never answers, no caller waits for over 3 s; more than 
   await pool.end()
 })
 
-test('a pool whose connections are all in use lets a caller wait for 3 s, and serves who waits when one is free', async () => {
+test('a pool whose connections are all in use lets a caller wait for 3 s, and serves it when one is free', async () => {
   await using database = await createTestDatabase({ empty: true })
   const pool = createPool(database.url, silentLog, { max: 1 })
   const holder = await pool.connect()
@@ -62,7 +62,7 @@ test('a pool whose connections are all in use lets a caller wait for 3 s, and se
   await pool.end()
 })
 
-test('a statement that takes too long is given up by Postgres too, and is UNAVAILABLE; its transaction leaves nothing', async () => {
+test('a statement that takes too long is UNAVAILABLE, Postgres cancels it, and its transaction leaves nothing', async () => {
   await using database = await createTestDatabase({ empty: true })
   await database.query('CREATE TABLE t (x int)')
   const pool = createPool(database.url, silentLog, { statementTimeoutMs: 500 })
@@ -78,7 +78,7 @@ test('a statement that takes too long is given up by Postgres too, and is UNAVAI
   await pool.end()
 })
 
-test('a pool that ends does not wait for an answer that never comes', async () => {
+test('ending a pool does not wait for an answer that never comes', async () => {
   await using database = await createTestDatabase({ empty: true })
   const pool = createPool(database.url, silentLog)
   const asked = within(pool.query('SELECT pg_sleep(30)'))
@@ -90,7 +90,7 @@ test('a pool that ends does not wait for an answer that never comes', async () =
 })
 
 const hasSs = spawnSync('ss', ['-V']).status === 0
-test('every connection is kept alive by TCP, so that a network that swallows it is noticed', {
+test('every connection has TCP keep-alive, so that a dead network is noticed', {
   skip: hasPgBouncer && hasSs ? false : 'PgBouncer and ss (Debian: pgbouncer, iproute2) are needed',
 }, async () => {
   await using database = await createTestDatabase({ empty: true })
@@ -107,7 +107,7 @@ test('every connection is kept alive by TCP, so that a network that swallows it 
   await pool.end()
 })
 
-test('what is the fault of the statement stays what it is', async () => {
+test('an error that the statement itself causes is passed on unchanged', async () => {
   await using database = await createTestDatabase({ empty: true })
   const pool = createPool(database.url, silentLog)
   await assert.rejects(pool.query('SELECT nonsense'), { code: '42703' })

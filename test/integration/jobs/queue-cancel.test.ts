@@ -6,7 +6,7 @@ import { killRounds } from '../../support/kill-rounds.ts'
 import { TestQueue } from '../../support/queue/queue-processes.ts'
 
 suite('jobs that are cancelled or take too long', { concurrency: 2 }, () => {
-  test('a job is CANCELLED at once in each state, by another process: its work is told, nothing of it shows later, and nothing carries it', async () => {
+  test('another process can cancel a job in each state: it is CANCELLED at once, its work is told to stop, leaves no results and no queue entry', async () => {
     await using queue = await TestQueue.open()
     const worker = await queue.startWorker()
     for (let round = 0; round < killRounds; round++) {
@@ -47,7 +47,7 @@ suite('jobs that are cancelled or take too long', { concurrency: 2 }, () => {
     assert.doesNotMatch(worker.log(), /no longer counts/)
   })
 
-  test('a job that holds the CPU for longer than its time is told TIMEOUT and its loop ends; it is tried again or FAILED, and the worker goes on', async () => {
+  test('a CPU-bound job that exceeds its time gets TIMEOUT and its loop ends; it is retried or FAILED, and the worker goes on', async () => {
     await using queue = await TestQueue.open()
     const worker = await queue.startWorker()
     for (let round = 0; round < killRounds; round++) {

@@ -9,7 +9,7 @@ import { TestQueue } from '../../support/queue/queue-processes.ts'
 const lostWithinMs = 10_000
 
 suite('workers that are killed', { concurrency: 4 }, () => {
-  test('the jobs of a worker that is killed run again at another one within 10 s, and nothing is lost or there twice', async () => {
+  test('the jobs of a killed worker run again at another one within 10 s, none is lost and none leaves two results', async () => {
     await using queue = await TestQueue.open()
     let first = await queue.startWorker()
     for (let round = 0; round < killRounds; round++) {
@@ -41,7 +41,7 @@ suite('workers that are killed', { concurrency: 4 }, () => {
     }
   })
 
-  test('the jobs of the only worker that is killed run again within 10 s once another is started, though they have but one attempt', async () => {
+  test('when the only worker is killed, its jobs run again within 10 s of the start of another, though they allow a single attempt', async () => {
     await using queue = await TestQueue.open()
     let worker = await queue.startWorker()
     for (let round = 0; round < killRounds; round++) {
@@ -69,7 +69,7 @@ suite('workers that are killed', { concurrency: 4 }, () => {
     }
   })
 
-  test('the jobs of a worker that is killed run again within 10 s though all places of the only other one are taken by jobs that run for minutes; the places beyond go with them', async () => {
+  test('the jobs of a killed worker run again within 10 s though long jobs take all places of the only other one; the extra places go when those jobs end', async () => {
     await using queue = await TestQueue.open()
     const doomed = await queue.startWorker()
     const long = Array.from({ length: jobConcurrency }, () => ({ act: 'wait', ms: 600_000, attempts: 1 }) as const)
@@ -104,7 +104,7 @@ suite('workers that are killed', { concurrency: 4 }, () => {
     for (const { id, losses } of await queue.settled()) assert.equal(losses, lost.includes(id) ? 1 : 0)
   })
 
-  test('the jobs of two workers that are killed at the same time run again within 10 s at the one that is left, whose places are full', async () => {
+  test('the jobs of two workers that are killed at the same time run again within 10 s at the last one, whose places are full', async () => {
     await using queue = await TestQueue.open()
     const long = Array.from({ length: jobConcurrency }, () => ({ act: 'wait', ms: 600_000, attempts: 1 }) as const)
     const lost: string[] = []
@@ -130,7 +130,7 @@ suite('workers that are killed', { concurrency: 4 }, () => {
 
   for (const isAlone of [true, false]) {
     const where = isAlone ? 'with no other worker until one is started' : 'with another worker beside it'
-    test(`a worker killed after SUCCEEDED is stored and before the queue knows: the job is not run again, its carrier goes, and a follower is told once; ${where}`, async () => {
+    test(`a worker is killed when SUCCEEDED is stored and the queue does not know yet: the job does not run again, its queue entry goes, and a follower is told once; ${where}`, async () => {
       await using queue = await TestQueue.open()
       // It can't take the jobs: which of two takes one is for chance to say.
       if (!isAlone) await queue.startWorker({ kinds: ['BACKFILL'] })
@@ -155,7 +155,7 @@ suite('workers that are killed', { concurrency: 4 }, () => {
     })
   }
 
-  test('what ended, and the answer of the database was lost, is told all the same', {}, async () => {
+  test('followers are told the end of a job although the answer of the database to its worker was lost', {}, async () => {
     await using queue = await TestQueue.open()
     for (let round = 0; round < killRounds; round++) {
       const worker = await queue.startWorker({ losesAnswerOf: 'job succeed' })
@@ -172,7 +172,7 @@ suite('workers that are killed', { concurrency: 4 }, () => {
 
   suite('a job that kills its worker', { concurrency: 5 }, () => {
     for (let round = 1; round <= killRounds; round++) {
-      test(`is FAILED for good after exactly five runs and reported, and one that lost a worker with it less often succeeds (${round})`, async () => {
+      test(`is FAILED for good after exactly five runs and counted; jobs that lost fewer workers beside it succeed (${round})`, async () => {
         await using queue = await TestQueue.open()
         const poison = await queue.enqueue({ act: 'die', writes: true, saves: true })
         const innocents: string[] = []
@@ -196,7 +196,7 @@ suite('workers that are killed', { concurrency: 4 }, () => {
       })
     }
 
-    test('takes no other one with it, although they run side by side', {}, async () => {
+    test('makes no other job fail, although they run side by side', {}, async () => {
       await using queue = await TestQueue.open()
       await queue.enqueue({ act: 'die' })
       const innocents = await queue.enqueueAll(

@@ -9,8 +9,8 @@ const lostWorkers = (worker: QueueWorker): Promise<number> => worker.metric('fin
 /** Side by side in one worker. */
 const lateJobs = 5
 
-suite('workers that stand still for longer than they are waited for', { concurrency: true }, () => {
-  test('a late attempt overwrites nothing of the one that took over and succeeded', async () => {
+suite('workers that are frozen until they count as lost', { concurrency: true }, () => {
+  test('a late attempt overwrites nothing of the attempt that took over and succeeded', async () => {
     await using queue = await TestQueue.open()
     let [late, other] = [await queue.startWorker(), await queue.startWorker()]
     for (let round = 0; round < atLeastTwoRounds; round++) {
@@ -31,7 +31,7 @@ suite('workers that stand still for longer than they are waited for', { concurre
     }
   })
 
-  test('a late attempt leaves what carries the one that took over: it is there for a third when the second is lost too', async () => {
+  test('a late attempt leaves the queue entry of the attempt that took over: a third finds it when the second is lost too', async () => {
     await using queue = await TestQueue.open()
     const late = await queue.startWorker()
     for (let round = 0; round < atLeastTwoRounds; round++) {
@@ -55,7 +55,7 @@ suite('workers that stand still for longer than they are waited for', { concurre
     }
   })
 
-  test('a late attempt whose own worker has taken the job up again lets go of nothing', {}, async () => {
+  test('a late attempt releases nothing when its own worker has taken up the job again', {}, async () => {
     await using queue = await TestQueue.open()
     const worker = await queue.startWorker()
     // Sees that the other stands still, and can't run its jobs.
@@ -88,7 +88,7 @@ suite('workers that stand still for longer than they are waited for', { concurre
     }
   })
 
-  test('a worker that stands still in the middle of a commit holds up no other job', {}, async () => {
+  test('a worker that is frozen in the middle of a commit delays no other job', {}, async () => {
     await using queue = await TestQueue.open()
     const frozen = await queue.startWorker({ kinds: ['BACKFILL'] })
     for (let round = 0; round < killRounds; round++) {

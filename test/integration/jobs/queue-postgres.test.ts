@@ -15,7 +15,7 @@ const interruptions: Readonly<Record<string, (postgres: OwnPostgres) => Promise<
 
 suite('a Postgres that goes away', { concurrency: true }, () => {
   for (const [what, interrupt] of Object.entries(interruptions)) {
-    test(`${what} while ${jobCount} jobs run: all succeed without anybody's help, and the workers live on and are ready again`, async () => {
+    test(`${what} while ${jobCount} jobs run: all succeed by themselves, and the workers stay alive and become ready again`, async () => {
       await using postgres = await startOwnPostgres()
       await using queue = await TestQueue.open(await postgres.createDatabase())
       const workers = [await queue.startWorker(), await queue.startWorker()]
@@ -50,7 +50,7 @@ suite('a Postgres that goes away', { concurrency: true }, () => {
     })
   }
 
-  test('what takes the place of workers that lost Postgres is all that is left of them: nothing tells of the old ones as alive, and SIGTERM still ends the process with 0', {}, async () => {
+  test('workers that reconnect to Postgres leave no trace of their old selves, and SIGTERM still ends the process with 0', {}, async () => {
     await using postgres = await startOwnPostgres()
     await using queue = await TestQueue.open(await postgres.createDatabase())
     const workers = [await queue.startWorker(), await queue.startWorker()]

@@ -10,7 +10,7 @@ import type { TestJob } from '../../support/queue/queue-tasks.ts'
 const room = jobConcurrency - 3
 
 suite('workers that stop, and workers side by side', { concurrency: 2 }, () => {
-  test('SIGTERM under load: the worker exits with 0 within 10 s, what can finish has, and the rest is queued again at once with no attempt used up', async () => {
+  test('SIGTERM under load: the worker exits with 0 within 10 s; short jobs finish, the rest is queued again at once without using up an attempt', async () => {
     await using queue = await TestQueue.open()
     let worker = await queue.startWorker()
     for (let round = 0; round < killRounds; round++) {
@@ -63,7 +63,7 @@ suite('workers that stop, and workers side by side', { concurrency: 2 }, () => {
     }
   })
 
-  test('two workers share 500 jobs: each is run exactly once, and both do some', async () => {
+  test('two workers share 500 jobs: each job runs exactly once, and both workers run some', async () => {
     await using queue = await TestQueue.open()
     const workers = [await queue.startWorker(), await queue.startWorker()]
     for (let round = 0; round < killRounds; round++) {

@@ -35,7 +35,7 @@ async function startOnClock(t: TestContext, limits: Partial<LiveLimits> = {}) {
   }
 }
 
-test('a reader that stops reading has under 1 MiB held for it, and when it reads again it gets the newest of each symbol', async () => {
+test('for a stalled reader under 1 MiB is held, and when it reads again it gets the newest of each symbol', async () => {
   await using server = await startPriceServer()
   const symbols = symbolsOf(50)
   const slow = await reader(server, symbols, fat)
@@ -67,7 +67,7 @@ test('a reader that stops reading has under 1 MiB held for it, and when it reads
   await server.deserted()
 })
 
-test('over SSE a reader of a fast symbol that stops reading has a bounded amount held for it, and when it reads again it gets the newest, in order', async () => {
+test('over SSE a bounded amount is held for a stalled reader of a fast symbol, and when it reads again it gets the newest, in order', async () => {
   await using server = await startPriceServer()
   const taken = (): Promise<number> => server.metric('finstage_price_deliveries_total')
   const { client, track } = await sseReader(server, ['FAST'])
@@ -98,7 +98,7 @@ test('over SSE a reader of a fast symbol that stops reading has a bounded amount
   await server.deserted()
 })
 
-test('over SSE a reader that takes nothing for half a minute is cut, one that takes some is not', async (t) => {
+test('over SSE a reader that takes nothing for half a minute is cut, one that takes something is not', async (t) => {
   await using clocked = await startOnClock(t)
   const { server, pass } = clocked
   const cut = () => server.metric('finstage_live_refused_total', { limit: 'too_slow' })
@@ -135,7 +135,7 @@ test('over SSE a reader that takes nothing for half a minute is cut, one that ta
   await server.deserted()
 })
 
-test('a hundred subscriptions of 200 symbols each on one socket that is not read leave under 1 MiB unsent, and all come to the newest', async () => {
+test('a hundred subscriptions of 200 symbols each on one stalled socket leave under 1 MiB unsent, and all come to the newest', async () => {
   await using server = await startPriceServer()
   const subscriptions = symbolsOf(100, 'T').map((prefix) => symbolsOf(200, `${prefix}-`))
   const symbols = subscriptions.flat()
@@ -158,7 +158,7 @@ test('a hundred subscriptions of 200 symbols each on one socket that is not read
   await server.deserted()
 })
 
-test('a new run that begins while a reader is behind is told with a SNAPSHOT, whatever ticks have come since', async () => {
+test('a reader that is behind when a new run begins gets a SNAPSHOT, whatever ticks have come since', async () => {
   await using server = await startPriceServer()
   const symbols = symbolsOf(20)
   const { client, track } = await reader(server, symbols, fat)
@@ -211,7 +211,7 @@ test('a reader that takes nothing for thirty seconds is cut with 4413, one that 
   await server.deserted()
 })
 
-test('a reader that is cut and does not read on is gone after a few seconds all the same', async (t) => {
+test('a reader that is cut is gone after a few seconds, even if it never reads again', async (t) => {
   await using clocked = await startOnClock(t)
   const { server, pass } = clocked
   const symbols = symbolsOf(20)
@@ -222,7 +222,7 @@ test('a reader that is cut and does not read on is gone after a few seconds all 
   await server.deserted()
 })
 
-test('who is asked whether it is there while its reader is behind has not to answer before it has read', async (t) => {
+test('a client that is behind need not answer a ping before it has read', async (t) => {
   await using clocked = await startOnClock(t, { pingSeconds: 5 })
   const { server, pass } = clocked
   const symbols = symbolsOf(20)
@@ -256,7 +256,7 @@ for (const [what, leave] of [
   })
 }
 
-test('a server that stops while readers are behind is done in a few seconds, and nothing is left', async () => {
+test('a server stops within a few seconds while readers are behind, and nothing is left', async () => {
   const server = await startPriceServer()
   const symbols = symbolsOf(20)
   const clients = [await reader(server, symbols, fat), await reader(server, symbols)]

@@ -195,7 +195,7 @@ for (const [name, connect] of Object.entries(clients)) {
     await eventually(async () => (await connections()) === sockets, 'the socket stays')
   })
 
-  test(`${name} is told which symbol there is not, and nothing more`, async () => {
+  test(`${name} is told which symbol is unknown, and nothing more`, async () => {
     await using client = connect()
     const refused: (readonly Told[])[] = []
     client.follow(['AAPL', 'NOPE'], {
@@ -237,7 +237,7 @@ const settled = ({ instrument: { candles } }: Chart) => ({
   rsi: candles.rsi.slice(0, -1).map(({ time, value }) => [time, value]),
 })
 
-test('Apollo Client and urql take the same candles with an indicator, a point for each, and ask but once', async () => {
+test('Apollo Client and urql get the same candles with one indicator point each, and ask only once', async () => {
   const { client: byApollo, close: closeApollo } = apollo()
   const { client: byUrql, close: closeUrql } = urql()
   const answers: Chart[] = []
@@ -260,7 +260,7 @@ test('Apollo Client and urql take the same candles with an indicator, a point fo
   await Promise.all([closeApollo(), closeUrql()])
 })
 
-test('in the cache of Apollo Client things stand by their ids, so that a live price shows in what was queried before', async () => {
+test('Apollo Client caches objects by their ids, so a live price updates an earlier query', async () => {
   const { client, close, opened } = apollo()
   await opened
   const before = await charts()

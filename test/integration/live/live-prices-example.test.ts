@@ -89,7 +89,7 @@ async function pricesPass(count: number): Promise<void> {
   await eventually(async () => (await told()) >= before + count, 'prices')
 }
 
-test('the example tells every price through connections that are lost, once and in order, and begins but once', async () => {
+test('the example prints every price once and in order although connections are lost, and begins only once', async () => {
   await using proxy = await startProxy()
   proxy.lead(portOf(server))
   await using example = runExample(proxy.port)
@@ -107,7 +107,7 @@ test('the example tells every price through connections that are lost, once and 
   }
 })
 
-test('the example leaves a connection on which nothing comes any more, and tells what it has missed on it', async () => {
+test('the example replaces a silent connection, and prints what it has missed', async () => {
   await using proxy = await startProxy()
   proxy.lead(portOf(server))
   await using example = runExample(proxy.port)
@@ -122,7 +122,7 @@ test('the example leaves a connection on which nothing comes any more, and tells
   }
 })
 
-test('when the server is killed and starts again the example goes on by itself, and tells that it begins anew', async () => {
+test('when the server is killed and starts again, the example goes on by itself and prints that it begins anew', async () => {
   await using proxy = await startProxy()
   proxy.lead(portOf(server))
   await using example = runExample(proxy.port)
@@ -138,7 +138,7 @@ test('when the server is killed and starts again the example goes on by itself, 
   }
 })
 
-test('the example tells how many updates were left out', async () => {
+test('the example prints how many updates were left out', async () => {
   await using peer = await serverThatTells([
     { kind: 'SNAPSHOT', symbol: 'AAPL', price: 1, seq: 5, cursor: 'a' },
     { kind: 'TICK', symbol: 'AAPL', price: 2, seq: 9, cursor: 'b' },
@@ -149,7 +149,7 @@ test('the example tells how many updates were left out', async () => {
   assert.deepEqual(example.lines(), ['AAPL SNAPSHOT 5 1', 'AAPL GAP 3', 'AAPL TICK 9 2', 'AAPL TICK 10 3'])
 })
 
-test('the example ends with a sentence where it asks for a symbol that there is not', async () => {
+test('asked for an unknown symbol, the example exits and says why', async () => {
   await using example = runExample(portOf(server), ['AAPL', 'NOPE'])
   assert.equal(await inTime(example.exited, 'the exit'), 1)
   assert.match(example.stderr(), /The source knows no symbol NOPE/)

@@ -12,7 +12,7 @@ const skip = library === null && 'libfaketime is not installed: Debian has it in
 const symbols = ['AAPL', 'MSFT', 'BTC-USD']
 const none = { unannounced: 0, repeated: 0, outOfOrder: 0 }
 
-test('prices of a process whose clock is put forward and back by hours, and of one beside it, go on by the right time in the same run', {
+test('setting the clock of a leader forward and back by hours changes neither the times nor the run of its prices, there or in another process', {
   skip,
 }, async () => {
   await using database = await createTestDatabase()

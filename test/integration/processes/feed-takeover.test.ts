@@ -102,7 +102,7 @@ after(async () => {
   await database?.[Symbol.asyncDispose]()
 })
 
-test('a leader that hangs: its prices are told as stale, another leads within 10 s, and what the woken one has to say reaches nobody', async () => {
+test('when the leader hangs, its prices become stale, another leads within 10 s, and nobody hears the old one when it wakes', async () => {
   await using first = await startLeader('ingest', database.url)
   await using second = await start('ingest', database.url)
   await using api = await start('api', database.url)
@@ -136,7 +136,7 @@ test('a leader that hangs: its prices are told as stale, another leads within 10
   for (const server of [first, second, api]) assert.equal((await ready(server)).status, 200)
 })
 
-test('a leader that hangs and serves clients itself tells them nothing of its own term when it wakes', async () => {
+test('a leader that hangs and serves clients sends them nothing of its own term when it wakes', async () => {
   await using first = await startLeader('all', database.url)
   await using second = await start('all', database.url)
   await using there = await follow(first.api)
@@ -160,7 +160,7 @@ test('a leader that hangs and serves clients itself tells them nothing of its ow
   assert.deepEqual([await leads(first), await leads(second)], [false, true])
 })
 
-test('a leader that is killed: another leads within 10 s', async () => {
+test('when the leader is killed, another leads within 10 s', async () => {
   await using first = await startLeader('ingest', database.url)
   await using second = await start('ingest', database.url)
   await using api = await start('api', database.url)
@@ -175,7 +175,7 @@ test('a leader that is killed: another leads within 10 s', async () => {
   assert.equal(await leads(second), true)
 })
 
-test('a leader that the network cuts off from Postgres tells its own clients that prices are stale, and goes on with those of the next leader when it is back', async () => {
+test('a leader that is cut off from Postgres marks prices as stale for its own clients, and passes on those of the next leader when it is back', async () => {
   await using network = await startDatabaseProxy(database.url)
   await using first = await startLeader('all', network.url)
   await using second = await start('all', database.url)
@@ -208,7 +208,7 @@ test('a leader that the network cuts off from Postgres tells its own clients tha
   assert.deepEqual([await leads(first), await leads(second)], [false, true])
 })
 
-test('an api that the network cuts off says so, and its clients are told: stale prices, and how they stand when it is back', async () => {
+test('an api that is cut off is not ready and marks prices as stale; its clients get the current ones when it is back', async () => {
   await using network = await startDatabaseProxy(database.url)
   await using leader = await startLeader('ingest', database.url)
   await using api = await start('api', network.url)
@@ -250,13 +250,13 @@ async function restartBelow(restart: (postgres: OwnPostgres) => Promise<void>): 
   assert.deepEqual([await leads(first), await leads(second)], [true, false])
 }
 
-test('when Postgres is restarted the same leads on in the same term, and prices go on within 5 s', () =>
+test('when Postgres restarts, the same process keeps its term, and prices go on within 5 s', () =>
   restartBelow((postgres) => postgres.restart()))
 
-test('when Postgres is killed and started the same leads on in the same term, and prices go on within 5 s', () =>
+test('when Postgres is killed and started, the same process keeps its term, and prices go on within 5 s', () =>
   restartBelow((postgres) => postgres.killAndStart()))
 
-test('when Postgres stands still for longer than any term is trusted there is one leader afterwards, and prices were stale meanwhile', async () => {
+test('when Postgres is frozen for longer than any term is trusted, prices are stale meanwhile and one leader is left afterwards', async () => {
   await using postgres = await startOwnPostgres()
   const url = await postgres.createDatabase()
   await using first = await startLeader('ingest', url)

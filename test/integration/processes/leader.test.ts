@@ -129,7 +129,7 @@ function assertRising(runs: readonly string[]): void {
 }
 
 suite('leadership', { concurrency: true }, () => {
-  test('of three leaders one leads and goes on to, and the others stand by', async (t) => {
+  test('one of three candidates leads and keeps leading, and the others stand by', async (t) => {
     const { leaders, led, start, term } = compete(t, ['a', 'b', 'c'])
     start()
     const name = await term(1)
@@ -142,7 +142,7 @@ suite('leadership', { concurrency: true }, () => {
     for (const leader of leaders.values()) await leader.check()
   })
 
-  test('who is alone with its database does not wait for the term that it held before it was killed', async (t) => {
+  test('a process that is alone with its database does not wait for the term that it held before it was killed', async (t) => {
     const { leadership, runs, start, term } = compete(t, ['a'], { isAlone: true })
     const client = new pg.Client({ connectionString: database.url })
     await client.connect()
@@ -155,7 +155,7 @@ suite('leadership', { concurrency: true }, () => {
     assertRising([before.padStart(15, '0'), ...runs])
   })
 
-  test('the death of every session changes nothing: the same leads on, in the same term', async (t) => {
+  test('when every database session dies, the same leader keeps its term', async (t) => {
     const own = await anotherDatabase()
     const { led, terms, confirmations, start, term, leaders, warnings } = compete(t, ['a', 'b', 'c'], { own })
     start()
@@ -172,7 +172,7 @@ suite('leadership', { concurrency: true }, () => {
     assert.deepEqual(led, [name])
   })
 
-  test('one that is cut off without a word trusts its term no more before another leads, within 10 s, and steps down when it is back', async (t) => {
+  test('a leader that is cut off stops trusting its term before another leads, within 10 s, and steps down when it is back', async (t) => {
     await using network = await startDatabaseProxy(database.url)
     const urlOf = (name: string): string => (name === 'a' ? network.url : database.url)
     const { leaderOf, led, runs, terms, most, warnings, term, confirmations } = compete(t, ['a', 'b'], { urlOf })
@@ -206,7 +206,7 @@ suite('leadership', { concurrency: true }, () => {
     assertRising(runs)
   })
 
-  test('one that was cut off, and nobody else was there to lead, leads on in the same term', async (t) => {
+  test('a leader that was cut off while nobody else could lead keeps its term', async (t) => {
     await using network = await startDatabaseProxy(database.url)
     const { leaderOf, led, term, beat } = compete(t, ['a'], { urlOf: () => network.url })
     leaderOf('a').start()
@@ -221,7 +221,7 @@ suite('leadership', { concurrency: true }, () => {
     assert.deepEqual(led, ['a'])
   })
 
-  test('when the leader stops another leads at once, until none is left', async (t) => {
+  test('whenever the leader stops, another leads at once, until none is left', async (t) => {
     const { leaderOf, most, runs, start, term } = compete(t, ['a', 'b', 'c'])
     start()
     const names: string[] = []
@@ -261,7 +261,7 @@ suite('leadership', { concurrency: true }, () => {
     assert.equal(most(), 1)
   })
 
-  test('a leader that fails to begin yields, and it is tried again', async (t) => {
+  test('a leader that fails to begin yields, and tries again', async (t) => {
     const calls: string[] = []
     const leader = new Leader({
       connectionString: database.url,
@@ -284,7 +284,7 @@ suite('leadership', { concurrency: true }, () => {
     assert.deepEqual(calls, ['lead', 'yield', 'lead', 'yield'])
   })
 
-  test('while the database refuses connections nobody leads, and somebody does when it takes them again', async (t) => {
+  test('nobody leads while the database refuses connections, and somebody does when it accepts them again', async (t) => {
     const own = await anotherDatabase()
     const name = new URL(own.url.replace('postgresql://postgres@/', 'http://x/')).pathname.slice(1)
     const admin = new pg.Client({ connectionString: own.url.replace(`/${name}?`, '/postgres?') })
@@ -303,7 +303,7 @@ suite('leadership', { concurrency: true }, () => {
     await term(1)
   })
 
-  test('a leader whose clock is put back by hours begins a later term, within seconds, and leads on', async (t) => {
+  test('a leader whose clock is set back by hours begins a later term within seconds, and keeps leading', async (t) => {
     let offsetMs = 0
     const { runs, term, start, leaderOf, warnings, confirmations } = compete(t, ['a'], {
       now: () => Date.now() + offsetMs,
@@ -322,7 +322,7 @@ suite('leadership', { concurrency: true }, () => {
     assert.deepEqual(warnings.length, 1)
   })
 
-  test('a later term is greater than any before it, also where the clock of the database was ahead, and where it has lost them', async (t) => {
+  test('a later term is greater than any before it, also after the clock of the database was ahead or the earlier terms were lost', async (t) => {
     const { runs, leadership, leaderOf, term } = compete(t, ['a'])
     leaderOf('a').start()
     await term(1)
@@ -342,7 +342,7 @@ suite('leadership', { concurrency: true }, () => {
     assertRising([runs[0] ?? '', ...runs.slice(2)])
   })
 
-  test('of those who take over at the same moment one does, and who looked before the leader confirmed its term does not', async () => {
+  test('one of several simultaneous takeovers succeeds, and none that looked before the leader confirmed its term', async () => {
     const client = new pg.Client({ connectionString: database.url })
     await client.connect()
     try {

@@ -62,7 +62,7 @@ test('SIGTERM under 100 subscribers closes every socket with 1001, exits with 0 
   assert.equal(isAlive(postgres), false)
 })
 
-test('SIGTERM ends a stream over SSE as a stream ends, and cuts a WebSocket whose client no longer reads', async () => {
+test('SIGTERM completes a stream over SSE, and cuts a WebSocket whose client no longer reads', async () => {
   await using server = await startAlone('slow')
   const response = await fetch(`${server.api}/graphql`, {
     method: 'POST',
@@ -115,7 +115,7 @@ test('after a kill -9 of both the server and its Postgres the next start finds i
   assert.equal(data?.job?.id, id)
 })
 
-test('a second server on the same data is refused with a sentence, and the first goes on', async () => {
+test('a second server on the same data refuses to start and says why, and the first goes on', async () => {
   await using first = await startAlone('shared')
   await assert.rejects(startAlone('shared'), /is in use by a running Postgres/)
   assert.ok(await enqueuedJob(first.api))
@@ -183,7 +183,7 @@ test('when the leading ingest is killed another takes over, and its prices start
   await prices.until((data) => data.priceUpdates.kind === 'TICK' && data.priceUpdates.seq === 2)
 })
 
-test('while the database is away readyz names it, and all is ready again when it is back', async () => {
+test('while the database is away, readyz names it; the server is ready again when it is back', async () => {
   copyPostgres(join(directory, 'away'))
   const postgres = new EmbeddedPostgres(join(directory, 'away'), () => {})
   await postgres.start()
@@ -223,7 +223,7 @@ for (const [what, place] of [
   ['a pipe', (_victim, log) => execFileSync('mkfifo', [log])],
   ['a directory', (_victim, log) => mkdirSync(log)],
 ] as readonly (readonly [string, (victim: string, log: string) => void])[]) {
-  test(`where postgres.log is ${what} the start is refused with a sentence, and nothing is written through it`, async () => {
+  test(`where postgres.log is ${what}, the start is refused, the message says why, and nothing is written through it`, async () => {
     const dataDirectory = mkdtempSync(join(directory, 'log-'))
     const victim = join(dataDirectory, 'victim')
     writeFileSync(victim, 'precious')
@@ -263,7 +263,7 @@ test('a HOST that is not known to be loopback starts with AUTH=open, and the log
   assert.equal((JSON.parse(warning ?? '{}') as { level?: number }).level, 40)
 })
 
-test('migrate brings an empty database to the newest layout and exits with 0, again and again', async () => {
+test('migrate brings an empty database to the newest layout and exits with 0, and so when it is run again', async () => {
   await using database = await createTestDatabase({ empty: true })
   for (let i = 0; i < 2; i++) {
     const { exited, stderr } = runProcess(['migrate'], { DATABASE_URL: database.url })
@@ -272,7 +272,7 @@ test('migrate brings an empty database to the newest layout and exits with 0, ag
   assert.deepEqual(await database.query('SELECT count(*)::int AS jobs FROM finstage.jobs'), [{ jobs: 0 }])
 })
 
-test('a wrong or misspelt setting, an unknown role and a port that is taken stop the start with a sentence that names them', async () => {
+test('a wrong or misspelt setting, an unknown role and a port in use stop the start, and the message names them', async () => {
   const blocker = createServer().listen(0, '127.0.0.1')
   await new Promise((resolve) => blocker.once('listening', resolve))
   const port = String((blocker.address() as { port: number }).port)
@@ -303,7 +303,7 @@ test('a wrong or misspelt setting, an unknown role and a port that is taken stop
   blocker.close()
 })
 
-test('--help tells of every role and every setting', async () => {
+test('--help names every role and every setting', async () => {
   const { exited, stdout } = runProcess(['--help'], {})
   assert.equal(await exited, 0)
   const readme = readFileSync(new URL('../../../README.md', import.meta.url), 'utf8')
@@ -319,7 +319,7 @@ test('--help tells of every role and every setting', async () => {
   }
 })
 
-test('the commands that a start prints work as they are', async () => {
+test('the commands that the server prints at its start work as printed', async () => {
   await using server = await startAlone('welcome', { isFirst: true })
   await eventually(() => server.stdout().includes('Ctrl-C stops everything'), 'the welcome')
   const commands = server
@@ -344,7 +344,7 @@ test('the commands that a start prints work as they are', async () => {
   }
 })
 
-test('what a server on the test source answers is not stored for one on the simulated market', async () => {
+test('candles that a server stores from one source are not served by a server on another', async () => {
   await using yahoo = await startTestYahoo()
   await using database = await createTestDatabase()
   const query = '{ candles(symbol: "AAPL", last: 5) { source nodes { close } } }'

@@ -97,7 +97,7 @@ async function restartInTurn(servers: ServerProcess[], ports: readonly string[])
   return tookMs
 }
 
-test('a rolling restart of two servers loses no request of clients that keep their connections', async (t) => {
+test('a rolling restart of two servers loses no request of clients with kept-alive connections', async (t) => {
   const ports = await freePorts(2)
   const servers = await Promise.all(ports.map((PORT) => start({ PORT })))
   try {
@@ -118,7 +118,7 @@ test('a rolling restart of two servers loses no request of clients that keep the
 })
 
 // By itself nginx asks no server for 10 s that has refused once, so each would have to be there for so long before the next goes.
-test('nor does one behind a stock nginx', { skip: noNginx }, async (t) => {
+test('a rolling restart of two servers behind a stock nginx loses no request', { skip: noNginx }, async (t) => {
   const ports = await freePorts(2)
   const servers = await Promise.all(ports.map((PORT) => start({ PORT })))
   try {
@@ -139,7 +139,7 @@ test('nor does one behind a stock nginx', { skip: noNginx }, async (t) => {
   }
 })
 
-test('a server that is told to stop says so for a moment: readyz 503, and each answer the last of its connection, new connections served too', async () => {
+test('a server that is told to stop drains first: readyz is 503, each answer closes its connection, and new connections are still served', async () => {
   await using server = await start({ DRAIN_SECONDS: '2' })
   const agent = new Agent({ keepAlive: true, maxSockets: 1 })
   const ask = async (path: string, options: object = {}): Promise<IncomingMessage> => {
@@ -160,7 +160,7 @@ test('a server that is told to stop says so for a moment: readyz 503, and each a
   agent.destroy()
 })
 
-test('a stream over SSE passes a stock nginx as it comes: its first event, and the next', {
+test('a stock nginx passes on each event of a stream over SSE at once', {
   skip: noNginx,
 }, async () => {
   await using server = await startProcess(['all'], settings)

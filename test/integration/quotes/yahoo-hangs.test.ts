@@ -33,7 +33,7 @@ for (const [transport, send] of Object.entries({ HTTP: post, WebSocket: ask })) 
     'never answers': { hang: 'answer' },
     'begins an answer and goes no further': { hang: 'body' },
   } satisfies Record<string, Fault>)) {
-    test(`while Yahoo ${how}, what is known comes over ${transport} within 3 s as stale, again at once, and fresh when it is back`, async () => {
+    test(`while Yahoo ${how}, known data comes over ${transport} within 3 s as stale, at once when asked again, and fresh when Yahoo is back`, async () => {
       const fresh = await send<Known>(app.api, known)
       assert.deepEqual(
         Object.values(fresh.data ?? {}).map(({ stale }) => stale),
@@ -65,7 +65,7 @@ for (const [transport, send] of Object.entries({ HTTP: post, WebSocket: ask })) 
 }
 
 for (const [transport, send] of Object.entries({ HTTP: post, WebSocket: ask })) {
-  test(`while Yahoo hangs, what was never seen is SOURCE_UNAVAILABLE in bounded time over ${transport}`, async () => {
+  test(`while Yahoo hangs, unknown data is SOURCE_UNAVAILABLE in bounded time over ${transport}`, async () => {
     yahoo.fault('quote', { hang: 'answer' })
     yahoo.fault('chart', { hang: 'body' })
     const { answer, ms } = await timed(send(app.api, unknown))
