@@ -1,8 +1,8 @@
 import type { Signal, SignalOutcome } from '../domain/analysis/signal.ts'
-import { closedAt, nextStarts, type SessionHours } from '../domain/calendar/session.ts'
 import type { Candle } from '../domain/candle.ts'
-import { type Interval, intervalSeconds, isDaily } from '../domain/interval.ts'
-import { daySeconds, weekSeconds } from '../domain/time.ts'
+import { type Interval, intervalSeconds, isDaily } from '../domain/time/interval.ts'
+import { closedAt, nextStarts, type SessionHours } from '../domain/time/session.ts'
+import { daySeconds, weekSeconds } from '../domain/time/units.ts'
 
 /** What is measured; docs/signal-outcomes.md has the definitions. */
 export type MeasuredSignal = Pick<Signal, 'interval' | 'epoch' | 'direction'>

@@ -1,5 +1,5 @@
 import type { EquityCurve, Performance } from '../domain/analysis/backtest.ts'
-import { daySeconds } from '../domain/time.ts'
+import { daySeconds } from '../domain/time/units.ts'
 
 const daysOfYear = 365.25
 const tradingDaysOfYear = 252

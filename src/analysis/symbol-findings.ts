@@ -1,7 +1,7 @@
 import type { IndicatorSnapshot, SymbolFindings } from '../domain/analysis/analysis.ts'
 import type { Signal } from '../domain/analysis/signal.ts'
 import { FinstageError } from '../domain/errors.ts'
-import type { Interval } from '../domain/interval.ts'
+import type { Interval } from '../domain/time/interval.ts'
 import { catalogue } from './indicators/catalogue.ts'
 import { type Columns, newest } from './indicators/columns.ts'
 import type { IndicatorInput } from './indicators/indicator.ts'

@@ -1,5 +1,5 @@
 import type { Candle, CandleSeries } from './candle.ts'
-import type { Interval } from './interval.ts'
+import type { Interval } from './time/interval.ts'
 
 /**
  * SNAPSHOT: a candle as it stands when a subscription begins. UPDATE: the candle has changed. CLOSE: the candle is

@@ -1,7 +1,7 @@
-import type { SessionHours } from './calendar/session.ts'
 import { FinstageError } from './errors.ts'
 import type { Source } from './instrument.ts'
-import type { Interval } from './interval.ts'
+import type { Interval } from './time/interval.ts'
+import type { SessionHours } from './time/session.ts'
 
 /** Earlier than the history of any source, in epoch seconds. */
 export const beginningOfTime = Date.UTC(1900, 0, 1) / 1000

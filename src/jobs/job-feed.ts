@@ -1,6 +1,6 @@
 import { LRUCache } from 'lru-cache'
 import { hasEnded, type Job, type JobChange } from '../domain/job.ts'
-import { KeyedTurns } from '../platform/keyed-turns.ts'
+import { KeyedTurns } from '../platform/concurrency/keyed-turns.ts'
 import { retrying } from '../platform/retry.ts'
 import type { JobHistory, JobStore } from '../store/jobs/job-store.ts'
 import type { Bus } from '../stream/bus.ts'

@@ -1,9 +1,9 @@
 import { z } from 'zod'
 import { signalKinds } from '../domain/analysis/signal.ts'
 import { badInput } from '../domain/errors.ts'
-import { intervals } from '../domain/interval.ts'
 import type { JobDefaults, JobKind } from '../domain/job.ts'
-import { hourSeconds } from '../domain/time.ts'
+import { intervals } from '../domain/time/interval.ts'
+import { hourSeconds } from '../domain/time/units.ts'
 import { parseInput } from './queue/parse-input.ts'
 
 /** The most that an input may hold. */

@@ -1,10 +1,10 @@
 import type { SeriesFacts, SourceCandles } from '../domain/candle.ts'
 import type { CorporateActions } from '../domain/corporate-action.ts'
 import type { InstrumentMatch, Source } from '../domain/instrument.ts'
-import { type Interval, intervalSeconds, type SourceInterval } from '../domain/interval.ts'
 import type { Listing } from '../domain/quote.ts'
 import type { ListingSink, SourceFeed } from '../domain/source-feed.ts'
-import { dayMs } from '../domain/time.ts'
+import { type Interval, intervalSeconds, type SourceInterval } from '../domain/time/interval.ts'
+import { dayMs } from '../domain/time/units.ts'
 
 /**
  * Where market data comes from. Every call may throw a FinstageError: SOURCE_UNAVAILABLE or SOURCE_RATE_LIMITED for the

@@ -1,5 +1,5 @@
 import { Gauge, type Registry } from 'prom-client'
-import { minuteMs } from '../domain/time.ts'
+import { minuteMs } from '../domain/time/units.ts'
 import type { Logger } from './logger.ts'
 
 /** The time for everything stored or sent, and a monotonic clock for durations. */

@@ -1,5 +1,5 @@
 import { badInput } from '../domain/errors.ts'
-import { EventLoopTurns } from '../platform/event-loop-turns.ts'
+import { EventLoopTurns } from '../platform/concurrency/event-loop-turns.ts'
 import { type Context, rowsOfEvent, rowsOfOperation } from './context.ts'
 
 /** About ten milliseconds of work on candles. */

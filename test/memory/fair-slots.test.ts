@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { setImmediate as nextTurn } from 'node:timers/promises'
-import { FairSlots } from '../../src/platform/fair-slots.ts'
+import { FairSlots } from '../../src/platform/concurrency/fair-slots.ts'
 import { collectedMemory } from '../support/collected-memory.ts'
 
 test('a job with nothing waiting or running is forgotten, whether done or aborted', async () => {

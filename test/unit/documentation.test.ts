@@ -51,3 +51,19 @@ test('every metric is told of in docs/operations.md', () => {
     [],
   )
 })
+
+test('every file that the documentation or a comment names exists', () => {
+  const files = ['src', 'test', 'bench', 'scripts', 'examples'].flatMap((folder) => filesIn(folder, '.ts', true))
+  const missing = [...pages, ...files].flatMap((file) => {
+    const text = textOf(file)
+    const prose = file.endsWith('.md') ? text : Array.from(text.matchAll(/^\s*(?:\/\/|\/\*\*|\*).*$/gm)).join('\n')
+    const named = Array.from(
+      prose.matchAll(/(?<![\w/.-])(?:[a-z][a-z0-9-]*\/)*[a-z][a-z0-9-]*\.ts\b/g),
+      ([name]) => name,
+    )
+    return named
+      .filter((name) => !files.some((path) => path === name || path.endsWith(`/${name}`)))
+      .map((name) => `${file}: ${name}`)
+  })
+  assert.deepEqual(missing, [])
+})

@@ -31,7 +31,8 @@ export const catalogue = {
   }),
 
   ema: indicator({
-    description: 'Exponential moving average of prices: the newest weighs 2 / (period + 1), all before it the rest',
+    description:
+      'Exponential moving average of prices: the newest has the weight 2 / (period + 1), the average before it the rest',
     source: `${murphy}, chapter 9`,
     parameters: { period: period(20), source },
     point: 'IndicatorPoint',
@@ -41,7 +42,7 @@ export const catalogue = {
 
   wma: indicator({
     description:
-      'Linearly weighted moving average of the last `period` prices: the newest weighs `period`, the oldest 1',
+      'Linearly weighted moving average of the last `period` prices: the newest has the weight `period`, the oldest 1',
     source: `${murphy}, chapter 9`,
     parameters: { period: period(14), source },
     point: 'IndicatorPoint',
@@ -50,7 +51,7 @@ export const catalogue = {
   }),
 
   rsi: indicator({
-    description: "Relative strength index, 0 to 100, with Wilder's smoothing; 50 where prices have not moved at all",
+    description: "Relative strength index, 0 to 100, with Wilder's smoothing; 50 if prices have not moved at all",
     source: wilder,
     parameters: { period: period(14), source },
     point: 'IndicatorPoint',
@@ -59,7 +60,7 @@ export const catalogue = {
   }),
 
   roc: indicator({
-    description: 'Rate of change: per cent by which the close differs from the one `period` candles before',
+    description: 'Rate of change: change of the close from that `period` candles before, in per cent',
     source: 'S. B. Achelis, Technical Analysis from A to Z, 2000',
     parameters: { period: period(12) },
     point: 'IndicatorPoint',
@@ -68,7 +69,7 @@ export const catalogue = {
   }),
 
   trix: indicator({
-    description: 'Per cent by which a triple exponential average of the close differs from the one a candle before',
+    description: 'TRIX: change of a triple exponential average of the close from the candle before, in per cent',
     source: 'J. K. Hutson, Good TRIX, Technical Analysis of Stocks & Commodities, 1983',
     parameters: { period: period(18) },
     point: 'IndicatorPoint',
@@ -78,7 +79,7 @@ export const catalogue = {
 
   cci: indicator({
     description:
-      'Commodity channel index: typical price less its mean, in units of 0.015 mean deviations; 0 where both are 0',
+      'Commodity channel index: typical price less its mean, in units of 0.015 mean deviations; 0 if both are 0',
     source: 'D. R. Lambert, Commodity Channel Index, Commodities, October 1980',
     parameters: { period: period(20) },
     point: 'IndicatorPoint',
@@ -87,8 +88,7 @@ export const catalogue = {
   }),
 
   mfi: indicator({
-    description:
-      'Money flow index, 0 to 100: the share of rising prices in price times volume; 50 where nothing flowed',
+    description: 'Money flow index, 0 to 100: the share of rising prices in price times volume; 50 if nothing flowed',
     source:
       'G. Quong and A. Soudack, Volume-Weighted RSI: Money Flow, Technical Analysis of Stocks & Commodities, 1989',
     parameters: { period: period(14) },
@@ -126,7 +126,7 @@ export const catalogue = {
 
   adl: indicator({
     description:
-      'Accumulation/distribution line: volumes by where closes are in their ranges, from 0 at the first node',
+      'Accumulation/distribution line: sum of volumes, weighted by where the close lies in the range, from 0 at the first node',
     source: 'M. Chaikin, in S. B. Achelis, Technical Analysis from A to Z, 2000',
     parameters: {},
     point: 'IndicatorPoint',
@@ -158,7 +158,7 @@ export const catalogue = {
 
   awesomeOscillator: indicator({
     description:
-      'Simple average of (high + low) / 2 over `fast` candles less that over `slow`, in the unit of the prices',
+      'Awesome oscillator: simple average of (high + low) / 2 over `fast` candles minus that over `slow`, in the unit of the prices',
     source: 'B. Williams, New Trading Dimensions, 1998',
     parameters: { fast: period(5), slow: period(34) },
     point: 'IndicatorPoint',
@@ -181,7 +181,7 @@ export const catalogue = {
 
   macd: indicator({
     description:
-      'Exponential average of the close over `fast` less that over `slow`; its average over `signal`; their difference',
+      'MACD: exponential average of the close over `fast` minus that over `slow`; its average over `signal`; their difference',
     source: 'G. Appel, The Moving Average Convergence-Divergence Trading Method, 1979',
     parameters: { fast: period(12), slow: period(26), signal: period(9) },
     point: 'MacdPoint',
@@ -191,7 +191,8 @@ export const catalogue = {
   }),
 
   bollingerBands: indicator({
-    description: 'Mean of the last `period` closes, and `stdDev` population deviations of them above and below',
+    description:
+      'Bollinger bands: mean of the last `period` closes, and `stdDev` population deviations above and below it',
     source: 'J. Bollinger, Bollinger on Bollinger Bands, 2001',
     parameters: { period: period(20), stdDev: multiple(2) },
     point: 'BandPoint',
@@ -200,7 +201,8 @@ export const catalogue = {
   }),
 
   keltnerChannels: indicator({
-    description: 'Exponential average of the close, and `multiplier` average true ranges above and below',
+    description:
+      'Keltner channels: exponential average of the close, and `multiplier` average true ranges above and below it',
     source: 'C. W. Keltner, How to Make Money in Commodities, 1960; in the form of L. B. Raschke',
     parameters: { period: period(20), atrPeriod: period(10), multiplier: multiple(2) },
     point: 'BandPoint',
@@ -212,7 +214,7 @@ export const catalogue = {
 
   stochastic: indicator({
     description:
-      'Slow stochastic, 0 to 100: where the close is in the range of `kPeriod` candles, averaged, and once more',
+      'Slow stochastic, 0 to 100: position of the close in the range of `kPeriod` candles, averaged; and the average of that',
     source: "G. C. Lane, Lane's Stochastics, Technical Analysis of Stocks & Commodities, 1984",
     parameters: { kPeriod: period(14), kSmoothing: period(3), dPeriod: period(3) },
     point: 'StochasticPoint',
@@ -233,7 +235,7 @@ export const catalogue = {
   }),
 
   adx: indicator({
-    description: 'Average directional index and the directional indicators, 0 to 100; 0 where nothing moved',
+    description: 'Average directional index and the directional indicators, 0 to 100; 0 if nothing moved',
     source: wilder,
     parameters: { period: period(14) },
     point: 'AdxPoint',
@@ -243,7 +245,7 @@ export const catalogue = {
 
   ichimoku: indicator({
     description:
-      'Ichimoku kinko hyo: middles of the ranges of so many candles; the spans stand `displacement` candles ahead, lagging behind',
+      'Ichimoku kinko hyo: midpoints of the ranges of that many candles; spans are shifted `displacement` candles ahead, the lagging line behind',
     source: 'G. Hosoda, Ichimoku Kinko Hyo, 1969',
     parameters: { conversion: period(9), base: period(26), span: period(52), displacement: period(26) },
     point: 'IchimokuPoint',

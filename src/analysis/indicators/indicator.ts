@@ -1,4 +1,4 @@
-import type { Interval } from '../../domain/interval.ts'
+import type { Interval } from '../../domain/time/interval.ts'
 import type { Columns, PriceField } from './columns.ts'
 
 /** The input of an indicator. */

@@ -1,6 +1,6 @@
-import { tradingDates } from '../../domain/calendar/trading-date.ts'
-import { type Interval, intervalSeconds, isDaily } from '../../domain/interval.ts'
-import { daySeconds, hourSeconds } from '../../domain/time.ts'
+import { type Interval, intervalSeconds, isDaily } from '../../domain/time/interval.ts'
+import { tradingDates } from '../../domain/time/trading-date.ts'
+import { daySeconds, hourSeconds } from '../../domain/time/units.ts'
 import type { IndicatorInput, VwapAnchor } from './indicator.ts'
 
 /**

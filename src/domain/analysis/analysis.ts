@@ -1,6 +1,6 @@
 import type { ErrorCode } from '../errors.ts'
 import type { Source } from '../instrument.ts'
-import type { Interval } from '../interval.ts'
+import type { Interval } from '../time/interval.ts'
 import type { Signal, SignalKey } from './signal.ts'
 
 export const trends = ['UP', 'DOWN', 'SIDEWAYS'] as const

@@ -1,5 +1,5 @@
 import type { Source } from '../instrument.ts'
-import type { Interval } from '../interval.ts'
+import type { Interval } from '../time/interval.ts'
 
 export const signalKinds = [
   'MA50_BREAKOUT_UP',

@@ -1,5 +1,5 @@
 import type { Socket } from 'node:net'
-import type { LibraryFallbacks } from '../../platform/library-fallback.ts'
+import type { LibraryFallbacks } from '../../platform/library-fallbacks.ts'
 import { unsentBytesOfWrite } from '../../platform/node-internals.ts'
 
 /** A reader that takes nothing at so many checks in a row, one a second, is cut. */

@@ -1,7 +1,7 @@
 import type { IncomingMessage } from 'node:http'
 import type { GraphQLSchema } from 'graphql'
 import type { Registry } from 'prom-client'
-import type { LibraryFallbacks } from '../../platform/library-fallback.ts'
+import type { LibraryFallbacks } from '../../platform/library-fallbacks.ts'
 import type { Logger } from '../../platform/logger.ts'
 import type { Ports } from '../../resolvers/context.ts'
 import { ClientAddresses } from '../access/client-address.ts'

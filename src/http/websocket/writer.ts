@@ -1,6 +1,6 @@
 import type { Socket } from 'node:net'
 import { WebSocket } from 'ws'
-import type { LibraryFallbacks } from '../../platform/library-fallback.ts'
+import type { LibraryFallbacks } from '../../platform/library-fallbacks.ts'
 import type { MessageProducer, MessageWriter, RenderedUpdate, WriterMetrics } from '../connections/message-writer.ts'
 import { type SocketReader, StalledReaders } from '../connections/stalled-readers.ts'
 import { frameHeaderBytes, writeFrame } from './frames.ts'

@@ -1,13 +1,13 @@
 import type pg from 'pg'
-import { Batcher } from '../../platform/batcher.ts'
-import type { LibraryFallbacks } from '../../platform/library-fallback.ts'
+import { Batcher } from '../../platform/concurrency/batcher.ts'
+import type { LibraryFallbacks } from '../../platform/library-fallbacks.ts'
 import {
   interceptTakes,
   isUnknownToPostgres,
   recognisedTake,
   type TakeMany,
   type WorkerStatement,
-} from '../../store/jobs/graphile-insides.ts'
+} from '../../store/jobs/graphile-internals.ts'
 
 const maxAtOnce = 100
 /** One of this many places that are filled gets the job that has been due for longest. */

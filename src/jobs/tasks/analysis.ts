@@ -1,6 +1,6 @@
 import type { MarketService } from '../../market/market-service.ts'
-import type { CpuPool } from '../../platform/cpu-pool.ts'
-import type { FairSlots } from '../../platform/fair-slots.ts'
+import type { CpuPool } from '../../platform/concurrency/cpu-pool.ts'
+import type { FairSlots } from '../../platform/concurrency/fair-slots.ts'
 import type { AnalysisStore } from '../../store/analyses/analysis-store.ts'
 import { jobDescriptions } from '../job-inputs.ts'
 import { defineTask, type Task } from '../queue/define-task.ts'

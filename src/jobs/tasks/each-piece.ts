@@ -1,6 +1,6 @@
 import type { SymbolFailure } from '../../domain/analysis/analysis.ts'
 import { FinstageError } from '../../domain/errors.ts'
-import type { FairSlots } from '../../platform/fair-slots.ts'
+import type { FairSlots } from '../../platform/concurrency/fair-slots.ts'
 import type { TaskContext } from '../queue/define-task.ts'
 
 /**

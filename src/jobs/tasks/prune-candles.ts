@@ -1,4 +1,4 @@
-import { daySeconds } from '../../domain/time.ts'
+import { daySeconds } from '../../domain/time/units.ts'
 import type { SignalStore } from '../../store/analyses/signal-store.ts'
 import type { CandleStore } from '../../store/candles/candle-store.ts'
 import type { Schedule } from '../queue/schedule.ts'

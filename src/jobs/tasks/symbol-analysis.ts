@@ -2,9 +2,9 @@ import { toColumns } from '../../analysis/indicators/columns.ts'
 import { type FindingsInput, findingsCandles } from '../../analysis/symbol-findings.ts'
 import type { SymbolFindings } from '../../domain/analysis/analysis.ts'
 import type { CandleRequest } from '../../domain/candle.ts'
-import type { Interval } from '../../domain/interval.ts'
+import type { Interval } from '../../domain/time/interval.ts'
 import type { MarketService } from '../../market/market-service.ts'
-import type { CpuPool } from '../../platform/cpu-pool.ts'
+import type { CpuPool } from '../../platform/concurrency/cpu-pool.ts'
 
 const findingsModule = new URL('../../analysis/symbol-findings.ts', import.meta.url)
 

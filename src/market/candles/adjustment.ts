@@ -1,6 +1,6 @@
-import { tradingDates } from '../../domain/calendar/trading-date.ts'
 import type { Adjustment, Candle, SourceCandle } from '../../domain/candle.ts'
 import type { Split } from '../../domain/corporate-action.ts'
+import { tradingDates } from '../../domain/time/trading-date.ts'
 
 export interface AdjustmentFacts {
   /** null if candles are dated by trading date. */

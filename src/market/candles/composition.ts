@@ -1,6 +1,6 @@
-import { composedSpan } from '../../domain/calendar/composed-span.ts'
 import type { Candle } from '../../domain/candle.ts'
-import type { ComposedInterval } from '../../domain/interval.ts'
+import { composedSpan } from '../../domain/time/composed-span.ts'
+import type { ComposedInterval } from '../../domain/time/interval.ts'
 
 /**
  * Composes candles from shorter ones of the same sessions, oldest first: weeks (from Monday) and months from days,

@@ -1,5 +1,5 @@
 import { LRUCache } from 'lru-cache'
-import type { TimeSpan } from '../../domain/time.ts'
+import type { TimeSpan } from '../../domain/time/units.ts'
 import { type Series, type SeriesState, seriesName } from '../../store/candles/series.ts'
 import { openLifetimeMs, settleSeconds, type TradingHours } from '../source.ts'
 

@@ -1,5 +1,3 @@
-import { composedSpan } from '../../domain/calendar/composed-span.ts'
-import { tradingDate } from '../../domain/calendar/trading-date.ts'
 import {
   type Adjustment,
   beginningOfTime,
@@ -10,8 +8,10 @@ import {
 } from '../../domain/candle.ts'
 import type { CorporateActions, Split } from '../../domain/corporate-action.ts'
 import { FinstageError } from '../../domain/errors.ts'
-import { type Interval, intervalSeconds, isComposed, isDaily, sourceInterval } from '../../domain/interval.ts'
-import { daySeconds, type TimeSpan, weekSeconds } from '../../domain/time.ts'
+import { composedSpan } from '../../domain/time/composed-span.ts'
+import { type Interval, intervalSeconds, isComposed, isDaily, sourceInterval } from '../../domain/time/interval.ts'
+import { tradingDate } from '../../domain/time/trading-date.ts'
+import { daySeconds, type TimeSpan, weekSeconds } from '../../domain/time/units.ts'
 import type { StoredExtent } from '../../store/candles/candle-store.ts'
 import type { Series } from '../../store/candles/series.ts'
 import type { Caller } from '../call-budget.ts'

@@ -1,5 +1,5 @@
-import type { Interval } from '../../domain/interval.ts'
-import { minuteMs } from '../../domain/time.ts'
+import type { Interval } from '../../domain/time/interval.ts'
+import { minuteMs } from '../../domain/time/units.ts'
 import { openLifetimeMs, settleSeconds } from '../source.ts'
 
 /** How long a source may take to put the last trades into a candle. */

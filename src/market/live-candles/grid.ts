@@ -1,9 +1,9 @@
-import { composedSpan } from '../../domain/calendar/composed-span.ts'
-import { clockTime, epochOf } from '../../domain/calendar/exchange-clock.ts'
-import { closedAt, isRoundTheClock, type SessionHours } from '../../domain/calendar/session.ts'
-import { type Interval, intervalSeconds, isDaily } from '../../domain/interval.ts'
 import type { Quote } from '../../domain/quote.ts'
-import { daySeconds, quarterHourSeconds } from '../../domain/time.ts'
+import { composedSpan } from '../../domain/time/composed-span.ts'
+import { clockTime, epochOf } from '../../domain/time/exchange-clock.ts'
+import { type Interval, intervalSeconds, isDaily } from '../../domain/time/interval.ts'
+import { closedAt, isRoundTheClock, type SessionHours } from '../../domain/time/session.ts'
+import { daySeconds, quarterHourSeconds } from '../../domain/time/units.ts'
 
 /** How long after the bell a market may still be reported as open and its last trades arrive. */
 const bellSeconds = 60

@@ -1,7 +1,7 @@
 import type { Registry } from 'prom-client'
 import type { CandleOrder, CandleUpdate } from '../../domain/candle-update.ts'
 import type { FinstageError } from '../../domain/errors.ts'
-import { isDaily } from '../../domain/interval.ts'
+import { isDaily } from '../../domain/time/interval.ts'
 import { gaugeOf } from '../../platform/metrics.ts'
 import { type LiveCandleOptions, LiveCandleSeries } from './series.ts'
 

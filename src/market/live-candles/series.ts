@@ -2,7 +2,7 @@ import { type CandleRequest, type CandleSeries, maxCandles, tooManyCandles } fro
 import type { CandleOrder, CandleUpdate } from '../../domain/candle-update.ts'
 import { FinstageError } from '../../domain/errors.ts'
 import type { PriceUpdate } from '../../domain/price-update.ts'
-import { minuteMs } from '../../domain/time.ts'
+import { minuteMs } from '../../domain/time/units.ts'
 import type { Logger } from '../../platform/logger.ts'
 import type { PriceOrder } from '../../stream/price-subscription.ts'
 import { type CandleChange, LiveCandleBuilder } from './builder.ts'

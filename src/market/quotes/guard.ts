@@ -1,6 +1,6 @@
 import { LRUCache } from 'lru-cache'
-import { tradingDate } from '../../domain/calendar/trading-date.ts'
 import type { Listing, Quote } from '../../domain/quote.ts'
+import { tradingDate } from '../../domain/time/trading-date.ts'
 import type { Nonsense, Quarantine } from '../quarantine.ts'
 import { furthestAheadMs } from '../source.ts'
 

@@ -1,5 +1,5 @@
 import { LRUCache } from 'lru-cache'
-import { dayMs } from '../../domain/time.ts'
+import { dayMs } from '../../domain/time/units.ts'
 import { at, type Bar, bridgeExtreme } from './bars.ts'
 import type { SimulatedInstrument } from './instruments.ts'
 import { childKey, gaussian, type Random, randomFrom } from './random.ts'

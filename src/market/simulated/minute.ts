@@ -1,4 +1,4 @@
-import { minuteMs } from '../../domain/time.ts'
+import { minuteMs } from '../../domain/time/units.ts'
 import { at, type Bar, knots } from './bars.ts'
 import type { Random } from './random.ts'
 

@@ -1,6 +1,6 @@
 import { LRUCache } from 'lru-cache'
-import { type Interval, intervalSeconds } from '../../domain/interval.ts'
-import { daySeconds, hourSeconds, minuteMs } from '../../domain/time.ts'
+import { type Interval, intervalSeconds } from '../../domain/time/interval.ts'
+import { daySeconds, hourSeconds, minuteMs } from '../../domain/time/units.ts'
 import { type Bar, divide, merge } from './bars.ts'
 import { firstDay, simulatedDays } from './days.ts'
 import type { SimulatedInstrument } from './instruments.ts'

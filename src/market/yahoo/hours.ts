@@ -1,6 +1,6 @@
-import { tradingDate } from '../../domain/calendar/trading-date.ts'
-import { isDaily, type SourceInterval } from '../../domain/interval.ts'
-import { daySeconds } from '../../domain/time.ts'
+import { isDaily, type SourceInterval } from '../../domain/time/interval.ts'
+import { tradingDate } from '../../domain/time/trading-date.ts'
+import { daySeconds } from '../../domain/time/units.ts'
 import { settleSeconds, type TradingHours } from '../source.ts'
 
 export interface Session {

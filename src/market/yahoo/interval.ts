@@ -1,5 +1,11 @@
-import { type Interval, intervalSeconds, isDaily, type SourceInterval, sourceInterval } from '../../domain/interval.ts'
-import { daySeconds, hourSeconds, type TimeSpan } from '../../domain/time.ts'
+import {
+  type Interval,
+  intervalSeconds,
+  isDaily,
+  type SourceInterval,
+  sourceInterval,
+} from '../../domain/time/interval.ts'
+import { daySeconds, hourSeconds, type TimeSpan } from '../../domain/time/units.ts'
 
 interface Window {
   /** Yahoo's name of the interval. */

@@ -1,5 +1,5 @@
-import { tradingDate } from '../../domain/calendar/trading-date.ts'
 import { isUsable } from '../../domain/candle.ts'
+import { tradingDate } from '../../domain/time/trading-date.ts'
 import type { Nonsense } from '../quarantine.ts'
 import type { MarketHours } from './hours.ts'
 

@@ -6,7 +6,7 @@ import { chmod, chown, constants, type FileHandle, lstat, mkdir, open, rename, r
 import { join, resolve } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import pg from 'pg'
-import { minuteMs } from '../../domain/time.ts'
+import { minuteMs } from '../../domain/time/units.ts'
 import { type Account, postgresAccount } from './account.ts'
 import { type PostgresBinaries, postgresBinaries } from './binaries.ts'
 

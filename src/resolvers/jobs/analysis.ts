@@ -1,7 +1,7 @@
 import type { AnalysisResult, SymbolFailure } from '../../domain/analysis/analysis.ts'
 import { badInput } from '../../domain/errors.ts'
 import type { Job } from '../../domain/job.ts'
-import { dayMs } from '../../domain/time.ts'
+import { dayMs } from '../../domain/time/units.ts'
 import { type JobInput, parseJobInput } from '../../jobs/job-inputs.ts'
 import type { Context } from '../context.ts'
 import { type EnqueueInput, type EnqueueResult, enqueue, type Optional } from './enqueue.ts'

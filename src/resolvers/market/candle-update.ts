@@ -1,7 +1,7 @@
 import type { GraphQLResolveInfo } from 'graphql'
 import type { CandleUpdate } from '../../domain/candle-update.ts'
 import { FinstageError } from '../../domain/errors.ts'
-import type { Interval } from '../../domain/interval.ts'
+import type { Interval } from '../../domain/time/interval.ts'
 import type { Context } from '../context.ts'
 import { warmUp } from './indicator.ts'
 

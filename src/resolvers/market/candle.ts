@@ -8,7 +8,7 @@ import {
 } from '../../domain/candle.ts'
 import { badInput } from '../../domain/errors.ts'
 import type { Instrument } from '../../domain/instrument.ts'
-import { type Interval, intervalSeconds } from '../../domain/interval.ts'
+import { type Interval, intervalSeconds } from '../../domain/time/interval.ts'
 import type { Context } from '../context.ts'
 import { answerRows, spendRows } from '../rows.ts'
 import { warmUp } from './indicator.ts'

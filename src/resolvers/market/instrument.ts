@@ -1,7 +1,7 @@
 import { badInput } from '../../domain/errors.ts'
 import type { Instrument, InstrumentMatch } from '../../domain/instrument.ts'
-import type { Interval } from '../../domain/interval.ts'
 import type { Quote } from '../../domain/quote.ts'
+import type { Interval } from '../../domain/time/interval.ts'
 import { bounded, boundedList } from '../bounds.ts'
 import type { Context } from '../context.ts'
 import { loadQuote, orNull } from './quote.ts'

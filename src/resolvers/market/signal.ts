@@ -7,8 +7,8 @@ import {
   signalKinds,
 } from '../../domain/analysis/signal.ts'
 import { FinstageError } from '../../domain/errors.ts'
-import { type Interval, intervals } from '../../domain/interval.ts'
 import { parseSymbol } from '../../domain/symbol.ts'
+import { type Interval, intervals } from '../../domain/time/interval.ts'
 import { boundedFilter } from '../bounds.ts'
 import { type Connection, connection, type PageArgs } from '../connection.ts'
 import type { Context } from '../context.ts'

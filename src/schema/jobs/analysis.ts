@@ -1,7 +1,7 @@
 import { usualInput } from '../../jobs/job-inputs.ts'
 import type { AnalysisJobResult } from '../../resolvers/jobs/analysis.ts'
-import { SymbolAnalysis, SymbolFailure } from '../analysis/analysis.ts'
 import { builder } from '../builder.ts'
+import { SymbolAnalysis, SymbolFailure } from '../market/analysis.ts'
 import { Interval } from '../market/candle.ts'
 import { orderFields } from './order.ts'
 
@@ -9,7 +9,7 @@ export const AnalysisResult = builder.objectRef<AnalysisJobResult>('AnalysisResu
   fields: (t) => ({
     analyses: t.expose('analyses', {
       type: [SymbolAnalysis],
-      description: 'In the order in which the symbols were asked for',
+      description: 'In the order of the requested symbols',
     }),
     failures: t.expose('failures', { type: [SymbolFailure] }),
   }),
@@ -22,7 +22,8 @@ export const EnqueueAnalysisInput = builder.inputType('EnqueueAnalysisInput', {
     ...orderFields(t, 'ANALYSIS'),
     runAt: t.field({
       type: 'DateTime',
-      description: 'Not before; null: at once. At most 30 days ahead, unless the server is set otherwise',
+      description:
+        'The job runs no earlier than this. null: at once. At most 30 days ahead, unless the server is configured otherwise',
     }),
   }),
 })

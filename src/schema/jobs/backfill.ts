@@ -1,17 +1,18 @@
 import { jobBounds, usualInput } from '../../jobs/job-inputs.ts'
 import type { BackfillJobResult } from '../../resolvers/jobs/backfill.ts'
-import { SymbolFailure } from '../analysis/analysis.ts'
 import { builder } from '../builder.ts'
+import { SymbolFailure } from '../market/analysis.ts'
 import { Interval } from '../market/candle.ts'
 import { orderFields } from './order.ts'
 
 export const BackfillResult = builder.objectRef<BackfillJobResult>('BackfillResult').implement({
   fields: (t) => ({
     candleCount: t.exposeInt('candleCount', {
-      description: 'How many candles of the range are stored now; of weeks and months, the days that they are made of',
+      description:
+        'How many candles of the range are stored now. For weeks and months: the days that they are composed of',
     }),
-    from: t.expose('fromMs', { type: 'DateTime', nullable: true, description: 'Start of the first of them' }),
-    to: t.expose('toMs', { type: 'DateTime', nullable: true, description: 'Start of the last of them' }),
+    from: t.expose('fromMs', { type: 'DateTime', nullable: true, description: 'Start of the first of these candles' }),
+    to: t.expose('toMs', { type: 'DateTime', nullable: true, description: 'Start of the last of these candles' }),
     failures: t.expose('failures', { type: [SymbolFailure] }),
   }),
 })

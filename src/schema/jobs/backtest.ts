@@ -6,8 +6,8 @@ import {
   type EquityPoint as EquityPointShape,
   equityPoints,
 } from '../../resolvers/jobs/backtest.ts'
-import { SymbolFailure } from '../analysis/analysis.ts'
 import { builder } from '../builder.ts'
+import { SymbolFailure } from '../market/analysis.ts'
 import { SignalKind } from '../market/signal.ts'
 import { inWords, orderFields } from './order.ts'
 
@@ -27,27 +27,30 @@ const SignalPerformance = builder.objectRef<PerformanceShape>('SignalPerformance
   fields: (t) => ({
     kind: t.expose('kind', { type: SignalKind }),
     tradeCount: t.exposeInt('tradeCount'),
-    winRate: t.exposeFloat('winRate', { nullable: true, description: 'null where there were no trades' }),
+    winRate: t.exposeFloat('winRate', {
+      nullable: true,
+      description: 'Share of the trades with a profit after costs. null without trades',
+    }),
     averageReturn: t.exposeFloat('averageReturn', {
       nullable: true,
-      description: 'Mean of what the trades returned after costs, as a share of what was put into each',
+      description: 'Mean return of the trades after costs, each as a share of the amount put in',
     }),
   }),
 })
 
 export const BacktestResult = builder.objectRef<BacktestJobResult>('BacktestResult').implement({
-  description: 'Rates and returns are shares: 0.1 is a tenth. null where there is nothing to divide by',
+  description: 'Rates and returns are shares: 0.1 is a tenth. null if there is nothing to divide by',
   fields: (t) => ({
     tradeCount: t.exposeInt('tradeCount'),
     winRate: t.exposeFloat('winRate', {
       nullable: true,
-      description: 'Of all trades, those with a profit after costs',
+      description: 'Share of the trades with a profit after costs',
     }),
-    totalReturn: t.exposeFloat('totalReturn', { description: '0 where there are no candles' }),
+    totalReturn: t.exposeFloat('totalReturn', { description: 'Last equity / capital - 1. 0 without candles' }),
     annualReturn: t.exposeFloat('annualReturn', {
       nullable: true,
       description:
-        'The same for a year of 365.25 days, compound. null too where no time has passed, or nothing of the capital is left',
+        '`totalReturn` per year of 365.25 days, compounded. null if no time has passed, or nothing of the capital is left',
     }),
     maxDrawdown: t.exposeFloat('maxDrawdown', {
       description:
@@ -55,30 +58,32 @@ export const BacktestResult = builder.objectRef<BacktestJobResult>('BacktestResu
     }),
     sharpe: t.exposeFloat('sharpe', {
       nullable: true,
-      description: 'Of daily returns, annualised over 252 days, without a risk-free rate; sample deviation',
+      description:
+        'Sharpe ratio of daily returns, annualised over 252 days, without a risk-free rate, with the sample deviation',
     }),
     sortino: t.exposeFloat('sortino', {
       nullable: true,
-      description: 'The same with the downside deviation: the root of the mean square, gains counting as 0',
+      description: 'Like `sharpe`, with the downside deviation: the root of the mean square, gains counting as 0',
     }),
     profitFactor: t.exposeFloat('profitFactor', {
       nullable: true,
-      description: 'Profits of all trades that won, by losses of all that lost, after costs; null without losses',
+      description:
+        'Profits of all winning trades divided by losses of all losing trades, after costs. null without losses',
     }),
     benchmarkReturn: t.exposeFloat('benchmarkReturn', {
       nullable: true,
       description:
-        'Holding the same symbols over the same time: equal shares, each from the open of its first candle to the close of its last, without costs',
+        'Return of holding the same symbols in equal shares, each from the open of its first candle to the close of its last, without costs',
     }),
     equity: t.field({
       type: [EquityPoint],
       description:
-        'At the close of each date on which any of the symbols has a candle, open trades at their last close',
+        'One point at the close of each date on which any symbol has a candle; open trades are valued at their last close',
       resolve: equityPoints,
     }),
     bySignal: t.expose('bySignal', {
       type: [SignalPerformance],
-      description: 'In the order in which they were asked for',
+      description: 'In the order of the requested kinds',
     }),
     failures: t.expose('failures', { type: [SymbolFailure], description: 'Symbols that were left out' }),
   }),
@@ -103,7 +108,7 @@ export const EnqueueBacktestInput = builder.inputType('EnqueueBacktestInput', {
       required: true,
       defaultValue: usualInput.positionSize,
       description:
-        'Share of the equity put into a trade, above 0 up to 1. Where that is more than is left, the signal is passed over',
+        'Share of the equity put into a trade: above 0, up to 1. A signal is skipped if less than that is left',
     }),
     holdDays: t.int({
       required: true,

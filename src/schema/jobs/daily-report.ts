@@ -1,8 +1,8 @@
 import type { MarketSummary as SummaryShape } from '../../domain/analysis/daily-report.ts'
 import { jobBounds } from '../../jobs/job-inputs.ts'
 import { type DailyReportJobResult, reportSignals, strongestSignal } from '../../resolvers/jobs/daily-report.ts'
-import { Sentiment, SymbolFailure } from '../analysis/analysis.ts'
 import { builder } from '../builder.ts'
+import { Sentiment, SymbolFailure } from '../market/analysis.ts'
 import { Signal } from '../market/signal.ts'
 import { orderFields } from './order.ts'
 
@@ -10,17 +10,17 @@ const MarketSummary = builder.objectRef<SummaryShape>('MarketSummary').implement
   fields: (t) => ({
     symbol: t.expose('symbol', { type: 'Symbol' }),
     price: t.exposeFloat('price', {
-      description: 'Of the newest daily candle: its close, or the last price while it runs',
+      description: 'Close of the newest daily candle, or the last price while its session runs',
     }),
     changePercent: t.exposeFloat('changePercent', {
       nullable: true,
-      description: 'Against the close of the day before',
+      description: "Change from the previous day's close",
     }),
     sentiment: t.expose('sentiment', { type: Sentiment, nullable: true }),
     strongest: t.field({
       type: Signal,
       nullable: true,
-      description: 'Of the new signals the one with the greatest strength',
+      description: 'The new signal with the greatest strength',
       resolve: strongestSignal,
     }),
   }),
@@ -32,7 +32,7 @@ export const DailyReport = builder.objectRef<DailyReportJobResult>('DailyReport'
     markets: t.expose('markets', { type: [MarketSummary] }),
     newSignals: t.field({
       type: [Signal],
-      description: "Those that became known since the last working day's report",
+      description: "Signals that became known since the last working day's report",
       resolve: reportSignals,
     }),
     failures: t.expose('failures', { type: [SymbolFailure], description: 'Symbols that could not be reported on' }),

@@ -56,14 +56,15 @@ builder.node(Job, {
     priority: t.expose('priority', { type: JobPriority }),
     state: t.expose('state', { type: JobState }),
     progress: t.exposeFloat('progress', { description: '0 to 1' }),
-    attempt: t.exposeInt('attempt', { description: 'The attempt that runs or ran last; 0: none yet' }),
+    attempt: t.exposeInt('attempt', { description: 'Number of the current or last attempt. 0: none yet' }),
     maxAttempts: t.exposeInt('maxAttempts', {
-      description: 'How many attempts may fail. One whose worker died or stopped has not failed, and is made again',
+      description:
+        'How many attempts may fail. An attempt whose worker died or stopped does not count: it is made again',
     }),
     timeoutSeconds: t.exposeInt('timeoutSeconds', { description: 'How long one attempt may take' }),
     input: t.expose('input', { type: 'JSON' }),
     queuedAt: t.expose('queuedAtMs', { type: 'DateTime' }),
-    runAt: t.expose('runAtMs', { type: 'DateTime', description: 'When it is due, or is to be tried again' }),
+    runAt: t.expose('runAtMs', { type: 'DateTime', description: 'When the job is due, or will be retried' }),
     startedAt: t.expose('startedAtMs', {
       type: 'DateTime',
       nullable: true,
@@ -82,7 +83,7 @@ const EnqueuePayload = builder.objectRef<{ job: JobShape; deduplicated: boolean 
   fields: (t) => ({
     job: t.expose('job', { type: Job }),
     deduplicated: t.exposeBoolean('deduplicated', {
-      description: 'true: the idempotency key had been seen, and this is that job',
+      description: 'true: the idempotency key was used before, and this is the job of then',
     }),
   }),
 })
@@ -112,7 +113,7 @@ builder.queryFields((t) => ({
   job: t.field({
     type: Job,
     nullable: true,
-    description: 'null with NOT_FOUND where the viewer has no such job',
+    description: 'null with NOT_FOUND if the viewer has no such job',
     args: { id: t.arg.globalID({ required: true }) },
     resolve: job,
   }),
@@ -134,7 +135,8 @@ builder.mutationFields((t) => ({
   enqueueAnalysis: t.field({
     type: EnqueueResult,
     nullable: true,
-    description: 'Indicators and trend of up to 500 symbols; one that fails does not fail the rest',
+    description:
+      'Queues an analysis: indicators, signals and trend of up to 500 symbols. A symbol that fails does not fail the others',
     args: { input: t.arg({ type: EnqueueAnalysisInput, required: true }) },
     resolve: enqueueAnalysis,
   }),
@@ -142,7 +144,7 @@ builder.mutationFields((t) => ({
     type: EnqueueResult,
     nullable: true,
     description:
-      'Prices, changes, sentiment and new signals of the day, also as text. On weekdays one is queued at 21:30 UTC by itself',
+      'Queues a daily report: prices, changes, sentiment and new signals, also as text. On weekdays the server queues one at 21:30 UTC',
     args: { input: t.arg({ type: EnqueueDailyReportInput, required: true }) },
     resolve: enqueueDailyReport,
   }),
@@ -150,30 +152,30 @@ builder.mutationFields((t) => ({
     type: EnqueueResult,
     nullable: true,
     description:
-      'Detects the signals in the daily candles of [from, to) and trades them, long and short, with costs: a BULLISH one is ' +
+      'Queues a backtest: detects signals in the daily candles of [from, to) and trades them with costs. A BULLISH signal is ' +
       "bought and a BEARISH one sold short at the open of the symbol's next candle. Stop and target are looked at within " +
-      'each candle; where it touches both, the stop counts. Prices are adjusted for splits; dividends do not count',
+      'each candle; if it touches both, the stop counts. Prices are adjusted for splits; dividends do not count',
     args: { input: t.arg({ type: EnqueueBacktestInput, required: true }) },
     resolve: enqueueBacktest,
   }),
   enqueueBackfill: t.field({
     type: EnqueueResult,
     nullable: true,
-    description: 'Fetches and stores history',
+    description: 'Queues a backfill, which fetches and stores history',
     args: { input: t.arg({ type: EnqueueBackfillInput, required: true }) },
     resolve: enqueueBackfill,
   }),
   cancelJob: t.field({
     type: JobActionResult,
     nullable: true,
-    description: 'A job that waits is dropped; one that runs is told to stop',
+    description: 'Cancels a job. A waiting job is dropped; a running one is told to stop',
     args: { id: t.arg.globalID({ required: true }) },
     resolve: cancelJob,
   }),
   retryJob: t.field({
     type: JobActionResult,
     nullable: true,
-    description: 'Queues a failed or cancelled job again, with its attempts restored',
+    description: 'Queues a failed or cancelled job again, with all its attempts',
     args: { id: t.arg.globalID({ required: true }) },
     resolve: retryJob,
   }),
@@ -183,7 +185,8 @@ builder.subscriptionField('jobUpdates', (t) =>
   t.field({
     type: Job,
     description:
-      "The job now, then each change of state or progress; completes when the job has ended. Without `id`: all the viewer's jobs from now on, without end. Where over 10,000 changes of state wait to be read, the stream ends with LIMIT_EXCEEDED",
+      'With `id`: the current state of the job, then each change of state or progress; completes when the job has ended. Without `id`: ' +
+      "the changes of all the viewer's jobs from now on. If over 10,000 changes of state wait to be read, the stream ends with LIMIT_EXCEEDED",
     args: { id: t.arg.globalID() },
     subscribe: jobUpdates,
     resolve: jobUpdate,

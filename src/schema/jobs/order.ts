@@ -23,7 +23,7 @@ export function orderFields(t: InputFields, kind: JobKind) {
     }),
     idempotencyKey: t.string({
       description:
-        'The same key from the same viewer gives the same job, for 24 hours; with another input it is InvalidInput',
+        'Within 24 hours, the same key from the same viewer returns the same job. With a different input it is InvalidInput',
     }),
   }
 }

@@ -1,5 +1,5 @@
 import { adjustments, type Candle as CandleShape, type CandleSeries as SeriesShape } from '../../domain/candle.ts'
-import { intervals } from '../../domain/interval.ts'
+import { intervals } from '../../domain/time/interval.ts'
 import {
   type CandleColumns as ColumnsShape,
   candles,

@@ -1,7 +1,7 @@
 import type pg from 'pg'
 import type { Signal, SignalKey, SignalKind, StoredSignal } from '../../domain/analysis/signal.ts'
 import type { Source } from '../../domain/instrument.ts'
-import { intervals, isDaily } from '../../domain/interval.ts'
+import { intervals, isDaily } from '../../domain/time/interval.ts'
 import { epochMs } from '../epoch-ms.ts'
 
 /**

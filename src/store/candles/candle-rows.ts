@@ -1,6 +1,6 @@
 import type pg from 'pg'
 import type { SourceCandles } from '../../domain/candle.ts'
-import type { TimeSpan } from '../../domain/time.ts'
+import type { TimeSpan } from '../../domain/time/units.ts'
 import { type CandleRow, copyCandles } from './candle-copy.ts'
 
 type Row = [minute: number, closed: boolean, ...prices: (number | null)[]]

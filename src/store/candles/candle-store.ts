@@ -1,7 +1,7 @@
 import type pg from 'pg'
 import type { SourceCandle, SourceCandles } from '../../domain/candle.ts'
 import type { CorporateActions } from '../../domain/corporate-action.ts'
-import type { TimeSpan } from '../../domain/time.ts'
+import type { TimeSpan } from '../../domain/time/units.ts'
 import { type DatabasePool, transaction } from '../../platform/database/pool.ts'
 import { epochMs } from '../epoch-ms.ts'
 import { replaceRows, rowsOf } from './candle-rows.ts'

@@ -1,7 +1,7 @@
 import type pg from 'pg'
 import type { CorporateActions, Dividend, Split } from '../../domain/corporate-action.ts'
 import type { Source } from '../../domain/instrument.ts'
-import type { TimeSpan } from '../../domain/time.ts'
+import type { TimeSpan } from '../../domain/time/units.ts'
 
 interface Key {
   readonly source: Source

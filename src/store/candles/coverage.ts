@@ -1,5 +1,5 @@
 import type pg from 'pg'
-import { daySeconds, type TimeSpan } from '../../domain/time.ts'
+import { daySeconds, type TimeSpan } from '../../domain/time/units.ts'
 import { replaceActions } from './corporate-action-store.ts'
 import type { FetchedCandles, Series } from './series.ts'
 

@@ -1,8 +1,8 @@
 import type { SeriesFacts, SourceCandles } from '../../domain/candle.ts'
 import type { CorporateActions } from '../../domain/corporate-action.ts'
 import type { Source } from '../../domain/instrument.ts'
-import type { SourceInterval } from '../../domain/interval.ts'
-import type { TimeSpan } from '../../domain/time.ts'
+import type { SourceInterval } from '../../domain/time/interval.ts'
+import type { TimeSpan } from '../../domain/time/units.ts'
 
 /** Names a series: the candles of one symbol and interval from one source. */
 export interface Series {

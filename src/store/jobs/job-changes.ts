@@ -1,7 +1,7 @@
 import type pg from 'pg'
 import type { Job, JobFailure } from '../../domain/job.ts'
 import { type JobEvent, maxLosses, suspectLosses, transitions } from '../../domain/job-state.ts'
-import { Batcher } from '../../platform/batcher.ts'
+import { Batcher } from '../../platform/concurrency/batcher.ts'
 import { isOutage } from '../../platform/database/outage.ts'
 import { historyEntry, jobColumns, toJson } from './job-columns.ts'
 import { dispatch } from './job-dispatch.ts'

@@ -1,7 +1,7 @@
 import type pg from 'pg'
 import type { Job, JobFailure } from '../../domain/job.ts'
 import { type JobEvent, maxLosses } from '../../domain/job-state.ts'
-import { Batcher } from '../../platform/batcher.ts'
+import { Batcher } from '../../platform/concurrency/batcher.ts'
 import { isOutage } from '../../platform/database/outage.ts'
 import { type DatabasePool, transaction } from '../../platform/database/pool.ts'
 import { changeJobs, type JobChangeRequest, JobChanges } from './job-changes.ts'

@@ -1,7 +1,7 @@
 import type { JobPriority } from '../../domain/job.ts'
 import { type DatabasePool, transaction } from '../../platform/database/pool.ts'
-import type { LibraryFallbacks } from '../../platform/library-fallback.ts'
-import { countLostByIndex, isUnknownToPostgres, unlockJobs } from './graphile-insides.ts'
+import type { LibraryFallbacks } from '../../platform/library-fallbacks.ts'
+import { countLostByIndex, isUnknownToPostgres, unlockJobs } from './graphile-internals.ts'
 import { lostNumber, priorityDigit, priorityOfDigit } from './job-dispatch.ts'
 
 export interface WorkerBeat {

@@ -11,7 +11,7 @@ import {
   withWarmUp,
 } from '../../../src/analysis/indicators/points.ts'
 import type { Adjustment, Candle } from '../../../src/domain/candle.ts'
-import { type Interval, intervals, isDaily } from '../../../src/domain/interval.ts'
+import { type Interval, intervals, isDaily } from '../../../src/domain/time/interval.ts'
 import { startApp } from '../../support/app.ts'
 import { type Answer, post, subscribe } from '../../support/clients/client.ts'
 import { createTestDatabase } from '../../support/database/database.ts'

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { intervals } from '../../../src/domain/interval.ts'
+import { intervals } from '../../../src/domain/time/interval.ts'
 import { startApp, type TestApp } from '../../support/app.ts'
 import { eventually, post } from '../../support/clients/client.ts'
 import { createTestDatabase, type TestDatabase } from '../../support/database/database.ts'

@@ -3,7 +3,7 @@ import { after, before, test } from 'node:test'
 import { FinstageError, symbolNotFound } from '../../../src/domain/errors.ts'
 import type { TaskContext } from '../../../src/jobs/queue/define-task.ts'
 import { eachPiece } from '../../../src/jobs/tasks/each-piece.ts'
-import { FairSlots } from '../../../src/platform/fair-slots.ts'
+import { FairSlots } from '../../../src/platform/concurrency/fair-slots.ts'
 import { eventually, inTime } from '../../support/clients/client.ts'
 import { owner, startQueue, type TestQueue, testTask, untilAborted } from '../../support/queue/queue.ts'
 

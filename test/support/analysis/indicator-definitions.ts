@@ -1,6 +1,6 @@
 import type { Columns, PriceField } from '../../../src/analysis/indicators/columns.ts'
 import type { IndicatorInput, VwapAnchor } from '../../../src/analysis/indicators/indicator.ts'
-import { isDaily } from '../../../src/domain/interval.ts'
+import { isDaily } from '../../../src/domain/time/interval.ts'
 import { type Exact, exact, highest, lowest, magnitude, mean, ratio, sum, times, toNumber } from '../candles/exact.ts'
 
 /**

@@ -1,5 +1,5 @@
 import type { Adjustment, Candle, CandleRequest, SourceCandle } from '../../../src/domain/candle.ts'
-import { type Interval, isDaily, type SourceInterval, sourceInterval } from '../../../src/domain/interval.ts'
+import { type Interval, isDaily, type SourceInterval, sourceInterval } from '../../../src/domain/time/interval.ts'
 import type { CandleBatch, CandleQuery, MarketSource } from '../../../src/market/source.ts'
 import { finalBefore } from '../../../src/market/yahoo/hours.ts'
 import { reachDays, spanSeconds } from '../../../src/market/yahoo/interval.ts'

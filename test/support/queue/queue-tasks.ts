@@ -5,7 +5,7 @@ import { z } from 'zod'
 import { FinstageError } from '../../../src/domain/errors.ts'
 import { type JobKind, jobKinds } from '../../../src/domain/job.ts'
 import { defineTask, type Task, type TaskContext } from '../../../src/jobs/queue/define-task.ts'
-import type { CpuPool } from '../../../src/platform/cpu-pool.ts'
+import type { CpuPool } from '../../../src/platform/concurrency/cpu-pool.ts'
 import { persistently } from '../../../src/platform/database/pool.ts'
 
 /**

@@ -7,7 +7,7 @@ import { defineTask, type Task, type TaskContext } from '../../../src/jobs/queue
 import { JobRunner } from '../../../src/jobs/queue/runner.ts'
 import type { Schedule } from '../../../src/jobs/queue/schedule.ts'
 import { createPool, type DatabasePool } from '../../../src/platform/database/pool.ts'
-import { LibraryFallbacks } from '../../../src/platform/library-fallback.ts'
+import { LibraryFallbacks } from '../../../src/platform/library-fallbacks.ts'
 import type { Logger } from '../../../src/platform/logger.ts'
 import type { JobOutcome } from '../../../src/store/jobs/job-run-store.ts'
 import { JobRunStore } from '../../../src/store/jobs/job-run-store.ts'

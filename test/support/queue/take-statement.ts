@@ -1,6 +1,6 @@
 import { Logger, runTaskListOnce } from 'graphile-worker'
 import type pg from 'pg'
-import type { WorkerStatement } from '../../../src/store/jobs/graphile-insides.ts'
+import type { WorkerStatement } from '../../../src/store/jobs/graphile-internals.ts'
 
 const taskId = 7
 

@@ -10,7 +10,7 @@ import { findSignals } from '../../../src/analysis/signals.ts'
 import { findingsCandles, signalCandles, symbolFindings } from '../../../src/analysis/symbol-findings.ts'
 import { type IndicatorSnapshot, type SymbolFindings, snapshotFields } from '../../../src/domain/analysis/analysis.ts'
 import { signalKinds } from '../../../src/domain/analysis/signal.ts'
-import { intervals } from '../../../src/domain/interval.ts'
+import { intervals } from '../../../src/domain/time/interval.ts'
 import { barsOf, barsRaising, daysOf } from '../../support/candles/signal-candles.ts'
 
 const page = readFileSync(new URL('../../../docs/analysis.md', import.meta.url), 'utf8')

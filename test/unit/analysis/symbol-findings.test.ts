@@ -15,9 +15,9 @@ import {
 } from '../../../src/analysis/symbol-findings.ts'
 import { type IndicatorSnapshot, type SymbolFindings, snapshotFields } from '../../../src/domain/analysis/analysis.ts'
 import { signalKinds } from '../../../src/domain/analysis/signal.ts'
-import { closedAt } from '../../../src/domain/calendar/session.ts'
 import { FinstageError } from '../../../src/domain/errors.ts'
-import { intervals } from '../../../src/domain/interval.ts'
+import { intervals } from '../../../src/domain/time/interval.ts'
+import { closedAt } from '../../../src/domain/time/session.ts'
 import { candlesOf, randomNumbers } from '../../support/candles/generated-candles.ts'
 import { type Bar, barsOf, barsRaising, daysOf } from '../../support/candles/signal-candles.ts'
 

@@ -12,7 +12,7 @@ import {
   type RetryPolicy,
   retry,
 } from 'cockatiel'
-import { FairSlots } from '../../../platform/fair-slots.ts'
+import { FairSlots } from '../../../platform/concurrency/fair-slots.ts'
 import { fullJitter } from '../../../platform/retry.ts'
 import { isFailure, mayPass, rateLimited, YahooRefusal } from './errors.ts'
 import type { YahooEndpoint, YahooMetrics } from './metrics.ts'

@@ -1,4 +1,4 @@
-import { dayMs, minuteMs } from '../../../domain/time.ts'
+import { dayMs, minuteMs } from '../../../domain/time/units.ts'
 
 const firstMs = 1000
 const longestUntoldMs = 5 * minuteMs

@@ -1,7 +1,7 @@
 import { FinstageError } from '../../../domain/errors.ts'
 import type { Listing } from '../../../domain/quote.ts'
 import type { ListingSink, SourceFeed } from '../../../domain/source-feed.ts'
-import { minuteMs } from '../../../domain/time.ts'
+import { minuteMs } from '../../../domain/time/units.ts'
 import type { Logger } from '../../../platform/logger.ts'
 import { furthestAheadMs } from '../../source.ts'
 import type { DropReason, Frame } from './frame.ts'

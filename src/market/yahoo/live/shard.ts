@@ -1,4 +1,4 @@
-import { minuteMs } from '../../../domain/time.ts'
+import { minuteMs } from '../../../domain/time/units.ts'
 import type { Logger } from '../../../platform/logger.ts'
 import { RetryPauses } from '../../../platform/retry.ts'
 import { type DropReason, type Frame, readFrame } from './frame.ts'

@@ -10,7 +10,7 @@ import {
   type Values,
 } from '../../../../src/analysis/indicators/indicator.ts'
 import { FinstageError } from '../../../../src/domain/errors.ts'
-import { type Interval, intervalSeconds, intervals, isDaily } from '../../../../src/domain/interval.ts'
+import { type Interval, intervalSeconds, intervals, isDaily } from '../../../../src/domain/time/interval.ts'
 import { candleKinds, candlesOf, randomNumbers } from '../../../support/candles/generated-candles.ts'
 
 type AnyValues = Values<AnyIndicator['parameters']>

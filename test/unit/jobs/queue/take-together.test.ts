@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import type pg from 'pg'
 import { JobTaker } from '../../../../src/jobs/queue/take-together.ts'
-import type { LibraryFallbacks } from '../../../../src/platform/library-fallback.ts'
+import type { LibraryFallbacks } from '../../../../src/platform/library-fallbacks.ts'
 import { takeStatement } from '../../../support/queue/take-statement.ts'
 
 interface Asked {

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { backfillTask } from '../../../../src/jobs/tasks/backfill.ts'
 import type { MarketService } from '../../../../src/market/market-service.ts'
-import { FairSlots } from '../../../../src/platform/fair-slots.ts'
+import { FairSlots } from '../../../../src/platform/concurrency/fair-slots.ts'
 import { silentLog } from '../../../support/log.ts'
 
 const day = 86_400_000

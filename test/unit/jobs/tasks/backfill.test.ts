@@ -4,7 +4,7 @@ import { FinstageError } from '../../../../src/domain/errors.ts'
 import type { TaskContext } from '../../../../src/jobs/queue/define-task.ts'
 import { backfillTask } from '../../../../src/jobs/tasks/backfill.ts'
 import type { MarketService } from '../../../../src/market/market-service.ts'
-import { FairSlots } from '../../../../src/platform/fair-slots.ts'
+import { FairSlots } from '../../../../src/platform/concurrency/fair-slots.ts'
 import type { StoredExtent } from '../../../../src/store/candles/candle-store.ts'
 import { silentLog } from '../../../support/log.ts'
 

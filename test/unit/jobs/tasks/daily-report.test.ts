@@ -6,7 +6,7 @@ import type { Signal } from '../../../../src/domain/analysis/signal.ts'
 import type { Candle, CandleRequest } from '../../../../src/domain/candle.ts'
 import type { TaskContext } from '../../../../src/jobs/queue/define-task.ts'
 import { dailyReports, dailyReportTask } from '../../../../src/jobs/tasks/daily-report.ts'
-import { FairSlots } from '../../../../src/platform/fair-slots.ts'
+import { FairSlots } from '../../../../src/platform/concurrency/fair-slots.ts'
 import { findingsOf, signalOf } from '../../../support/findings.ts'
 import { silentLog } from '../../../support/log.ts'
 

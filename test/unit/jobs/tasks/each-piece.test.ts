@@ -3,7 +3,7 @@ import { test } from 'node:test'
 import { FinstageError, symbolNotFound } from '../../../../src/domain/errors.ts'
 import type { TaskContext } from '../../../../src/jobs/queue/define-task.ts'
 import { eachPiece, type PiecesDone } from '../../../../src/jobs/tasks/each-piece.ts'
-import { FairSlots } from '../../../../src/platform/fair-slots.ts'
+import { FairSlots } from '../../../../src/platform/concurrency/fair-slots.ts'
 import { silentLog } from '../../../support/log.ts'
 
 type Work = (symbol: string) => Promise<unknown>

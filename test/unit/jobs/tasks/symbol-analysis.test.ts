@@ -6,7 +6,7 @@ import type { Candle, CandleRequest, CandleSeries } from '../../../../src/domain
 import { FinstageError } from '../../../../src/domain/errors.ts'
 import { computeFindings, findingsInput } from '../../../../src/jobs/tasks/symbol-analysis.ts'
 import type { MarketService } from '../../../../src/market/market-service.ts'
-import { CpuPool } from '../../../../src/platform/cpu-pool.ts'
+import { CpuPool } from '../../../../src/platform/concurrency/cpu-pool.ts'
 import { barsRaising, daysOf } from '../../../support/candles/signal-candles.ts'
 import { silentLog } from '../../../support/log.ts'
 

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { composedSpan } from '../../../../src/domain/calendar/composed-span.ts'
 import type { Candle } from '../../../../src/domain/candle.ts'
+import { composedSpan } from '../../../../src/domain/time/composed-span.ts'
 import { compose } from '../../../../src/market/candles/composition.ts'
 
 const at = (iso: string): number => Date.parse(iso) / 1000

@@ -1,10 +1,10 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
-import type { SessionHours } from '../../../../src/domain/calendar/session.ts'
 import type { Candle } from '../../../../src/domain/candle.ts'
-import { type Interval, intervals, isComposed, isDaily, sourceInterval } from '../../../../src/domain/interval.ts'
 import type { PriceUpdate } from '../../../../src/domain/price-update.ts'
+import { type Interval, intervals, isComposed, isDaily, sourceInterval } from '../../../../src/domain/time/interval.ts'
+import type { SessionHours } from '../../../../src/domain/time/session.ts'
 import { compose } from '../../../../src/market/candles/composition.ts'
 import { type CandleChange, LiveCandleBuilder } from '../../../../src/market/live-candles/builder.ts'
 import {

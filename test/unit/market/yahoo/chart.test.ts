@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import type { SourceInterval } from '../../../../src/domain/interval.ts'
+import type { SourceInterval } from '../../../../src/domain/time/interval.ts'
 import type { CandleQuery } from '../../../../src/market/source.ts'
 import { readChart } from '../../../../src/market/yahoo/chart.ts'
 

@@ -1,6 +1,11 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { intervalSeconds, intervals, type SourceInterval, sourceIntervals } from '../../../../src/domain/interval.ts'
+import {
+  intervalSeconds,
+  intervals,
+  type SourceInterval,
+  sourceIntervals,
+} from '../../../../src/domain/time/interval.ts'
 import { reachDays, requestSpans, spanSeconds, yahooInterval } from '../../../../src/market/yahoo/interval.ts'
 
 const daySeconds = 86_400

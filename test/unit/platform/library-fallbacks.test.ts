@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { Registry } from 'prom-client'
-import { LibraryFallbacks } from '../../../src/platform/library-fallback.ts'
+import { LibraryFallbacks } from '../../../src/platform/library-fallbacks.ts'
 import type { Logger } from '../../../src/platform/logger.ts'
 
 test('each fallback of a library is logged once and counted every time', async () => {

@@ -14,7 +14,7 @@ import {
   recognisedTake,
   type TakeRequest,
   unlockJobs,
-} from '../../../src/store/jobs/graphile-insides.ts'
+} from '../../../src/store/jobs/graphile-internals.ts'
 import { inTime } from '../../support/clients/client.ts'
 import { createTestDatabase, type TestDatabase } from '../../support/database/database.ts'
 import { fallbackCount } from '../../support/queue/fallbacks.ts'
@@ -22,11 +22,11 @@ import { startQueue, testTask } from '../../support/queue/queue.ts'
 import { takeStatement } from '../../support/queue/take-statement.ts'
 
 /**
- * What src/store/jobs/graphile-insides.ts relies on, checked against the installed graphile-worker. Where one of these
+ * What src/store/jobs/graphile-internals.ts relies on, checked against the installed graphile-worker. Where one of these
  * fails after an update, that file has to learn the new version; until then the program takes the library's public way.
  */
 const changed = (what: string): string =>
-  `graphile-worker ${what}. Change src/store/jobs/graphile-insides.ts to match the installed version, or go back to the one before`
+  `graphile-worker ${what}. Change src/store/jobs/graphile-internals.ts to match the installed version, or go back to the one before`
 
 /** The result, or a failure with this sentence and the error behind it. */
 async function expected<T>(what: string, work: () => Promise<T>): Promise<T> {

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { setImmediate as nextTurn } from 'node:timers/promises'
-import { KeyedTurns } from '../../../src/platform/keyed-turns.ts'
+import { KeyedTurns } from '../../../../src/platform/concurrency/keyed-turns.ts'
 
 test('work of one key runs one after the other in order, work of other keys meanwhile', async () => {
   const turns = new KeyedTurns()

@@ -6,12 +6,12 @@ import {
   snapshotFields,
   trends,
 } from '../../domain/analysis/analysis.ts'
-import { analyses, analysisSignals, latestAnalysis, loadAnalysis } from '../../resolvers/analysis/analysis.ts'
+import { analyses, analysisSignals, latestAnalysis, loadAnalysis } from '../../resolvers/market/analysis.ts'
 import { builder } from '../builder.ts'
 import { ErrorCode } from '../error.ts'
-import { Interval } from '../market/candle.ts'
-import { Instrument, Source } from '../market/instrument.ts'
-import { Signal } from '../market/signal.ts'
+import { Interval } from './candle.ts'
+import { Instrument, Source } from './instrument.ts'
+import { Signal } from './signal.ts'
 
 const Trend = builder.enumType('Trend', {
   description:

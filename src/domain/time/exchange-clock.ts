@@ -1,4 +1,4 @@
-import { daySeconds, quarterHourSeconds, weekSeconds } from '../time.ts'
+import { daySeconds, quarterHourSeconds, weekSeconds } from './units.ts'
 
 interface Zone {
   readonly format: Intl.DateTimeFormat

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { getEventListeners } from 'node:events'
 import { test } from 'node:test'
 import { setImmediate as nextTurn } from 'node:timers/promises'
-import { WaitingLine } from '../../../src/platform/waiting-line.ts'
+import { WaitingLine } from '../../../../src/platform/concurrency/waiting-line.ts'
 
 test('turns come in the order in which they were asked for, and nobody waiting is told', async () => {
   const line = new WaitingLine()

@@ -1,4 +1,4 @@
-import { daySeconds, hourSeconds, weekSeconds } from './time.ts'
+import { daySeconds, hourSeconds, weekSeconds } from './units.ts'
 export const intervals = [
   'MINUTE_1',
   'MINUTE_2',

@@ -3,7 +3,7 @@ import { waitingNumbers } from './job-dispatch.ts'
 
 /**
  * The only file that relies on graphile-worker's internals. They may change in a patch release
- * (https://worker.graphile.org/docs/schema), so package.json pins the version, and `graphile-insides.test.ts` checks
+ * (https://worker.graphile.org/docs/schema), so package.json pins the version, and `graphile-internals.test.ts` checks
  * each of them against the installed library. At run time the program does without an internal that it no longer
  * recognises: it takes the public way and reports that to LibraryFallbacks. No public function of 0.18 does as well.
  *

@@ -3,7 +3,7 @@ import { getEventListeners } from 'node:events'
 import { test } from 'node:test'
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import fc from 'fast-check'
-import { FairSlots } from '../../../src/platform/fair-slots.ts'
+import { FairSlots } from '../../../../src/platform/concurrency/fair-slots.ts'
 
 interface Piece {
   readonly job: string

@@ -1,7 +1,7 @@
 import { availableParallelism } from 'node:os'
 import { Piscina } from 'piscina'
+import type { Logger } from '../logger.ts'
 import { type CpuCall, type CpuOutcome, toError } from './cpu-thread.ts'
-import type { Logger } from './logger.ts'
 import { WaitingLine } from './waiting-line.ts'
 
 const idleMs = 30_000

@@ -1,5 +1,5 @@
-import { daySeconds, quarterHourSeconds } from '../time.ts'
 import { clockTime } from './exchange-clock.ts'
+import { daySeconds, quarterHourSeconds } from './units.ts'
 
 /** Midnight UTC, in epoch seconds, of the date that an exchange's calendar shows at a time. */
 export function tradingDate(epoch: number, timezone: string): number {

@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { epochOf } from '../../../../src/domain/calendar/exchange-clock.ts'
-import { closedAt, nextStarts, type SessionHours } from '../../../../src/domain/calendar/session.ts'
-import type { Interval } from '../../../../src/domain/interval.ts'
+import { epochOf } from '../../../../src/domain/time/exchange-clock.ts'
+import type { Interval } from '../../../../src/domain/time/interval.ts'
+import { closedAt, nextStarts, type SessionHours } from '../../../../src/domain/time/session.ts'
 
 /** Epoch seconds of a time that is written as UTC. */
 const utc = (text: string): number => Date.parse(text.length === 10 ? `${text}T00:00Z` : `${text}Z`) / 1000

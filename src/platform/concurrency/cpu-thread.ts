@@ -1,4 +1,4 @@
-import { type ErrorCode, type ErrorDetails, FinstageError } from '../domain/errors.ts'
+import { type ErrorCode, type ErrorDetails, FinstageError } from '../../domain/errors.ts'
 
 /** A function call by name: functions themselves cannot be sent to a thread. */
 export interface CpuCall {

@@ -7,12 +7,12 @@ import os from 'node:os'
 import { type TestContext, test } from 'node:test'
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import { Worker } from 'node:worker_threads'
-import { FinstageError } from '../../../src/domain/errors.ts'
-import { CpuPool } from '../../../src/platform/cpu-pool.ts'
-import type { Shared } from '../../support/cpu-work.ts'
-import { silentLog } from '../../support/log.ts'
+import { FinstageError } from '../../../../src/domain/errors.ts'
+import { CpuPool } from '../../../../src/platform/concurrency/cpu-pool.ts'
+import type { Shared } from '../../../support/cpu-work.ts'
+import { silentLog } from '../../../support/log.ts'
 
-const work = new URL('../../support/cpu-work.ts', import.meta.url)
+const work = new URL('../../../support/cpu-work.ts', import.meta.url)
 
 /** A pool on a machine with so many cores: one thread on two. */
 function open(t: TestContext, { cores = 2 } = {}) {
@@ -273,7 +273,7 @@ test('stop may be called twice, and where nothing ever ran', async (t) => {
 
 test('a process whose pool has nothing to do ends by itself', async () => {
   const script = `
-    import { CpuPool } from '${new URL('../../../src/platform/cpu-pool.ts', import.meta.url)}'
+    import { CpuPool } from '${new URL('../../../../src/platform/concurrency/cpu-pool.ts', import.meta.url)}'
     const pool = new CpuPool({ error: console.error })
     console.log(await pool.run(new URL('${work}'), 'add', { a: 1, b: 2 }))
   `

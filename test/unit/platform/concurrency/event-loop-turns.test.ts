@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { EventLoopTurns } from '../../../src/platform/event-loop-turns.ts'
+import { EventLoopTurns } from '../../../../src/platform/concurrency/event-loop-turns.ts'
 
 const turn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve))
 

@@ -1,7 +1,7 @@
-import { type Interval, intervalSeconds, isDaily } from '../interval.ts'
-import { daySeconds, hourSeconds, monthStart, weekSeconds } from '../time.ts'
 import { clockTime, epochOf } from './exchange-clock.ts'
+import { type Interval, intervalSeconds, isDaily } from './interval.ts'
 import { tradingDate } from './trading-date.ts'
+import { daySeconds, hourSeconds, monthStart, weekSeconds } from './units.ts'
 
 /** When a market's regular sessions are. */
 export interface SessionHours {

@@ -1,5 +1,5 @@
-import { type ComposedInterval, intervalSeconds } from '../interval.ts'
-import { daySeconds, monthStart } from '../time.ts'
+import { type ComposedInterval, intervalSeconds } from './interval.ts'
+import { daySeconds, monthStart } from './units.ts'
 
 /** 1970-01-01 was a Thursday. */
 const firstMonday = 4 * daySeconds

@@ -1,7 +1,7 @@
 import type { SymbolAnalysis } from '../../domain/analysis/analysis.ts'
 import type { StoredSignal } from '../../domain/analysis/signal.ts'
 import type { Instrument } from '../../domain/instrument.ts'
-import type { Interval } from '../../domain/interval.ts'
+import type { Interval } from '../../domain/time/interval.ts'
 import { type Connection, connection, type PageArgs } from '../connection.ts'
 import type { Context } from '../context.ts'
 
