@@ -8,7 +8,7 @@ import { fixed, median, table, whole } from '../support/table.ts'
 import { expected, query } from './http.ts'
 
 /** The commit that this build is compared with. */
-const commitBefore = '6e11c07'
+const commitBefore = 'f7bb428'
 const rounds = 9
 const quickRounds = 1
 

@@ -1,9 +1,8 @@
 import { execFileSync } from 'node:child_process'
-import { symlinkSync } from 'node:fs'
 import { join } from 'node:path'
 import { root } from './machine.ts'
 
-/** Checks out the sources of a commit, with the packages of this checkout; `remove` deletes them. */
+/** Checks out a commit and installs its packages; `remove` deletes both. */
 export function checkedOut(commit: string, directory: string): { readonly root: string; readonly remove: () => void } {
   const path = join(directory, commit)
   const git = (...args: string[]): void => {
@@ -16,6 +15,6 @@ export function checkedOut(commit: string, directory: string): { readonly root: 
       cause: error,
     })
   }
-  symlinkSync(join(root, 'node_modules'), join(path, 'node_modules'))
+  execFileSync('npm', ['ci', '--no-audit', '--no-fund'], { cwd: path, stdio: ['ignore', 'ignore', 'pipe'] })
   return { root: path, remove: () => git('remove', '--force', path) }
 }
