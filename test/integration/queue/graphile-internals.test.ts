@@ -18,6 +18,7 @@ import {
 import { inTime } from '../../support/clients/client.ts'
 import { createTestDatabase, type TestDatabase } from '../../support/database/database.ts'
 import { fallbackCount } from '../../support/queue/fallbacks.ts'
+import { missedSchedule } from '../../support/queue/missed-schedule.ts'
 import { startQueue, testTask } from '../../support/queue/queue.ts'
 import { takeStatement } from '../../support/queue/take-statement.ts'
 
@@ -165,19 +166,13 @@ test('some of the jobs that a pool holds can be unlocked', async () => {
 
 test('a scheduled job says when it was due', async () => {
   await using database = await createTestDatabase()
-  const hourMs = 3_600_000
-  const dueAt = new Date(Math.floor(Date.now() / hourMs) * hourMs)
-  await expected('remembers in another table when a schedule ran last, which this test sets', () =>
-    database.query(
-      `INSERT INTO graphile_worker._private_known_crontabs (identifier, known_since, last_execution) VALUES ('hourly', $1, $1)`,
-      [new Date(dueAt.getTime() - hourMs)],
-    ),
+  const { schedule, dueAtMs, ran } = await expected(
+    'remembers in another table when a schedule ran last, which this test sets',
+    () => missedSchedule(database),
   )
-  const due = Promise.withResolvers<number>()
-  const schedule = { name: 'hourly', cron: '0 * * * *', makeUpHours: 2, run: async (ms: number) => due.resolve(ms) }
   await using _queue = await startQueue({ tasks: [], schedules: [schedule], database })
-  const dueMs = await expected('no longer makes up for runs that were missed', () => inTime(due.promise, 'the run'))
-  assert.equal(dueMs, dueAt.getTime(), changed('no longer says in _cron.ts when a scheduled job was due'))
+  const dueMs = await expected('no longer makes up for runs that were missed', () => inTime(ran, 'the run'))
+  assert.equal(dueMs, dueAtMs, changed('no longer says in _cron.ts when a scheduled job was due'))
 })
 
 test('a scheduled job that does not say when it was due counts as due when it was queued', () => {
