@@ -58,10 +58,12 @@ export class ClientOperation<Prepared = unknown> implements AsyncIterableIterato
     if (this.isDropped) await events.return?.()
   }
 
-  /** The events are sent past graphql-ws, by a subscription that calls `ended()` when it ends. */
+  /**
+   * The events are sent past graphql-ws, by a subscription that calls `ended()` when it ends. To be called while the
+   * operation is not dropped.
+   */
   attachSent(subscription: { return(): unknown }): void {
     this.#subscription = subscription
-    if (this.isDropped) subscription.return()
   }
 
   ended(): void {

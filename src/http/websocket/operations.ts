@@ -8,7 +8,7 @@ import type { LiveMetrics } from '../connections/metrics.ts'
 import type { GraphQL, GraphQLHandler } from '../pipeline/graphql.ts'
 import type { SubscribeArgs, Subscribed } from '../pipeline/interpreter.ts'
 import { maskError } from '../pipeline/mask-error.ts'
-import { sharedOperation } from '../sharing/operation.ts'
+import { type SharedOperation, sharedOperation } from '../sharing/operation.ts'
 import { SharedSubscriptions } from '../sharing/subscriptions.ts'
 import { ClientOperation } from './client-operation.ts'
 import type { WebSocketConnection } from './connection.ts'
@@ -132,33 +132,39 @@ export class WebSocketOperations {
     operation: Operation,
     prepared: Prepared,
   ): Promise<AsyncIterable<ExecutionResult> | ExecutionResult> {
-    const { connection, enveloped, args } = prepared
+    const { enveloped, args } = prepared
     const shared = sharedOperation(args.document, args.operationName ?? null, sharedField)
     const subscribed = await enveloped.subscribe({ ...args, asSource: shared !== null })
-    if (!('source' in subscribed)) {
-      if (!(Symbol.asyncIterator in subscribed)) return subscribed
-      await operation.attach(subscribed[Symbol.asyncIterator]())
+    if (shared && 'source' in subscribed) {
+      const subscription = subscribed.source as PriceSubscription
+      if (operation.isDropped) await subscription.return()
+      else this.#share(operation, prepared, shared, subscription)
       return operation
     }
-    const subscription = subscribed.source as PriceSubscription
-    if (!shared || operation.isDropped) {
-      await subscription.return()
-      return operation
-    }
+    if (!(Symbol.asyncIterator in subscribed)) return subscribed as ExecutionResult
+    await operation.attach(subscribed[Symbol.asyncIterator]())
+    return operation
+  }
+
+  /** Has the connection's writer send the updates, executed once for all clients that select the same. */
+  #share(
+    operation: Operation,
+    { connection, args }: Prepared,
+    shared: SharedOperation,
+    subscription: PriceSubscription,
+  ): void {
     // Without the parameters that Yoga adds, the context serves all clients of the viewer.
     const { params, ...context } = args.contextValue as Context & { params: unknown }
-    operation.attachSent(
-      this.#shared.join({
-        operation: shared,
-        args: { ...args, contextValue: context },
-        viewer: context.viewer.id,
-        subscription,
-        writer: connection.writer,
-        id: operation.id,
-        onEnd: operation,
-      }),
-    )
-    return operation
+    const subscriber = this.#shared.join({
+      operation: shared,
+      args: { ...args, contextValue: context },
+      viewer: context.viewer.id,
+      subscription,
+      writer: connection.writer,
+      id: operation.id,
+      onEnd: operation,
+    })
+    operation.attachSent(subscriber)
   }
 }
 

@@ -81,7 +81,7 @@ function framesOf(socket: Socket) {
   return { texts, pongs: () => pongs, left: () => parser.left }
 }
 
-class TestStream implements MessageProducer {
+class TestProducer implements MessageProducer {
   readonly prefix: Buffer
   goesOn = 0
   onGoOn: () => void = () => {}
@@ -131,7 +131,7 @@ async function play(
   steps: readonly ({ stream: number; size: number } | { own: number } | 'ping' | 'turn' | 'flush')[],
   ping: () => void,
 ): Promise<string[]> {
-  const streams = [0, 1, 2].map((i) => new TestStream(String(i)))
+  const streams = [0, 1, 2].map((i) => new TestProducer(String(i)))
   const expected: string[] = []
   for (const step of steps) {
     if (step === 'ping') ping()
@@ -224,7 +224,7 @@ async function onMockedClock(t: TestContext) {
 test('a message on a quiet socket leaves at once, and what follows within five milliseconds leaves together', async (t) => {
   const { writer, pass, messages, client } = await onMockedClock(t)
   const { texts } = framesOf(client)
-  const stream = new TestStream('s')
+  const stream = new TestProducer('s')
   writer.send(stream, rendered('1'))
   assert.deepEqual(await messages(), [1])
   for (const text of ['2', '3', '4']) writer.send(stream, rendered(text))
@@ -246,7 +246,7 @@ test('a message on a quiet socket leaves at once, and what follows within five m
 
 test('while seven tenths of the time go into writing, quiet sockets gather too, and for longer; after that they do not', async (t) => {
   const { schedule, writer, pass, spend, messages } = await onMockedClock(t)
-  const stream = new TestStream('s')
+  const stream = new TestProducer('s')
   spend(60)
   assert.equal(schedule.nowMs, performance.now(), 'a spell of writing begins')
   spend(140)
@@ -264,7 +264,7 @@ test('while seven tenths of the time go into writing, quiet sockets gather too, 
 
 test('a message that is too much to gather leaves with what was gathered', async (t) => {
   const { writer, messages } = await onMockedClock(t)
-  const stream = new TestStream('s')
+  const stream = new TestProducer('s')
   writer.send(stream, rendered('1'))
   writer.send(stream, rendered('2'))
   writer.send(stream, rendered(textOfBytes(70_000)))
@@ -276,7 +276,7 @@ test('what the system has not taken yet keeps its bytes, whatever is sent to oth
   const { texts } = framesOf(client)
   const next = await openBare()
   const other = new SocketWriter({ ...next, cut: () => {} }, schedule)
-  const stream = new TestStream('s')
+  const stream = new TestProducer('s')
   client.pause()
   const expected: string[] = []
   while (socket.writableLength === 0) {
@@ -303,7 +303,7 @@ test('of one update every socket gets its own message, and what is sent to one a
   while (pairs.length < 70) pairs.push(await openBare())
   const readers = pairs.map(({ client }) => framesOf(client))
   const writers = pairs.map((pair) => new SocketWriter({ ...pair, cut: () => {} }, schedule))
-  const streams = pairs.map((_, i) => new TestStream(`${i}`))
+  const streams = pairs.map((_, i) => new TestProducer(`${i}`))
   await pass(5)
   for (const text of ['one', 'two']) {
     for (const [i, writer] of writers.entries()) writer.send(streams[i] as MessageProducer, rendered(text))
@@ -332,7 +332,7 @@ function fill(writer: SocketWriter, stream: MessageProducer, size: number): numb
 test('for a reader that stands still no more is taken on than two writes and what is gathered: under 320 KiB', async () => {
   const { writer, socket, client, writes } = await openBare()
   client.pause()
-  const stream = new TestStream('s')
+  const stream = new TestProducer('s')
   let sent = 0
   // What the system takes first frees the socket again for a while.
   for (let i = 0; i < 50; i++) {
@@ -353,7 +353,7 @@ test('streams are told to go on when the reader has read, each in turn, those fi
   const { writer, client } = await openBare()
   const { texts } = framesOf(client)
   client.pause()
-  const streams = ['a', 'b', 'c'].map((name) => new TestStream(name))
+  const streams = ['a', 'b', 'c'].map((name) => new TestProducer(name))
   const turns: string[] = []
   for (const stream of streams) {
     stream.onGoOn = () => {
@@ -374,7 +374,7 @@ test('streams are told to go on when the reader has read, each in turn, those fi
 test('what waits of a stream that is dropped is not sent, what waits of the others is', async (t) => {
   const { writer, pass, client } = await onMockedClock(t)
   const { texts } = framesOf(client)
-  const [kept, dropped] = [new TestStream('k'), new TestStream('d')]
+  const [kept, dropped] = [new TestProducer('k'), new TestProducer('d')]
   for (const stream of [kept, dropped, kept, dropped]) writer.send(stream, rendered('1'))
   writer.discard(dropped)
   await pass(5)
@@ -388,7 +388,7 @@ test('after the close frame nothing more is written', async () => {
   const { writer, webSocket, client } = await openPlain()
   const texts: string[] = []
   client.on('message', (data) => texts.push(String(data)))
-  const stream = new TestStream('s')
+  const stream = new TestProducer('s')
   writer.send(stream, rendered('1'))
   await nextTurn()
   writer.send(stream, rendered('2'))
@@ -403,7 +403,7 @@ test('after the close frame nothing more is written', async () => {
 test('a socket that closes leaves nothing waiting, and is behind no more', async () => {
   const { writer, socket, client } = await openBare()
   client.pause()
-  const stream = new TestStream('s')
+  const stream = new TestProducer('s')
   fill(writer, stream, 60_000)
   writer.resumeOnDrain(stream)
   const closed = new Promise((resolve) => socket.once('close', resolve))
