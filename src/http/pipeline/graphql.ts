@@ -1,10 +1,10 @@
-import { type ExecutionResult, GraphQLError, type GraphQLSchema, execute as interpretOperation } from 'graphql'
+import { type ExecutionResult, GraphQLError, type GraphQLSchema } from 'graphql'
 import { createYoga, isPromise, type Plugin, type YogaServerInstance } from 'graphql-yoga'
 import type { Registry } from 'prom-client'
 import type { Logger } from '../../platform/logger.ts'
 import { type Context, createContext, type Ports } from '../../resolvers/context.ts'
 import { CompiledOperations } from './compiled-operations.ts'
-import { interpreter } from './interpreter.ts'
+import { interpret, interpreter } from './interpreter.ts'
 import { boundedErrors, limitPlugins, maxBodyBytes } from './limits.ts'
 import { maskError, withCode } from './mask-error.ts'
 import { OperationMetrics } from './operation-metrics.ts'
@@ -88,8 +88,12 @@ export function createGraphQL({ schema, ports, log, registry, plugins = [] }: Gr
     ],
   })
 
-  const interpret = ({ document }: PreparedOperation, request: OperationRequest, contextValue: Context): MaybePromise =>
-    interpretOperation({
+  const runInterpreted = (
+    { document }: PreparedOperation,
+    request: OperationRequest,
+    contextValue: Context,
+  ): MaybePromise =>
+    interpret({
       schema,
       document,
       contextValue,
@@ -100,12 +104,12 @@ export function createGraphQL({ schema, ports, log, registry, plugins = [] }: Gr
   function run(operation: PreparedOperation, request: OperationRequest): MaybePromise {
     const context = newContext()
     const asCompiled = compiled.find(operation)
-    if (!asCompiled) return interpret(operation, request, context)
+    if (!asCompiled) return runInterpreted(operation, request, context)
     // Compiled operations may report errors otherwise than the interpreter, which runs again: with the data that is
     // loaded by now, with counters of its own, and unmeasured.
     const settled = (result: ExecutionResult): MaybePromise => {
       if (!result.errors) return result
-      return interpret(operation, request, Object.assign(newContext(), { loaders: context.loaders }, unmeasured))
+      return runInterpreted(operation, request, Object.assign(newContext(), { loaders: context.loaders }, unmeasured))
     }
     const result = asCompiled(undefined, context, request.variables ?? {})
     return isPromise(result) ? result.then(settled) : settled(result)

@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { type DocumentNode, execute, Kind, type OperationDefinitionNode, parse, validate } from 'graphql'
+import { type DocumentNode, Kind, type OperationDefinitionNode, parse, validate } from 'graphql'
 import { CompiledOperations, compilableFields } from '../../../../src/http/pipeline/compiled-operations.ts'
+import { interpret } from '../../../../src/http/pipeline/interpreter.ts'
 import type { PreparedOperation } from '../../../../src/http/pipeline/prepared-documents.ts'
 import { schema } from '../../../../src/schema/index.ts'
 
@@ -67,6 +68,6 @@ test('an operation is compiled when it has run ten times, and then gives what th
   const variables = { s: 'aapl' }
   assert.equal(
     JSON.stringify(await compiled(undefined, contextValue, variables)),
-    JSON.stringify(await execute({ schema, document: operation.document, contextValue, variableValues: variables })),
+    JSON.stringify(await interpret({ schema, document: operation.document, contextValue, variableValues: variables })),
   )
 })

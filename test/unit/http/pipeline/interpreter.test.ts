@@ -10,9 +10,9 @@ import { silentLog } from '../../../support/log.ts'
 /** A pipeline whose resolvers note which executor has called them. */
 function open() {
   const schema = buildSchema(`
-    type Query { number: Int! }
+    type Query { number: Int! plus(n: Int!): Int }
     type Mutation { number: Int! }
-    type Subscription { numbers: Int! refused: Int! }
+    type Subscription { numbers: Int! refused: Int! plus(n: Int!): Int }
   `)
   const executors: string[] = []
   const note = (): void => {
@@ -59,11 +59,11 @@ function open() {
     const args: SubscribeArgs = { schema, document, contextValue, asSource }
     return (await (enveloped.subscribe as (args: SubscribeArgs) => unknown)(args)) as Subscribed
   }
-  const ask = (query: string, accept: string) =>
+  const ask = (query: string, accept: string, variables: object = {}) =>
     graphql.yoga.fetch('http://localhost/graphql', {
       method: 'POST',
       headers: { 'content-type': 'application/json', accept },
-      body: JSON.stringify({ query }),
+      body: JSON.stringify({ query, variables }),
     })
   return { executors, source, registry, graphql, subscribe, ask }
 }
@@ -105,4 +105,22 @@ test('a subscription that is refused is answered and counted alike, whether its 
   assert.equal(plain?.errors?.[0]?.extensions.code, 'INTERNAL')
   const labels = 'operation="refused",kind="subscription",outcome="error"'
   assert.ok((await registry.metrics()).includes(`finstage_requests_total{${labels}} 2\n`))
+})
+
+test('variables of the wrong type are answered with 400 and BAD_USER_INPUT, by Yoga and by the short way, also of a subscription', async () => {
+  const { graphql, ask } = open()
+  const query = 'query ($n: Int!) { plus(n: $n) }'
+  for (const accept of ['application/json', 'application/graphql-response+json', 'text/event-stream']) {
+    for (const text of [query, query.replace('query', 'subscription')]) {
+      if (text !== query && accept !== 'text/event-stream') continue
+      const answer = await ask(text, accept, { n: 'x' })
+      assert.equal(answer.status, 400, `${accept} ${text}`)
+      assert.match(await answer.text(), /"code":"BAD_USER_INPUT"/)
+    }
+  }
+  const operation = graphql.documents.operation(query, null)
+  assert.ok(operation)
+  const { data, errors } = await graphql.execute(operation, { variables: { n: 'x' } })
+  assert.equal(data, undefined)
+  assert.deepEqual({ ...errors?.[0]?.extensions }, { http: { status: 400 }, code: 'BAD_USER_INPUT' })
 })
