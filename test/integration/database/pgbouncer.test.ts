@@ -38,13 +38,12 @@ suite('behind a pooler', options, () => {
     test(`with PgBouncer in ${mode} mode every role exits with 1 and says what to set`, async () => {
       await using database = await createTestDatabase({ empty: true })
       await using bouncer = await startPgBouncer(database.url, mode)
-      const refused = ['all', 'api', 'worker', 'ingest', 'migrate'].map(async (role) => {
+      for (const role of ['all', 'api', 'worker', 'ingest', 'migrate']) {
         const settings = { PORT: '0', METRICS_PORT: '0', MARKET_SOURCE: 'simulated' }
         const { exited, stderr } = runProcess([role], { ...settings, DATABASE_URL: bouncer.through(database.url) })
         assert.equal(await inTime(exited, 'the exit'), 1)
         assert.match(stderr(), sentence)
-      })
-      await Promise.all(refused)
+      }
       assert.deepEqual(await database.query(`SELECT FROM pg_namespace WHERE nspname = 'finstage'`), [])
     })
   }

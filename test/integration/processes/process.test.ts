@@ -241,13 +241,13 @@ for (const [what, place] of [
 }
 
 test('api, worker, ingest and migrate refuse to start without DATABASE_URL', async () => {
-  const refused = async (role: string, environment: Record<string, string>): Promise<void> => {
-    const { exited, stderr } = runProcess([role], environment)
-    assert.equal(await inTime(exited, 'the exit'), 1)
-    assert.match(stderr(), new RegExp(`${role} .*DATABASE_URL`))
+  for (const role of ['api', 'worker', 'ingest', 'migrate']) {
+    for (const environment of [{}, { DATABASE_URL: '' }]) {
+      const { exited, stderr } = runProcess([role], environment)
+      assert.equal(await inTime(exited, 'the exit'), 1)
+      assert.match(stderr(), new RegExp(`${role} .*DATABASE_URL`))
+    }
   }
-  const roles = ['api', 'worker', 'ingest', 'migrate']
-  await Promise.all(roles.flatMap((role) => [refused(role, {}), refused(role, { DATABASE_URL: '' })]))
 })
 
 test('a HOST that is not known to be loopback starts with AUTH=open, and the log warns of it', async () => {
@@ -272,8 +272,9 @@ test('migrate brings an empty database to the newest layout and exits with 0, an
   assert.deepEqual(await database.query('SELECT count(*)::int AS jobs FROM finstage.jobs'), [{ jobs: 0 }])
 })
 
-test('a wrong or misspelt setting, an unknown role and a port in use stop the start, and the message names them', async () => {
+test('a wrong or misspelt setting, an unknown role and a port in use stop the start, and the message names them', async (t) => {
   const blocker = createServer().listen(0, '127.0.0.1')
+  t.after(() => blocker.close())
   await new Promise((resolve) => blocker.once('listening', resolve))
   const port = String((blocker.address() as { port: number }).port)
   await using database = await createTestDatabase()
@@ -293,14 +294,12 @@ test('a wrong or misspelt setting, an unknown role and a port in use stop the st
       /HOST=203\.0\.113\.1 .*can't be listened on/,
     ],
   ]
-  const refused = cases.map(async ([args, environment, sentence]) => {
+  for (const [args, environment, sentence] of cases) {
     const { exited, stderr } = runProcess(args, environment)
     assert.equal(await inTime(exited, 'the exit'), 1)
     assert.match(stderr(), sentence)
     assert.doesNotMatch(stderr(), /secret/)
-  })
-  await Promise.all(refused)
-  blocker.close()
+  }
 })
 
 test('--help names every role and every setting', async () => {
