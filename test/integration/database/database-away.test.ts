@@ -72,7 +72,11 @@ suite('a database that is away', { concurrency: 1 }, () => {
       const before = followingSubscriptions(id)
         .slice(1)
         .map((query) => kept(server.api, query))
-      await sleep(1000)
+      // Streams do not say when they have begun: that of all jobs shows it by a job, and the other one began with it.
+      await eventually(async () => {
+        await enqueued(server.api)
+        return (before[0]?.payloads().length ?? 0) > 0
+      }, 'the streams have begun')
 
       const end = await begin(postgres)
       const startedMs = Date.now()

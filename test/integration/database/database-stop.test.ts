@@ -38,6 +38,7 @@ for (const what of ['is stopped', 'stands still']) {
       if (what === 'is stopped') await postgres.stop()
       else postgres.pause()
       const last = askEverywhere(api, readingQueries(btoa('Job:x'))).catch(() => [])
+      // The answers of the source come meanwhile, so that jobs find the database away before SIGTERM.
       await sleep(1500)
       const startedMs = performance.now()
       for (const server of servers) server.kill('SIGTERM')
