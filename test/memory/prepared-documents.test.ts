@@ -10,7 +10,7 @@ import { silentLog } from '../support/log.ts'
 
 const start = (): GraphQL => createGraphQL({ schema, ports: {} as Ports, log: silentLog, registry: new Registry() })
 
-/** As every transport does it. */
+/** Parses and validates as every transport does. */
 function prepare({ yoga }: GraphQL, query: string): readonly GraphQLError[] {
   const { parse, validate, schema } = yoga.getEnveloped({})
   return validate(schema, parse(query))
@@ -45,7 +45,7 @@ for (const [what, text] of [
     assert.deepEqual([kept[0], kept.at(-1)], [false, true])
     assert.ok(kept.filter(Boolean).length > 50)
     const megabytes = ((await collectedMemory()).heapUsed - before.heapUsed) / 1e6
-    // The texts of this test, too.
+    // The texts are kept by this test, too.
     assert.ok(megabytes < 34 + texts.join('').length / 1e6, `${megabytes} MB are kept`)
   })
 }

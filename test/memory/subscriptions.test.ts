@@ -48,7 +48,7 @@ test('subscriptions that come and go, each with other symbols and another docume
   }
   for (let i = 0; i < 6; i++) clients.push({ client: await RawClient.open(app.api, take), open: [] })
   for (const each of clients) for (let i = 0; i < 10; i++) begin(each)
-  // Until each symbol was watched once: what the market keeps of it stays.
+  // Each symbol has been watched once by then: what the market keeps of it stays.
   await churn(150)
   await eventually(
     async () => (await metric(app.metrics, 'finstage_watched_symbols')) === symbolCount,

@@ -7,7 +7,7 @@ const collectGarbage = runInNewContext('gc') as () => void
 
 /** The memory of this process once its garbage is collected. */
 export async function collectedMemory(): Promise<NodeJS.MemoryUsage> {
-  // Twice: what finalizers let go of is garbage the second time.
+  // Twice: objects that finalizers release are garbage only the second time.
   for (let time = 0; time < 2; time++) {
     collectGarbage()
     await sleep(50)

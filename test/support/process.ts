@@ -9,7 +9,7 @@ export interface ServerProcess extends AsyncDisposable {
   readonly api: string
   readonly metrics: string
   readonly pid: number
-  /** All of what it wrote to standard output and to standard error, so far. */
+  /** Everything that it has written to standard output and standard error so far. */
   readonly stdout: () => string
   readonly stderr: () => string
   kill(signal: NodeJS.Signals): void
@@ -17,7 +17,7 @@ export interface ServerProcess extends AsyncDisposable {
   readonly exited: Promise<number | NodeJS.Signals>
 }
 
-/** Runs src/main.ts as npm start does, and resolves when it has started. Rejects with what it wrote where it ends before. */
+/** Runs src/main.ts as npm start does, and resolves when it has started. Rejects with its output if it ends before. */
 export async function startProcess(args: string[], environment: Record<string, string>): Promise<ServerProcess> {
   const run = runProcess(args, { PORT: '0', METRICS_PORT: '0', DRAIN_SECONDS: '0', ...environment })
   const started = new Promise<{ api: string | null; metrics: string }>((resolve) => {

@@ -10,7 +10,7 @@ import { createTestDatabase } from '../../support/database/database.ts'
 import { silentLog } from '../../support/log.ts'
 import { startDatabaseProxy } from '../../support/proxy.ts'
 
-/** A database of the test's own: buses on the same one hear each other. */
+/** A database of the test's own: buses on one database hear each other. */
 async function open(t: TestContext) {
   const database = await createTestDatabase()
   const stops: (() => Promise<void>)[] = []
@@ -19,7 +19,7 @@ async function open(t: TestContext) {
     await database[Symbol.asyncDispose]()
   })
 
-  /** A started bus that hears by one way to the database and speaks by another. */
+  /** A started bus that listens by one address of the database and publishes by another. */
   async function start({ hears = database.url, speaks = database.url } = {}) {
     const pool = createPool(speaks, silentLog)
     const bus = new PostgresBus({ connectionString: hears, pool, log: silentLog })
@@ -36,9 +36,9 @@ async function open(t: TestContext) {
     await bus.start()
     return {
       bus,
-      /** What arrived. */
+      /** The prices that arrived. */
       prices,
-      /** How often it told its process that something was missed. */
+      /** How often it reported that messages may be missing. */
       reconnections: () => reconnections,
       price: (symbol: string, seq: number) => bus.publish('price', feedUpdateOf(symbol, seq)),
     }
@@ -146,7 +146,7 @@ suite('a bus over a network that loses packets', { concurrency: true }, () => {
   })
 })
 
-// By itself: the process of the tests stands still meanwhile.
+// Outside of the suite, because it stops the whole process of the tests.
 test('a bus does not mistake a pause of its own process for silence', async (t) => {
   const { start } = await open(t)
   const there = await start()

@@ -52,7 +52,7 @@ async function candlesOf(api: string, symbol: string): Promise<Series['candles']
   return data.candles
 }
 
-/** Waits until the newest candle closes so: within its lifetime of 15 s, or more on a busy machine. */
+/** Waits for this close of the newest candle: its cached copy lives for 15 s, and a busy machine takes longer. */
 const newest = (api: string, symbol: string, close: number): Promise<void> =>
   eventually(
     async () => {
@@ -91,13 +91,13 @@ suite('forming candles are never stored as final', { concurrency: true, skip }, 
         closesAt(7),
       )
       trade(yahoo, 'FORMS', now, 9)
-      // Its own lifetime of what it has fetched has to pass.
+      // The copy that it has cached has to expire.
       await newest(wrong.api, 'FORMS', 133)
       const [stored] = await database.query<{ final: string }>(
         "SELECT upper(covered)::text AS final FROM finstage.candle_series WHERE symbol = 'FORMS'",
       )
       assert.ok(Number(stored?.final) <= now - 2 * hours + step, `${stored?.final} is final at ${now}`)
-      // Told once, and no reason to be out of service.
+      // It warns once, and stays ready.
       const told = wrong.stderr().match(/a clock differs from the database's/g) ?? []
       assert.equal(told.length, 1)
       assert.doesNotMatch(right.stderr(), /a clock differs/)
@@ -150,7 +150,7 @@ test('setting the clock back two hours and forward three prolongs no cached pric
     clock.set(aheadSeconds)
     revision += 1
     trade(yahoo, 'LIVE', Date.now() / 1000, revision)
-    // A pause that began before the clock is set ends when its seconds have passed.
+    // A pause that began before the clock was set ends after its own seconds.
     yahoo.fault('search', { status: 429, headers: { 'retry-after': '2' } }, 1)
     await post(server.api, `{ searchInstruments(query: "pause${revision}") { symbol } }`)
     clock.set(aheadSeconds - hours)

@@ -18,7 +18,7 @@ import {
 import { startProcess } from '../../support/process.ts'
 import { startTestYahoo } from '../../support/yahoo/test-yahoo.ts'
 
-/** A stream over SSE: what it has told so far. */
+/** A stream over SSE, and the events that have come so far. */
 function kept(api: string, query: string): { payloads: () => readonly string[]; stop: () => void } {
   const abort = new AbortController()
   const payloads = overSse(api, query, {}, abort.signal)
@@ -27,7 +27,7 @@ function kept(api: string, query: string): { payloads: () => readonly string[]; 
 
 interface Fault {
   readonly begin: (postgres: OwnPostgres) => Promise<() => Promise<void>>
-  /** How long it lasts at least. */
+  /** The least that it lasts. */
   readonly lastsMs: number
 }
 
@@ -92,7 +92,7 @@ suite('a database that is away', { concurrency: 1 }, () => {
           server.api,
           'subscription { candleUpdates(symbol: "AAPL") { kind candle { time close } } }',
         )
-        // Live prices need somebody who leads, which the database decides.
+        // Live prices need a leader, and the database decides who leads.
         const { data, errors } = await live.next()
         if (errors) assert.match(errors[0]?.extensions.code ?? '', /^(SOURCE_)?UNAVAILABLE$/)
         else assert.equal(data?.candleUpdates.kind, 'SNAPSHOT')
@@ -105,7 +105,7 @@ suite('a database that is away', { concurrency: 1 }, () => {
       await end()
 
       await eventually(async () => (await readiness(server)).status === 200, 'ready again', 30_000)
-      // What was told from the source is what the store has, or fetches, now.
+      // Candles are the same from the source, during the outage, and from the store, now.
       for (const [i, query] of candleQueries.entries()) {
         assert.deepEqual(await candlesOf(server.api, query), during[i], query)
       }
@@ -113,7 +113,7 @@ suite('a database that is away', { concurrency: 1 }, () => {
       assert.ok(count > 20, `${count} quotes`)
       assert.ok(slowestMs < 4000, `${slowestMs} ms`)
       assert.doesNotMatch(server.stderr(), /an operation failed/)
-      // Who followed before the outage is told on, by the same streams.
+      // Streams that were open before the outage go on.
       const last = await enqueued(server.api)
       for (const { payloads } of before.slice(0, 1)) {
         await eventually(() => payloads().some((payload) => payload.includes(last)), 'the stream goes on', 30_000)
@@ -145,7 +145,7 @@ suite('a database that is away', { concurrency: 1 }, () => {
         }
       }
     }
-    // For longer than a connection that nobody uses is kept in a pool.
+    // Longer than a pool keeps an idle connection.
     for (let second = 0; second < 13; second++) {
       await takeAll()
       await sleep(1000)

@@ -29,7 +29,7 @@ test('while the disk of the database is full, changes are UNAVAILABLE, readyz sa
   for (const query of candleQueries.slice(0, 3)) await candlesOf(server.api, query)
   const quotes = watchQuotes(server.api)
   disk.fill()
-  // What is left of the pages that there are takes in a few.
+  // The pages that exist still have room for a few rows.
   const hasRoom = async (): Promise<boolean> => {
     const asked = await askEverywhere(server.api, changingMutations(id).slice(0, 1))
     return asked.every(({ answer }) => answer.errors === undefined)

@@ -31,7 +31,7 @@ for (const what of ['is stopped', 'stands still']) {
       await enqueued(api)
       await using prices = subscribe(api, 'subscription { priceUpdates(symbols: ["AAPL"]) { price } }')
       await prices.next()
-      // Jobs that wait for the source while the database goes.
+      // These jobs wait for the source when the database goes away.
       yahoo.fault('chart', { delayMs: 1500 }, Number.POSITIVE_INFINITY)
       for (let i = 0; i < 20; i++) await enqueued(api)
       await eventually(() => yahoo.requestsTo('chart').length > 0, 'jobs run')

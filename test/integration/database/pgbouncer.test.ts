@@ -13,7 +13,7 @@ const sentence =
 
 const options = hasPgBouncer ? {} : { skip: 'PgBouncer is not installed (Debian: pgbouncer)' }
 
-/** Short statements and transactions of others through the pooler, until it is stopped. */
+/** Short statements of other clients, until it is stopped. */
 function traffic(url: string, clients: number): { stop: () => Promise<void> } {
   let isOver = false
   const busy = Array.from({ length: clients }, async (_, i) => {
@@ -89,7 +89,7 @@ suite('behind a pooler', options, () => {
       .then(() => {
         hasSucceeded = true
       })
-    // The subscription does not say when it has begun: jobs are queued until one of them is told of.
+    // The subscription does not say when it has begun: jobs are queued until it reports one.
     const enqueue = 'mutation { enqueueAnalysis(input: { symbols: ["AAPL"] }) { __typename } }'
     await eventually(async () => {
       const { data } = await post(api.api, enqueue)

@@ -19,7 +19,7 @@ const within = async (work: Promise<unknown>): Promise<{ code: string; tookMs: n
   return { code, tookMs: performance.now() - startedMs }
 }
 
-/** Takes connections in and never says a word. */
+/** A server that accepts connections and never answers. */
 async function startMute(): Promise<AsyncDisposable & { readonly url: string }> {
   const sockets = new Set<Socket>()
   const server = createServer((socket) => {

@@ -18,7 +18,7 @@ const start = (role: string, url: string): Promise<ServerProcess> =>
 const leads = async (server: ServerProcess): Promise<boolean> =>
   (await metric(server.metrics, 'finstage_feed_leading')) === 1
 
-/** Starts it, and waits until it leads. */
+/** Starts a process, and waits until it leads. */
 async function startLeader(role: string, url: string): Promise<ServerProcess> {
   const server = await start(role, url)
   await eventually(() => leads(server), 'the lead')
@@ -32,7 +32,7 @@ async function follow(api: string): Promise<PriceFollower> {
   return follower
 }
 
-/** Waits for so many more updates of each symbol. */
+/** Waits for `count` more updates of each symbol. */
 async function ticks(follower: PriceFollower, count: number): Promise<void> {
   const mark = follower.mark()
   await eventually(
@@ -44,7 +44,7 @@ async function ticks(follower: PriceFollower, count: number): Promise<void> {
 const newest = (follower: PriceFollower): FollowedUpdate[] =>
   symbols.map((symbol) => follower.lastOf(symbol) ?? assert.fail())
 
-/** Waits until each symbol was told as stale since the mark. */
+/** Waits until each symbol has been marked as stale since `mark`. */
 const stale = (follower: PriceFollower, mark: Mark): Promise<void> =>
   eventually(() => {
     const told = follower.since(mark).filter(({ kind, stale }) => kind === 'STATUS' && stale)
@@ -65,8 +65,8 @@ const onlyRun = (follower: PriceFollower): string => {
 }
 
 /**
- * What a client was told of each symbol since the mark, without repetitions: as STATUS a stale, SNAPSHOT b, TICK b. Ticks at the
- * beginning are left out: there may be some that were on their way.
+ * What a client received for each symbol since the mark, without repetitions: such as STATUS a stale, SNAPSHOT b, TICK b. Leaves
+ * out leading ticks: some may have been on their way.
  */
 function course(follower: PriceFollower, mark: Mark, names: ReadonlyMap<string, string>): string[][] {
   return symbols.map((symbol) => {
@@ -85,7 +85,7 @@ const ready = async (server: ServerProcess): Promise<{ status: number; checks: R
   return { status: response.status, checks }
 }
 
-/** A stop and what ends it, also where the test fails before. */
+/** Freezes a process until end(), or until the test ends, even if it fails. */
 function pause(server: ServerProcess): Disposable & { end(): void } {
   server.kill('SIGSTOP')
   const end = (): void => server.kill('SIGCONT')
@@ -143,7 +143,7 @@ test('a leader that hangs and serves clients sends them nothing of its own term 
   await using elsewhere = await follow(second.api)
   const before = onlyRun(there)
   using paused = pause(first)
-  // Lets arrive what was on its way when it was stopped.
+  // Prices that were on their way when it was frozen arrive meanwhile.
   await sleep(500)
   const mark = there.mark()
   await laterRun(elsewhere, before)
@@ -228,7 +228,7 @@ test('an api that is cut off is not ready and marks prices as stale; its clients
   assert.deepEqual(follower.faults, none)
 })
 
-/** Restarts Postgres under two ingests and an api, and expects that the same leads on. */
+/** Restarts Postgres under two ingests and an api, and expects that the leader stays the same. */
 async function restartBelow(restart: (postgres: OwnPostgres) => Promise<void>): Promise<void> {
   await using postgres = await startOwnPostgres()
   const url = await postgres.createDatabase()

@@ -23,7 +23,7 @@ after(async () => {
   for (const each of [database, ...others]) await each?.[Symbol.asyncDispose]()
 })
 
-/** For a test that disturbs whoever else uses its database. Dropped when the leaders of the test have stopped. */
+/** For a test that disturbs all users of its database. Dropped at the end, when all leaders have stopped. */
 async function anotherDatabase(): Promise<TestDatabase> {
   const other = await createTestDatabase()
   others.push(other)
@@ -32,11 +32,11 @@ async function anotherDatabase(): Promise<TestDatabase> {
 
 interface Competition {
   readonly yieldOf?: (name: string) => Promise<void>
-  /** How a leader reaches the database, where that is not the plain way. */
+  /** The address by which a leader reaches the database; by default its own. */
   readonly urlOf?: (name: string) => string
   readonly now?: () => number
   readonly isAlone?: boolean
-  /** Where not the one of the file. */
+  /** A database of the test's own; by default that of the file. */
   readonly own?: TestDatabase
 }
 
@@ -45,7 +45,7 @@ function compete(t: TestContext, names: readonly string[], options: Competition 
   lastName += 1
   const leadership = `test ${lastName}`
   const within = options.own ?? database
-  /** Who leads by its own word, and in which term. */
+  /** The term of each candidate that considers itself the leader. */
   const terms = new Map<string, Term>()
   const warnings: string[] = []
   const log = Object.assign(Object.create(silentLog), {
@@ -96,11 +96,11 @@ function compete(t: TestContext, names: readonly string[], options: Competition 
     leaders,
     leaderOf,
     terms,
-    /** In the order in which they led, and the names of their terms. */
+    /** The leaders in their order, and the names of their terms. */
     led,
     runs,
     warnings,
-    /** How many trusted to lead at the same time, at most. */
+    /** The most candidates that considered themselves the leader at the same time. */
     most: () => most,
     start: () => {
       for (const leader of leaders.values()) leader.start()
@@ -112,7 +112,7 @@ function compete(t: TestContext, names: readonly string[], options: Competition 
       return led.at(-1) ?? assert.fail()
     },
     beat,
-    /** Waits until the term of whoever leads was confirmed so many times more. */
+    /** Waits until the leader has confirmed its term `count` more times. */
     confirmations: async (count: number): Promise<void> => {
       const before = await beat()
       await eventually(async () => (await beat()) >= before + count, 'confirmations')
@@ -120,7 +120,7 @@ function compete(t: TestContext, names: readonly string[], options: Competition 
   }
 }
 
-/** Longer than another takes to begin the next term. */
+/** Longer than another candidate takes to begin the next term. */
 const takeOverMs = 8000
 
 /** The names of later terms are greater. */

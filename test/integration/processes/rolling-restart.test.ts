@@ -18,7 +18,7 @@ const settings = { DATABASE_URL: database.url, MARKET_SOURCE: 'simulated' }
 const start = (environment: Record<string, string> = {}): Promise<ServerProcess> =>
   startProcess(['api'], { ...settings, DRAIN_SECONDS: '1', ...environment })
 
-/** Ports that stay the same when their servers are replaced. */
+/** Free ports, which stay the same when their servers are replaced. */
 async function freePorts(count: number): Promise<string[]> {
   const servers = Array.from({ length: count }, () => createServer().listen(0, '127.0.0.1'))
   await Promise.all(servers.map((server) => once(server, 'listening')))
@@ -34,8 +34,8 @@ interface Load extends AsyncDisposable {
 }
 
 /**
- * Clients that ask one query after the other over connections that they keep, with and without a pause. Only where a connection is
- * refused, and so nothing was sent, may they ask elsewhere: a request that was sent has to be answered. Mutations would be sent in the same way.
+ * Clients that send one query after the other over kept-alive connections, with and without a pause. Only after a refused
+ * connection, when nothing was sent, do they ask elsewhere: a request that was sent has to be answered. It might be a mutation.
  */
 function startLoad(urls: readonly string[], clients: number): Load {
   const agent = new Agent({ keepAlive: true, maxSockets: clients })
@@ -81,7 +81,7 @@ function startLoad(urls: readonly string[], clients: number): Load {
   return { answered: () => answered, failures, end, [Symbol.asyncDispose]: end }
 }
 
-/** Each is stopped and replaced in turn, so that one is always there. Resolves with what each stop took, in ms. */
+/** Stops and replaces each in turn, so that one is always there. Resolves with the duration of each stop, in ms. */
 async function restartInTurn(servers: ServerProcess[], ports: readonly string[]): Promise<number[]> {
   const tookMs: number[] = []
   for (let round = 0; round < killRounds; round++) {
@@ -117,7 +117,7 @@ test('a rolling restart of two servers loses no request of clients with kept-ali
   }
 })
 
-// By itself nginx asks no server for 10 s that has refused once, so each would have to be there for so long before the next goes.
+// By default nginx avoids a server for 10 s once it has refused: `max_fails=0` spares a pause of that length between restarts.
 test('a rolling restart of two servers behind a stock nginx loses no request', { skip: noNginx }, async (t) => {
   const ports = await freePorts(2)
   const servers = await Promise.all(ports.map((PORT) => start({ PORT })))

@@ -43,7 +43,7 @@ suite('jobs that are cancelled or take too long', { concurrency: 2 }, () => {
     }
     assert.equal(worker.hasExited(), false)
     assert.deepEqual(await queue.effects('done'), [])
-    // What carried a job that was told to end goes at once, and is not picked up once more to find that out.
+    // The queue entry of a cancelled job goes at once: no worker takes it once more to find out that it no longer counts.
     assert.doesNotMatch(worker.log(), /no longer counts/)
   })
 
@@ -56,7 +56,7 @@ suite('jobs that are cancelled or take too long', { concurrency: 2 }, () => {
       await eventually(async () => (await queue.job(once)).state === 'FAILED', 'it fails')
       const failed = await queue.job(once)
       assert.deepEqual([failed.failure?.code, failed.failure?.attempt, failed.failures], ['TIMEOUT', 1, 1])
-      // The only thread is free for the next, in the same process.
+      // The only thread is free for the next job, in the same process.
       const twice = await queue.enqueue(
         { act: 'spin', attempts: 1, writes: true },
         { maxAttempts: 2, timeoutSeconds: 1 },

@@ -78,7 +78,7 @@ suite('workers that are killed', { concurrency: 4 }, () => {
     const survivor = await queue.startWorker()
     const busy = await queue.enqueueAll(long)
     for (const id of busy) assert.equal((await queue.begun(id)).pid, survivor.pid)
-    // What only waits stays behind them.
+    // A job that merely waits has to stay behind the lost ones, whatever its priority.
     const waiting = await queue.enqueue({ act: 'wait', ms: 0 }, { priority: 'CRITICAL' })
     doomed.kill('SIGKILL')
     const killedAtMs = Date.now()
@@ -91,7 +91,7 @@ suite('workers that are killed', { concurrency: 4 }, () => {
     assert.equal((await queue.job(waiting)).state, 'QUEUED')
     for (const id of busy) assert.equal((await queue.job(id)).state, 'RUNNING')
     assert.equal(await survivor.check(), 'ok')
-    // The places beyond are gone: one that is given up is the only one that is filled.
+    // The extra places are gone: the cancelled job frees one place, and only that one is filled.
     const [one = '', ...others] = busy
     const second = await queue.enqueue({ act: 'wait', ms: 600_000 }, { priority: 'CRITICAL' })
     assert.equal(await queue.cancel(one), 'CANCELLED')
@@ -132,7 +132,7 @@ suite('workers that are killed', { concurrency: 4 }, () => {
     const where = isAlone ? 'with no other worker until one is started' : 'with another worker beside it'
     test(`a worker is killed when SUCCEEDED is stored and the queue does not know yet: the job does not run again, its queue entry goes, and a follower is told once; ${where}`, async () => {
       await using queue = await TestQueue.open()
-      // It can't take the jobs: which of two takes one is for chance to say.
+      // It does not know this kind of job, so that the doomed worker gets it.
       if (!isAlone) await queue.startWorker({ kinds: ['BACKFILL'] })
       const followers: Awaited<ReturnType<TestQueue['follow']>>[] = []
       for (let round = 0; round < atLeastTwoRounds; round++) {
@@ -146,7 +146,7 @@ suite('workers that are killed', { concurrency: 4 }, () => {
       await queue.startWorker()
       for (const { told, ended } of followers) {
         await inTime(ended, 'the follower is told of the end', 15_000)
-        // RUNNING is told again with the progress.
+        // Progress repeats RUNNING.
         assert.deepEqual([...new Set(told)].slice(-2), ['RUNNING', 'SUCCEEDED'])
         assert.equal(told.filter((state) => state === 'SUCCEEDED').length, 1)
       }

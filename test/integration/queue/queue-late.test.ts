@@ -6,7 +6,7 @@ import { type QueueWorker, TestQueue } from '../../support/queue/queue-processes
 
 const lostWorkers = (worker: QueueWorker): Promise<number> => worker.metric('finstage_workers_lost_total')
 
-/** Side by side in one worker. */
+/** How many run side by side in one worker. */
 const lateJobs = 5
 
 suite('workers that are frozen until they count as lost', { concurrency: true }, () => {
@@ -44,7 +44,7 @@ suite('workers that are frozen until they count as lost', { concurrency: true },
       const [carrier] = await queue.carriers()
       late.kill('SIGCONT')
       await eventually(async () => (await late.metric('finstage_jobs_in_flight')) === 0, 'the late attempt ends')
-      // What it had to tell of it would be there by now.
+      // Whatever the late attempt does to the queue, it has done by then.
       await eventually(async () => (await late.check()) === 'ok', 'the first works again')
       assert.deepEqual(await queue.carriers(), [carrier])
       other.kill('SIGKILL')
@@ -58,9 +58,9 @@ suite('workers that are frozen until they count as lost', { concurrency: true },
   test('a late attempt releases nothing when its own worker has taken up the job again', {}, async () => {
     await using queue = await TestQueue.open()
     const worker = await queue.startWorker()
-    // Sees that the other stands still, and can't run its jobs.
+    // Notices that the other one is frozen, and does not know its kind of job.
     const watcher = await queue.startWorker({ kinds: ['BACKFILL'] })
-    // Still at it when the worker goes on, and when the next attempt has begun.
+    // They take so long that they still run when the worker goes on and the next attempt has begun.
     const ids = await queue.enqueueAll(
       Array.from(
         { length: lateJobs },

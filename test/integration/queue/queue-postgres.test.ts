@@ -44,8 +44,8 @@ suite('a Postgres that goes away', { concurrency: true }, () => {
           )
         }
       }
-      // No worker was lost, so what they run goes on. Only what began and never heard of it begins again: of each worker what
-      // it had asked for in one call.
+      // No worker was lost, so running jobs go on. Only jobs whose worker never got the answer that gave it to them begin again:
+      // as many as a worker asks for in one call.
       assert.ok(repeated <= 16, `${repeated} jobs were run again`)
     })
   }
@@ -81,7 +81,7 @@ suite('a Postgres that goes away', { concurrency: true }, () => {
     for (let round = 0; round < killRounds; round++) {
       for (const queue of queues) {
         const jobs = Array.from({ length: 60 }, (_, i) => ({
-          // Some end while nothing can be stored, some after it.
+          // Some end during the pause, when nothing can be stored, some after it.
           ...{ ms: i < 5 ? 1500 * (i + 1) : 30, writes: i % 2 === 0, saves: i % 3 === 0 },
         }))
         await queue.enqueueAll(jobs)
@@ -93,7 +93,7 @@ suite('a Postgres that goes away', { concurrency: true }, () => {
       for (const queue of queues) {
         const jobs = await queue.settled(60_000, { workers: false })
         for (const { state, failures } of jobs) assert.deepEqual([state, failures], ['SUCCEEDED', 0])
-        // Of what was being taken up when Postgres stood still, some may be let go of in vain: run again, and shown once.
+        // Jobs that were being taken when the pause began may be released in vain: they run again, and leave one result.
         const repeated = jobs.filter(({ attempt }) => attempt > 1)
         assert.ok(repeated.length <= 16, JSON.stringify(repeated))
       }

@@ -14,7 +14,7 @@ test('a runner that is stopped while it replaces a broken pool leaves no pool be
   const holder = new pg.Client({ connectionString: database.url })
   await holder.connect()
   try {
-    // A pool that opens looks into it.
+    // Holds up a pool that opens: it reads this table.
     await holder.query('BEGIN; LOCK TABLE graphile_worker.migrations')
     await queue.ended((await queue.enqueue()).id)
     await eventually(

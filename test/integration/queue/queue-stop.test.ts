@@ -6,7 +6,7 @@ import { killRounds } from '../../support/kill-rounds.ts'
 import { TestQueue } from '../../support/queue/queue-processes.ts'
 import type { TestJob } from '../../support/queue/queue-tasks.ts'
 
-/** Beside three long jobs. */
+/** Places that three long jobs leave. */
 const room = jobConcurrency - 3
 
 suite('workers that stop, and workers side by side', { concurrency: 2 }, () => {
@@ -58,7 +58,7 @@ suite('workers that stop, and workers side by side', { concurrency: 2 }, () => {
         const { state, attempt } = await queue.job(id)
         assert.deepEqual([state, attempt], ['SUCCEEDED', 2])
       }
-      // Nobody had to be taken for lost.
+      // The worker handed its jobs back itself: none counts as lost.
       assert.equal(await worker.metric('finstage_workers_lost_total'), 0)
     }
   })

@@ -109,7 +109,7 @@ export async function eventually(
       throw new Error(`${typeof what === 'string' ? what : await what()}: not within ${withinMs / 1000} s`)
     }
     await new Promise((resolve) => setTimeout(resolve, pauseMs))
-    // What takes long is looked at less often: looking costs time too.
+    // Looks less often at what takes long: each look costs CPU.
     pauseMs = Math.min(100, pauseMs * 1.1)
   }
 }

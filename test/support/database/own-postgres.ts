@@ -7,7 +7,7 @@ import pg from 'pg'
 import { EmbeddedPostgres } from '../../../src/platform/embedded-postgres/server.ts'
 
 export interface OwnPostgres extends AsyncDisposable {
-  /** The address of another migrated database; with `role`, for a new role of that name that is no superuser. */
+  /** Creates a migrated database and returns its address; with `role`, for a new role of that name that is no superuser. */
   createDatabase(role?: string): Promise<string>
   /** As the superuser, in the database `postgres`. */
   query(sql: string): Promise<void>
@@ -20,11 +20,11 @@ export interface OwnPostgres extends AsyncDisposable {
   start(): Promise<void>
   /** kill -9 of the postmaster, which its children follow, and a start. */
   killAndStart(): Promise<void>
-  /** Stops all its processes with SIGSTOP. Returns what has them go on. */
+  /** Stops all its processes with SIGSTOP. Returns a function that lets them go on. */
   pause(): () => void
 }
 
-/** A Postgres of the test's own, to do as it likes with; its data in a new directory, or in one that is given. */
+/** A Postgres of the test's own, to break as it likes. Its data is in a new directory, or in the given one. */
 export async function startOwnPostgres(
   directory: string = mkdtempSync(join(tmpdir(), 'finstage-own-postgres-')),
 ): Promise<OwnPostgres> {
@@ -84,7 +84,7 @@ export async function startOwnPostgres(
   }
 }
 
-/** Puts the data of a Postgres with the migrated database into a data directory, in place of a first start. */
+/** Copies the data of a Postgres with a migrated database into a data directory, which saves initdb. */
 export function copyPostgres(directory: string): void {
   const template = process.env.FINSTAGE_TEST_POSTGRES
   if (!template) throw new Error('run the tests with npm test: it makes the data that they start from')
@@ -95,10 +95,10 @@ export function copyPostgres(directory: string): void {
 const postmasterOf = (directory: string): number =>
   Number(readFileSync(join(directory, 'postgres', 'postmaster.pid'), 'utf8').split('\n')[0])
 
-/** Stops all processes of the embedded Postgres whose data is in a directory. Returns what has those go on that still are. */
+/** Stops all processes of the embedded Postgres in a directory. Returns a function that lets those go on that are left. */
 export function pausePostgres(directory: string): () => void {
   const pid = postmasterOf(directory)
-  // No child is born after its parent has stopped.
+  // A stopped parent starts no more children.
   process.kill(pid, 'SIGSTOP')
   const pids = [pid, ...childrenOf(pid)]
   for (const each of pids) process.kill(each, 'SIGSTOP')

@@ -26,9 +26,9 @@ export interface QueueWorker {
   kill(signal: NodeJS.Signals): void
   /** `ok`, or why it is not ready. */
   check(): Promise<string>
-  /** The sum over all series of this name whose labels include `labels`. */
+  /** The sum of all series of this name whose labels include `labels`. */
   metric(name: string, labels?: string): Promise<number>
-  /** What it has logged. */
+  /** Everything that it has logged. */
   readonly log: () => string
 }
 
@@ -109,7 +109,7 @@ export class TestQueue implements AsyncDisposable {
     return answer.outcome === 'done' ? answer.job.state : answer.state
   }
 
-  /** Every state of a job that a follower is told, to its end. */
+  /** Follows a job to its end: every state that a follower receives. */
   async follow(id: string): Promise<{ told: JobState[]; ended: Promise<void> }> {
     const updates = await this.jobs.follow(id, owner)
     assert.ok(updates)
@@ -151,7 +151,7 @@ export class TestQueue implements AsyncDisposable {
     return found
   }
 
-  /** Until attempt number `attempt` of a job has begun to work. */
+  /** Waits until attempt number `attempt` of a job has begun. */
   async begun(id: string, attempt = 1, deadlineMs = 20_000): Promise<Effect> {
     let found: Effect | undefined
     await eventually(
@@ -165,7 +165,7 @@ export class TestQueue implements AsyncDisposable {
     return found as Effect
   }
 
-  /** What carries jobs: graphile-worker's rows. */
+  /** The queue entries of jobs: graphile-worker's rows. */
   carriers(): Promise<{ jobId: string; lockedBy: string | null }[]> {
     return this.query(
       `SELECT payload ->> 'jobId' AS "jobId", locked_by AS "lockedBy" FROM graphile_worker._private_jobs`,
@@ -178,9 +178,8 @@ export class TestQueue implements AsyncDisposable {
   }
 
   /**
-   * Waits until nothing is left to be done: no job that has not ended, nothing that carries one, and as many workers as live.
-   * Then nothing may have been lost and nothing be there twice. Gives the jobs. `workers: false`: who is told of as alive is
-   * another matter.
+   * Waits until all jobs have ended, no queue entry is left and as many workers are registered as live; with `workers: false`
+   * their number does not matter. Fails where a job was lost or left two results. Resolves with the jobs.
    */
   async settled(deadlineMs = 30_000, options: { workers?: boolean } = {}): Promise<StoredJob[]> {
     const alive = this.#workers.filter((worker) => !worker.hasExited()).length
@@ -194,7 +193,7 @@ export class TestQueue implements AsyncDisposable {
     await eventually(async () => (await rest()) === '', rest, deadlineMs)
     const jobs = await this.stored()
     for (const job of jobs) assertConsistent(job)
-    // Who works on an attempt begins it, and a beginning has a number of its own.
+    // Each attempt records its beginning once.
     const begun = (await this.effects('begun')).map(({ job, attempt }) => `${job} ${attempt}`)
     assert.equal(new Set(begun).size, begun.length, 'no attempt is run twice')
     return jobs
@@ -210,7 +209,7 @@ export class TestQueue implements AsyncDisposable {
   }
 }
 
-/** A job that succeeded shows the result of one attempt, the newest; one that did not shows none. */
+/** A job that succeeded has the result of its newest attempt alone; any other job has none. */
 function assertConsistent(job: StoredJob): void {
   const { id, state, attempt, result, states, visible, parts } = job
   const about = JSON.stringify(job)
@@ -228,7 +227,7 @@ function assertConsistent(job: StoredJob): void {
 
 async function startWorker(options: WorkerOptions): Promise<QueueWorker> {
   const program = fileURLToPath(new URL('./queue-worker.ts', import.meta.url))
-  // However this process ends, also while the worker is stopped: it goes too.
+  // The worker dies with this process, however that ends, even while it is stopped.
   const args = ['--pdeathsig=KILL', '--', process.execPath, program, JSON.stringify(options)]
   const child = spawn('setpriv', args, { stdio: ['ignore', 'inherit', 'pipe', 'ipc'] })
   let log = ''

@@ -11,9 +11,9 @@ import { persistently } from '../../../src/platform/database/pool.ts'
 /**
  * What a test job does, in its first `attempts`; in later ones it finishes at once.
  *
- * finish: takes `ms`, whatever its signal says. wait: for `ms`, or until its signal says otherwise. deaf: never ends, and takes
- * no notice of its signal. spin: an endless loop in a thread. fail: throws. die: kills its worker. freeze: stops its worker
- * (SIGSTOP) in the middle of the transaction that makes it SUCCEEDED.
+ * finish: takes `ms` and ignores its signal. wait: takes `ms`, or ends with its signal. deaf: never ends and ignores its signal.
+ * spin: runs an endless loop in a thread. fail: throws. die: kills its worker. freeze: stops its worker (SIGSTOP) in the middle
+ * of the transaction that makes the job SUCCEEDED.
  */
 const input = z.object({
   act: z.enum(['finish', 'wait', 'deaf', 'spin', 'fail', 'die', 'freeze']).default('finish'),
@@ -27,7 +27,7 @@ const input = z.object({
 
 export type TestJob = Partial<z.infer<typeof input>>
 
-/** `effects`: all that the tasks do, when they do it. `visible`: what a job leaves outside its own row. */
+/** `effects` records everything that tasks do, with its time. `visible` holds what a job leaves outside its own row. */
 export const testTables = `
   CREATE TABLE effects (
     job uuid, attempt integer, pid integer, run integer, what text, at timestamptz NOT NULL DEFAULT clock_timestamp(),
@@ -37,7 +37,7 @@ export const testTables = `
 
 const spinModule = new URL('./queue-spin.ts', import.meta.url)
 
-/** The kinds of job that there are, doing what a test wants. */
+/** All kinds of job, doing what a test wants. */
 export const testTasks = (services: { pool: pg.Pool; cpu: CpuPool }, kinds: readonly JobKind[] = jobKinds): Task[] =>
   kinds.map((kind) =>
     defineTask({
@@ -59,7 +59,7 @@ async function runTestJob(
   const { attempt } = (log as PinoLogger).bindings() as { attempt: number }
   const { pid } = process
   const run = ++runs
-  // Tried again where the answer was lost, so once at most.
+  // persistently() repeats a statement whose answer was lost, so the row may be there already.
   const effect = (what: string): Promise<unknown> =>
     persistently(
       () =>

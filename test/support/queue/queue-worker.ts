@@ -9,14 +9,14 @@ import type { Topic } from '../../../src/stream/bus.ts'
 import { PostgresBus } from '../../../src/stream/postgres-bus.ts'
 import { testTasks } from './queue-tasks.ts'
 
-/** A worker process with the tasks of queue-tasks.ts: what the role `worker` is, and can be asked how it does. */
+/** A worker process with the tasks of queue-tasks.ts: like the role `worker`, and it answers questions of its parent. */
 export interface WorkerOptions {
   readonly url: string
-  /** Of which jobs it knows. */
+  /** The kinds of job that it runs. */
   readonly kinds?: readonly JobKind[]
-  /** Kills itself when it is about to tell of such a state: it is stored, graphile-worker does not know yet. */
+  /** It kills itself when it is about to publish this state: it is stored then, and graphile-worker does not know yet. */
   readonly diesBeforeTelling?: JobState
-  /** The first such statement is carried out, and its answer lost: `job succeed`. */
+  /** The name of a statement, as `job succeed`: the first one is carried out, and its answer lost. */
   readonly losesAnswerOf?: string
 }
 
