@@ -178,7 +178,7 @@ class Portfolio {
       this.#equity = this.#balance
     }
     if (Number.isFinite(this.#equity / this.#rules.initialCapital)) return this.#equity
-    throw new FinstageError('NO_DATA', 'These symbols have prices that are too far apart to be traded')
+    throw new FinstageError('NO_DATA', 'Prices of these symbols differ too much: the equity would overflow')
   }
 
   #close(trade: Trade, price: number): void {

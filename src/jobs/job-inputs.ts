@@ -139,6 +139,6 @@ export function requirePastRange(
   nowMs: number,
 ): void {
   if (fromMs !== null && fromMs >= Math.min(toMs ?? nowMs, nowMs)) {
-    throw badInput('from has to be before to and the present', 'from')
+    throw badInput('from must be earlier than to, and in the past', 'from')
   }
 }

@@ -40,7 +40,7 @@ const refusals = {
     reason: 'origin',
     status: 403,
     code: 'FORBIDDEN',
-    message: 'Pages of other sites may ask this server only by requests that name their origin (CORS)',
+    message: 'Requests from pages of other sites must carry an Origin header (CORS)',
   },
   contentType: {
     reason: 'content_type',

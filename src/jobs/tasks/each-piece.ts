@@ -90,5 +90,5 @@ const asFinstageError = (error: unknown): FinstageError =>
     : new FinstageError('INTERNAL', 'Something went wrong with this symbol', {}, error)
 
 function failureOf({ symbol }: Piece, error: FinstageError | undefined): SymbolFailure {
-  return { symbol, code: error?.code ?? 'INTERNAL', message: error?.message ?? 'This symbol was not worked on' }
+  return { symbol, code: error?.code ?? 'INTERNAL', message: error?.message ?? 'This symbol was not processed' }
 }

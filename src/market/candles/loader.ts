@@ -259,7 +259,7 @@ export class CandleLoader {
   outOfReach(interval: Interval): FinstageError {
     const reachDays = this.#options.source.reachDays(interval)
     if (reachDays === null) return new FinstageError('RANGE_NOT_AVAILABLE', 'No source has candles from before 1900')
-    const message = `The source has ${interval} candles of the last ${reachDays} days only`
+    const message = `The source has ${interval} candles only for the last ${reachDays} days`
     return new FinstageError('RANGE_NOT_AVAILABLE', message, { reachDays })
   }
 
@@ -344,7 +344,7 @@ export class CandleLoader {
 
 /** The failure of a caller that gets stored candles because the source takes too long. */
 export const notInTime = new FinstageError('SOURCE_UNAVAILABLE', 'The source has not answered in time')
-const neverAtRest = new FinstageError('SOURCE_UNAVAILABLE', 'What the source says of this range changes all the time')
+const neverAtRest = new FinstageError('SOURCE_UNAVAILABLE', 'The source keeps changing this range: try again later')
 
 const isEmpty = ({ candles, excluded }: SourceCandles): boolean => candles.length + excluded.length === 0
 

@@ -293,4 +293,4 @@ const noneFound = (from: number): Found => ({
 
 /** The resolvers count the candles of an answer; a range this long holds too many in any case. */
 const rangeTooLong = (): FinstageError =>
-  new FinstageError('RANGE_NOT_AVAILABLE', 'So long a range has too many candles: ask for a shorter one')
+  new FinstageError('RANGE_NOT_AVAILABLE', 'This range has too many candles: ask for a shorter one')

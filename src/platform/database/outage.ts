@@ -67,7 +67,7 @@ export const isFull = (error: unknown): boolean => sqlState(error) === '53300'
 export function asUnavailable(error: unknown): unknown {
   if (error instanceof FinstageError || !isOutage(error)) return error
   return refusesWrites(error)
-    ? unavailable('The database takes no changes at the moment', refusedForSeconds, error)
+    ? unavailable('The database accepts no changes at the moment', refusedForSeconds, error)
     : unavailable('The database is out of reach at the moment', unavailableForSeconds, error)
 }
 

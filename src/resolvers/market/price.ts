@@ -35,7 +35,7 @@ function cursors(after: readonly string[]): Map<string, PriceCursor> {
   const furthest = new Map<string, PriceCursor>()
   for (const text of after) {
     const cursor = decodeCursor(text)
-    if (!cursor) throw badInput('after has what is no cursor of prices', 'after')
+    if (!cursor) throw badInput('after contains a value that is not a price cursor', 'after')
     const known = furthest.get(cursor.symbol)
     if (!known || isFurther(cursor, known)) furthest.set(cursor.symbol, cursor)
   }

@@ -70,9 +70,9 @@ export class JobRoom {
     const rows = await this.#read(names, most)
     const isFull = rows.some(({ owner, room }) => owner === everybody && room <= 0)
     const full = isFull
-      ? limitExceeded(`At most ${ofAll} jobs may wait at once in the whole queue: let some begin`, retryAfterSeconds)
+      ? limitExceeded(`The queue is full (at most ${ofAll} waiting jobs): try again later`, retryAfterSeconds)
       : limitExceeded(
-          `At most ${ofOwner} jobs of yours may wait at once: cancel some, or let them begin`,
+          `You have too many waiting jobs (at most ${ofOwner}): cancel some, or wait until some start`,
           retryAfterSeconds,
         )
     return { hasRoom: !isFull && rows.some(({ owner, room }) => owner !== everybody && room > 0), full }

@@ -96,7 +96,7 @@ export function assertUnavailable(asked: readonly Asked[], withinMs: number): vo
     const [error] = answer.errors ?? []
     assert.equal(error?.extensions.code, 'UNAVAILABLE', `${what}: ${JSON.stringify(answer)}`)
     assert.ok(Number(error.extensions.retryAfterSeconds) > 0, `${what}: ${JSON.stringify(answer)}`)
-    assert.match(error.message, /^The database (is out of reach|takes no changes) at the moment$/, what)
+    assert.match(error.message, /^The database (is out of reach|accepts no changes) at the moment$/, what)
     assert.ok(tookMs < withinMs, `${what} took ${tookMs} ms`)
   }
 }

@@ -89,7 +89,7 @@ test('attempts and their time have bounds', () => {
 })
 
 test('a range without anything before its end and the present is refused', () => {
-  const message = ['from has to be before to and the present', 'from']
+  const message = ['from must be earlier than to, and in the past', 'from']
   requirePastRange({ fromMs: null, toMs: 0 }, 100)
   requirePastRange({ fromMs: 99, toMs: null }, 100)
   requirePastRange({ fromMs: 0, toMs: 1 }, 100)

@@ -64,7 +64,7 @@ export function mayPass(error: unknown): boolean {
 export const isFailure = (error: unknown): boolean => mayPass(error) || error instanceof BodyTooLarge
 
 export const rateLimited = (retryAfterSeconds: number, cause?: YahooRefusal): FinstageError =>
-  new FinstageError('SOURCE_RATE_LIMITED', 'Yahoo takes no more requests for now', { retryAfterSeconds }, cause)
+  new FinstageError('SOURCE_RATE_LIMITED', 'Yahoo accepts no more requests for now', { retryAfterSeconds }, cause)
 
 /** Turns whatever a call of Yahoo threw into a FinstageError. */
 export function sourceError(error: unknown): FinstageError {
@@ -76,7 +76,7 @@ export function sourceError(error: unknown): FinstageError {
 
 /** Why a call was not sent; null: it was. */
 function keptBack(error: unknown): string | null {
-  if (isBrokenCircuitError(error)) return 'Yahoo has failed too often: it is not asked for now'
+  if (isBrokenCircuitError(error)) return 'Yahoo failed too often, so it gets no requests for now'
   return isBulkheadRejectedError(error) ? 'Too many calls wait for Yahoo' : null
 }
 
