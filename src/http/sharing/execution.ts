@@ -1,16 +1,9 @@
-import {
-  type ExecutionArgs,
-  type ExecutionResult,
-  executeSubscriptionEvent,
-  type GraphQLError,
-  parse,
-  type ValidatedSubscriptionArgs,
-  validateSubscriptionArgs,
-} from 'graphql'
+import { type ExecutionArgs, type ExecutionResult, type GraphQLError, getOperationAST, parse } from 'graphql'
 import { LRUCache } from 'lru-cache'
 import type { PriceUpdate } from '../../domain/price-update.ts'
 import type { RenderedUpdate } from '../connections/message-writer.ts'
 import { type Compilable, type CompiledOperations, compilable } from '../pipeline/compiled-operations.ts'
+import { interpret } from '../pipeline/interpreter.ts'
 import { boundedErrors } from '../pipeline/limits.ts'
 import { shownError } from '../pipeline/mask-error.ts'
 import { ByteSlabs } from './byte-slabs.ts'
@@ -80,7 +73,6 @@ export class SharedExecution {
   /** The document as the first of these clients has written it. */
   readonly source: string
   readonly #args: ExecutionArgs
-  readonly #validated: ValidatedSubscriptionArgs
   readonly #operation: Compilable
   readonly #options: SharedExecutionOptions
   readonly #cache: RenderedPriceCache
@@ -92,8 +84,9 @@ export class SharedExecution {
   constructor(args: ExecutionArgs, options: SharedExecutionOptions, cache: RenderedPriceCache) {
     this.source = args.document.loc?.source.body ?? ''
     this.#args = args
-    this.#validated = validated(args)
-    this.#operation = compilable(args.document, this.#validated.operation)
+    const operation = getOperationAST(args.document, args.operationName)
+    if (!operation) throw new Error('the document of a subscription that has begun has its operation')
+    this.#operation = compilable(args.document, operation)
     this.#options = options
     this.#cache = cache
     this.#id = cache.newExecutionId()
@@ -133,25 +126,25 @@ export class SharedExecution {
     const { update } = executed
     const last = this.#lastElsewhere
     if (last?.update === update && last.source === source) return last.result
-    const result = this.#interpret(validated({ ...this.#args, document: parse(source) }), update)
+    const result = this.#interpret({ ...this.#args, document: parse(source) }, update)
     this.#lastElsewhere = { update, source, result }
     return result
   }
 
   #execute(update: PriceUpdate): ExecutedUpdate | Promise<ExecutedUpdate> {
     const compiled = this.#options.compiled.find(this.#operation)
-    if (!compiled) return this.#interpret(this.#validated, update)
+    if (!compiled) return this.#interpret(this.#args, update)
     this.#options.executed()
     // Compiled operations may report errors otherwise than the interpreter.
-    const interpreted = () => this.#interpret(this.#validated, update)
+    const interpreted = () => this.#interpret(this.#args, update)
     const settled = (result: ExecutionResult) => (result.errors ? interpreted() : this.#render(update, result))
-    const result = compiled(update, this.#validated.contextValue, this.#args.variableValues ?? {})
+    const result = compiled(update, this.#args.contextValue, this.#args.variableValues ?? {})
     return result instanceof Promise ? result.then(settled, interpreted) : settled(result)
   }
 
-  #interpret(args: ValidatedSubscriptionArgs, update: PriceUpdate): ExecutedUpdate | Promise<ExecutedUpdate> {
+  #interpret(args: ExecutionArgs, update: PriceUpdate): ExecutedUpdate | Promise<ExecutedUpdate> {
     this.#options.executed()
-    const result = executeSubscriptionEvent({ ...args, rootValue: update })
+    const result = interpret({ ...args, rootValue: update })
     if (!(result instanceof Promise)) return this.#render(update, result)
     return result.then(
       (result) => this.#render(update, result),
@@ -164,10 +157,4 @@ export class SharedExecution {
     const shown = errors ? { ...result, errors: boundedErrors(errors).map(show) } : result
     return this.#cache.render({ update, text: `${JSON.stringify(shown)}}`, hasErrors: errors !== undefined })
   }
-}
-
-function validated(args: ExecutionArgs): ValidatedSubscriptionArgs {
-  const found = validateSubscriptionArgs(args)
-  if (!('schema' in found)) throw new Error('an operation that has begun must be valid')
-  return found
 }
