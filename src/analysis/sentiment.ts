@@ -46,7 +46,7 @@ export function scoreOf(reading: Reading): number | null {
 /** 0 is NEUTRAL, 1 SLIGHTLY, 2 and 3 plainly, 4 and more VERY bullish; below zero bearish. */
 export function sentimentOf(score: number): Sentiment {
   const size = Math.abs(score)
-  const strength = size >= 4 ? 3 : size >= 2 ? 2 : size
+  const strength = size >= 4 ? 3 : Math.min(size, 2)
   return sentiments[sentiments.indexOf('NEUTRAL') + Math.sign(score) * strength] as Sentiment
 }
 

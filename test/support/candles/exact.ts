@@ -27,5 +27,7 @@ export const ratio = (a: Exact, b: Exact): Exact => (a * unit) / b
 export const sum = (values: readonly Exact[]): Exact => values.reduce((total, value) => total + value, 0n)
 export const mean = (values: readonly Exact[]): Exact => sum(values) / BigInt(values.length)
 export const magnitude = (value: Exact): Exact => (value < 0n ? -value : value)
+// biome-ignore lint/complexity/useMathMinMax: Math.max takes no bigint
 export const highest = (values: readonly Exact[]): Exact => values.reduce((a, b) => (b > a ? b : a))
+// biome-ignore lint/complexity/useMathMinMax: Math.min takes no bigint
 export const lowest = (values: readonly Exact[]): Exact => values.reduce((a, b) => (b < a ? b : a))
