@@ -96,7 +96,7 @@ export class Leader {
   /** Leads or stands by over one connection. Rejects if the connection is lost; a term outlasts it. */
   async #stand(signal: AbortSignal): Promise<void> {
     const connection = new OwnConnection(this.#options.connectionString, 'finstage leader')
-    await connection.open()
+    await connection.open(signal)
     try {
       const store = new TermStore(connection.client, this.#options.name)
       this.#seen = undefined

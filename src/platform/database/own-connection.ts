@@ -2,6 +2,8 @@ import { DatabaseClient } from './client.ts'
 
 /** How long Postgres may take to accept the connection, and to answer a query on it. */
 const timeoutMs = 5000
+/** How much longer that may take once the opening is aborted. */
+const abortedTimeoutMs = 1000
 
 /**
  * A dedicated connection, outside of the pool. A network that swallows everything cannot hold it up: anything that
@@ -20,13 +22,25 @@ export class OwnConnection {
     })
   }
 
-  /** Rejects if Postgres is out of reach; then there is nothing to close. */
-  async open(): Promise<void> {
+  /**
+   * Rejects if Postgres is out of reach; then there is nothing to close. After an abort it takes a second at most, so that
+   * a stop does not wait for a server that hangs.
+   */
+  async open(signal?: AbortSignal): Promise<void> {
+    signal?.throwIfAborted()
+    let timer: NodeJS.Timeout | undefined
+    const cutSoon = (): void => {
+      timer = setTimeout(() => this.cut(), abortedTimeoutMs)
+    }
+    signal?.addEventListener('abort', cutSoon, { once: true })
     try {
       await this.client.connect()
     } catch (error) {
       this.cut()
       throw error
+    } finally {
+      signal?.removeEventListener('abort', cutSoon)
+      clearTimeout(timer)
     }
   }
 
