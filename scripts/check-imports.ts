@@ -60,8 +60,22 @@ const doors: Readonly<Record<string, readonly string[]>> = {
   'src/http/websocket': ['endpoint.ts'],
   'src/http/sharing': ['subscriptions.ts', 'operation.ts'],
   'src/jobs/queue': ['define-task.ts', 'runner.ts', 'schedule.ts', 'idle-pace.ts', 'parse-input.ts'],
+  'src/market/live-candles': ['live-candles.ts'],
+  'src/market/candles': ['service.ts'],
+  'src/market/quotes': ['cache.ts', 'guard.ts', 'guarded-feed.ts', 'day-volume.ts'],
   'src/market/yahoo': ['source.ts'],
   'src/market/simulated': ['source.ts'],
+  'src/store/candles': ['candle-store.ts', 'series.ts'],
+  'src/analysis/indicators': [
+    'catalogue.ts',
+    'columns.ts',
+    'indicator.ts',
+    'points.ts',
+    'momentum.ts',
+    'moving-averages.ts',
+    'volatility.ts',
+  ],
+  'src/platform/database': ['pool.ts', 'own-connection.ts', 'outage.ts', 'probe.ts'],
   'src/platform/embedded-postgres': ['server.ts'],
 }
 
