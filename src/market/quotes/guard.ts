@@ -106,23 +106,29 @@ export class QuoteGuard {
   }
 }
 
-const optionalNumbers = [
-  'previousClose',
-  'change',
-  'changePercent',
-  'open',
-  'dayHigh',
-  'dayLow',
-  'volume',
-  'bid',
-  'ask',
-  'marketCap',
-  'fiftyTwoWeekHigh',
-  'fiftyTwoWeekLow',
-  'regularPrice',
-  'delayMinutes',
-] as const satisfies readonly (keyof Quote)[]
-type OptionalNumber = (typeof optionalNumbers)[number]
+/** The fields of a quote that are a number or null. */
+type OptionalNumber = {
+  [Field in keyof Quote]: Quote[Field] extends number | null ? (null extends Quote[Field] ? Field : never) : never
+}[keyof Quote]
+
+/** A record, so that the compiler asks for every new field. */
+const isOptionalNumber: Readonly<Record<OptionalNumber, true>> = {
+  previousClose: true,
+  change: true,
+  changePercent: true,
+  open: true,
+  dayHigh: true,
+  dayLow: true,
+  volume: true,
+  bid: true,
+  ask: true,
+  marketCap: true,
+  fiftyTwoWeekHigh: true,
+  fiftyTwoWeekLow: true,
+  regularPrice: true,
+  delayMinutes: true,
+}
+const optionalNumbers = Object.keys(isOptionalNumber) as OptionalNumber[]
 
 /** Prices of different sign, as futures may have, cannot be compared by their ratio, so they are no jump. */
 function isJumpBetween({ price: before }: Quote, { price: after }: Quote): boolean {

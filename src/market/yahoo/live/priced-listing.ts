@@ -118,6 +118,25 @@ export const superseding = (last: Priced, { instrument, quote }: Priced): Priced
   quote: { ...quote, timeMs: Math.max(quote.timeMs, last.quote.timeMs) },
 })
 
+/** The fields that a lagging quote has from before the last price; it is believed for all others. */
+type TickingField =
+  | 'symbol'
+  | 'price'
+  | 'previousClose'
+  | 'change'
+  | 'changePercent'
+  | 'open'
+  | 'dayHigh'
+  | 'dayLow'
+  | 'volume'
+  | 'bid'
+  | 'ask'
+  | 'currency'
+  | 'timeMs'
+  | 'regularPrice'
+  | 'source'
+  | 'stale'
+
 /**
  * What a quote says besides a price that was already sent: all but the price, or, if the quote lags, the fields that do
  * not tick.
@@ -126,7 +145,14 @@ export function beside(last: Priced, { instrument, quote }: Priced, isSame: bool
   const { price, timeMs, source } = last.quote
   const { marketState, marketCap, fiftyTwoWeekHigh, fiftyTwoWeekLow, receivedAtMs, delayMinutes } = quote
   if (isSame) return { instrument, quote: { ...quote, price, timeMs, source } }
-  const still = { marketState, marketCap, fiftyTwoWeekHigh, fiftyTwoWeekLow, receivedAtMs, delayMinutes }
+  const still: Omit<Quote, TickingField> = {
+    marketState,
+    marketCap,
+    fiftyTwoWeekHigh,
+    fiftyTwoWeekLow,
+    receivedAtMs,
+    delayMinutes,
+  }
   return { instrument, quote: { ...last.quote, ...still } }
 }
 
