@@ -11,8 +11,11 @@ import type { JobState } from './job.ts'
  *       |                  v
  *       |              RETRYING --begin--> RUNNING
  *       |
- *       +--requeue-- FAILED, CANCELLED <--cancel-- QUEUED, RUNNING, RETRYING
- *                    FAILED <--expire-- QUEUED, RUNNING, RETRYING
+ *       +--requeue-- FAILED, CANCELLED
+ *
+ *     QUEUED, RUNNING, RETRYING --cancel--> CANCELLED
+ *     QUEUED, RUNNING, RETRYING --expire--> FAILED
+ *     QUEUED, RUNNING, RETRYING --beginAlone--> RUNNING, or --postpone--> QUEUED
  *
  * begin: a worker starts an attempt; a RUNNING job begins again after its worker was lost. handBack: its worker stops.
  * progress changes no state. expire: no worker has taken the job for days, even after the worker that ran it was lost.

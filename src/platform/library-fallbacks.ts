@@ -1,8 +1,8 @@
 import { Counter, type Registry } from 'prom-client'
 import type { Logger } from './logger.ts'
 
-/** The libraries whose internals this program relies on. */
-export type ReachedLibrary = 'graphile-worker' | 'graphql-ws' | 'node'
+/** The libraries whose internals have a public way beside them. */
+export type ReachedLibrary = 'graphile-worker' | 'node'
 
 /**
  * Reports that a library's internals are not what this program relies on, so that it takes the library's public way

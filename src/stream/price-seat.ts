@@ -37,7 +37,7 @@ export interface SeatOwner {
 /**
  * One symbol of a subscription. It lets through the updates that its client has not seen, and sends a SNAPSHOT where an
  * update does not continue what the client has. It keeps no update that the sink does not take: later it delivers the
- * newest update instead. So a slow client costs no memory.
+ * newest update instead. So a slow client holds no updates.
  */
 export class Seat {
   // Fields that every update reads come first: for thousands of seats nearly every read is a cache miss.

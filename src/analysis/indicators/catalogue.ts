@@ -19,7 +19,7 @@ const source = { type: 'PriceField', default: 'CLOSE', values: priceFields } as 
 const wilder = 'J. W. Wilder, New Concepts in Technical Trading Systems, 1978'
 const murphy = 'J. J. Murphy, Technical Analysis of the Financial Markets, 1999'
 
-/** All indicators. A new one needs no more than an entry here. */
+/** All indicators. The API follows from the entries; CONTRIBUTING says what else a new one needs. */
 export const catalogue = {
   sma: indicator({
     description: 'Simple moving average: the mean of the last `period` prices',

@@ -13,14 +13,14 @@ test('each fallback of a library is logged once and counted every time', async (
   fallbacks.report('node', 'one')
   fallbacks.report('node', 'one')
   fallbacks.report('node', 'other')
-  fallbacks.report('graphql-ws', 'one')
+  fallbacks.report('graphile-worker', 'one')
 
   assert.deepEqual(logged, [
     [{ library: 'node' }, 'one'],
     [{ library: 'node' }, 'other'],
-    [{ library: 'graphql-ws' }, 'one'],
+    [{ library: 'graphile-worker' }, 'one'],
   ])
   const metrics = await registry.metrics()
   assert.match(metrics, /finstage_library_fallbacks_total\{library="node"\} 3/)
-  assert.match(metrics, /finstage_library_fallbacks_total\{library="graphql-ws"\} 1/)
+  assert.match(metrics, /finstage_library_fallbacks_total\{library="graphile-worker"\} 1/)
 })
