@@ -18,6 +18,8 @@ function traffic(url: string, clients: number): { stop: () => Promise<void> } {
   let isOver = false
   const busy = Array.from({ length: clients }, async (_, i) => {
     const client = new pg.Client({ connectionString: url })
+    // Its statements fail, too.
+    client.on('error', () => {})
     await client.connect()
     while (!isOver) {
       await client.query(i % 2 ? 'SELECT 1' : 'SELECT pg_sleep(0.002)')
@@ -25,10 +27,13 @@ function traffic(url: string, clients: number): { stop: () => Promise<void> } {
     }
     await client.end()
   })
+  const running = Promise.all(busy)
+  // Thrown by stop().
+  running.catch(() => {})
   return {
     async stop() {
       isOver = true
-      await Promise.all(busy)
+      await running
     },
   }
 }
@@ -51,16 +56,14 @@ suite('behind a pooler', options, () => {
   test('shared sessions are detected every time: on an idle pooler, a busy one, one with a single session and one that rotates sessions', async () => {
     await using database = await createTestDatabase()
     for (const settings of [{}, { default_pool_size: 1 }, { default_pool_size: 3 }, { server_round_robin: 1 }]) {
-      await using bouncer = await startPgBouncer(database.url, 'transaction', settings)
-      const url = bouncer.through(database.url)
       for (const clients of [0, 12]) {
+        // A new one each time: while its pool grows, a session that comes back may be the same by chance.
+        await using bouncer = await startPgBouncer(database.url, 'transaction', settings)
+        const url = bouncer.through(database.url)
         const others = traffic(url, clients)
         for (let i = 0; i < 20; i++) {
-          await assert.rejects(
-            requireOwnSessions(url),
-            /set pool_mode = session/,
-            JSON.stringify({ settings, clients }),
-          )
+          const failure = JSON.stringify({ settings, clients })
+          await assert.rejects(requireOwnSessions(url), /set pool_mode = session/, failure)
         }
         await others.stop()
       }

@@ -14,12 +14,6 @@ export interface PgBouncer extends AsyncDisposable {
   through(url: string): string
 }
 
-/**
- * Debian 12 has PgBouncer 1.18, which at times ends under load with one of these:
- * https://github.com/pgbouncer/pgbouncer/issues/801, /822 and /826.
- */
-const knownCrash = /in function (put_in_order|server_proto|disconnect_server|disconnect_client)\(\)/
-
 /** Debian's PgBouncer in front of a Postgres that is named by its address. It refuses to run as root. */
 export async function startPgBouncer(
   url: string,
@@ -58,7 +52,6 @@ export async function startPgBouncer(
     through: (url) => url.replace(/^postgresql:\/\/(\w+)@\/(\w+)\?.*$/, `postgresql://$1@127.0.0.1:${port}/$2`),
     [Symbol.asyncDispose]: async () => {
       if (bouncer.exitCode !== null || bouncer.signalCode !== null) {
-        if (knownCrash.test(log)) return
         throw new Error(
           `PgBouncer had ended by itself (${bouncer.signalCode ?? bouncer.exitCode}): ${log.slice(-2000)}`,
         )
