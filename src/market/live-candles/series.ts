@@ -178,6 +178,7 @@ export class LiveCandleSeries {
    */
   async #check(builder: LiveCandleBuilder): Promise<void> {
     this.#isChecking = true
+    const askedMs = this.#options.now()
     try {
       const { date } = builder
       const earlier = date === this.#comparedOn ? 1 : this.#depth
@@ -188,7 +189,8 @@ export class LiveCandleSeries {
       this.#options.log.debug({ err: error, ...this.#key }, 'live candles could not be compared with the source')
     }
     this.#isChecking = false
-    builder.checks.miss(this.#options.now())
+    // A check that has come due since then was not asked for.
+    builder.checks.miss(askedMs)
     this.#turn(builder)
   }
 

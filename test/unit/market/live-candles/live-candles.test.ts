@@ -420,3 +420,25 @@ test('one who leaves while the candles are loaded, alone, ends the series', asyn
   await settle()
   assert.equal(feeds.length, 0)
 })
+
+test('a candle whose comparison comes due while another one waits for the source is compared right after it', async (t) => {
+  const candles = ['09:59', '10:00', '10:01', '10:02'].map((time) => minute(time, 100))
+  const { world, requests, subscribe, price, pass, settle } = open(t, '10:00:30', candles)
+  const answer = Promise.withResolvers<void>()
+  reader(await subscribe())
+  await pass(31)
+  world.hold = () => answer.promise
+  await price(100)
+  const before = requests.length
+  await pass(10)
+  assert.equal(requests.length, before + 1, 'the first candle is being compared')
+  await pass(20)
+  await price(100)
+  await pass(50)
+  assert.equal(requests.length, before + 1, 'one comparison at a time')
+  world.hold = async () => undefined
+  answer.resolve()
+  await settle()
+  await pass(1)
+  assert.equal(requests.length, before + 2)
+})
