@@ -236,7 +236,7 @@ test('one owner who has used up the room leaves that of the others, until all of
   ])
   assert.deepEqual([others[0] + others[1], others[2]], [7, 0])
   assert.ok(others[0] <= 5 && others[1] <= 5)
-  await assert.rejects(opened.store.enqueue({ ...order, owner: 'new' }), /At most 12 jobs/)
+  await assert.rejects(opened.store.enqueue({ ...order, owner: 'new' }), /at most 12 waiting jobs/)
 })
 
 test('a process with another limit goes by its own', async () => {
