@@ -1,0 +1,160 @@
+import { epochOf } from '../calendar/exchange-clock.ts'
+import { tradingDate } from '../calendar/trading-date.ts'
+import { daySeconds, monthStart, type TimeSpan, weekSeconds } from '../time.ts'
+import type { CalendarRules } from './calendar-rules.ts'
+import { weekdayOf, yearOf } from './date-rules.ts'
+import { isTradingWeekday, regularHours, type TradingYear, tradingYear, weekRule } from './trading-year.ts'
+
+/** One regular session; times in epoch seconds. */
+export interface Session {
+  /** Its trading date: midnight UTC. */
+  readonly date: number
+  /** CME's sessions open the evening before their date. */
+  readonly opens: number
+  readonly closes: number
+  /** Lunch, on exchanges that have one. */
+  readonly breaks: readonly TimeSpan[]
+  /** Whether it closes earlier than usual on its weekday. */
+  readonly shortened: boolean
+}
+
+/** No exchange was ever closed for so long between two sessions. */
+const longestPauseDays = 60
+
+/**
+ * The sessions of one exchange. Dates are midnight UTC, in epoch seconds. Of dates that its rules do not know it says so,
+ * by `undefined` or null: it never guesses.
+ */
+export class ExchangeCalendar {
+  readonly #rules: CalendarRules
+  readonly #years = new Map<number, TradingYear>()
+
+  constructor(rules: CalendarRules) {
+    this.#rules = rules
+  }
+
+  /** ISO 10383 market identifier, or `FX`, `CRYPTO`. */
+  get id(): string {
+    return this.#rules.id
+  }
+
+  /** IANA name of the time zone in which its dates and weeks are counted. */
+  get timezone(): string {
+    return this.#rules.timezone
+  }
+
+  /** Who published its rules and dates. */
+  get sources(): readonly string[] {
+    return this.#rules.sources
+  }
+
+  /** The dates that it knows, `to` exclusive. */
+  get known(): TimeSpan {
+    return { from: this.#rules.knownFrom, to: this.#rules.knownTo + daySeconds }
+  }
+
+  /** null: closed on that date. undefined: nothing is known of it. */
+  sessionOn(date: number): Session | null | undefined {
+    if (date < this.#rules.knownFrom || date > this.#rules.knownTo) return undefined
+    if (!isTradingWeekday(this.#rules, date)) return null
+    const { closed, special } = this.#year(yearOf(date))
+    if (closed.has(date)) return null
+    const regular = regularHours(this.#rules, date)
+    const { opens, closes, breaks } = special.get(date) ?? regular
+    const at = (secondsOfDate: number) => epochOf(date + secondsOfDate, this.timezone)
+    return {
+      date,
+      opens: at(opens),
+      closes: at(closes),
+      breaks: breaks.map(({ from, to }) => ({ from: at(from), to: at(to) })),
+      shortened: closes < regular.closes,
+    }
+  }
+
+  /** Sessions of the dates from `from` until before `to`, oldest first. null: not all of these dates are known. */
+  sessions(from: number, to: number): Session[] | null {
+    const sessions: Session[] = []
+    for (let date = from; date < to; date += daySeconds) {
+      const session = this.sessionOn(date)
+      if (session === undefined) return null
+      if (session !== null) sessions.push(session)
+    }
+    return sessions
+  }
+
+  /** Sessions from a date on, oldest first, until the first date that is not known. */
+  *sessionsFrom(date: number): Generator<Session, void> {
+    for (let each = date; ; each += daySeconds) {
+      const session = this.sessionOn(each)
+      if (session === undefined) return
+      if (session !== null) yield session
+    }
+  }
+
+  /** The session that runs at a time, lunch included. null: none does. undefined: not known. */
+  sessionAt(epoch: number): Session | null | undefined {
+    const date = tradingDate(epoch, this.timezone)
+    // From the evening on, the session of the next date may run.
+    const possible = [this.sessionOn(date), this.sessionOn(date + daySeconds)]
+    const running = possible.find((session) => session && session.opens <= epoch && epoch < session.closes)
+    return running ?? (possible.includes(undefined) ? undefined : null)
+  }
+
+  /** When the next session opens, after a time. null: not known. */
+  nextOpen(after: number): number | null {
+    return this.#firstAfter(after, ({ opens }) => opens)
+  }
+
+  /** When the session that runs closes, or else the next one, after a time. null: not known. */
+  nextClose(after: number): number | null {
+    return this.#firstAfter(after, ({ closes }) => closes)
+  }
+
+  /**
+   * The dates of a date's week, `to` exclusive. A week begins on the exchange's first weekday: Sunday in Riyadh, else
+   * mostly Monday, so that a single session on a Sunday closes the week before.
+   */
+  weekOf(date: number): TimeSpan {
+    const { since, until, firstWeekday } = weekRule(this.#rules, date)
+    const start = date - ((weekdayOf(date) - firstWeekday + 7) % 7) * daySeconds
+    return { from: Math.max(start, since), to: Math.min(start + weekSeconds, until) }
+  }
+
+  /** The last session of a date's week. null: a week without one. undefined: not known. */
+  lastSessionOfWeek(date: number): Session | null | undefined {
+    return this.#lastSession(this.weekOf(date))
+  }
+
+  /** The last session of a date's calendar month. null: a month without one. undefined: not known. */
+  lastSessionOfMonth(date: number): Session | null | undefined {
+    return this.#lastSession({ from: monthStart(date), to: monthStart(date, 1) })
+  }
+
+  #lastSession({ from, to }: TimeSpan): Session | null | undefined {
+    for (let date = to - daySeconds; date >= from; date -= daySeconds) {
+      const session = this.sessionOn(date)
+      if (session !== null) return session
+    }
+    return null
+  }
+
+  /** Sessions of dates before that of `after` have closed: none lasts beyond the midnight that ends its date. */
+  #firstAfter(after: number, timeOf: (session: Session) => number): number | null {
+    const date = tradingDate(after, this.timezone)
+    for (let days = 0; days <= longestPauseDays; days++) {
+      const session = this.sessionOn(date + days * daySeconds)
+      if (session === undefined) return null
+      if (session !== null && timeOf(session) > after) return timeOf(session)
+    }
+    return null
+  }
+
+  #year(year: number): TradingYear {
+    let known = this.#years.get(year)
+    if (!known) {
+      known = tradingYear(this.#rules, year)
+      this.#years.set(year, known)
+    }
+    return known
+  }
+}
