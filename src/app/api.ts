@@ -22,6 +22,7 @@ export async function startApi(shared: SharedServices): Promise<string> {
     registry,
     fallbacks,
     ports: {
+      now,
       market,
       prices: hub,
       liveCandles,

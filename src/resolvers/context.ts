@@ -27,6 +27,8 @@ export interface Viewer {
 
 /** What resolvers need of the rest of the house; the composition root supplies it. */
 export interface Ports {
+  /** Epoch milliseconds. */
+  now(): number
   readonly market: {
     /** At once where it is at hand. Rejects with SYMBOL_NOT_FOUND, or what the source fails with. */
     listing(symbol: string, budget: CallBudget): Listing | Promise<Listing>

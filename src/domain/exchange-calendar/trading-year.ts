@@ -15,10 +15,8 @@ export function tradingYear(rules: CalendarRules, year: number): TradingYear {
   const from = civilDate(year, 1, 1)
   const to = civilDate(year + 1, 1, 1)
   const isOfYear = (date: number) => date >= from && date < to
-  // A holiday of the year before or after may be observed in this one.
-  const holidays = [year - 1, year, year + 1].flatMap((each) => [...holidaysOf(rules, each)])
-  const closures = rules.closures.flatMap(({ dates }) => dates)
-  const closed = new Set([...holidays, ...closures].filter(isOfYear))
+  const closures = rules.closures.flatMap(({ dates }) => dates).filter(isOfYear)
+  const closed = new Set([...holidaysOf(rules, year), ...closures])
   const special = new Map<number, Hours>()
   for (const { on, closes } of rules.halfDays.filter((each) => isInForce(each, year))) {
     const date = on(year)

@@ -1,5 +1,4 @@
 import {
-  type Exchange as ExchangeShape,
   type InstrumentMatch as InstrumentMatchShape,
   type Instrument as InstrumentShape,
   instrumentKinds,
@@ -14,21 +13,13 @@ import {
   searchInstruments,
 } from '../../resolvers/market/instrument.ts'
 import { builder } from '../builder.ts'
+import { Exchange } from './exchange.ts'
 
 const InstrumentKind = builder.enumType('InstrumentKind', { values: instrumentKinds })
 export const MarketState = builder.enumType('MarketState', { values: marketStates })
 export const Source = builder.enumType('Source', {
   description: "YAHOO_STREAM: Yahoo's push feed. SIMULATED: made up by this server",
   values: sources,
-})
-
-const Exchange = builder.objectRef<ExchangeShape>('Exchange').implement({
-  fields: (t) => ({
-    code: t.exposeString('code'),
-    name: t.exposeString('name', { nullable: true }),
-    timezone: t.exposeString('timezone', { description: 'IANA name, such as America/New_York' }),
-    delayMinutes: t.exposeInt('delayMinutes', { nullable: true, description: "How late the source's prices are" }),
-  }),
 })
 
 export const Instrument = builder.objectRef<InstrumentShape>('Instrument')
