@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict'
+import { readFileSync } from 'node:fs'
 import { test } from 'node:test'
 import { clockTime } from '../../../../src/domain/calendar/exchange-clock.ts'
 import { calendarOf, exchangeCalendars } from '../../../../src/domain/exchange-calendar/calendars.ts'
@@ -160,4 +161,19 @@ test("Yahoo's exchange codes lead to calendars, and unknown ones to none", () =>
   assert.deepEqual(ids('SAU TLV CME CBT NYM CMX'), ['XSAU', 'XTAE', 'CMES', 'CMES', 'CMES', 'CMES'])
   assert.deepEqual(ids('CCY CCC'), ['FX', 'CRYPTO'])
   assert.deepEqual(ids('KSC NSI FRA constructor __proto__'), [null, null, null, null, null])
+})
+
+test('docs/calendars.md names each calendar, its codes and the dates that it knows', () => {
+  const page = readFileSync(new URL('../../../../docs/calendars.md', import.meta.url), 'utf8')
+  const rows = Array.from(page.matchAll(/^\| `(\w+)` \| [^|]+ \| ([^|]+) \| (\S+) \| (\S+) \|$/gm))
+  assert.deepEqual(
+    rows.map(([, id = '']) => id),
+    [...exchangeCalendars.keys()],
+  )
+  for (const [, id = '', codes = '', from, to] of rows) {
+    const { known } = calendar(id)
+    const shown = (date: number) => (Number.isFinite(date) ? written(date) : 'always')
+    assert.deepEqual([from, to], [shown(known.from), shown(known.to - daySeconds)], id)
+    for (const code of codes.split(' ')) assert.equal(calendarOf(code)?.id, id, code)
+  }
 })
