@@ -72,7 +72,7 @@ export const fridayBeforeWeekend =
     return isWeekend ? onOrAfter(friday, date - 2 * daySeconds) : date
   }
 
-/** Another rule, except in the years of `dates`. */
+/** The date of another rule, except in the years of `exceptions`: these are dates, at most one for each year. */
 export const except =
   (exceptions: readonly number[], rule: DateRule): DateRule =>
   (year) =>

@@ -3,23 +3,10 @@ import { date, dates, easter, except, fridayBeforeWeekend, last, monday, nth, on
 import { always, hours, mondayToFriday, timeOfDay } from './hours.ts'
 
 /** In 1995 and 2020 it was moved to the anniversary of the end of the war. */
-const earlyMay = except(
-  dates(`
-  1995 0508
-  2020 0508
-`),
-  nth(1, monday, 5),
-)
+const earlyMay = except(dates('1995 0508\n2020 0508'), nth(1, monday, 5))
 
 /** Moved for jubilees of the Queen. */
-const spring = except(
-  dates(`
-  2002 0604
-  2012 0604
-  2022 0602
-`),
-  last(monday, 5),
-)
+const spring = except(dates('2002 0604\n2012 0604\n2022 0602'), last(monday, 5))
 
 export const london: CalendarRules = {
   id: 'XLON',

@@ -49,13 +49,7 @@ const presidentialMourning = {
 }
 
 /** Until 2002 a Wednesday's half day went to the Friday after the holiday. */
-const eveOfIndependenceDay = except(
-  dates(`
-  1996 0705
-  2002 0705
-`),
-  onDay(7, 3),
-)
+const eveOfIndependenceDay = except(dates('1996 0705\n2002 0705'), onDay(7, 3))
 
 export const newYork: CalendarRules = {
   id: 'XNYS',
