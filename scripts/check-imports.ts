@@ -50,6 +50,7 @@ const rooms = [
   'src/platform',
   'src/domain/analysis',
   'src/domain',
+  'src/domain/exchange-calendar',
   'src/domain/time',
 ]
 

@@ -1,4 +1,4 @@
-import { daySeconds } from '../time.ts'
+import { daySeconds } from '../time/units.ts'
 
 /** The date of a recurring holiday in a year: midnight UTC, in epoch seconds. */
 export type DateRule = (year: number) => number

@@ -1,4 +1,4 @@
-import { daySeconds } from '../time.ts'
+import { daySeconds } from '../time/units.ts'
 import type { Hours, HoursRule, WeekRule } from './calendar-rules.ts'
 import { friday, monday, thursday, tuesday, wednesday } from './date-rules.ts'
 

@@ -1,4 +1,4 @@
-import { daySeconds } from '../time.ts'
+import { daySeconds } from '../time/units.ts'
 import type { CalendarRules, Holiday, Hours, HoursRule, WeekRule } from './calendar-rules.ts'
 import { civilDate, saturday, sunday, weekdayOf } from './date-rules.ts'
 

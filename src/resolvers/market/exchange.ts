@@ -2,7 +2,7 @@ import { badInput } from '../../domain/errors.ts'
 import { calendarOf } from '../../domain/exchange-calendar/calendars.ts'
 import type { Session } from '../../domain/exchange-calendar/exchange-calendar.ts'
 import type { Exchange } from '../../domain/instrument.ts'
-import { daySeconds } from '../../domain/time.ts'
+import { daySeconds } from '../../domain/time/units.ts'
 import type { Context } from '../context.ts'
 import { answerRows } from '../rows.ts'
 

@@ -1,6 +1,6 @@
 import type { Session as SessionShape } from '../../domain/exchange-calendar/exchange-calendar.ts'
 import type { Exchange as ExchangeShape } from '../../domain/instrument.ts'
-import type { TimeSpan } from '../../domain/time.ts'
+import type { TimeSpan } from '../../domain/time/units.ts'
 import { nextClose, nextOpen, sessions } from '../../resolvers/market/exchange.ts'
 import { builder } from '../builder.ts'
 

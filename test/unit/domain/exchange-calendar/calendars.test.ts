@@ -1,10 +1,10 @@
 import assert from 'node:assert/strict'
 import { readFileSync } from 'node:fs'
 import { test } from 'node:test'
-import { clockTime } from '../../../../src/domain/calendar/exchange-clock.ts'
 import { calendarOf, exchangeCalendars } from '../../../../src/domain/exchange-calendar/calendars.ts'
 import type { ExchangeCalendar } from '../../../../src/domain/exchange-calendar/exchange-calendar.ts'
-import { daySeconds } from '../../../../src/domain/time.ts'
+import { clockTime } from '../../../../src/domain/time/exchange-clock.ts'
+import { daySeconds } from '../../../../src/domain/time/units.ts'
 
 const dateOf = (text: string): number => Date.parse(text) / 1000
 const written = (date: number): string => new Date(date * 1000).toISOString().slice(0, 10)

@@ -1,10 +1,10 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
-import { clockTime } from '../../../../src/domain/calendar/exchange-clock.ts'
 import { exchangeCalendars } from '../../../../src/domain/exchange-calendar/calendars.ts'
 import type { ExchangeCalendar, Session } from '../../../../src/domain/exchange-calendar/exchange-calendar.ts'
-import { daySeconds, weekSeconds } from '../../../../src/domain/time.ts'
+import { clockTime } from '../../../../src/domain/time/exchange-clock.ts'
+import { daySeconds, weekSeconds } from '../../../../src/domain/time/units.ts'
 
 const utc = (text: string): number => Date.parse(text.length === 10 ? text : `${text}Z`) / 1000
 const written = (epoch: number): string => new Date(epoch * 1000).toISOString().slice(0, 16)

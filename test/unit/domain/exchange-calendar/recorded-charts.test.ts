@@ -2,9 +2,9 @@ import assert from 'node:assert/strict'
 import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'node:test'
-import { tradingDate } from '../../../../src/domain/calendar/trading-date.ts'
 import { calendarOf } from '../../../../src/domain/exchange-calendar/calendars.ts'
-import { daySeconds } from '../../../../src/domain/time.ts'
+import { tradingDate } from '../../../../src/domain/time/trading-date.ts'
+import { daySeconds } from '../../../../src/domain/time/units.ts'
 
 const folder = process.env.YAHOO_RECORDINGS_DIR
 const skip = folder === undefined ? 'YAHOO_RECORDINGS_DIR is not set' : false

@@ -2,10 +2,10 @@ import assert from 'node:assert/strict'
 import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'node:test'
-import { clockTime } from '../../../../src/domain/calendar/exchange-clock.ts'
 import { exchangeCalendars } from '../../../../src/domain/exchange-calendar/calendars.ts'
 import type { Session } from '../../../../src/domain/exchange-calendar/exchange-calendar.ts'
-import { daySeconds } from '../../../../src/domain/time.ts'
+import { clockTime } from '../../../../src/domain/time/exchange-clock.ts'
+import { daySeconds } from '../../../../src/domain/time/units.ts'
 
 const folder = process.env.MARKET_DATA_DIR
 const skip = folder === undefined ? 'MARKET_DATA_DIR is not set' : false
