@@ -68,7 +68,8 @@ function priceOf(symbol: string, seq: number): FeedUpdate {
   const unsaid = { volume: null, bid: null, ask: null, marketCap: null, fiftyTwoWeekHigh: null, fiftyTwoWeekLow: null }
   const quote: Quote = {
     ...{ ...none, ...unsaid, symbol, price: seq / 7, currency: 'USD', marketState: 'REGULAR', timeMs: seq },
-    ...{ regularPrice: null, source: 'SIMULATED', receivedAtMs: seq, delayMinutes: null, stale: false },
+    ...{ regularPrice: null, extendedChange: null, extendedChangePercent: null },
+    ...{ source: 'SIMULATED', receivedAtMs: seq, delayMinutes: null, stale: false },
   }
   return { kind: 'TICK', run: 'r', seq, quote }
 }

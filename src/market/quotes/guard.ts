@@ -126,6 +126,8 @@ const isOptionalNumber: Readonly<Record<OptionalNumber, true>> = {
   fiftyTwoWeekHigh: true,
   fiftyTwoWeekLow: true,
   regularPrice: true,
+  extendedChange: true,
+  extendedChangePercent: true,
   delayMinutes: true,
 }
 const optionalNumbers = Object.keys(isOptionalNumber) as OptionalNumber[]

@@ -38,6 +38,8 @@ export function simulatedListing(
       marketState: instrument.marketState,
       timeMs,
       regularPrice: null,
+      extendedChange: null,
+      extendedChangePercent: null,
       source: 'SIMULATED',
       receivedAtMs,
       delayMinutes: 0,

@@ -1,12 +1,17 @@
 import { z } from 'zod'
 import type { Exchange, Instrument, InstrumentKind, MarketState } from '../../domain/instrument.ts'
-import type { Listing, Quote } from '../../domain/quote.ts'
+import { changesOf, type Listing, type Quote } from '../../domain/quote.ts'
+import { tradingDate } from '../../domain/time/trading-date.ts'
+import { minuteMs } from '../../domain/time/units.ts'
+import { shortestDecimal } from './float32.ts'
+import { overnightDate } from './overnight.ts'
 
 const answer = z.object({ quoteResponse: z.object({ result: z.array(z.unknown()) }) })
 
 /** A malformed field costs only itself: a bad bid does not cost the price, nor a bad price the name. */
 const spare = <T extends z.ZodType>(schema: T) => schema.nullable().catch(null)
 const number = spare(z.number())
+const price = spare(z.number().transform(shortestDecimal))
 const text = spare(z.string())
 /** Epoch milliseconds. Yahoo sends seconds; values too large for that can only be milliseconds. */
 const time = spare(
@@ -29,26 +34,34 @@ const quoteRow = z.object({
   fullExchangeName: text,
   exchangeTimezoneName: text,
   exchangeDataDelayedBy: spare(z.int().min(0)),
-  regularMarketPrice: number,
+  regularMarketPrice: price,
   regularMarketTime: time,
-  preMarketPrice: number,
+  preMarketPrice: price,
   preMarketTime: time,
-  postMarketPrice: number,
+  postMarketPrice: price,
   postMarketTime: time,
-  regularMarketPreviousClose: number,
-  regularMarketChange: number,
-  regularMarketChangePercent: number,
-  regularMarketOpen: number,
-  regularMarketDayHigh: number,
-  regularMarketDayLow: number,
+  overnightMarketPrice: price,
+  overnightMarketTime: time,
+  extendedMarketPrice: price,
+  extendedMarketTime: time,
+  regularMarketPreviousClose: price,
+  regularMarketOpen: price,
+  regularMarketDayHigh: price,
+  regularMarketDayLow: price,
   regularMarketVolume: number,
-  bid: number,
-  ask: number,
+  bid: price,
+  ask: price,
   marketCap: number,
-  fiftyTwoWeekHigh: number,
-  fiftyTwoWeekLow: number,
+  fiftyTwoWeekHigh: price,
+  fiftyTwoWeekLow: price,
 })
 type QuoteRow = z.infer<typeof quoteRow>
+
+/**
+ * What Yahoo's website adds to a request for quotes. Yahoo sends overnight and extended prices only when they are asked
+ * for by name, and then leaves out most of what is not: so every field that is read here is named.
+ */
+export const quoteParams = { fields: Object.keys(quoteRow.shape).join(','), overnightPrice: 'true' } as const
 
 /** The rows of a quote answer, unchecked. Throws if it is not one. */
 export const readRows = (body: unknown): readonly unknown[] => answer.parse(body).quoteResponse.result
@@ -86,6 +99,8 @@ const states: ReadonlyMap<string, MarketState> = new Map(
     POST: 'POST',
     POSTPOST: 'CLOSED',
     CLOSED: 'CLOSED',
+    // Trade outside of all sessions of the exchange, which is closed meanwhile.
+    OVERNIGHT: 'CLOSED',
   } as const),
 )
 
@@ -113,21 +128,35 @@ function toExchange(row: QuoteRow): Exchange | null {
 
 const marketState = (row: QuoteRow): MarketState => states.get(row.marketState ?? '') ?? 'UNKNOWN'
 
-interface Traded {
+/** A price and when it was made. */
+interface Trade {
   readonly price: number
   readonly timeMs: number
 }
 
+/** A trade outside of the regular session. */
+interface ExtendedTrade extends Trade {
+  /** Whether its trading date comes after that of the last regular price, so that this price is the close before. */
+  readonly isOfLaterDate: boolean
+}
+
 function toQuote(row: QuoteRow, receivedAtMs: number): Quote | null {
-  const regular = traded(row.regularMarketPrice, row.regularMarketTime)
-  const extended = newer(traded(row.preMarketPrice, row.preMarketTime), traded(row.postMarketPrice, row.postMarketTime))
-  const shown = newer(regular, extended)
+  const regular = tradeOf(row.regularMarketPrice, row.regularMarketTime)
+  const extended = newestExtended(row, regular)
+  const isExtended = extended !== null && (regular === null || extended.timeMs > regular.timeMs)
+  const shown = isExtended ? extended : regular
   if (!shown) return null
+  const prices = {
+    price: shown.price,
+    // Yahoo's is the close before the date of the regular price, which before the open is not the last close.
+    previousClose: isExtended && extended.isOfLaterDate ? row.regularMarketPrice : row.regularMarketPreviousClose,
+    regularPrice: isExtended ? row.regularMarketPrice : null,
+  }
   return {
     symbol: row.symbol.toUpperCase(),
-    price: shown.price,
-    previousClose: row.regularMarketPreviousClose,
-    ...(shown === regular ? regularChange(row, shown.price) : changeSince(row.regularMarketPreviousClose, shown.price)),
+    ...prices,
+    // Yahoo's own changes carry the noise of a float32, and for crypto count from another close than the one it sends.
+    ...changesOf(prices),
     open: row.regularMarketOpen,
     dayHigh: row.regularMarketDayHigh,
     dayLow: row.regularMarketDayLow,
@@ -140,7 +169,6 @@ function toQuote(row: QuoteRow, receivedAtMs: number): Quote | null {
     currency: row.currency,
     marketState: marketState(row),
     timeMs: shown.timeMs,
-    regularPrice: shown === regular ? null : row.regularMarketPrice,
     source: 'YAHOO',
     receivedAtMs,
     delayMinutes: row.exchangeDataDelayedBy,
@@ -149,24 +177,47 @@ function toQuote(row: QuoteRow, receivedAtMs: number): Quote | null {
 }
 
 /** A price without its time can be neither compared nor shown. */
-const traded = (price: number | null, timeMs: number | null): Traded | null =>
-  typeof price === 'number' && typeof timeMs === 'number' ? { price, timeMs } : null
+const tradeOf = (price: number | null, timeMs: number | null): Trade | null =>
+  price === null || timeMs === null ? null : { price, timeMs }
 
-const newer = (a: Traded | null, b: Traded | null): Traded | null => (a && b ? (b.timeMs > a.timeMs ? b : a) : (a ?? b))
-
-type Change = Pick<Quote, 'change' | 'changePercent'>
-
-/** Yahoo's own numbers: for crypto, it counts from another close than the one it sends. */
-function regularChange(row: QuoteRow, price: number): Change {
-  const computed = changeSince(row.regularMarketPreviousClose, price)
-  return {
-    change: row.regularMarketChange ?? computed.change,
-    changePercent: row.regularMarketChangePercent ?? computed.changePercent,
-  }
+/** The newest price outside of the regular session, whatever Yahoo calls the state of the market. */
+function newestExtended(row: QuoteRow, regular: Trade | null): ExtendedTrade | null {
+  const ahead = (trade: Trade | null) => trade && { ...trade, isOfLaterDate: true }
+  const post = extendedTrade(row.postMarketPrice, row.postMarketTime)
+  const other = extendedTrade(row.extendedMarketPrice, row.extendedMarketTime)
+  const trades: readonly (ExtendedTrade | null)[] = [
+    post && { ...post, isOfLaterDate: isDayAfter(post, regular) },
+    // Overnight and pre-market sessions belong to the trading date that they lead to.
+    ahead(extendedTrade(row.overnightMarketPrice, row.overnightMarketTime)),
+    ahead(extendedTrade(row.preMarketPrice, row.preMarketTime)),
+    // Most often one of those above once more. It counts only if it is newer.
+    other && { ...other, isOfLaterDate: leadsToOpen(other, { row, regular, post }) },
+  ]
+  return trades.reduce((newest, each) => (each && (!newest || each.timeMs > newest.timeMs) ? each : newest), null)
 }
 
-function changeSince(close: number | null, price: number): Change {
-  if (typeof close !== 'number') return { change: null, changePercent: null }
-  const change = price - close
-  return { change, changePercent: close === 0 ? null : (change / close) * 100 }
+/** Yahoo's feeds send 0 for lack of a price. What trades outside of regular hours has no negative prices. */
+const extendedTrade = (price: number | null, timeMs: number | null): Trade | null =>
+  price !== null && price <= 0 ? null : tradeOf(price, timeMs)
+
+/**
+ * After a regular session post-market trade lasts a few hours. A price later than this is of another date, on which
+ * nothing was traded in the regular session.
+ */
+const longestDayMs = 16 * 60 * minuteMs
+
+const isDayAfter = ({ timeMs }: Trade, regular: Trade | null): boolean =>
+  regular !== null && timeMs - regular.timeMs > longestDayMs
+
+/** Whether a price that may be from any session outside of regular hours was made on the way to the next open. */
+function leadsToOpen(trade: Trade, of: { row: QuoteRow; regular: Trade | null; post: Trade | null }): boolean {
+  const { row, regular, post } = of
+  const state = row.marketState ?? ''
+  if (regular === null || state === 'POST') return false
+  if (isDayAfter(trade, regular)) return true
+  if (statesBeforeOpen.has(state) && post && trade.timeMs > post.timeMs) return true
+  const timezone = row.exchangeTimezoneName
+  return timezone !== null && overnightDate(trade.timeMs, timezone) > tradingDate(regular.timeMs / 1000, timezone)
 }
+
+const statesBeforeOpen: ReadonlySet<string> = new Set(['PREPRE', 'PRE', 'OVERNIGHT'])

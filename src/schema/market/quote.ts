@@ -13,8 +13,13 @@ builder.node(Quote, {
     symbol: t.expose('symbol', { type: 'Symbol' }),
     instrument: t.field({ type: Instrument, resolve: quoteInstrument }),
     price: t.exposeFloat('price', { description: 'The newest price of any session' }),
-    previousClose: t.exposeFloat('previousClose', { nullable: true }),
-    change: t.exposeFloat('change', { nullable: true, description: 'Change from the previous close' }),
+    previousClose: t.exposeFloat('previousClose', {
+      nullable: true,
+      description:
+        "The last regular close before the trading date of `price`: before the open that is yesterday's close, after the close still that " +
+        'of the day before',
+    }),
+    change: t.exposeFloat('change', { nullable: true, description: '`price` against `previousClose`' }),
     changePercent: t.exposeFloat('changePercent', { nullable: true }),
     open: t.exposeFloat('open', { nullable: true }),
     dayHigh: t.exposeFloat('dayHigh', { nullable: true }),
@@ -35,6 +40,11 @@ builder.node(Quote, {
       nullable: true,
       description: "The regular session's last price, if `price` is from before or after that session",
     }),
+    extendedChange: t.exposeFloat('extendedChange', {
+      nullable: true,
+      description: '`price` against `regularPrice`, if `price` is from before or after the regular session; else null',
+    }),
+    extendedChangePercent: t.exposeFloat('extendedChangePercent', { nullable: true }),
     source: t.expose('source', { type: Source }),
     receivedAt: t.expose('receivedAtMs', { type: 'DateTime', description: 'When this server received it' }),
     delayMinutes: t.exposeInt('delayMinutes', { nullable: true }),

@@ -43,7 +43,7 @@ const instrumentFields = `
   }`
 const fragments = `${instrumentFields}
   fragment QuoteFields on Quote {
-    symbol price regularPrice change changePercent time receivedAt source stale
+    symbol price regularPrice change changePercent extendedChange extendedChangePercent time receivedAt source stale
     ${quoteFields.map(([name]) => name).join(' ')}
     instrument { ...InstrumentFields }
   }`
@@ -70,17 +70,18 @@ const instrumentOf = (row: QuoteRow) => ({
 function quoteOf(row: QuoteRow, { recordedAt }: Recording) {
   const isPost = Number(row.postMarketTime ?? 0) > Number(row.regularMarketTime)
   const close = row.regularMarketPreviousClose === undefined ? null : Number(row.regularMarketPreviousClose)
-  const sinceClose = close === null ? null : Number(row.postMarketPrice) - close
+  const price = Number(isPost ? row.postMarketPrice : row.regularMarketPrice)
+  const sinceClose = close === null ? null : price - close
+  const regularPrice = Number(row.regularMarketPrice)
+  const sinceRegular = isPost ? price - regularPrice : null
   return {
     symbol: row.symbol,
-    price: isPost ? row.postMarketPrice : row.regularMarketPrice,
-    regularPrice: isPost ? row.regularMarketPrice : null,
-    change: isPost ? sinceClose : (row.regularMarketChange ?? null),
-    changePercent: isPost
-      ? close === null || sinceClose === null
-        ? null
-        : (sinceClose / close) * 100
-      : (row.regularMarketChangePercent ?? null),
+    price,
+    regularPrice: isPost ? regularPrice : null,
+    change: sinceClose,
+    changePercent: close === null || sinceClose === null ? null : (sinceClose / close) * 100,
+    extendedChange: sinceRegular,
+    extendedChangePercent: sinceRegular === null ? null : (sinceRegular / regularPrice) * 100,
     time: new Date(Number(isPost ? row.postMarketTime : row.regularMarketTime) * 1000).toISOString(),
     receivedAt: new Date(recordedAt).toISOString(),
     source: 'YAHOO',

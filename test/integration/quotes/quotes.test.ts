@@ -32,6 +32,39 @@ test('quotes come in the order asked for, from one upstream request', async () =
   assert.equal(yahoo.requestsTo('quote').length - before, 1)
 })
 
+test('before the open change counts from the last close, after it from the one before, and extendedChange from regularPrice', async () => {
+  const ask = async () => {
+    nothingFresh()
+    const fields =
+      'price previousClose change changePercent regularPrice extendedChange extendedChangePercent marketState'
+    return (await post(app.api, `{ quote(symbol: "PREOPEN") { ${fields} } }`)).data?.quote
+  }
+  const closedAt = Date.parse('2025-02-20T21:00:00Z') / 1000
+  const close = { regularMarketPrice: 101.5, regularMarketTime: closedAt, regularMarketPreviousClose: 127.5 }
+  const pre = { preMarketPrice: 100.75, preMarketTime: closedAt + 16 * 3600 }
+  yahoo.setQuote('PREOPEN', { ...close, ...pre, marketState: 'PRE', exchangeTimezoneName: 'America/New_York' })
+  const sinceClose = { change: -0.75, changePercent: (-0.75 / 101.5) * 100 }
+  assert.deepEqual(await ask(), {
+    ...{ price: 100.75, previousClose: 101.5, ...sinceClose, regularPrice: 101.5, marketState: 'PRE' },
+    ...{ extendedChange: -0.75, extendedChangePercent: sinceClose.changePercent },
+  })
+  const next = { regularMarketPrice: 103.5, regularMarketTime: closedAt + 86_400, regularMarketPreviousClose: 101.5 }
+  yahoo.setQuote('PREOPEN', {
+    ...{
+      ...next,
+      preMarketPrice: null,
+      postMarketPrice: 103.25,
+      postMarketTime: closedAt + 90_000,
+      marketState: 'POST',
+    },
+  })
+  assert.deepEqual(await ask(), {
+    ...{ price: 103.25, previousClose: 101.5, change: 1.75, changePercent: (1.75 / 101.5) * 100 },
+    ...{ regularPrice: 103.5, extendedChange: -0.25, extendedChangePercent: (-0.25 / 103.5) * 100 },
+    marketState: 'POST',
+  })
+})
+
 test('aliases and nesting cost no second upstream request for quotes', async () => {
   const query = `{
     a: quote(symbol: "AAPL") { price instrument { name quote { price instrument { kind } } } }

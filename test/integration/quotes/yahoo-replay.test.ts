@@ -68,8 +68,14 @@ function assertQuote(quote: Quote | null | undefined, row: QuoteRow): void {
   assert.equal(quote.price, isPost ? row.postMarketPrice : row.regularMarketPrice)
   assert.equal(quote.timeMs, Number(isPost ? row.postMarketTime : row.regularMarketTime) * 1000)
   assert.equal(quote.regularPrice, isPost ? row.regularMarketPrice : null)
-  if (!isPost) assert.equal(quote.change, row.regularMarketChange ?? null)
-  if (!isPost) assert.equal(quote.changePercent, row.regularMarketChangePercent ?? null)
+  // All were recorded after the close or in the session: before the open Yahoo's previous close is not the last one.
+  assert.notEqual(row.marketState, 'PRE')
+  const close = row.regularMarketPreviousClose === undefined ? null : Number(row.regularMarketPreviousClose)
+  assert.equal(quote.change, close === null ? null : quote.price - close)
+  assert.equal(quote.changePercent, close === null ? null : ((quote.price - close) / close) * 100)
+  const regular = Number(row.regularMarketPrice)
+  assert.equal(quote.extendedChange, isPost ? quote.price - regular : null)
+  assert.equal(quote.extendedChangePercent, isPost ? ((quote.price - regular) / regular) * 100 : null)
   const same: readonly [keyof Quote, string][] = [
     ['previousClose', 'regularMarketPreviousClose'],
     ['open', 'regularMarketOpen'],

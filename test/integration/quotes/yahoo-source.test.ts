@@ -41,6 +41,65 @@ test('100 symbols cost one upstream request', async () => {
   assert.equal(yahoo.requestsTo('quote').length, 1)
 })
 
+test('prices of the night are asked for by name, as Yahoo sends them only so', async () => {
+  await using yahoo = await startTestYahoo({ now })
+  const seconds = nowMs / 1000
+  const night = { marketState: 'OVERNIGHT', regularMarketPrice: 200, regularMarketTime: seconds - 36_000 }
+  const post = { postMarketPrice: 201, postMarketTime: seconds - 21_600, regularMarketPreviousClose: 190 }
+  const overnight = { overnightMarketPrice: 190.5, overnightMarketTime: seconds - 30 }
+  const extended = { extendedMarketPrice: 190.5, extendedMarketTime: seconds - 30 }
+  yahoo.setQuote('AAPL', { ...night, ...post, ...overnight })
+  yahoo.setQuote('MSFT', { ...night, ...post, ...extended })
+  const listings = await sourceOf(yahoo).listings(['AAPL', 'MSFT'])
+  for (const symbol of ['AAPL', 'MSFT']) {
+    const quote = listings.get(symbol)?.quote
+    assert.deepEqual([quote?.price, quote?.timeMs, quote?.regularPrice], [190.5, nowMs - 30_000, 200])
+    assert.deepEqual([quote?.previousClose, quote?.change, quote?.extendedChange], [200, -9.5, -9.5])
+  }
+  const { query } = yahoo.requestsTo('quote')[0] ?? assert.fail()
+  assert.equal(query.overnightPrice, 'true')
+  const named = new Set(query.fields?.split(','))
+  for (const field of [...Object.keys({ ...overnight, ...extended }), 'currency', 'bid', 'longName']) {
+    assert.ok(named.has(field), field)
+  }
+})
+
+test('the test Yahoo sends what is named, and prices of the night to nobody else', async () => {
+  await using yahoo = await startTestYahoo({ now })
+  const night = {
+    overnightMarketPrice: 190.5,
+    overnightMarketTime: 1,
+    extendedMarketPrice: 190.5,
+    postMarketPrice: 201,
+  }
+  yahoo.setQuote('AAPL', night)
+  const cookie = 'A3=1'
+  const crumb = await (await fetch(`${yahoo.url}/v1/test/getcrumb`, { headers: { cookie } })).text()
+  async function sent(params: Readonly<Record<string, string>>): Promise<string[]> {
+    const query = new URLSearchParams({ symbols: 'AAPL', crumb, ...params })
+    const response = await fetch(`${yahoo.url}/v7/finance/quote?${query}`, { headers: { cookie } })
+    const { quoteResponse } = (await response.json()) as { quoteResponse: { result: [object] } }
+    return Object.keys(quoteResponse.result[0])
+  }
+  const overnight = ['overnightMarketPrice', 'overnightMarketTime']
+  const known = ['symbol', 'quoteType', 'marketState', 'regularMarketPrice', 'exchangeTimezoneName', 'priceHint']
+  const all = await sent({})
+  assert.deepEqual(
+    [...known, 'currency', 'postMarketPrice'].filter((name) => !all.includes(name)),
+    [],
+  )
+  assert.ok(!all.some((name) => /overnight|extended/.test(name)))
+  const fields = [...overnight, 'extendedMarketPrice', 'bid'].join()
+  const named = await sent({ fields, overnightPrice: 'true' })
+  assert.deepEqual(
+    [...known, ...fields.split(',')].filter((name) => !named.includes(name)),
+    [],
+  )
+  assert.ok(!named.includes('currency') && !named.includes('postMarketPrice'))
+  const without = await sent({ fields })
+  assert.ok(without.includes('extendedMarketPrice') && !without.some((name) => overnight.includes(name)))
+})
+
 test('no symbols cost no request, and a symbol asked for twice is asked for once', async () => {
   await using yahoo = await startTestYahoo({ now })
   const source = sourceOf(yahoo)

@@ -12,7 +12,8 @@ export function listingOf(
   const unsaid = { volume: null, bid: null, ask: null, marketCap: null, fiftyTwoWeekHigh: null, fiftyTwoWeekLow: null }
   const quote: Quote = {
     ...{ ...none, ...unsaid, symbol, price: 100, currency: 'USD', marketState: 'REGULAR', timeMs: 1000 },
-    ...{ regularPrice: null, source: 'YAHOO', receivedAtMs: 1000, delayMinutes: null, stale: false },
+    ...{ regularPrice: null, extendedChange: null, extendedChangePercent: null },
+    ...{ source: 'YAHOO', receivedAtMs: 1000, delayMinutes: null, stale: false },
     ...fields,
   }
   return {

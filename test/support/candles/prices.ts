@@ -6,7 +6,8 @@ export function quoteOf(symbol: string, price: number, fields: Partial<Quote> = 
   const unsaid = { volume: null, bid: null, ask: null, marketCap: null, fiftyTwoWeekHigh: null, fiftyTwoWeekLow: null }
   return {
     ...{ ...none, ...unsaid, symbol, price, currency: 'USD', marketState: 'REGULAR', timeMs: 0 },
-    ...{ regularPrice: null, source: 'SIMULATED', receivedAtMs: 0, delayMinutes: null, stale: false },
+    ...{ regularPrice: null, extendedChange: null, extendedChangePercent: null },
+    ...{ source: 'SIMULATED', receivedAtMs: 0, delayMinutes: null, stale: false },
     ...fields,
   }
 }

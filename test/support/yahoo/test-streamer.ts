@@ -178,8 +178,15 @@ export function pricedListing(symbol: string, quote: Partial<Quote> = {}): Listi
     quote: {
       ...{ symbol, price: 1, previousClose: null, change: null, changePercent: null, open: null, dayHigh: null },
       ...{ dayLow: null, volume: null, bid: null, ask: null, marketCap: null, fiftyTwoWeekHigh: null },
-      ...{ fiftyTwoWeekLow: null, currency: 'USD', marketState, timeMs: 0, regularPrice: null, source: 'YAHOO' },
-      ...{ receivedAtMs: 0, delayMinutes: null, stale: false },
+      ...{ fiftyTwoWeekLow: null, currency: 'USD', marketState, timeMs: 0, regularPrice: null },
+      ...{
+        extendedChange: null,
+        extendedChangePercent: null,
+        source: 'YAHOO',
+        receivedAtMs: 0,
+        delayMinutes: null,
+        stale: false,
+      },
       ...quote,
     },
   }

@@ -158,13 +158,15 @@ export async function startTestYahoo({
     return { status: 200, body: text }
   }
 
-  function quote({ symbols = '', crumb = '' }: Readonly<Record<string, string>>, cookie: string): Answer {
+  function quote(query: Readonly<Record<string, string>>, cookie: string): Answer {
+    const { symbols = '', crumb = '' } = query
     if (!cookie.includes('A3=') || !crumbs.has(crumb)) {
       return yahooError('finance', 401, 'Unauthorized', 'Invalid Crumb')
     }
     const listed = symbols.split(',').filter((symbol) => !delisted.has(symbol))
     const rows = listed.flatMap((symbol) => recorded?.quote(symbol) ?? instruments.get(symbol)?.row ?? [])
-    return { status: 200, body: { quoteResponse: { result: rows, error: null } } }
+    const result = rows.map((row) => fieldsOf(row, query))
+    return { status: 200, body: { quoteResponse: { result, error: null } } }
   }
 
   function chart(symbol: string, query: Readonly<Record<string, string>>): Answer {
@@ -266,6 +268,30 @@ export async function startTestYahoo({
     close,
     [Symbol.asyncDispose]: close,
   }
+}
+
+/** What is in every row, whatever was asked for, as far as recorded answers with `fields` show it. */
+const unaskedFields: ReadonlySet<string> = new Set(
+  (
+    'symbol quoteType typeDisp language region market exchange fullExchangeName exchangeTimezoneName ' +
+    'exchangeTimezoneShortName gmtOffSetMilliseconds exchangeDataDelayedBy marketState regularMarketPrice ' +
+    'regularMarketTime priceHint hasPrePostMarketData firstTradeDateMilliseconds sourceInterval esgPopulated ' +
+    'tradeable cryptoTradeable triggerable customPriceAlertConfidence'
+  ).split(' '),
+)
+
+/**
+ * With `fields`, only these and the ones above. Without: all but the prices of the overnight session and of extended
+ * hours, which are sent only by name, those of the overnight session only with `overnightPrice` too.
+ */
+function fieldsOf(row: QuoteRow, { fields, overnightPrice }: Readonly<Record<string, string>>): QuoteRow {
+  const asked = fields === undefined ? null : new Set(fields.split(','))
+  const isSent = (name: string): boolean => {
+    if (unaskedFields.has(name)) return true
+    if (name.startsWith('overnightMarket') && overnightPrice !== 'true') return false
+    return asked ? asked.has(name) : !/^(overnight|extended)Market/.test(name)
+  }
+  return Object.fromEntries(Object.entries(row).filter(([name]) => isSent(name))) as QuoteRow
 }
 
 function endpointOf(path: string): Endpoint {

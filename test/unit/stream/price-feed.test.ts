@@ -15,7 +15,8 @@ function listingOf(symbol: string, fields: Partial<Quote> | null): Listing {
   const unsaid = { volume: null, bid: null, ask: null, marketCap: null, fiftyTwoWeekHigh: null, fiftyTwoWeekLow: null }
   const quote: Quote = {
     ...{ ...none, ...unsaid, symbol, price: 100, currency: 'USD', marketState: 'REGULAR', timeMs: 0 },
-    ...{ regularPrice: null, source: 'SIMULATED', receivedAtMs: 0, delayMinutes: null, stale: false },
+    ...{ regularPrice: null, extendedChange: null, extendedChangePercent: null },
+    ...{ source: 'SIMULATED', receivedAtMs: 0, delayMinutes: null, stale: false },
     ...fields,
   }
   const instrument = { symbol, name: null, kind: 'EQUITY', exchange: null, currency: 'USD', priceDecimals: 2 } as const

@@ -1,4 +1,5 @@
 import type { Logger } from '../../../platform/logger.ts'
+import { quoteParams } from '../quote.ts'
 import { namesCrumb, sourceError } from './errors.ts'
 import { type YahooFetchOptions, yahooFetch } from './fetch.ts'
 import type { YahooEndpoint } from './metrics.ts'
@@ -81,7 +82,7 @@ export function yahooClient({ logger, policy, steadyMs, ...options }: YahooClien
       policies.quote.execute(async () => {
         used = current
         const crumb = await crumbOf(used)
-        return await used.session.ask(`${host}/v7/finance/quote`, { symbols: symbols.join(','), crumb })
+        return await used.session.ask(`${host}/v7/finance/quote`, { symbols: symbols.join(','), ...quoteParams, crumb })
       }, operation)
     try {
       return await ask()

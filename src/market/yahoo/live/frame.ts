@@ -17,7 +17,7 @@ export interface Frame {
   /** A float32, like all prices here: 210.51 is 210.50999450683594. Never 0. */
   readonly price: number
   readonly timeMs?: number
-  /** 0 pre, 1 regular, 2 post, 3 extended. */
+  /** 0 pre, 1 regular, 2 post, 3 extended, 4 overnight. */
   readonly marketHours?: number
   readonly changePercent?: number
   readonly dayVolume?: number
@@ -29,7 +29,7 @@ export interface Frame {
   readonly bid?: number
   readonly ask?: number
   readonly marketCap?: number
-  /** How many decimals the float32 prices stand for. */
+  /** How many decimals a price is shown with. */
   readonly priceHint?: number
 }
 

@@ -1,6 +1,9 @@
 import { isDeepStrictEqual } from 'node:util'
-import type { MarketState, Source } from '../../../domain/instrument.ts'
-import type { Listing, Quote } from '../../../domain/quote.ts'
+import type { Instrument, MarketState, Source } from '../../../domain/instrument.ts'
+import { changesOf, type Listing, type Quote } from '../../../domain/quote.ts'
+import { tradingDate } from '../../../domain/time/trading-date.ts'
+import { shortestDecimal } from '../float32.ts'
+import { overnightDate } from '../overnight.ts'
 import type { Frame } from './frame.ts'
 
 /** A listing with a price, into which a frame can be merged. */
@@ -12,17 +15,17 @@ export const streamSource: Source = 'YAHOO_STREAM'
 
 /** The last state overlaid with the frame's fields; fields that the frame lacks stay. */
 export function merged({ instrument, quote: last }: Priced, frame: Frame, receivedAtMs: number): Priced {
-  const decimals = frame.priceHint ?? instrument.priceDecimals
   const over = (value: number | undefined, otherwise: number | null): number | null =>
-    value === undefined ? otherwise : rounded(value, decimals)
-  const price = rounded(frame.price, decimals)
-  const previousClose = over(frame.previousClose, last.previousClose)
+    value === undefined ? otherwise : shortestDecimal(value)
+  const price = shortestDecimal(frame.price)
   const marketState = stateOf(frame.marketHours, last.marketState)
+  const prices = { price, ...closesOf({ instrument, quote: last }, frame, marketState) }
   const quote: Quote = {
     ...last,
-    price,
-    previousClose,
-    ...changeOf(frame, marketState, price, previousClose, decimals),
+    ...prices,
+    // Computed, because Yahoo's stream leaves out a change of 0 and outside of the regular session counts from another
+    // close than `change` does here.
+    ...changesOf(prices),
     open: over(frame.openPrice, last.open),
     dayHigh: over(frame.dayHigh, last.dayHigh),
     dayLow: over(frame.dayLow, last.dayLow),
@@ -32,7 +35,6 @@ export function merged({ instrument, quote: last }: Priced, frame: Frame, receiv
     marketCap: frame.marketCap ?? last.marketCap,
     marketState,
     timeMs: frame.timeMs ?? last.timeMs,
-    regularPrice: regularPrice(last, marketState),
     source: streamSource,
     receivedAtMs,
     stale: false,
@@ -40,53 +42,67 @@ export function merged({ instrument, quote: last }: Priced, frame: Frame, receiv
   return { instrument: { ...instrument, marketState }, quote }
 }
 
+/** The number of the overnight session, which Yahoo's stream added last. */
+const overnight = 4
+
 /**
- * 3 (extended hours) is trade outside of all named sessions: the market itself is closed then, as Yahoo's quotes say
- * too. Yahoo sends 1 and 2 even in the sparsest frames, but proto3 cannot send a 0: a frame without the field belongs
- * to the session before, or, if there was none, to the one before the open.
+ * 3 (extended hours) and 4 (overnight) are trade outside of all sessions of the exchange: the market itself is closed
+ * then, as Yahoo's quotes say too. Yahoo sends 1 and 2 even in the sparsest frames, but proto3 cannot send a 0: a frame
+ * without the field belongs to the session before, or, if there was none, to the one before the open.
  */
 function stateOf(marketHours: number | undefined, last: MarketState): MarketState {
   if (marketHours === undefined) return last === 'CLOSED' ? 'PRE' : last
-  return (['PRE', 'REGULAR', 'POST', 'CLOSED'] as const)[marketHours] ?? 'UNKNOWN'
+  return (['PRE', 'REGULAR', 'POST', 'CLOSED', 'CLOSED'] as const)[marketHours] ?? 'UNKNOWN'
 }
 
-/** The first price outside of the regular session leaves the one before it as that session's last. */
-function regularPrice(last: Quote, state: MarketState): number | null {
-  if (state === 'REGULAR') return null
-  return state === 'UNKNOWN' ? last.regularPrice : (last.regularPrice ?? last.price)
-}
+type Closes = Pick<Quote, 'previousClose' | 'regularPrice'>
 
 /**
- * Outside the regular session, Yahoo's stream counts the change from that session's close, while its quotes here count
- * from the close before. It is computed then, so that clients see one meaning. It is computed as well if the field is
- * missing, which happens when the change is exactly 0.
+ * The closes that go with a frame's price. Yahoo's change counts from the previous close during the regular session,
+ * and from the last regular price at all other times: this close is believed where the last state has another one.
  */
-function changeOf(frame: Frame, state: MarketState, price: number, close: number | null, decimals: number) {
-  const computed = close === null ? null : price - close
-  const percent = computed === null || close === null || close === 0 ? null : (computed / close) * 100
-  if (state !== 'REGULAR') return { change: computed, changePercent: percent }
-  return {
-    change: frame.change === undefined ? computed : rounded(frame.change, decimals),
-    changePercent: frame.changePercent === undefined ? percent : shortest(frame.changePercent),
+function closesOf({ instrument, quote: last }: Priced, frame: Frame, state: MarketState): Closes {
+  const { previousClose, regularPrice } = last
+  if (state === 'UNKNOWN') return { previousClose, regularPrice }
+  const lastRegular = regularPrice ?? last.price
+  const decimals = frame.priceHint ?? instrument.priceDecimals
+  if (state === 'REGULAR') {
+    if (frame.previousClose !== undefined) {
+      return { previousClose: shortestDecimal(frame.previousClose), regularPrice: null }
+    }
+    const known = isOfLaterDate(instrument, frame, last) ? lastRegular : previousClose
+    // The change of a crypto counts from the price 24 hours ago.
+    const isStated = instrument.kind !== 'CRYPTO'
+    return { previousClose: isStated ? statedClose(frame, known, decimals) : known, regularPrice: null }
   }
+  const close = statedClose(frame, lastRegular, decimals)
+  const isAhead =
+    state === 'PRE' || frame.marketHours === overnight || isOfLaterDate(instrument, frame, last, state === 'CLOSED')
+  return { previousClose: isAhead ? close : previousClose, regularPrice: close }
 }
 
-/**
- * The decimal that a float32 stands for. If rounding would make it 0, it stays as it is: a hint of 2 must not cost a
- * price of 0.000012.
- */
+/** The close that the frame's change counts from; the known one if the frame says nothing else. */
+function statedClose({ price, change }: Frame, known: number | null, decimals: number): number | null {
+  if (change === undefined) return known
+  const stated = price - change
+  // A difference of float32 values is off by what these are.
+  const tolerance = Math.abs(price) * 2 ** -22 + 10 ** -decimals / 2
+  return known !== null && Math.abs(stated - known) <= tolerance ? known : rounded(stated, decimals)
+}
+
+/** Whether a frame is of a trading date after that of the last price. */
+function isOfLaterDate({ exchange, kind }: Instrument, { timeMs }: Frame, last: Quote, isOvernight = false): boolean {
+  // The session of a future begins on the evening before, when its last close is still to be settled.
+  if (!exchange || timeMs === undefined || kind === 'FUTURE') return false
+  const { timezone } = exchange
+  const date = isOvernight ? overnightDate(timeMs, timezone) : tradingDate(timeMs / 1000, timezone)
+  return date > tradingDate(last.timeMs / 1000, timezone)
+}
+
+/** To a number of decimals. If that would make it 0, the shortest decimal: a hint of 2 must not cost 0.000012. */
 export function rounded(value: number, decimals: number): number {
   const result = Number(value.toFixed(decimals))
-  return result === 0 ? shortest(value) : result
-}
-
-/** The shortest decimal that maps to this float32 only; nine digits always suffice. */
-function shortest(value: number): number {
-  for (let digits = 6; digits < 9; digits++) {
-    const candidate = Number(value.toPrecision(digits))
-    if (Math.fround(candidate) === value) return candidate
-  }
-  return Number(value.toPrecision(9))
+  return result === 0 ? shortestDecimal(value) : result
 }
 
 /**
@@ -134,6 +150,8 @@ type TickingField =
   | 'currency'
   | 'timeMs'
   | 'regularPrice'
+  | 'extendedChange'
+  | 'extendedChangePercent'
   | 'source'
   | 'stale'
 

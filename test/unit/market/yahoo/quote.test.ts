@@ -49,8 +49,8 @@ test("a row's numbers are passed on as they came, unrounded", () => {
       symbol: 'TEST',
       price: 75.0875,
       previousClose: 74.5,
-      change: 0.5874996,
-      changePercent: 0.78859,
+      change: 75.0875 - 74.5,
+      changePercent: ((75.0875 - 74.5) / 74.5) * 100,
       open: 74.6,
       dayHigh: 75.123456789,
       dayLow: 74.55,
@@ -64,6 +64,8 @@ test("a row's numbers are passed on as they came, unrounded", () => {
       marketState: 'REGULAR',
       timeMs: closedAt * 1000,
       regularPrice: null,
+      extendedChange: null,
+      extendedChangePercent: null,
       source: 'YAHOO',
       receivedAtMs: 42,
       delayMinutes: 20,
@@ -78,8 +80,6 @@ for (const session of ['pre', 'post']) {
     assert.equal(quote?.price, 76)
     assert.equal(quote?.timeMs, (closedAt + 60) * 1000)
     assert.equal(quote?.regularPrice, 75.0875)
-    assert.equal(quote?.change, 1.5)
-    assert.equal(quote?.changePercent, (1.5 / 74.5) * 100)
   })
 
   test(`an older price from the ${session}-market, or one without a time, is not shown`, () => {
@@ -99,6 +99,19 @@ test('a price from before or after the session is enough for a quote', () => {
   const quote = quoteOf({ regularMarketPrice: undefined, postMarketPrice: 70, postMarketTime: closedAt })
   assert.equal(quote?.price, 70)
   assert.equal(quote?.regularPrice, null)
+})
+
+test('a price that was written as a float32 is the decimal that it stands for, and no other number is', () => {
+  const price = Math.fround(129.04)
+  const fields = { regularMarketPreviousClose: price, bid: price, fiftyTwoWeekHigh: price, marketCap: price }
+  const volume = 45_743_112
+  assert.equal(Math.fround(volume), volume)
+  const quote = quoteOf({ ...fields, regularMarketPrice: price, regularMarketVolume: volume })
+  assert.deepEqual(
+    [quote?.price, quote?.previousClose, quote?.bid, quote?.fiftyTwoWeekHigh],
+    [129.04, 129.04, 129.04, 129.04],
+  )
+  assert.deepEqual([quote?.marketCap, quote?.volume], [price, volume])
 })
 
 test('without a price, or without its time, there is a listing and no quote', () => {
@@ -128,8 +141,8 @@ test('what Yahoo leaves out is null, never 0', () => {
   })
 })
 
-test('a change that Yahoo leaves out is reckoned from the previous close, unless that is 0', () => {
-  const without = { regularMarketChange: undefined, regularMarketChangePercent: undefined }
+test("change counts from the previous close, whatever Yahoo's own counts from, and has no percentage of 0", () => {
+  const without = { regularMarketChange: -3, regularMarketChangePercent: -4 }
   assert.equal(quoteOf({ ...without, regularMarketPrice: 149 })?.change, 74.5)
   assert.equal(quoteOf({ ...without, regularMarketPrice: 149 })?.changePercent, 100)
   assert.equal(quoteOf({ ...without, regularMarketPreviousClose: 0 })?.changePercent, null)
@@ -164,8 +177,8 @@ test('times in milliseconds are taken as such', () => {
 })
 
 test("Yahoo's market states map to ours, and new ones to UNKNOWN", () => {
-  const states = ['PREPRE', 'PRE', 'REGULAR', 'POST', 'POSTPOST', 'CLOSED', 'AUCTION', 'constructor', null]
-  const expected = ['CLOSED', 'PRE', 'REGULAR', 'POST', 'CLOSED', 'CLOSED', 'UNKNOWN', 'UNKNOWN', 'UNKNOWN']
+  const states = ['PREPRE', 'PRE', 'REGULAR', 'POST', 'POSTPOST', 'CLOSED', 'OVERNIGHT', 'AUCTION', 'constructor', null]
+  const expected = ['CLOSED', 'PRE', 'REGULAR', 'POST', 'CLOSED', 'CLOSED', 'CLOSED', 'UNKNOWN', 'UNKNOWN', 'UNKNOWN']
   assert.deepEqual(
     states.map((marketState) => instrumentOf({ marketState })?.marketState),
     expected,

@@ -14,6 +14,7 @@ function listingOf(symbol: string, quote: Partial<Quote> | null): Listing {
   const none = { volume: null, bid: null, ask: null, marketCap: null, fiftyTwoWeekHigh: null, fiftyTwoWeekLow: null }
   const full: Quote = {
     ...{ ...empty, ...none, symbol, price: 1, currency: null, marketState: 'REGULAR', timeMs: 0, regularPrice: null },
+    ...{ extendedChange: null, extendedChangePercent: null },
     ...{ source: 'YAHOO', receivedAtMs: 0, delayMinutes: null, stale: false },
     ...quote,
   }

@@ -176,8 +176,8 @@ test('a pushed price is told at once, merged into the last state, and says where
   await push('A', { price: 220.009, dayVolume: 6, marketHours: 1 })
   assert.equal(seen.length, 1)
   const { price, volume, change, changePercent, bid, fiftyTwoWeekHigh, source, timeMs, receivedAtMs } = seen[0] as Quote
-  assert.deepEqual([price, volume, bid, fiftyTwoWeekHigh], [220.01, 6, 209, 260])
-  assert.deepEqual([change, changePercent], [220.01 - 200, ((220.01 - 200) / 200) * 100])
+  assert.deepEqual([price, volume, bid, fiftyTwoWeekHigh], [220.009, 6, 209, 260])
+  assert.deepEqual([change, changePercent], [220.009 - 200, ((220.009 - 200) / 200) * 100])
   assert.deepEqual([source, timeMs, receivedAtMs], ['YAHOO_STREAM', Date.now(), Date.now()])
 })
 
