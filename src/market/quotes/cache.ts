@@ -1,7 +1,7 @@
 import { LRUCache } from 'lru-cache'
 import { FinstageError, symbolNotFound } from '../../domain/errors.ts'
 import type { MarketState } from '../../domain/instrument.ts'
-import type { Listing } from '../../domain/quote.ts'
+import type { Listing, Quote } from '../../domain/quote.ts'
 import { minuteMs } from '../../domain/time/units.ts'
 import type { CacheResult } from '../cache-metrics.ts'
 import { type CallBudget, patienceMs, within } from '../call-budget.ts'
@@ -18,6 +18,9 @@ const lifetimesMs: Readonly<Record<MarketState, number>> = {
   UNKNOWN: 5000,
   CLOSED: minuteMs,
 }
+/** A closed market's price from outside of the regular session that is younger than this: overnight trade goes on. */
+const overnightMs = 15 * minuteMs
+const overnightLifetimeMs = 5000
 /** For a symbol that the source does not know, or has no price of. */
 const nothingLifetimeMs = minuteMs
 /** For a last known value that stands in for a failed answer: the source is soon asked again. */
@@ -134,8 +137,13 @@ export class QuoteCache {
 const answered = (listing: Listing): Entry => ({
   listing,
   isLastKnown: false,
-  lifetimeMs: listing.quote ? lifetimesMs[listing.quote.marketState] : nothingLifetimeMs,
+  lifetimeMs: listing.quote ? lifetimeOf(listing.quote) : nothingLifetimeMs,
 })
+
+function lifetimeOf({ marketState, regularPrice, timeMs, receivedAtMs }: Quote): number {
+  const isOvernight = marketState === 'CLOSED' && regularPrice !== null && receivedAtMs - timeMs < overnightMs
+  return isOvernight ? overnightLifetimeMs : lifetimesMs[marketState]
+}
 
 const lastKnown = (known: Listing): Entry => ({
   listing: marked(known, true),

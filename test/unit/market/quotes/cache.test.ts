@@ -87,6 +87,23 @@ for (const [marketState, lifetimeMs] of Object.entries(lifetimes) as [MarketStat
   })
 }
 
+for (const [age, ageMs, lifetimeMs] of [
+  ['just made', 0, 5000],
+  ['of the evening before', 900_000, 60_000],
+] as const) {
+  test(`while the market is closed a price from after hours that was ${age} lives ${lifetimeMs / 1000} s`, async (t) => {
+    const { market, ask, pass } = start(t)
+    const night = { marketState: 'CLOSED', regularPrice: 3, timeMs: 0, receivedAtMs: ageMs } as const
+    market.set('A', { price: 1, ...night })
+    await ask('A')
+    market.set('A', { price: 2, ...night })
+    pass(lifetimeMs)
+    assert.equal(await ask('A'), '1')
+    pass(1)
+    assert.equal(await ask('A'), '2')
+  })
+}
+
 test('that a symbol is unknown, or has no price, is known for 60 s', async (t) => {
   const { market, calls, ask, pass } = start(t)
   market.set('BARE', null)
