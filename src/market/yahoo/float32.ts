@@ -1,4 +1,4 @@
-/** Float32 values below this are integers times 2^e with less precision than any decimal digit promises. */
+/** Below this, float32 values have fewer than six significant digits. */
 const smallestNormal = 2 ** -126
 /** From here on, neighbouring float32 values lie more than 1 apart, so a shorter decimal may drop integer digits. */
 const integersEnd = 2 ** 24

@@ -204,3 +204,31 @@ test("over the test Yahoo's quotes a pushed price is merged into what the quote 
     ...{ change, changePercent: (change / (seed.previousClose ?? Number.NaN)) * 100, regularPrice: null },
   })
 })
+
+test("over the test Yahoo's quotes a price pushed before the open counts from the last close, as the stream says", async (t) => {
+  await using yahoo = await startTestYahoo()
+  await using streamer = await startTestStreamer()
+  const close = { regularMarketPrice: 101.48, regularMarketTime: Date.parse('2025-02-20T21:00:00Z') / 1000 }
+  yahoo.setQuote('AAPL', { ...close, regularMarketPreviousClose: 127.61, marketState: 'PRE' })
+  const source = yahooSource({ baseUrl: yahoo.url })
+  const told: Quote[] = []
+  const feed = yahooPushFeed({
+    url: streamer.url,
+    pollIntervalMs: 1000,
+    listings: (symbols) => source.listings(symbols),
+    sink: { update: ({ quote }) => quote && told.push(quote), failure: (_, error) => assert.fail(error) },
+  })
+  t.after(() => feed.stop())
+  feed.watch(new Set(['AAPL']))
+  await streamer.subscribed('AAPL')
+  assert.deepEqual([told[0]?.price, told[0]?.previousClose, told[0]?.regularPrice], [101.48, 127.61, null])
+  const time = Date.parse('2025-02-21T13:00:00Z')
+  streamer.push('AAPL', { price: 100.84, change: -0.64, changePercent: -0.63066614, time, marketHours: 0 })
+  await eventually(() => told.length === 2, 'the pushed price')
+  const quote = told[1] as Quote
+  assert.deepEqual([quote.price, quote.previousClose, quote.regularPrice], [100.84, 101.48, 101.48])
+  for (const change of [quote.change, quote.extendedChange]) assert.ok(Math.abs((change ?? 0) - -0.64) < 1e-9)
+  for (const percent of [quote.changePercent, quote.extendedChangePercent]) {
+    assert.ok(Math.abs((percent ?? 0) - -0.63066614) < 1e-6)
+  }
+})
