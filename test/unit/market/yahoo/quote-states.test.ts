@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import fc from 'fast-check'
 import type { Quote } from '../../../../src/domain/quote.ts'
 import { readListing } from '../../../../src/market/yahoo/quote.ts'
 import type { QuoteRow } from '../../../support/yahoo/test-yahoo-charts.ts'
@@ -167,6 +168,37 @@ test('the extended price that repeats the post-market price is of its day, and b
     assertTold(quoteOf({ ...afterFriday, ...fridayPost, ...extended, marketState }), told)
     assertTold(quoteOf({ ...afterFriday, ...extended, marketState }), told)
   }
+})
+
+test('whatever the state is called, no older price wins, and changes agree with what the quote shows', () => {
+  const sessions = ['regular', 'pre', 'post', 'overnight', 'extended'] as const
+  const hours = fc.option(fc.integer({ min: 0, max: 72 }), { nil: undefined })
+  const state = fc.constantFrom('PREPRE', 'PRE', 'REGULAR', 'POST', 'POSTPOST', 'CLOSED', 'OVERNIGHT', 'NIGHTLY')
+  const times = fc.record(Object.fromEntries(sessions.map((session) => [session, hours])))
+  fc.assert(
+    fc.property(times, state, (hoursOf, marketState) => {
+      // Each session has a price of its own, so that the price tells which was taken.
+      const traded = sessions.flatMap((session, i) => {
+        const after = hoursOf[session]
+        return after === undefined ? [] : [{ session, price: 100 + i, time: at('2026-11-20T00:00') + after * 3600 }]
+      })
+      const sent = traded.flatMap(({ session, price, time }) => [
+        [`${session}MarketPrice`, price],
+        [`${session}MarketTime`, time],
+      ])
+      const row = { ...share, ...Object.fromEntries(sent), regularMarketPreviousClose: wednesdayClose, marketState }
+      const quote = quoteOf(row)
+      if (traded.length === 0) return assert.equal(quote, null)
+      assert.ok(quote)
+      assert.equal(quote.timeMs, Math.max(...traded.map(({ time }) => time)) * 1000)
+      assert.ok(traded.some(({ price, time }) => price === quote.price && time * 1000 === quote.timeMs))
+      const { price, previousClose, regularPrice } = quote
+      assert.ok(previousClose === null || previousClose === wednesdayClose || previousClose === regularPrice)
+      assert.equal(quote.change, previousClose === null ? null : price - previousClose)
+      assert.equal(quote.extendedChange, regularPrice === null ? null : price - regularPrice)
+    }),
+    { numRuns: 3000 },
+  )
 })
 
 test('without a regular price an extended one has nothing to count from but what Yahoo names', () => {
