@@ -1,4 +1,4 @@
-import type { IncomingMessage, ServerResponse } from 'node:http'
+import type { IncomingHttpHeaders, IncomingMessage, ServerResponse } from 'node:http'
 import { Counter, type Registry } from 'prom-client'
 import type { ErrorCode } from '../../domain/errors.ts'
 import { AllowedHosts } from './allowed-hosts.ts'
@@ -48,6 +48,18 @@ const refusals = {
     code: 'BAD_USER_INPUT',
     message: 'A POST has to have the content type application/json',
   },
+  charset: {
+    reason: 'content_type',
+    status: 415,
+    code: 'BAD_USER_INPUT',
+    message: 'A body has to be in UTF-8: send it so, with charset=utf-8 or without a charset',
+  },
+  contentEncoding: {
+    reason: 'content_type',
+    status: 415,
+    code: 'BAD_USER_INPUT',
+    message: 'Compressed bodies are not read: send it without Content-Encoding',
+  },
 } as const satisfies Record<string, Refusal>
 
 /**
@@ -93,9 +105,14 @@ export class FrontDoor {
     const { origin } = headers
     if (origin !== undefined && !this.#origins.has(origin, headers.host)) return this.#refuse(response, refusals.origin)
     if (method === 'POST') {
-      if (hasJson(headers['content-type'])) return true
-      tellOrigin(request, response)
-      return this.#refuse(response, refusals.contentType)
+      const refusal = refusalOfBody(headers)
+      if (refusal) {
+        tellOrigin(request, response)
+        return this.#refuse(response, refusal)
+      }
+      // Yoga compares the header letter by letter.
+      headers['content-type'] = jsonType
+      return true
     }
     if (method === 'OPTIONS') return answerPreflight(request, response)
     if (origin === undefined) {
@@ -140,9 +157,33 @@ export const refusalHeaders = {
 export const bodyOf = ({ message, code }: Refusal): string =>
   JSON.stringify({ errors: [{ message, extensions: { code } }] })
 
-/** No content type that a page may post without a preflight begins so. A list of types is not JSON. */
-const hasJson = (type: string | undefined): boolean =>
-  type === 'application/json' || (type?.startsWith('application/json;') === true && !type.includes(','))
+const jsonType = 'application/json'
+
+/** JSON is in UTF-8 (RFC 8259, 8.1); ASCII is part of it. */
+const charsets: ReadonlySet<string> = new Set(['utf-8', 'utf8', 'us-ascii'])
+
+/**
+ * Why a body is not read; null: it is. Neither the case of a media type and its parameters nor spaces around the
+ * semicolon matter (RFC 9110, 8.3.1). No content type that a page may post without a preflight has the type of JSON. A
+ * list of types is not JSON.
+ */
+function refusalOfBody(headers: IncomingHttpHeaders): Refusal | null {
+  const header = headers['content-type'] ?? ''
+  // Saves nearly every request the parsing.
+  if (header !== jsonType) {
+    const [type, ...parameters] = header
+      .toLowerCase()
+      .split(';')
+      .map((part) => part.trim())
+    if (type !== jsonType || header.includes(',')) return refusals.contentType
+    for (const parameter of parameters) {
+      const [, charset] = /^charset\s*=\s*"?([^"]*)"?$/.exec(parameter) ?? []
+      if (charset !== undefined && !charsets.has(charset)) return refusals.charset
+    }
+  }
+  const encoding = headers['content-encoding']
+  return encoding === undefined || /^(identity)?$/i.test(encoding) ? null : refusals.contentEncoding
+}
 
 function answerPreflight(request: IncomingMessage, response: ServerResponse): false {
   const asked = request.headers['access-control-request-headers']

@@ -81,6 +81,7 @@ export function createGraphQL({ schema, ports, log, registry, plugins = [] }: Gr
       interpreter(),
       metrics.plugin(),
       unreadableRequests(),
+      unacceptableAnswers(),
       errorCodes(),
       documents.plugin(),
       ...limitPlugins(),
@@ -139,13 +140,47 @@ const unreadableRequests = (): Plugin => ({
         return await requestParser(request)
       } catch (error) {
         if (error instanceof GraphQLError && error.extensions.originalError === undefined) throw error
-        const message =
-          request.method === 'GET' ? 'variables and extensions have to be JSON' : 'The body has to be JSON'
-        throw new GraphQLError(message, { extensions: { code: 'BAD_USER_INPUT', http: { status: 400 } } })
+        throw unreadable(request)
       }
     })
   },
 })
+
+/** Yoga answers 406 without a body. */
+const unacceptableAnswers = (): Plugin => ({
+  onResponse({ response, setResponse, fetchAPI }) {
+    if (response.status !== 406) return
+    const message =
+      'No answer in a media type of the Accept header: the server has application/json and ' +
+      'application/graphql-response+json, and text/event-stream for subscriptions, in UTF-8'
+    const { status, statusText } = response
+    const headers = { ...Object.fromEntries(response.headers), 'content-type': 'application/json; charset=utf-8' }
+    const body = JSON.stringify({ errors: [{ message, extensions: { code: 'BAD_USER_INPUT' } }] })
+    setResponse(new fetchAPI.Response(body, { status, statusText, headers }))
+  },
+})
+
+/** By GET, the parameters of the address that hold JSON are named; by POST, the body as a whole. */
+function unreadable({ method, url }: Request): GraphQLError {
+  const field = method === 'GET' ? brokenParameter(url) : undefined
+  return new GraphQLError(`${field ?? 'The body'} has to be JSON`, {
+    extensions: { code: 'BAD_USER_INPUT', ...(field === undefined ? {} : { field }), http: { status: 400 } },
+  })
+}
+
+/** The first parameter of an address that should be JSON and is not. */
+function brokenParameter(url: string): string | undefined {
+  const parameters = new URLSearchParams(url.slice(url.indexOf('?') + 1))
+  return ['variables', 'extensions'].find((name) => {
+    const text = parameters.get(name)
+    try {
+      if (text) JSON.parse(text)
+      return false
+    } catch {
+      return true
+    }
+  })
+}
 
 /** Gives errors of parsing and validation their code: they are not masked. */
 const errorCodes = (): Plugin => ({

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { once } from 'node:events'
 import { request as httpRequest, type IncomingMessage } from 'node:http'
 import { after, test } from 'node:test'
+import { gzipSync } from 'node:zlib'
 import { WebSocket } from 'ws'
 import { startApp } from '../../support/app.ts'
 import { inTime, metric, post } from '../../support/clients/client.ts'
@@ -332,16 +333,122 @@ test('GraphiQL may be framed by nobody, loads nothing from elsewhere and speaks 
   }
 })
 
-test('a body or variables that are no JSON are a mistake of the client, told without what the parser says', async () => {
+test('a body that is no JSON is a mistake of the client, told without what the parser says', async () => {
   const answers = [
     await send(`${app.api}/graphql`, { headers: json, body: '{"secret": "hunter2"' }),
     await send(`${app.api}/graphql`, { headers: json, body: 'hunter2' }),
     await send(`${app.api}/graphql?x`, { headers: json, body: Buffer.from([0xff, 0xfe]) }),
-    await send(`${app.api}/graphql?query={__typename}&variables=hunter2`, { method: 'GET' }),
-    await send(`${app.api}/graphql?query={__typename}&extensions={hunter2`, { method: 'GET' }),
   ]
   for (const answer of answers) {
     assertRefused(answer, 400, 'BAD_USER_INPUT', answer.body)
     assert.doesNotMatch(answer.body, /originalError|hunter2|SyntaxError|position/)
   }
+})
+
+/** The result of an answer, by whichever media type it came. */
+const resultOf = ({ headers, body }: Answer): { errors?: { message: string; extensions: object }[] } =>
+  JSON.parse(headers['content-type'] === 'text/event-stream' ? (/^data: (.+)$/m.exec(body)?.[1] ?? '') : body)
+
+const broken = ['undefined', '{', '{"s":', "{'s':1}", '[1,', 'hunter2', '{hunter2', 'NaN', '%7B%22hunter2', '%00', '%']
+const unfit = ['7', 'true', '"hunter2"', '[1]']
+
+for (const accept of ['application/json', 'application/graphql-response+json', 'text/event-stream', '*/*']) {
+  test(`a parameter of an address that is no JSON object is a mistake of the client that names it, as ${accept}`, async () => {
+    const internal = (): Promise<number> => metric(app.metrics, 'finstage_request_errors_total', 'code="INTERNAL"')
+    const before = await internal()
+    for (const query of ['{__typename}', 'subscription{priceUpdates(symbols:["AAPL"]){price}}']) {
+      for (const field of ['variables', 'extensions']) {
+        const others = [`${field === 'variables' ? 'extensions' : 'variables'}={}`, '']
+        for (const text of [...broken, ...unfit]) {
+          for (const other of others) {
+            const url = `${app.api}/graphql?query=${encodeURIComponent(query)}&${other}&${field}=${text}`
+            const answer = await send(url, { method: 'GET', headers: { accept } })
+            const { errors } = resultOf(answer)
+            assert.equal(answer.status, 400, url)
+            assert.equal(errors?.length, 1, url)
+            assert.match(errors?.[0]?.message ?? '', new RegExp(field), url)
+            const expected = unfit.includes(text) ? { code: 'BAD_USER_INPUT' } : { code: 'BAD_USER_INPUT', field }
+            assert.deepEqual(errors?.[0]?.extensions, expected, url)
+            assert.doesNotMatch(answer.body, /originalError|hunter2|SyntaxError|position|"data"/)
+          }
+        }
+      }
+    }
+    assert.equal(await internal(), before)
+  })
+}
+
+test('a parameter of an address that is empty, null or an object is served', async () => {
+  for (const field of ['variables', 'extensions']) {
+    for (const text of ['', 'null', '{}', '%7B%22s%22%3A1%7D']) {
+      const { status, body } = await send(`${app.api}/graphql?query={__typename}&${field}=${text}`, { method: 'GET' })
+      assert.deepEqual([status, JSON.parse(body)], [200, { data: { __typename: 'Query' } }], `${field}=${text}`)
+    }
+  }
+})
+
+test('a media type is read whatever its capitals and spaces, on each way', async () => {
+  const types = [
+    ...['Application/Json; charset=utf-8', 'application/json ;charset=utf-8', 'application/json ; charset=UTF-8'],
+    ...['APPLICATION/JSON', 'application/json;', 'application/json; charset="utf-8"', 'application/json;charset=utf8'],
+    ...['application/json\t;\tCHARSET=Utf-8', 'application/json; charset=US-ASCII', 'application/json; profile=x'],
+  ]
+  for (const type of types) {
+    for (const path of ['/graphql', '/graphql?x']) {
+      for (const encoding of [undefined, 'identity', 'Identity', '']) {
+        const headers = { 'content-type': type, ...(encoding === undefined ? {} : { 'content-encoding': encoding }) }
+        const { status, body } = await send(`${app.api}${path}`, { headers, body: bodyOf(quote) })
+        assert.deepEqual([status, JSON.parse(body)], [200, { data: { quote: { symbol: 'AAPL' } } }], `${path} ${type}`)
+      }
+    }
+  }
+  for (const accept of ['Application/JSON', 'text/plain;q=0.5 , application/json ; charset=UTF-8', ' */* ']) {
+    for (const path of ['/graphql', '/graphql?x']) {
+      const { status } = await send(`${app.api}${path}`, { headers: { ...json, accept }, body: bodyOf(quote) })
+      assert.equal(status, 200, `${path} ${accept}`)
+    }
+  }
+})
+
+test('a body that is compressed or in another charset is refused, and told why', async () => {
+  const utf16 = Buffer.from(bodyOf(quote), 'utf16le')
+  const refused: readonly (readonly [Headers, string | Buffer, RegExp])[] = [
+    [{ ...json, 'content-encoding': 'gzip' }, gzipSync(bodyOf(quote)), /Content-Encoding/],
+    [{ ...json, 'content-encoding': 'GZIP' }, gzipSync(bodyOf(quote)), /Content-Encoding/],
+    [{ ...json, 'content-encoding': 'identity, br' }, bodyOf(quote), /Content-Encoding/],
+    [{ ...json, 'content-encoding': 'nonsense' }, bodyOf(quote), /Content-Encoding/],
+    [{ 'content-type': 'application/json; charset=utf-16' }, utf16, /UTF-8/],
+    [{ 'content-type': 'application/json;charset="UTF-16LE"' }, utf16, /UTF-8/],
+    [{ 'content-type': 'application/json; charset=iso-8859-1' }, bodyOf(quote), /UTF-8/],
+    [{ 'content-type': 'application/json; charset=utf-8; charset=utf-16' }, utf16, /UTF-8/],
+    [{ 'content-type': 'application/json; charset=' }, bodyOf(quote), /UTF-8/],
+    [{ 'content-type': 'application/json; charset = utf-16' }, utf16, /UTF-8/],
+  ]
+  for (const path of ['/graphql', '/graphql?x']) {
+    for (const [headers, body, why] of refused) {
+      const answer = await send(`${app.api}${path}`, { headers, body })
+      assertRefused(answer, 415, 'BAD_USER_INPUT', JSON.stringify(headers))
+      assert.match(answer.body, why)
+    }
+  }
+})
+
+test('a client that accepts no media type of an answer is told so in JSON, with a code', async () => {
+  const accepts = ['text/plain', 'application/json; charset=utf-16', 'application/xml, image/*', 'text/html']
+  for (const accept of accepts) {
+    for (const [path, sent] of [
+      ['/graphql', { body: bodyOf(quote) }],
+      ['/graphql?x', { body: bodyOf(quote) }],
+      ['/graphql', { body: bodyOf(prices) }],
+      [`/graphql?query=${encodeURIComponent(quote)}`, { method: 'GET' }],
+    ] as const) {
+      const headers = 'method' in sent ? { accept } : { ...json, accept }
+      assertRefused(await send(`${app.api}${path}`, { ...sent, headers }), 406, 'BAD_USER_INPUT', `${path} ${accept}`)
+    }
+  }
+  const streams = await send(`${app.api}/graphql`, {
+    headers: { ...json, accept: 'application/json' },
+    body: bodyOf(prices),
+  })
+  assertRefused(streams, 406, 'BAD_USER_INPUT', 'a subscription as JSON')
 })

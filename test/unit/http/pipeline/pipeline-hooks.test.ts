@@ -28,7 +28,8 @@ test('nothing hooks into a request of the pipeline but what the short way of JSO
     onRequestParse: 8,
     // The choice of a media type.
     onResultProcess: 1,
-    onResponse: 0,
+    // The body of 406, which the short way leaves to Yoga.
+    onResponse: 1,
     onEnveloped: 0,
     instrumentation: 0,
   })
