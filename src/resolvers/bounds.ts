@@ -17,3 +17,14 @@ export function bounded(value: number, min: number, max: number, field: string):
   if (value < min || value > max) throw badInput(`${field} is ${value}; it has to be from ${min} to ${max}`, field)
   return value
 }
+
+/**
+ * Returns the text. Throws BAD_USER_INPUT unless it has 1 to `max` characters, none of them a control character or half
+ * of a surrogate pair. Postgres can't store NUL, and it gets every half of a pair as the same U+FFFD. Some sources
+ * refuse such texts too.
+ */
+export function printable(text: string, max: number, field: string): string {
+  // A character is a code point, of up to two units: the first test keeps very long texts from being taken apart.
+  if (text.length <= 2 * max && /^[^\p{Cc}\p{Cs}]+$/u.test(text) && [...text].length <= max) return text
+  throw badInput(`${field} has to have 1 to ${max} printable characters`, field)
+}

@@ -1,10 +1,10 @@
 import { badInput, FinstageError } from '../../domain/errors.ts'
 import type { Job, JobKind, JobPriority } from '../../domain/job.ts'
 import { type JobInput, parseJobLimits } from '../../jobs/job-inputs.ts'
+import { printable } from '../bounds.ts'
 import type { Context } from '../context.ts'
 
-/** No control characters: Postgres can't store all of them. */
-const keyPattern = /^\P{Cc}{1,200}$/u
+const maxKeyLength = 200
 
 /** The fields of every input that queues a job. */
 export interface EnqueueInput {
@@ -54,7 +54,8 @@ export async function enqueue<Kind extends JobKind>(
       priority: given.priority,
       ...parseJobLimits(given),
       ...describe(),
-      idempotencyKey: checkedKey(given.idempotencyKey),
+      idempotencyKey:
+        given.idempotencyKey == null ? null : printable(given.idempotencyKey, maxKeyLength, 'idempotencyKey'),
     })
     return { type: 'EnqueuePayload', job, deduplicated }
   } catch (error) {
@@ -77,10 +78,4 @@ export function limitExceededResult(error: unknown): LimitExceededResult {
   if (!(error instanceof FinstageError) || error.code !== 'LIMIT_EXCEEDED') throw error
   const { code, message, details } = error
   return { type: 'LimitExceeded', code, message, retryAfterSeconds: details.retryAfterSeconds ?? null }
-}
-
-function checkedKey(key: string | null | undefined): string | null {
-  if (key == null) return null
-  if (keyPattern.test(key)) return key
-  throw badInput('idempotencyKey has to have 1 to 200 printable characters', 'idempotencyKey')
 }

@@ -1,13 +1,11 @@
-import { badInput } from '../../domain/errors.ts'
 import type { Instrument, InstrumentMatch } from '../../domain/instrument.ts'
 import type { Quote } from '../../domain/quote.ts'
 import type { Interval } from '../../domain/time/interval.ts'
-import { bounded, boundedList } from '../bounds.ts'
+import { bounded, boundedList, printable } from '../bounds.ts'
 import type { Context } from '../context.ts'
 import { loadQuote, orNull } from './quote.ts'
 
-/** No control characters and no lone surrogates: not every source accepts them. */
-const searchPattern = /^[^\p{Cc}\p{Cs}]{1,100}$/u
+const maxQueryLength = 100
 
 const loadInstrument = async (symbol: string, context: Context): Promise<Instrument> =>
   (await context.loaders.listing(symbol)).instrument
@@ -41,11 +39,8 @@ export async function searchInstruments(
   { query, first }: { query: string; first: number },
   context: Context,
 ): Promise<readonly InstrumentMatch[]> {
-  // Tested before trimming, because that would remove line breaks.
-  const text = query.trim()
-  if (!searchPattern.test(text) || /\p{Cc}/u.test(query)) {
-    throw badInput('query must have 1 to 100 printable characters', 'query')
-  }
+  // Control characters are looked for before trimming, which would remove line breaks.
+  const text = printable(/\p{Cc}/u.test(query) ? query : query.trim(), maxQueryLength, 'query')
   return context.market.search(text, bounded(first, 1, 100, 'first'), context.loaders.budget)
 }
 
