@@ -168,8 +168,8 @@ export const catalogue = {
 
   psar: indicator({
     description:
-      'Parabolic stop and reverse, in the unit of the prices; `step` is added to its acceleration, up to `max`',
-    source: wilder,
+      'Parabolic stop and reverse, in the unit of the prices; `step` is added to its acceleration, up to `max`. A candle is tested against the stop before the stop leaves the ranges of the two candles before it',
+    source: `${wilder}; in the form of TradingView`,
     parameters: { step: acceleration(0.02, 0.001), max: acceleration(0.2, 0.01) },
     point: 'IndicatorPoint',
     warmUp: ({ step, max }) => psarWarmUp(step, max),
@@ -245,11 +245,11 @@ export const catalogue = {
 
   ichimoku: indicator({
     description:
-      'Ichimoku kinko hyo: midpoints of the ranges of that many candles; spans are shifted `displacement` candles ahead, the lagging line behind',
-    source: 'G. Hosoda, Ichimoku Kinko Hyo, 1969',
+      'Ichimoku kinko hyo: midpoints of the ranges of that many candles; spans are shifted `displacement` - 1 candles ahead, the lagging line as many behind',
+    source: 'G. Hosoda, Ichimoku Kinko Hyo, 1969; in the form of TradingView',
     parameters: { conversion: period(9), base: period(26), span: period(52), displacement: period(26) },
     point: 'IchimokuPoint',
-    warmUp: ({ conversion, base, span, displacement }) => Math.max(conversion, base, span) - 1 + displacement,
+    warmUp: ({ conversion, base, span, displacement }) => Math.max(conversion, base, span) - 1 + displacement - 1,
     compute: ({ candles }, { conversion, base, span, displacement }) =>
       trend.ichimoku(candles, conversion, base, span, displacement),
   }),

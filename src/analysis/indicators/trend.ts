@@ -35,18 +35,20 @@ const greaterMoves = ({ high, low }: Columns, moves: Float64Array, opposite: Flo
   })
 
 /**
- * Parabolic stop and reverse, from the second candle on. A trade begins at the first candle: short if from it to the
- * second candle the low falls by more than the high rises, else long. Its stop is the first candle's opposite extreme.
+ * Parabolic stop and reverse as TradingView draws it (its published definition of ta.sar), from the second candle on. A
+ * trade begins at the second candle: long if it closes above the first, else short. The stop comes from the first
+ * candle's opposite extreme.
  */
-export function psar({ high, low }: Columns, step: number, max: number): Float64Array {
+export function psar({ high, low, close }: Columns, step: number, max: number): Float64Array {
   const stops = new Float64Array(high.length).fill(Number.NaN)
   const top = (i: number): number => high[i] as number
   const bottom = (i: number): number => low[i] as number
-  let isLong = !isGreater(bottom(0) - bottom(1), top(1) - top(0), Math.abs(bottom(0)) + Math.abs(top(0)))
+  let isLong = (close[1] as number) > (close[0] as number)
   let stop = isLong ? bottom(0) : top(0)
-  let extreme = isLong ? top(0) : bottom(0)
+  let extreme = isLong ? top(1) : bottom(1)
   let acceleration = step
   for (let i = 1; i < high.length; i++) {
+    stop += acceleration * (extreme - stop)
     if (isLong ? isGreater(stop, bottom(i), stop) : isGreater(top(i), stop, stop)) {
       // The stop was hit. The new trade's stop is the extreme of the old trade, to which this candle still belongs.
       stop = isLong ? Math.max(extreme, top(i)) : Math.min(extreme, bottom(i))
@@ -57,29 +59,31 @@ export function psar({ high, low }: Columns, step: number, max: number): Float64
       extreme = isLong ? top(i) : bottom(i)
       acceleration = Math.min(acceleration + step, max)
     }
+    // Never within the ranges of the two candles before. Wilder keeps it out of them before he tests it.
+    const earlier = Math.max(0, i - 2)
+    stop = isLong ? Math.min(stop, bottom(i - 1), bottom(earlier)) : Math.max(stop, top(i - 1), top(earlier))
     stops[i] = stop
-    // Never within the range of this candle or the one before.
-    const next = stop + acceleration * (extreme - stop)
-    stop = isLong ? Math.min(next, bottom(i), bottom(i - 1)) : Math.max(next, top(i), top(i - 1))
   }
   return stops
 }
 
 /**
- * Ichimoku kinko hyo. conversion and base: midpoints between the highest high and the lowest low. spanA: the midpoint
- * of these two; spanB: the midpoint over `span` candles. Both spans are drawn `displacement` candles ahead, and so have
- * that many entries more than there are candles. lagging: the close `displacement` candles later.
+ * Ichimoku kinko hyo as TradingView draws it, which counts the candle itself as the first of `displacement`. conversion
+ * and base: midpoints between the highest high and the lowest low. spanA: the midpoint of these two; spanB: the midpoint
+ * over `span` candles. Both spans are drawn `displacement - 1` candles ahead, and so have that many entries more than
+ * there are candles. lagging: the close `displacement - 1` candles later.
  */
 export function ichimoku(candles: Columns, conversion: number, base: number, span: number, displacement: number) {
+  const shift = displacement - 1
   const conversionLine = middles(candles, conversion)
   const baseLine = middles(candles, base)
   const spanA = conversionLine.map((value, i) => (value + (baseLine[i] as number)) / 2)
   return {
     conversion: conversionLine,
     base: baseLine,
-    spanA: ahead(spanA, displacement),
-    spanB: ahead(middles(candles, span), displacement),
-    lagging: candles.close.map((_, i) => candles.close[i + displacement] ?? Number.NaN),
+    spanA: ahead(spanA, shift),
+    spanB: ahead(middles(candles, span), shift),
+    lagging: candles.close.map((_, i) => candles.close[i + shift] ?? Number.NaN),
   }
 }
 
@@ -88,5 +92,5 @@ function middles({ high, low }: Columns, period: number): Float64Array {
   return highest(high, period).map((top, i) => (top + (lows[i] as number)) / 2)
 }
 
-const ahead = (values: Float64Array, displacement: number): Float64Array =>
-  Float64Array.from({ length: values.length + displacement }, (_, i) => values[i - displacement] ?? Number.NaN)
+const ahead = (values: Float64Array, shift: number): Float64Array =>
+  Float64Array.from({ length: values.length + shift }, (_, i) => values[i - shift] ?? Number.NaN)

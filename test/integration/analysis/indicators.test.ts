@@ -230,7 +230,7 @@ test('what is drawn ahead stands at later times, each once, on weekdays, also wh
     )
     const points = ichimoku as Point[]
     const times = points.map(({ epoch }) => new Date(epoch * 1000))
-    assert.equal(points.length, 66)
+    assert.equal(points.length, 65)
     assert.deepEqual(
       points.slice(0, 40).map(({ epoch }) => epoch),
       nodes.map(({ epoch }) => epoch),
@@ -241,10 +241,10 @@ test('what is drawn ahead stands at later times, each once, on weekdays, also wh
     for (const { conversion, lagging, spanA, spanB } of points.slice(40)) {
       assert.deepEqual([conversion, lagging, spanA !== null, spanB !== null], [null, null, true, true])
     }
-    // The close of 26 candles later, which the range has of all but its newest.
+    // The close of 25 candles later, which the range has of all but its newest.
     assert.deepEqual(
       points.slice(0, 40).map(({ lagging }) => lagging),
-      nodes.map((_, i) => nodes[i + 26]?.close ?? null),
+      nodes.map((_, i) => nodes[i + 25]?.close ?? null),
     )
   }
 })

@@ -452,33 +452,39 @@ const adx: Definition = ({ candles }, { period }) => {
  * Wilder's parabolic stop and reverse, from the second candle on. The first trade is entered at the first candle: short where the
  * low falls, from it to the second, by more than the high rises; else long. Its stop is the first candle's other extreme.
  */
-const psar: Definition = ({ candles: { high, low } }, { step, max }) => {
-  const [topAt, bottomAt] = [(place: number) => high[place] as Exact, (place: number) => low[place] as Exact]
+interface Trade {
+  readonly isLong: boolean
+  readonly stop: Exact
+  readonly extreme: Exact
+  readonly factor: Exact
+}
+
+/** As TradingView publishes ta.sar: the stop is tested, and only then moved out of the ranges of the two candles before. */
+const psar: Definition = ({ candles: { high, low, close } }, { step, max }) => {
   const stops: (Exact | null)[] = high.map(() => null)
   if (high.length < 2) return { value: part(stops, stops) }
-
-  let isLong = topAt(1) - topAt(0) >= bottomAt(0) - bottomAt(1)
-  let stop = isLong ? bottomAt(0) : topAt(0)
-  let extreme = isLong ? topAt(0) : bottomAt(0)
-  let factor = exact(step)
-  for (let place = 1; place < high.length; place++) {
-    const [top, bottom] = [topAt(place), bottomAt(place)]
-    const isHit = isLong ? bottom < stop : top > stop
-    if (isHit) {
-      isLong = !isLong
-      stop = isLong ? lowest([extreme, bottom]) : highest([extreme, top])
-      extreme = isLong ? top : bottom
-      factor = exact(step)
-    } else if (isLong ? top > extreme : bottom < extreme) {
-      extreme = isLong ? top : bottom
-      factor = lowest([factor + exact(step), exact(max)])
-    }
-    stops[place] = stop
-    // The next candle's stop, never within the ranges of this candle and the one before.
-    const next = stop + times(factor, extreme - stop)
-    stop = isLong ? lowest([next, bottom, bottomAt(place - 1)]) : highest([next, top, topAt(place - 1)])
+  const begun = (isLong: boolean, stop: Exact, place: number): Trade => ({
+    ...{ isLong, stop, extreme: (isLong ? high : low)[place] as Exact, factor: exact(step) },
+  })
+  /** The trade after a candle has been tested against its stop. */
+  const tested = ({ isLong, stop, extreme, factor }: Trade, place: number): Trade => {
+    const [top, bottom] = [high[place] as Exact, low[place] as Exact]
+    const moved = stop + times(factor, extreme - stop)
+    if (isLong && bottom < moved) return begun(false, highest([extreme, top]), place)
+    if (!isLong && top > moved) return begun(true, lowest([extreme, bottom]), place)
+    const reached = isLong ? highest([extreme, top]) : lowest([extreme, bottom])
+    const raised = reached === extreme ? factor : lowest([factor + exact(step), exact(max)])
+    return { isLong, stop: moved, extreme: reached, factor: raised }
   }
-  const size = high.map((top, place) => highest([top, bottomAt(place), stops[place] ?? 0n].map(magnitude)))
+  const isRising = (close[1] as Exact) > (close[0] as Exact)
+  let trade = begun(isRising, (isRising ? low : high)[0] as Exact, 1)
+  for (let place = 1; place < high.length; place++) {
+    trade = tested(trade, place)
+    const earlier = (trade.isLong ? low : high).slice(Math.max(0, place - 2), place)
+    trade = { ...trade, stop: (trade.isLong ? lowest : highest)([trade.stop, ...earlier]) }
+    stops[place] = trade.stop
+  }
+  const size = high.map((top, place) => highest([top, low[place] as Exact, stops[place] ?? 0n].map(magnitude)))
   return { value: part(stops, size) }
 }
 
@@ -493,10 +499,12 @@ const ichimoku: Definition = ({ candles: { high, low, close } }, { conversion, b
       const [highs, lows] = [windowAt(high, place, period), windowAt(low, place, period)]
       return highs && lows && highest([...highs, ...lows].map(magnitude))
     })
-  const ahead = (points: Part): Part => [...Array<null>(displacement).fill(null), ...points]
+  // The candle itself is the first of those that the spans and the lagging line stand away.
+  const away = displacement - 1
+  const ahead = (points: Part): Part => [...Array<null>(away).fill(null), ...points]
   const conversions = midpoints(conversion)
   const bases = midpoints(base)
-  const lagging = close.map((_, place) => close[place + displacement] ?? null)
+  const lagging = close.map((_, place) => close[place + away] ?? null)
   return {
     conversion: part(conversions, sizes(conversion)),
     base: part(bases, sizes(base)),

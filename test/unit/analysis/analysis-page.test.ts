@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { readFileSync } from 'node:fs'
 import { test } from 'node:test'
 import { runInNewContext } from 'node:vm'
+import { catalogue } from '../../../src/analysis/indicators/catalogue.ts'
 import { type Columns, toColumns } from '../../../src/analysis/indicators/columns.ts'
 import { macd, rsi, stochastic } from '../../../src/analysis/indicators/momentum.ts'
 import { bollingerBands } from '../../../src/analysis/indicators/volatility.ts'
@@ -148,6 +149,12 @@ test('the page says from how many candles on there is each indicator', () => {
     if (from > 1) assert.equal(valueAt(from - 1, field), null, field)
     assert.notEqual(valueAt(from, field), null, field)
   }
+})
+
+test('the page compares each indicator of the catalogue with those of others, once', () => {
+  const rows = table('indicator', 'ours', 'TradingView', 'TA-Lib')
+  assert.deepEqual(rows.map(([name]) => name).toSorted(), Object.keys(catalogue).toSorted())
+  for (const row of rows) assert.ok(row.length === 4 && row.every((cell) => cell.trim() !== ''), row.join())
 })
 
 test('the page says which sentiment each score is', () => {

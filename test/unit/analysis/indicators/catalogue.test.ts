@@ -88,7 +88,7 @@ test('outputs are those of the point, one value for each candle, and what is dra
         Object.keys(pointShapes[indicator.point]),
       )
       for (const [part, output] of outputs) {
-        const ahead = part === 'spanA' || part === 'spanB' ? displacement.default : 0
+        const ahead = part === 'spanA' || part === 'spanB' ? displacement.default - 1 : 0
         assert.equal(output.length, length + ahead, `${name}.${part}`)
       }
     }
