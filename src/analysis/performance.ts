@@ -2,7 +2,6 @@ import type { EquityCurve, Performance } from '../domain/analysis/backtest.ts'
 import { daySeconds } from '../domain/time/units.ts'
 
 const daysOfYear = 365.25
-const tradingDaysOfYear = 252
 /** How large a deviation of 0 may become by rounding: returns are shares of sums that are exact to 16 digits. */
 const roundingError = 1e-14
 
@@ -11,8 +10,9 @@ const roundingError = 1e-14
  * largest drawdown is relative to the highest equity before, including the start. Sharpe ratio (W. F. Sharpe, The
  * Sharpe Ratio, 1994) with the sample deviation; Sortino ratio (F. A. Sortino and L. N. Price, Performance Measurement
  * in a Downside Risk Framework, 1994) with the downside deviation over all returns. Both use returns from point to
- * point, the first relative to the capital, without a risk-free rate, times the root of 252. Once equity has reached 0
- * or less, there are no further returns.
+ * point, the first relative to the capital, without a risk-free rate, times the root of the points that the curve has in
+ * a year: about 252 for shares, 365.25 for what trades every day. Once equity has reached 0 or less, there are no
+ * further returns.
  */
 export function performance(initialCapital: number, { epoch, equity }: EquityCurve): Performance {
   const growth = (equity.at(-1) ?? initialCapital) / initialCapital
@@ -21,8 +21,9 @@ export function performance(initialCapital: number, { epoch, equity }: EquityCur
   const mean = meanOf(returns)
   const deviation = Math.sqrt(sum(returns.map((each) => (each - mean) ** 2)) / (returns.length - 1))
   const downside = Math.sqrt(meanOf(returns.map((each) => Math.min(each, 0) ** 2)))
+  const pointsOfYear = (epoch.length - 1) / years
   const annualised = (spread: number): number | null =>
-    returns.length >= 2 && spread > roundingError ? finite((mean / spread) * Math.sqrt(tradingDaysOfYear)) : null
+    returns.length >= 2 && spread > roundingError ? finite((mean / spread) * Math.sqrt(pointsOfYear)) : null
   return {
     totalReturn: growth - 1,
     annualReturn: years > 0 && growth > 0 ? finite(growth ** (1 / years) - 1) : null,

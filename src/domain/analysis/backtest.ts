@@ -30,7 +30,7 @@ export interface Performance {
   readonly annualReturn: number | null
   /** A positive share of the peak. */
   readonly maxDrawdown: number
-  /** Sharpe and Sortino ratios of daily returns, annualised over 252 days. */
+  /** Sharpe and Sortino ratios of daily returns, annualised by the points that the curve has in a year. */
   readonly sharpe: number | null
   readonly sortino: number | null
 }

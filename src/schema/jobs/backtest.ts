@@ -59,7 +59,7 @@ export const BacktestResult = builder.objectRef<BacktestJobResult>('BacktestResu
     sharpe: t.exposeFloat('sharpe', {
       nullable: true,
       description:
-        'Sharpe ratio of daily returns, annualised over 252 days, without a risk-free rate, with the sample deviation',
+        'Sharpe ratio of daily returns, annualised by the points that `equity` has in a year, without a risk-free rate, with the sample deviation',
     }),
     sortino: t.exposeFloat('sortino', {
       nullable: true,
