@@ -17,12 +17,19 @@ export const ErrorInterface = builder.interfaceRef<{ code: Code; message: string
   }),
 })
 
-export const NotFound = builder.objectRef<{ code: Code; message: string }>('NotFound').implement({
+/** An error that is a mutation's result. `type`: the name of its GraphQL type, by which unions tell their members apart. */
+interface ErrorShape<Name extends string> {
+  readonly type: Name
+  readonly code: Code
+  readonly message: string
+}
+
+export const NotFound = builder.objectRef<ErrorShape<'NotFound'>>('NotFound').implement({
   interfaces: [ErrorInterface],
 })
 
 export const InvalidInput = builder
-  .objectRef<{ code: Code; message: string; field: string | null }>('InvalidInput')
+  .objectRef<ErrorShape<'InvalidInput'> & { field: string | null }>('InvalidInput')
   .implement({
     description: 'The input is wrong: the client has to change it',
     interfaces: [ErrorInterface],
@@ -32,7 +39,7 @@ export const InvalidInput = builder
   })
 
 export const LimitExceeded = builder
-  .objectRef<{ code: Code; message: string; retryAfterSeconds: number | null }>('LimitExceeded')
+  .objectRef<ErrorShape<'LimitExceeded'> & { retryAfterSeconds: number | null }>('LimitExceeded')
   .implement({
     interfaces: [ErrorInterface],
     fields: (t) => ({

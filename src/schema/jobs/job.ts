@@ -79,18 +79,20 @@ builder.node(Job, {
 const JobEdge = builder.edgeObject({ name: 'JobEdge', type: Job })
 const JobConnection = builder.connectionObject({ name: 'JobConnection', type: Job }, JobEdge)
 
-const EnqueuePayload = builder.objectRef<{ job: JobShape; deduplicated: boolean }>('EnqueuePayload').implement({
-  fields: (t) => ({
-    job: t.expose('job', { type: Job }),
-    deduplicated: t.exposeBoolean('deduplicated', {
-      description: 'true: the idempotency key was used before, and this is the job of then',
+const EnqueuePayload = builder
+  .objectRef<Extract<EnqueueResultShape, { type: 'EnqueuePayload' }>>('EnqueuePayload')
+  .implement({
+    fields: (t) => ({
+      job: t.expose('job', { type: Job }),
+      deduplicated: t.exposeBoolean('deduplicated', {
+        description: 'true: the idempotency key was used before, and this is the job of then',
+      }),
     }),
-  }),
-})
+  })
 
 const EnqueueResult = builder.unionType('EnqueueResult', {
   types: [EnqueuePayload, InvalidInput, LimitExceeded],
-  resolveType: (result) => (result as unknown as EnqueueResultShape).type,
+  resolveType: ({ type }) => type,
 })
 
 const JobActionPayload = builder
@@ -106,7 +108,7 @@ const WrongState = builder.objectRef<Extract<ActionResult, { type: 'WrongState' 
 
 const JobActionResult = builder.unionType('JobActionResult', {
   types: [JobActionPayload, NotFound, WrongState, LimitExceeded],
-  resolveType: (result) => (result as unknown as ActionResult).type,
+  resolveType: ({ type }) => type,
 })
 
 builder.queryFields((t) => ({

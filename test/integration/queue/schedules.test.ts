@@ -8,10 +8,10 @@ import { startQueue } from '../../support/queue/queue.ts'
 const minuteMs = 60_000
 const hourMs = 60 * minuteMs
 
-/** The full hour before, which is at least two minutes ago and no runner is about to come to. */
-const dueMs = Math.floor((Date.now() - 2 * minuteMs) / hourMs) * hourMs
+/** A full minute half an hour ago, so that a schedule of every hour is not due again while the tests run. */
+const dueMs = Math.floor((Date.now() - 30 * minuteMs) / minuteMs) * minuteMs
 const minuteOfDue = new Date(dueMs).getUTCMinutes()
-/** Once a day, at that hour. */
+/** Once a day, at that time. */
 const cron = `${minuteOfDue} ${new Date(dueMs).getUTCHours()} * * *`
 
 interface Run {
