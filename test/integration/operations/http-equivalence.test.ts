@@ -69,6 +69,17 @@ async function send(path: string, { method = 'POST', headers = json, body = '' }
   }
 }
 
+/**
+ * The answer with its errors in the order of their places. Fields that fail side by side are reported as they come: what a cache
+ * knows comes sooner the second time.
+ */
+function inOrder(answer: Answered['answer']): Answered['answer'] {
+  const errors = /^\{"errors":(\[.*?\]),"data":/s.exec(answer.body)?.[1]
+  if (errors === undefined) return answer
+  const sorted = (JSON.parse(errors) as object[]).map((error) => JSON.stringify(error)).toSorted()
+  return { ...answer, body: answer.body.replace(errors, () => sorted.join('\n')) }
+}
+
 /** Both answers, after the document has become known. Fails where they differ. Tells whether the short way was taken. */
 async function compare(sent: Sent, runs = 1): Promise<{ tookShortWay: boolean; body: string }> {
   const yoga = await send(direct, sent)
@@ -76,7 +87,7 @@ async function compare(sent: Sent, runs = 1): Promise<{ tookShortWay: boolean; b
   let tookShortWay = false
   for (let run = 0; run < runs; run++) {
     const ours = await send(short, sent)
-    assert.deepEqual(ours.answer, yoga.answer)
+    assert.deepEqual(inOrder(ours.answer), inOrder(yoga.answer))
     tookShortWay ||= ours.tookShortWay
   }
   return { tookShortWay, body: yoga.answer.body }
