@@ -80,3 +80,12 @@ test('the check of imports fails on a folder of more than 16 files', async () =>
   assert.equal(code, 1)
   assert.match(output, /more than 16 files side by side: src\/app has/)
 })
+
+test('the check of imports fails on a file that the tool behind it does not see', async () => {
+  const { code, output } = await checked((src) => {
+    mkdirSync(join(src, 'domain/node_modules'))
+    writeFileSync(join(src, 'domain/node_modules/unseen.ts'), 'export {}\n')
+  })
+  assert.equal(code, 1)
+  assert.match(output, /not seen by dependency-cruiser: src\/domain\/node_modules\/unseen\.ts/)
+})

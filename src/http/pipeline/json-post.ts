@@ -117,6 +117,7 @@ class Answer {
     this.headers = headers
   }
 }
+/** Relies on Yoga making nothing but this Response of a plain result; http-equivalence.test.ts notices if it makes more. */
 const answerAPI = { Response: Answer } as unknown as FetchAPI
 
 function answer(
