@@ -35,7 +35,7 @@ export interface SourceCandle extends Candle {
 export interface SourceCandles {
   /** Oldest first. */
   readonly candles: readonly SourceCandle[]
-  /** Start times, in epoch seconds, of unusable rows that were left out: null, NaN, or high below low. */
+  /** Start times, in epoch seconds, of rows that were left out because they cannot be true. */
   readonly excluded: readonly number[]
 }
 

@@ -6,10 +6,14 @@ import type { Logger } from '../platform/logger.ts'
 export type Nonsense =
   | 'no price'
   | 'high below low'
+  | 'outside its range'
   | 'negative price'
   | 'time backwards'
   | 'currency changed'
   | 'price jump'
+  | 'another unit'
+  | 'split not applied'
+  | 'split in doubt'
 
 /** For how many symbols it is remembered what was logged. */
 const remembered = 10_000

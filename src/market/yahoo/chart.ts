@@ -6,7 +6,19 @@ import { tradingDate } from '../../domain/time/trading-date.ts'
 import type { Nonsense } from '../quarantine.ts'
 import { type CandleBatch, type CandleQuery, furthestAheadMs, type SourceFacts } from '../source.ts'
 import { finalBefore, knownTimezone, type MarketHours, tradingHours, tradingPeriods, wholeDay } from './hours.ts'
-import { adjustedCloseOf, inOrder, joined, onDates, onGrid, type Row, usable, volumeOf } from './rows.ts'
+import {
+  adjustedCloseOf,
+  credible,
+  inOneUnit,
+  inOrder,
+  joined,
+  onDates,
+  onGrid,
+  type Row,
+  volumeOf,
+  withoutJumps,
+} from './rows.ts'
+import { withSplitsApplied } from './unapplied-splits.ts'
 
 const column = z.array(z.unknown()).catch([])
 /** Whole seconds, in years of four digits. */
@@ -35,6 +47,7 @@ const answer = z.object({
             .nullable()
             .catch(null),
           firstTradeDate: spareEpoch,
+          chartPreviousClose: z.number().positive().nullable().catch(null),
           regularMarketTime: spareEpoch,
           currentTradingPeriod: z
             .object({ pre: spareSession, regular: spareSession, post: spareSession })
@@ -94,17 +107,25 @@ export function readChart(
   const sent = inOrder(past, outOfTime)
   const rows = isDaily(interval) ? onDates(sent, hours.timezone) : onGrid(sent, hours, intervalSeconds(interval))
   const runs = isDaily(interval) ? dayRuns(hours, now) : minutesRun(intervalSeconds(interval), now)
-  const screened = usable(rows, {
-    mayBeNegative: meta.instrumentType === 'FUTURE',
-    sessionOf: (epoch) => (isDaily(interval) ? epoch : tradingDate(epoch, hours.timezone)),
-    leaveOut,
+  const sessionOf = isDaily(interval)
+    ? (epoch: number): number => epoch
+    : (epoch: number): number => tradingDate(epoch, hours.timezone)
+  const happened = actions(result)
+  const priced = credible(rows, { mayBeNegative: isFuture(result), leaveOut })
+  // Before prices of different days are compared: a split that was not applied looks like another unit.
+  const inSharesOfNow = withSplitsApplied(priced, happened.splits, {
+    dateOf: sessionOf,
+    applied: (row) => nonsense('split not applied', row),
+    unsure: (row) => nonsense('split in doubt', row),
   })
+  const { rows: inUnit, doubtfulFrom } = inOneUnit(inSharesOfNow, { closeBefore: meta.chartPreviousClose, leaveOut })
+  const screened = withoutJumps(inUnit, { sessionOf, leaveOut })
   const final = finalBefore(interval, trading, hours.timezone, now)
+  const placed = joined(screened)
   const candles: SourceCandle[] = []
-  for (const row of joined(screened)) {
+  for (const row of placed) {
     if (row.epoch < from || row.epoch >= to) continue
     const { epoch, open, high, low, close } = row
-    const adjustedClose = isDaily(interval) ? adjustedCloseOf(row) : null
     candles.push({
       epoch,
       open,
@@ -113,10 +134,11 @@ export function readChart(
       close,
       volume: volumeOf(row),
       closed: epoch < final || !runs(epoch),
-      adjustedClose,
+      adjustedClose: isDaily(interval) ? adjustedCloseOf(row) : null,
     })
     excluded.delete(epoch)
   }
+  const isInside = ({ epoch }: { readonly epoch: number }): boolean => epoch >= from && epoch < to
   const facts: SourceFacts = {
     timezone: meta.exchangeTimezoneName,
     currency: meta.currency,
@@ -128,11 +150,15 @@ export function readChart(
   return {
     candles,
     excluded: [...excluded].sort((a, b) => a - b),
-    ...(isDaily(interval) ? actions(result, from, to) : { dividends: [], splits: [] }),
-    finalBefore: final,
+    dividends: isDaily(interval) ? happened.dividends.filter(isInside) : [],
+    splits: isDaily(interval) ? happened.splits.filter(isInside) : [],
+    // The next rows tell whether the last ones can be true: until then, they are asked for again.
+    finalBefore: doubtfulFrom === null ? final : Math.min(final, doubtfulFrom),
     facts,
   }
 }
+
+const isFuture = ({ meta }: Result): boolean => meta.instrumentType === 'FUTURE'
 
 function toRows({ timestamp, indicators }: Result): Row[] {
   const [{ open, high, low, close, volume }] = indicators.quote
@@ -153,12 +179,12 @@ function toRows({ timestamp, indicators }: Result): Row[] {
   return rows
 }
 
-/** One of each kind per trading date, oldest first. */
-function actions({ meta, events }: Result, from: number, to: number): { dividends: Dividend[]; splits: Split[] } {
+/** All that the answer tells of, even out of the range: one of each kind per trading date, oldest first. */
+function actions({ meta, events }: Result): { dividends: Dividend[]; splits: Split[] } {
   const dates = <T extends { date: number }>(found: Record<string, T | null>): [number, T[]][] => {
     const known = Object.values(found).filter((event) => event !== null)
     const byDate = Map.groupBy(known, ({ date }) => tradingDate(date, meta.exchangeTimezoneName))
-    return [...byDate].filter(([epoch]) => epoch >= from && epoch < to).sort(([a], [b]) => a - b)
+    return [...byDate].sort(([a], [b]) => a - b)
   }
   const product = (factors: readonly number[]): number => factors.reduce((a, b) => a * b)
   return {

@@ -72,58 +72,159 @@ function firstPileBeyond(piles: readonly { epoch: number }[][], epoch: number): 
   return low
 }
 
+/** How far, as a share of the price, rounding may put the open or the close outside of the range. */
+const rounding = 1e-6
+
+/** The rows whose prices can be true by themselves: four prices, positive unless the instrument is a future. */
+export function credible<T extends Row>(
+  rows: readonly T[],
+  { mayBeNegative, leaveOut }: { mayBeNegative: boolean; leaveOut: LeaveOut },
+): (T & PricedRow)[] {
+  const good: (T & PricedRow)[] = []
+  for (const row of rows) {
+    if (!hasPrices(row)) leaveOut(isReversed(row) ? 'high below low' : 'no price', row)
+    else if (!mayBeNegative && Math.min(row.open, row.low, row.close) <= 0) leaveOut('negative price', row)
+    else if (Math.min(row.open, row.close) >= row.low && Math.max(row.open, row.close) <= row.high) good.push(row)
+    else {
+      // Which of the four prices is wrong cannot be known, so a wider range could be invented.
+      const whole = inRange(row)
+      if (whole) good.push(whole)
+      else leaveOut('outside its range', row)
+    }
+  }
+  return good
+}
+
+/** The row with a range that holds its open and close, if only rounding puts them outside; else null. */
+function inRange<T extends PricedRow>(row: T): T | null {
+  const high = Math.max(row.open, row.high, row.close)
+  const low = Math.min(row.open, row.low, row.close)
+  const slack = rounding * Math.abs(row.close)
+  return high - row.high <= slack && row.low - low <= slack ? { ...row, high, low } : null
+}
+
 /** A price this many times another one of its session, or its inverse, is a jump. */
 const jump = 10
 /** How many rows in a row have to agree before a jump is believed. */
 const agreeing = 3
 
 /**
- * The rows that can be true: four prices, positive unless the instrument is a future, and none ten times that of the
- * row before in the same session, unless three rows in a row agree.
+ * The rows that can be true beside those before them: none ten times that of the row before in the same session, unless
+ * three rows in a row agree.
  */
-export function usable<T extends Row>(
+export function withoutJumps<T extends PricedRow>(
   rows: readonly T[],
-  options: { mayBeNegative: boolean; sessionOf: (epoch: number) => number; leaveOut: LeaveOut },
-): (T & PricedRow)[] {
-  const { mayBeNegative, sessionOf, leaveOut } = options
-  const good: (T & PricedRow)[] = []
-  let doubtful: (T & PricedRow)[] = []
+  { sessionOf, leaveOut }: { sessionOf: (epoch: number) => number; leaveOut: LeaveOut },
+): T[] {
+  const good: T[] = []
+  let doubtful: T[] = []
   const settle = (): void => {
     for (const row of doubtful) leaveOut('price jump', row)
     doubtful = []
   }
   for (const row of rows) {
-    if (!hasPrices(row)) leaveOut(isReversed(row) ? 'high below low' : 'no price', row)
-    else if (!mayBeNegative && Math.min(row.open, row.low, row.close) <= 0) leaveOut('negative price', row)
-    else {
-      const last = good.at(-1)
-      // Looked up last: it costs more than all the rest.
-      if (!last || !isJump(last, row) || sessionOf(last.epoch) !== sessionOf(row.epoch)) {
-        settle()
-        good.push(row)
-        continue
-      }
-      const [first] = doubtful
-      if (first && isJump(first, row)) settle()
-      doubtful.push(row)
-      if (doubtful.length < agreeing) continue
-      good.push(...doubtful)
-      doubtful = []
+    const last = good.at(-1)
+    // Looked up last: it costs more than all the rest.
+    if (!last || !isJump(last.close, row) || sessionOf(last.epoch) !== sessionOf(row.epoch)) {
+      settle()
+      good.push(row)
+      continue
     }
+    const [first] = doubtful
+    if (first && isJump(first.close, row)) settle()
+    doubtful.push(row)
+    if (doubtful.length < agreeing) continue
+    good.push(...doubtful)
+    doubtful = []
   }
   settle()
   return good
 }
 
+/**
+ * Yahoo sends rows of a share quoted in pence in pounds, or the other way round: 100 times less or more. With the moves
+ * of a day, that is a factor of 60 to 160.
+ */
+const leastUnit = 60
+const mostUnit = 160
+
+/**
+ * Leaves out rows in another unit than those around them: they step away from the price by a factor of about 100, and
+ * the row after them steps back. However long, such a block is no price; a crash or rise that stays has no step back.
+ * The last rows, after which no row can tell yet, are left out until three agree; `doubtfulFrom` is when they begin.
+ *
+ * `closeBefore`: the close before the first row; null: unknown.
+ */
+export function inOneUnit<T extends PricedRow>(
+  rows: readonly T[],
+  { closeBefore, leaveOut }: { closeBefore: number | null; leaveOut: LeaveOut },
+): { rows: readonly T[]; doubtfulFrom: number | null } {
+  let close = closeBefore
+  let at = 0
+  while (at < rows.length && !isOtherUnit(close, rows[at])) close = rows[at++]?.close ?? null
+  if (at === rows.length) return { rows, doubtfulFrom: null }
+
+  const good = rows.slice(0, at)
+  const settleUpTo = (end: number): void => {
+    for (const row of rows.slice(at, end)) leaveOut('another unit', row)
+    at = end
+  }
+  while (at < rows.length) {
+    const row = rows[at]
+    if (!row) break
+    if (isOtherUnit(close, row)) {
+      const back = stepBack(rows, at, close)
+      if (back !== null) {
+        settleUpTo(back)
+        continue
+      }
+      if (rows.length - at < agreeing) {
+        const doubtfulFrom = row.epoch
+        settleUpTo(rows.length)
+        return { rows: good, doubtfulFrom }
+      }
+    }
+    good.push(row)
+    close = row.close
+    at++
+  }
+  return { rows: good, doubtfulFrom: null }
+}
+
+/** The first row after `start` that is back at `close` by one step; null: none. */
+function stepBack(rows: readonly PricedRow[], start: number, close: number | null): number | null {
+  if (close === null) return null
+  // Rows with a close in the right unit, and another price in the wrong one.
+  let isCloseRight = true
+  for (let i = start + 1; i < rows.length; i++) {
+    const [before, row] = [rows[i - 1], rows[i]]
+    if (!before || !row) break
+    isCloseRight &&= !isFar(before.close / close)
+    // A price that comes back little by little was a price.
+    if (!isJump(close, row) && (isCloseRight || isOtherUnit(before.close, row))) return i
+  }
+  return null
+}
+
+/** Whether any price of the row is about 100 times the close before, or a hundredth of it. */
+function isOtherUnit(close: number | null, row: PricedRow | undefined): boolean {
+  if (close === null || row === undefined) return false
+  // Almost always true, and cheap.
+  if (row.high < close * leastUnit && row.low * leastUnit > close) return false
+  return isFactor(row.high / close) || isFactor(row.low / close) || isFactor(row.close / close)
+}
+
+const isFactor = (ratio: number): boolean =>
+  (ratio >= leastUnit && ratio <= mostUnit) || (ratio <= 1 / leastUnit && ratio >= 1 / mostUnit)
+
 const isReversed = ({ high, low }: Row): boolean =>
   Number.isFinite(high) && Number.isFinite(low) && Number(high) < Number(low)
 
-/** Compares each price of the row with the close of the other. Zero and prices of both signs are not compared. */
-const isJump = ({ close }: PricedRow, { open, high, low, close: next }: PricedRow): boolean =>
-  [open, high, low, next].some((price) => {
-    const ratio = price / close
-    return Number.isFinite(ratio) && (ratio >= jump || (ratio > 0 && ratio <= 1 / jump))
-  })
+const isJump = (close: number, { open, high, low, close: next }: PricedRow): boolean =>
+  [open, high, low, next].some((price) => isFar(price / close))
+
+/** Zero and prices of both signs are not compared. */
+const isFar = (ratio: number): boolean => Number.isFinite(ratio) && (ratio >= jump || (ratio > 0 && ratio <= 1 / jump))
 
 /**
  * Moves each row to its trading date, including the current price, which Yahoo appends with the time of the last trade.

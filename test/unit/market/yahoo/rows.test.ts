@@ -19,12 +19,15 @@ const flat = (price: unknown, more: Prices = {}): Prices => ({
 })
 
 /** Rows a minute (or a day) apart, unless they say otherwise: what became of them, by their place. */
-function judge(rows: readonly Prices[], { interval = 'MINUTE_1', instrumentType = 'EQUITY' } = {}) {
+function judge(
+  rows: readonly Prices[],
+  { interval = 'MINUTE_1', instrumentType = 'EQUITY', closeBefore = null as number | null } = {},
+) {
   const step = interval === 'DAY_1' ? 86_400 : 60
   const times = rows.map((row, i) => ('time' in row ? row.time : open + i * step))
   const column = (name: keyof Prices) => rows.map((row) => row[name])
   const quote = Object.fromEntries((['open', 'high', 'low', 'close', 'volume'] as const).map((n) => [n, column(n)]))
-  const meta = { exchangeTimezoneName: 'America/New_York', instrumentType }
+  const meta = { exchangeTimezoneName: 'America/New_York', instrumentType, chartPreviousClose: closeBefore }
   const body = { chart: { result: [{ meta, timestamp: times, indicators: { quote: [quote] } }] } }
   const reasons: Nonsense[] = []
   const query = {
@@ -34,7 +37,7 @@ function judge(rows: readonly Prices[], { interval = 'MINUTE_1', instrumentType 
     from: 0,
     to: 1e10,
   }
-  const batch = readChart(body, query, (open + 40 * 86_400) * 1000, (reason) => reasons.push(reason))
+  const batch = readChart(body, query, (open + 400 * 86_400) * 1000, (reason) => reasons.push(reason))
   return { ...batch, reasons, closes: batch.candles.map(({ close }) => close) }
 }
 
@@ -73,7 +76,8 @@ test('a price ten times the last one, or a tenth of it, is a jump; one just shor
       const row = flat(5, name === 'high' ? { high } : name === 'low' ? { low } : { high, low, [name]: bad })
       if ((name === 'high' && bad < 5) || (name === 'low' && bad > 5)) continue
       const { closes, reasons, excluded } = judge([flat(5), row, flat(6)])
-      assert.deepEqual([closes, reasons, excluded], [[5, 6], ['price jump'], [open + 60]], `${name} ${bad}`)
+      const reason = bad === 500 ? 'another unit' : 'price jump'
+      assert.deepEqual([closes, reasons, excluded], [[5, 6], [reason], [open + 60]], `${name} ${bad}`)
     }
   }
   assert.deepEqual(judge([flat(5), flat(49.9), flat(5)]).reasons, [])
@@ -88,11 +92,110 @@ test('a jump is believed from the third row in a row that agrees, all three of t
   assert.deepEqual([apart.closes, apart.reasons.length], [[5, 5], 3])
 })
 
-test('prices of different sessions are not compared, and every day is a session of its own', () => {
-  const overnight = judge([flat(5, { time: open }), flat(500, { time: nextOpen }), flat(501, { time: nextOpen + 60 })])
-  assert.deepEqual([overnight.closes, overnight.reasons], [[5, 500, 501], []])
-  const days = judge([flat(5), flat(500), flat(4)], { interval: 'DAY_1' })
-  assert.deepEqual([days.closes, days.reasons], [[5, 500, 4], []])
+test('prices of different sessions are compared for their unit only, and every day is a session of its own', () => {
+  const overnight = judge([flat(5, { time: open }), flat(150, { time: nextOpen }), flat(151, { time: nextOpen + 60 })])
+  assert.deepEqual([overnight.closes, overnight.reasons], [[5, 150, 151], []])
+  const days = judge([flat(5), flat(150), flat(4)], { interval: 'DAY_1' })
+  assert.deepEqual([days.closes, days.reasons], [[5, 150, 4], []])
+})
+
+test('an open or close outside of the range leaves the row out, however many quiet days precede it', () => {
+  const quiet = Array.from({ length: 28 }, (_, i) => flat(129 + (i % 2) / 10, { high: 130, low: 128.5 }))
+  const openBelow = { open: 127.5, high: 130.9, low: 127.8, close: 130.2, volume: 1 }
+  const closeAbove = { open: 129, high: 130.4, low: 128, close: 133.1, volume: 1 }
+  const { closes, reasons, excluded } = judge([...quiet, openBelow, closeAbove], { interval: 'DAY_1' })
+  assert.equal(closes.length, 28)
+  assert.deepEqual(reasons, ['outside its range', 'outside its range'])
+  assert.equal(excluded.length, 2)
+})
+
+test('a range that only rounding puts beside the open or close is widened', () => {
+  const { candles, reasons } = judge([flat(100, { open: 99.99999, close: 100.00001 })])
+  assert.deepEqual([candles[0]?.low, candles[0]?.high, reasons], [99.99999, 100.00001, []])
+})
+
+test('a day in another unit is left out, and so is a block of days, whichever way and however long', () => {
+  const pence = [600, 601, 602, 6.12, 604, 605, 606]
+  const left = (closes: readonly number[]) => {
+    const result = judge(
+      closes.map((close) => flat(close)),
+      { interval: 'DAY_1' },
+    )
+    return [result.closes, result.reasons.length, result.excluded.length]
+  }
+  assert.deepEqual(left(pence), [[600, 601, 602, 604, 605, 606], 1, 1])
+  assert.deepEqual(left(pence.map((price) => price / 1000)), [[0.6, 0.601, 0.602, 0.604, 0.605, 0.606], 1, 1])
+  for (const length of [1, 2, 3, 4, 30, 250]) {
+    for (const factor of [100, 0.01]) {
+      const price = (i: number) => 600 + (i % 7)
+      const closes = Array.from({ length: length + 20 }, (_, i) => price(i) * (i >= 10 && i < 10 + length ? factor : 1))
+      const right = closes.filter((_, i) => i < 10 || i >= 10 + length)
+      assert.deepEqual(left(closes), [right, length, length], `${length} days times ${factor}`)
+    }
+  }
+})
+
+test('a block in another unit is left out within a session and over several sessions too', () => {
+  const rows = Array.from({ length: 300 }, (_, i) => {
+    const time = open + Math.floor(i / 100) * 86_400 + (i % 100) * 60
+    return flat((600 + (i % 7)) * (i >= 50 && i < 230 ? 0.01 : 1), { time })
+  })
+  const { closes, reasons } = judge(rows)
+  assert.equal(closes.length, 120)
+  assert.ok(closes.every((close) => close >= 600))
+  assert.deepEqual([...new Set(reasons)], ['another unit'])
+})
+
+test('one price of a day in another unit leaves the day out', () => {
+  for (const [name, price] of [
+    ['low', 6.02],
+    ['high', 60_200],
+  ] as const) {
+    const { closes, reasons } = judge([flat(600), flat(602, { [name]: price }), flat(603)], { interval: 'DAY_1' })
+    assert.deepEqual([closes, reasons], [[600, 603], ['another unit']], name)
+  }
+})
+
+test('a crash or rise that stays is a price, in penny shares too, and so is one that comes back little by little', () => {
+  const crash = [5, 5.1, 0.05, 0.049, 0.051, 0.05]
+  const rise = [0.0002, 0.0002, 0.019, 0.02, 0.021]
+  const slowly = [5, 5.1, 0.05, 0.2, 0.6, 2, 5, 5.1]
+  for (const closes of [crash, rise, slowly]) {
+    const result = judge(
+      closes.map((close) => flat(close)),
+      { interval: 'DAY_1' },
+    )
+    assert.deepEqual([result.closes, result.reasons], [closes, []])
+  }
+})
+
+test('until three rows agree, the newest ones in another unit are left out and not final', () => {
+  const closes = [600, 601, 6.02, 6.03]
+  const result = judge(
+    closes.map((close) => flat(close)),
+    { interval: 'DAY_1' },
+  )
+  assert.deepEqual(
+    [result.closes, result.reasons],
+    [
+      [600, 601],
+      ['another unit', 'another unit'],
+    ],
+  )
+  assert.equal(result.finalBefore, result.excluded[0])
+  const settled = judge(
+    [...closes, 6.01].map((close) => flat(close)),
+    { interval: 'DAY_1' },
+  )
+  assert.deepEqual(settled.closes, [600, 601, 6.02, 6.03, 6.01])
+  assert.ok(settled.finalBefore > open + 30 * 86_400)
+})
+
+test('the close before the range shows that its first rows are in another unit', () => {
+  const rows = [6.02, 6.03].map((close) => flat(close))
+  assert.deepEqual(judge(rows, { interval: 'DAY_1', closeBefore: 601 }).closes, [])
+  assert.deepEqual(judge([...rows, flat(604)], { interval: 'DAY_1', closeBefore: 601 }).closes, [604])
+  assert.deepEqual(judge(rows, { interval: 'DAY_1', closeBefore: 6 }).closes, [6.02, 6.03])
 })
 
 test('no trades are a volume of zero; less than none, and what is no number, is no volume', () => {
