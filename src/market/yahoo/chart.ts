@@ -5,6 +5,7 @@ import { intervalSeconds, isDaily } from '../../domain/time/interval.ts'
 import { tradingDate } from '../../domain/time/trading-date.ts'
 import type { Nonsense } from '../quarantine.ts'
 import { type CandleBatch, type CandleQuery, furthestAheadMs, type SourceFacts } from '../source.ts'
+import { shortestDecimal } from './float32.ts'
 import { finalBefore, knownTimezone, type MarketHours, tradingHours, tradingPeriods, wholeDay } from './hours.ts'
 import {
   adjustedCloseOf,
@@ -168,16 +169,19 @@ function toRows({ timestamp, indicators }: Result): Row[] {
     if (!isEpoch(time)) continue
     rows.push({
       epoch: time,
-      open: open[i],
-      high: high[i],
-      low: low[i],
-      close: close[i],
+      open: priceOf(open[i]),
+      high: priceOf(high[i]),
+      low: priceOf(low[i]),
+      close: priceOf(close[i]),
       volume: volume[i],
-      adjustedClose: adjusted[i],
+      adjustedClose: priceOf(adjusted[i]),
     })
   }
   return rows
 }
+
+/** Yahoo's charts carry prices as float32. Volumes are whole numbers, which that would cut. */
+const priceOf = (sent: unknown): unknown => (typeof sent === 'number' ? shortestDecimal(sent) : sent)
 
 /** All that the answer tells of, even out of the range: one of each kind per trading date, oldest first. */
 function actions({ meta, events }: Result): { dividends: Dividend[]; splits: Split[] } {

@@ -38,9 +38,9 @@ test('rows with null prices are left out and counted under excluded, on the firs
       excluded: 1,
       nodes: [
         { time: '2021-02-01T00:00:00.000Z', close: 1.5 },
-        { time: '2021-02-03T00:00:00.000Z', close: 75.0875015258789 },
+        { time: '2021-02-03T00:00:00.000Z', close: 75.0875 },
       ],
-      columns: { time: [day('2021-02-01'), day('2021-02-03')], close: [1.5, 75.0875015258789] },
+      columns: { time: [day('2021-02-01'), day('2021-02-03')], close: [1.5, 75.0875] },
     })
   }
 })

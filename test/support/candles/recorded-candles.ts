@@ -53,18 +53,27 @@ export const dividendsOf = (recording: Recording) =>
 export const splitsOf = (recording: Recording) =>
   onDates(recording, Object.values(chartOf(recording).events?.splits ?? {}))
 
+/** The fewest decimals that are the same float32. */
+function decimal(price: number): number {
+  for (let decimals = 0; decimals < 12; decimals++) {
+    const candidate = Number(price.toFixed(decimals))
+    if (Math.fround(candidate) === Math.fround(price)) return Math.fround(price) === price ? candidate : price
+  }
+  return price
+}
+
 /** What was recorded, adjusted: reckoned here from Yahoo's own numbers. */
 export function candlesOf(recording: Recording, adjustment: Adjustment): Candle[] {
   const { meta, timestamp = [], indicators } = chartOf(recording)
   const [quote] = indicators.quote
   const splits = splitsOf(recording)
   return timestamp.map((time, i) => {
-    const numberOf = (name: string): number => quote[name]?.[i] ?? Number.NaN
+    const numberOf = (name: string): number => decimal(quote[name]?.[i] ?? Number.NaN)
     const epoch = dateIn(meta.exchangeTimezoneName, time)
     const shares = splits
       .filter((split) => split.epoch > epoch)
       .reduce((product, { numerator, denominator }) => (product * numerator) / denominator, 1)
-    const adjustedClose = indicators.adjclose?.[0].adjclose[i] ?? Number.NaN
+    const adjustedClose = decimal(indicators.adjclose?.[0].adjclose[i] ?? Number.NaN)
     const factor = { NONE: shares, SPLITS: 1, SPLITS_AND_DIVIDENDS: adjustedClose / numberOf('close') }[adjustment]
     return {
       epoch,
@@ -72,7 +81,7 @@ export function candlesOf(recording: Recording, adjustment: Adjustment): Candle[
       high: numberOf('high') * factor,
       low: numberOf('low') * factor,
       close: adjustment === 'SPLITS_AND_DIVIDENDS' ? adjustedClose : numberOf('close') * factor,
-      volume: adjustment === 'NONE' ? numberOf('volume') / shares : numberOf('volume'),
+      volume: (quote.volume?.[i] ?? Number.NaN) / (adjustment === 'NONE' ? shares : 1),
     }
   })
 }

@@ -37,7 +37,7 @@ const closed = ({ candles }: ReturnType<typeof read>) => candles.map((candle) =>
 const open = at('2025-03-12T13:30:00Z')
 const noon = at('2025-03-12T16:00:00Z')
 
-test('prices come out unrounded, and volume is null where Yahoo has none', () => {
+test('prices come out as they were before float32, and volume is null where Yahoo has none', () => {
   const { candles } = read(
     [[open, 74.05999755859375, 75.1500015258789, 73.79750061035156, 75.0875015258789]],
     'HOUR_1',
@@ -46,15 +46,28 @@ test('prices come out unrounded, and volume is null where Yahoo has none', () =>
   assert.deepEqual(candles, [
     {
       epoch: open,
-      open: 74.05999755859375,
-      high: 75.1500015258789,
-      low: 73.79750061035156,
-      close: 75.0875015258789,
+      open: 74.06,
+      high: 75.15,
+      low: 73.7975,
+      close: 75.0875,
       volume: null,
       closed: true,
       adjustedClose: null,
     },
   ])
+})
+
+test('a price that is no float32 stays as it is, and so do volumes', () => {
+  const { candles } = read(
+    [[open, 129.0399932861328, 129.0512345, 129.04, 129.05000305175781, 45_743_112]],
+    'HOUR_1',
+    noon,
+  )
+  const [candle] = candles
+  assert.deepEqual(
+    [candle?.open, candle?.high, candle?.low, candle?.close, candle?.volume],
+    [129.04, 129.0512345, 129.04, 129.05, 45_743_112],
+  )
 })
 
 test('rows with null, missing or impossible prices are left out and named', () => {
@@ -277,14 +290,14 @@ test("a bad row is named by its candle's own time, which for a day is its tradin
   assert.deepEqual(read(backwards, 'DAY_1', noon, sydney).excluded, [day('2025-03-03')])
 })
 
-test('the adjusted close of a day is passed on unrounded, and is null where Yahoo does not say or the interval is shorter', () => {
+test('the adjusted close of a day is passed on, and is null where Yahoo does not say or the interval is shorter', () => {
   const rows: Row[] = [
-    [open - 86_400, 1, 1, 1, 1, 5, 125.82673645019531],
-    [open, 1, 1, 1, 1, 5],
+    [open - 86_400, 126, 126, 126, 126, 5, 125.82673645019531],
+    [open, 126, 126, 126, 126, 5],
   ]
   const adjusted = (interval: SourceInterval) =>
     read(rows, interval, noon).candles.map(({ adjustedClose }) => adjustedClose)
-  assert.deepEqual(adjusted('DAY_1'), [125.82673645019531, null])
+  assert.deepEqual(adjusted('DAY_1'), [125.82674, null])
   assert.deepEqual(adjusted('HOUR_1'), [null, null])
   const body = answer(rows)
   Object.assign(body.chart.result[0]?.indicators ?? {}, { adjclose: undefined })

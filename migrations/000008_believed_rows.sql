@@ -1,0 +1,17 @@
+-- Yahoo's charts carry float32 values: 129.0399932861328 for a price of 129.04. What was stored so becomes the shortest decimal that is
+-- the same float32, as new rows do; a price that is no float32 stays as it is, and so do volumes. Minutes cannot be fetched again
+-- after a few weeks, so they are mended here. One ALTER TABLE writes the table anew once, and leaves nothing behind to vacuum.
+CREATE FUNCTION finstage.shortest_decimal(price double precision) RETURNS double precision LANGUAGE sql IMMUTABLE AS $$
+  SELECT CASE
+    -- Beyond this, the cast to real fails.
+    WHEN price IS NULL OR NOT abs(price) BETWEEN 1e-37 AND 3e38 THEN price
+    ELSE CASE WHEN price::real::double precision = price THEN price::real::text::double precision ELSE price END
+  END
+$$;
+ALTER TABLE finstage.candles
+  ALTER COLUMN open TYPE double precision USING finstage.shortest_decimal(open),
+  ALTER COLUMN high TYPE double precision USING finstage.shortest_decimal(high),
+  ALTER COLUMN low TYPE double precision USING finstage.shortest_decimal(low),
+  ALTER COLUMN close TYPE double precision USING finstage.shortest_decimal(close),
+  ALTER COLUMN adjusted_close TYPE double precision USING finstage.shortest_decimal(adjusted_close);
+DROP FUNCTION finstage.shortest_decimal(double precision);
