@@ -1,3 +1,6 @@
+-- As the source writes it; NULL: it does not say, so it is the currency of the prices.
+ALTER TABLE finstage.dividends ADD COLUMN currency text;
+
 -- Yahoo's charts carry float32 values: 129.0399932861328 for a price of 129.04. What was stored so becomes the shortest decimal that is
 -- the same float32, as new rows do; a price that is no float32 stays as it is, and so do volumes. Minutes cannot be fetched again
 -- after a few weeks, so they are mended here. One ALTER TABLE writes the table anew once, and leaves nothing behind to vacuum.

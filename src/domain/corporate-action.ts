@@ -4,6 +4,8 @@ export interface Dividend {
   readonly epoch: number
   /** Per share, adjusted for the splits since. */
   readonly amount: number
+  /** As the source writes it, which need not be the currency of the prices; null: it does not say, so it is that. */
+  readonly currency: string | null
 }
 
 /** From its date on there are `numerator` shares for every `denominator` before. */

@@ -30,7 +30,12 @@ const spareSession = session.nullable().catch(null)
 const spareEpoch = epoch.nullable().catch(null)
 
 const columns = z.object({ open: column, high: column, low: column, close: column, volume: column })
-const dividend = z.object({ date: epoch, amount: z.number().positive() })
+const currency = z
+  .string()
+  .regex(/^[A-Za-z]{1,8}$/)
+  .nullable()
+  .catch(null)
+const dividend = z.object({ date: epoch, amount: z.number().positive(), currency })
 const split = z.object({ date: epoch, numerator: z.number().positive(), denominator: z.number().positive() })
 /** The keys do not matter; unreadable events are left out. */
 const events = <T extends z.ZodType>(event: T) => z.record(z.string(), event.nullable().catch(null)).catch({})
@@ -42,11 +47,7 @@ const answer = z.object({
         meta: z.object({
           exchangeTimezoneName: z.string().catch('UTC').transform(knownTimezone),
           instrumentType: z.string().nullable().catch(null),
-          currency: z
-            .string()
-            .regex(/^[A-Za-z]{1,8}$/)
-            .nullable()
-            .catch(null),
+          currency,
           firstTradeDate: spareEpoch,
           chartPreviousClose: z.number().positive().nullable().catch(null),
           regularMarketTime: spareEpoch,
@@ -192,10 +193,7 @@ function actions({ meta, events }: Result): { dividends: Dividend[]; splits: Spl
   }
   const product = (factors: readonly number[]): number => factors.reduce((a, b) => a * b)
   return {
-    dividends: dates(events.dividends).map(([epoch, paid]) => ({
-      epoch,
-      amount: paid.reduce((sum, { amount }) => sum + amount, 0),
-    })),
+    dividends: dates(events.dividends).map(([epoch, paid]) => dividendOf(epoch, paid, meta.currency)),
     splits: dates(events.splits).map(([epoch, done]) => ({
       epoch,
       numerator: product(done.map(({ numerator }) => numerator)),
@@ -203,6 +201,22 @@ function actions({ meta, events }: Result): { dividends: Dividend[]; splits: Spl
     })),
   }
 }
+
+/** All dividends of one date. Amounts in different currencies are not added: those in the currency of the prices count. */
+function dividendOf(
+  epoch: number,
+  paid: readonly { amount: number; currency: string | null }[],
+  ofPrices: string | null,
+): Dividend {
+  const home = paid.find((each) => !isForeign(each.currency, ofPrices)) ?? paid[0]
+  const currency = home?.currency ?? null
+  const alike = paid.filter((each) => (each.currency ?? ofPrices) === (currency ?? ofPrices))
+  return { epoch, amount: alike.reduce((sum, { amount }) => sum + amount, 0), currency }
+}
+
+/** GBp and GBP are two currencies here: amounts of one are a hundred times those of the other. */
+const isForeign = (currency: string | null, ofPrices: string | null): boolean =>
+  currency !== null && ofPrices !== null && currency !== ofPrices
 
 const minutesRun =
   (seconds: number, now: number) =>

@@ -11,6 +11,10 @@ const Dividend = builder.objectRef<DividendShape>('Dividend').implement({
       resolve: (dividend) => dividend.epoch * 1000,
     }),
     amount: t.exposeFloat('amount', { description: 'Per share, adjusted for later splits' }),
+    currency: t.exposeString('currency', {
+      nullable: true,
+      description: 'As the source writes it; null: that of the instrument',
+    }),
   }),
 })
 

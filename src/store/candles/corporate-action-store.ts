@@ -18,7 +18,7 @@ export async function readActions(
   const where = 'WHERE source = $1 AND symbol = $2 AND epoch >= $3 AND epoch < $4 ORDER BY 1'
   const { rows: dividends } = await client.query<Dividend>({
     name: 'dividends',
-    text: `SELECT epoch::float8, amount FROM finstage.dividends ${where}`,
+    text: `SELECT epoch::float8, amount, currency FROM finstage.dividends ${where}`,
     values,
   })
   const { rows: splits } = await client.query<Split>({
@@ -47,7 +47,7 @@ export async function replaceActions(
 ): Promise<ActionChanges> {
   const known = await readActions(client, key, span)
   const changes = {
-    dividends: changedDates(known.dividends, dividends, (a, b) => a.amount === b.amount),
+    dividends: changedDates(known.dividends, dividends, (a, b) => a.amount === b.amount && a.currency === b.currency),
     splits: changedDates(
       known.splits,
       splits,
@@ -65,13 +65,12 @@ export async function replaceActions(
       [...own, dates],
     )
   }
-  for (const { epoch, amount } of dividends.filter((each) => changes.dividends.includes(each.epoch))) {
-    await client.query('INSERT INTO finstage.dividends VALUES ($1, $2, $3, $4, to_timestamp($5::float8 / 1000))', [
-      ...own,
-      epoch,
-      amount,
-      seenMs,
-    ])
+  for (const { epoch, amount, currency } of dividends.filter((each) => changes.dividends.includes(each.epoch))) {
+    await client.query(
+      `INSERT INTO finstage.dividends (source, symbol, epoch, amount, currency, seen_at)
+       VALUES ($1, $2, $3, $4, $5, to_timestamp($6::float8 / 1000))`,
+      [...own, epoch, amount, currency, seenMs],
+    )
   }
   for (const each of splits.filter(({ epoch }) => changes.splits.includes(epoch))) {
     const { epoch, numerator, denominator } = each

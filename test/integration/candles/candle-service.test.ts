@@ -306,7 +306,10 @@ test('dividends and splits of a range come from the days that were fetched, and 
   const of = (from: number | null, to: number | null) => set.service.actions(symbol, from, to)
   const epoch = (action: { day: number }) => action.day * daySeconds
   const recent = await of((today - 20) * daySeconds, null)
-  assert.deepEqual(recent, { dividends: [{ epoch: (today - 8) * daySeconds, amount: 0.01 }], splits: [] })
+  assert.deepEqual(recent, {
+    dividends: [{ epoch: (today - 8) * daySeconds, amount: 0.01, currency: null }],
+    splits: [],
+  })
   set.fails = unavailable
   assert.deepEqual(await of((today - 20) * daySeconds, null), recent)
   await assert.rejects(of(null, null), unavailable)

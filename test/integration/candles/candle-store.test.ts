@@ -97,7 +97,7 @@ test('a dividend that is news makes the adjusted closes before it be fetched aga
   const quarters: TimeSpan = { from: day('2025-12-30'), to: day('2026-01-01') }
   await write(minutes, quarters, { at: before, candles: candles(quarters, 900, 100) })
   const next: TimeSpan = { from: year.to, to: day('2026-01-03') }
-  const dividends = [{ epoch: day('2026-01-02'), amount: 0.5 }]
+  const dividends = [{ epoch: day('2026-01-02'), amount: 0.5, currency: 'USD' }]
   await write(days, next, { at: '2026-01-02T22:00:00Z', dividends })
   assert.deepEqual((await stored(days, { from: year.from, to: next.to })).gaps, [{ from: year.from, to: next.from }])
   assert.deepEqual((await stored(minutes, quarters)).gaps, [])

@@ -154,7 +154,11 @@ export function modelSource(model: Model, now: () => number): MarketSource & { r
         numerator: ratio,
         denominator: 1,
       })),
-      dividends: past(model.dividends).map(({ day, share }) => ({ epoch: day * daySeconds, amount: share })),
+      dividends: past(model.dividends).map(({ day, share }) => ({
+        epoch: day * daySeconds,
+        amount: share,
+        currency: null,
+      })),
       finalBefore: finalBefore(query.interval, hours(), model.timezone, now()),
       facts: {
         timezone: model.timezone,

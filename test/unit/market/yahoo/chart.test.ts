@@ -358,8 +358,8 @@ test('dividends and splits come by trading date, oldest first, only those in [fr
   const window = { from: day('2025-02-03'), to: day('2025-02-05') }
   const batch = readChart(answer([], sydney, events), { ...everything, ...window }, noon * 1000)
   assert.deepEqual(batch.dividends, [
-    { epoch: day('2025-02-03'), amount: 2.205 },
-    { epoch: day('2025-02-04'), amount: 1.205 },
+    { epoch: day('2025-02-03'), amount: 2.205, currency: null },
+    { epoch: day('2025-02-04'), amount: 1.205, currency: null },
   ])
   assert.deepEqual(batch.splits, [
     { epoch: day('2025-02-03'), numerator: 6, denominator: 1 },
@@ -383,13 +383,34 @@ test('a dividend or split that cannot be true is left out, and takes nothing wit
   const keyed = Object.fromEntries([good, ...bad.map((over) => ({ ...good, ...over })), null, 7].entries())
   const events = { dividends: keyed, splits: keyed }
   const batch = readChart(answer([[open, 1, 1, 1, 1]], newYork, events), everything, noon * 1000)
-  assert.deepEqual(batch.dividends, [{ epoch: day('2025-03-12'), amount: 1 }])
+  assert.deepEqual(batch.dividends, [{ epoch: day('2025-03-12'), amount: 1, currency: null }])
   assert.deepEqual(batch.splits, [{ epoch: day('2025-03-12'), numerator: 3, denominator: 2 }])
   for (const odd of [null, [], 'none', { dividends: 'none' }, { splits: null, dividends: keyed }]) {
     const answered = { ...answer([[open, 1, 1, 1, 1]], newYork) }
     Object.assign(answered.chart.result[0] ?? {}, { events: odd })
     assert.equal(readChart(answered, everything, noon * 1000).candles.length, 1)
   }
+})
+
+test("a dividend's currency is told as it is written, and is null where there is none or no text", () => {
+  const currencyOf = (...written: readonly unknown[]) => {
+    const dividends = Object.fromEntries(
+      written.map((currency, i) => [
+        i,
+        { date: open, amount: 0.0188, ...(currency === undefined ? {} : { currency }) },
+      ]),
+    )
+    const body = answer([[open, 1, 1, 1, 1]], { ...newYork, currency: 'GBp' }, { dividends })
+    return readChart(body, everything, noon * 1000).dividends
+  }
+  const epoch = day('2025-03-12')
+  assert.deepEqual(currencyOf('USD'), [{ epoch, amount: 0.0188, currency: 'USD' }])
+  assert.deepEqual(currencyOf('GBp'), [{ epoch, amount: 0.0188, currency: 'GBp' }])
+  for (const none of [undefined, null, '', 7, 'no currency']) {
+    assert.deepEqual(currencyOf(none), [{ epoch, amount: 0.0188, currency: null }])
+  }
+  // Pounds and dollars are not added.
+  assert.deepEqual(currencyOf('USD', 'GBp', null), [{ epoch, amount: 0.0376, currency: 'GBp' }])
 })
 
 test('facts tell zone, currency, first trade and hours, and null for what Yahoo leaves out', () => {
@@ -460,7 +481,7 @@ test('two dividends of one trading date are one, and so are two splits', () => {
   const body = { chart: { result: [{ ...result, events }], error: null } }
   const query = { symbol: 'TEST', interval: 'DAY_1', extendedHours: false, from: 0, to: 1e10 } as const
   const { dividends, splits } = readChart(body, query, noon * 1000)
-  assert.deepEqual(dividends, [{ epoch: day('2025-03-12'), amount: 2.25 }])
+  assert.deepEqual(dividends, [{ epoch: day('2025-03-12'), amount: 2.25, currency: null }])
   assert.deepEqual(splits, [{ epoch: day('2025-03-12'), numerator: 6, denominator: 2 }])
 })
 
