@@ -18,3 +18,12 @@ ALTER TABLE finstage.candles
   ALTER COLUMN close TYPE double precision USING finstage.shortest_decimal(close),
   ALTER COLUMN adjusted_close TYPE double precision USING finstage.shortest_decimal(adjusted_close);
 DROP FUNCTION finstage.shortest_decimal(double precision);
+
+-- Days of simulated instruments had no adjusted close; without dividends it is the close.
+UPDATE finstage.candles SET adjusted_close = close
+FROM finstage.candle_series AS series
+WHERE series_id = id AND source = 'SIMULATED' AND interval = 'DAY_1';
+
+-- Days are checked more strictly than when these were stored, and Yahoo has all of them: they are fetched again when they are asked for.
+UPDATE finstage.candle_series SET covered = '{}', generation = generation + 1
+WHERE source = 'YAHOO' AND interval = 'DAY_1';

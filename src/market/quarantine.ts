@@ -14,6 +14,7 @@ export type Nonsense =
   | 'another unit'
   | 'split not applied'
   | 'split in doubt'
+  | 'adjusted close'
 
 /** For how many symbols it is remembered what was logged. */
 const remembered = 10_000

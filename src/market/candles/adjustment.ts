@@ -14,7 +14,8 @@ export interface AdjustmentFacts {
 /**
  * Takes candles adjusted for splits and adjusts them as asked. NONE undoes the splits after each candle's date, so
  * prices are as traded on the day. SPLITS_AND_DIVIDENDS scales prices by adjusted close / close of the candle's day;
- * the close of a day becomes its adjusted close itself. Volumes follow splits only.
+ * the close of a day becomes its adjusted close itself. Where there is no adjusted close, there is no candle of that
+ * adjustment: its plain price among adjusted ones would be a jump. Volumes follow splits only.
  */
 export function adjusted(
   candles: readonly SourceCandle[],
@@ -43,22 +44,39 @@ function asTraded(candles: readonly SourceCandle[], { timezone, splits }: Adjust
 
 function withDividends(candles: readonly SourceCandle[], { timezone, days }: AdjustmentFacts): Candle[] {
   if (timezone === null) {
-    return candles.map((candle) =>
-      candle.adjustedClose === null || candle.close === 0
-        ? candle
-        : { ...scaled(candle, candle.adjustedClose / candle.close), close: candle.adjustedClose },
-    )
+    return candles.flatMap((candle) => {
+      const share = shareOf(candle)
+      return share === null ? [] : withClose(scaled(candle, share), candle.adjustedClose ?? candle.close)
+    })
   }
   const dateOf = dates(timezone)
   // If the source has no usable row for a day, its candles take the adjustment of the next day.
   let next = 0
-  return candles.map((candle) => {
+  return candles.flatMap((candle) => {
     const date = dateOf(candle.epoch)
     while (next < days.length - 1 && (days[next]?.epoch ?? 0) < date) next++
     const day = days[next]
-    return day && day.adjustedClose !== null && day.close !== 0 ? scaled(candle, day.adjustedClose / day.close) : candle
+    const share = day ? shareOf(day) : null
+    return share === null ? [] : scaled(candle, share)
   })
 }
+
+/** What is left of a day's prices without the dividends since; null: unknown. */
+function shareOf({ close, adjustedClose }: SourceCandle): number | null {
+  if (adjustedClose === null) return null
+  // Futures may close at 0 or below.
+  if (adjustedClose === close) return 1
+  const share = adjustedClose / close
+  return Number.isFinite(share) && share > 0 ? share : null
+}
+
+/** Dividing and multiplying again is not exact: the range is kept around the close. */
+const withClose = (candle: Candle, close: number): Candle => ({
+  ...candle,
+  high: Math.max(candle.high, close),
+  low: Math.min(candle.low, close),
+  close,
+})
 
 const scaled = ({ epoch, open, high, low, close, volume, closed }: Candle, factor: number): Candle => ({
   epoch,

@@ -171,6 +171,7 @@ export class CandleService {
     const now = this.#now() / 1000
     const timezone = isDaily(interval) ? null : (loaded.state.timezone ?? 'UTC')
     const parts = adjusted(candles, adjustment, { timezone, ...days })
+    const unusable = [...excluded, ...missingOf(candles, parts)].sort((a, b) => a - b)
     const sessionOpens = loaded.state.sessionOpens ?? 0
     const wholes = isComposed(interval)
       ? compose(interval, parts, {
@@ -185,8 +186,8 @@ export class CandleService {
     const failure = loaded.failure ?? days.failure
     // Count an excluded row under the candle it would have been part of.
     const starts = isComposed(interval)
-      ? excluded.map((epoch) => composedSpan(interval, epoch, sessionOpens).start)
-      : excluded
+      ? unusable.map((epoch) => composedSpan(interval, epoch, sessionOpens).start)
+      : unusable
     return { from: loaded.from, candles: inside, excluded: starts.filter(isInside), loaded, failure, isCutShort: false }
   }
 
@@ -280,6 +281,13 @@ export class CandleService {
       isWhole: start < request.earlier && reachesBack,
     }
   }
+}
+
+/** When the candles begin that an adjustment left out. */
+function missingOf(candles: readonly Candle[], adjusted: readonly Candle[]): number[] {
+  if (candles.length === adjusted.length) return []
+  const kept = new Set(adjusted.map(({ epoch }) => epoch))
+  return candles.map(({ epoch }) => epoch).filter((epoch) => !kept.has(epoch))
 }
 
 const noneFound = (from: number): Found => ({

@@ -72,7 +72,7 @@ export function simulatedSource({
     for (let epoch = first; epoch < to && epoch * 1000 <= nowMs; epoch += size) {
       const closed = (epoch + size) * 1000 <= nowMs
       const bar = closed ? prices.bar(of, interval, epoch) : prices.openBar(of, interval, nowMs)
-      rows.push(toCandle(bar, epoch, closed, of.stepsPerUnit))
+      rows.push(toCandle(bar, epoch, closed, of.stepsPerUnit, isDaily(interval)))
     }
     const today = Math.floor(nowMs / dayMs) * daySeconds
     return {
@@ -110,6 +110,7 @@ function toCandle(
   epoch: number,
   closed: boolean,
   stepsPerUnit: number,
+  isDay: boolean,
 ): SourceCandle {
   return {
     epoch,
@@ -119,6 +120,7 @@ function toCandle(
     close: close / stepsPerUnit,
     volume,
     closed,
-    adjustedClose: null,
+    // No dividends are paid here.
+    adjustedClose: isDay ? close / stepsPerUnit : null,
   }
 }

@@ -5,16 +5,17 @@ import { intervalSeconds, isDaily } from '../../domain/time/interval.ts'
 import { tradingDate } from '../../domain/time/trading-date.ts'
 import type { Nonsense } from '../quarantine.ts'
 import { type CandleBatch, type CandleQuery, furthestAheadMs, type SourceFacts } from '../source.ts'
+import { adjustedCloses, type Payment } from './adjusted-closes.ts'
 import { shortestDecimal } from './float32.ts'
 import { finalBefore, knownTimezone, type MarketHours, tradingHours, tradingPeriods, wholeDay } from './hours.ts'
 import {
-  adjustedCloseOf,
   credible,
   inOneUnit,
   inOrder,
   joined,
   onDates,
   onGrid,
+  type PricedRow,
   type Row,
   volumeOf,
   withoutJumps,
@@ -36,6 +37,7 @@ const currency = z
   .nullable()
   .catch(null)
 const dividend = z.object({ date: epoch, amount: z.number().positive(), currency })
+const capitalGain = z.object({ date: epoch, amount: z.number().positive() })
 const split = z.object({ date: epoch, numerator: z.number().positive(), denominator: z.number().positive() })
 /** The keys do not matter; unreadable events are left out. */
 const events = <T extends z.ZodType>(event: T) => z.record(z.string(), event.nullable().catch(null)).catch({})
@@ -56,7 +58,9 @@ const answer = z.object({
             .catch({ pre: null, regular: null, post: null }),
         }),
         timestamp: column,
-        events: z.object({ dividends: events(dividend), splits: events(split) }).catch({ dividends: {}, splits: {} }),
+        events: z
+          .object({ dividends: events(dividend), splits: events(split), capitalGains: events(capitalGain) })
+          .catch({ dividends: {}, splits: {}, capitalGains: {} }),
         indicators: z.object({
           quote: z.tuple([columns]),
           adjclose: z.array(z.object({ adjclose: column })).catch([]),
@@ -124,8 +128,9 @@ export function readChart(
   const screened = withoutJumps(inUnit, { sessionOf, leaveOut })
   const final = finalBefore(interval, trading, hours.timezone, now)
   const placed = joined(screened)
+  const adjusted = isDaily(interval) ? adjustedOf(placed, result, happened.dividends, nonsense) : []
   const candles: SourceCandle[] = []
-  for (const row of placed) {
+  for (const [i, row] of placed.entries()) {
     if (row.epoch < from || row.epoch >= to) continue
     const { epoch, open, high, low, close } = row
     candles.push({
@@ -136,7 +141,7 @@ export function readChart(
       close,
       volume: volumeOf(row),
       closed: epoch < final || !runs(epoch),
-      adjustedClose: isDaily(interval) ? adjustedCloseOf(row) : null,
+      adjustedClose: adjusted[i] ?? null,
     })
     excluded.delete(epoch)
   }
@@ -158,6 +163,17 @@ export function readChart(
     finalBefore: doubtfulFrom === null ? final : Math.min(final, doubtfulFrom),
     facts,
   }
+}
+
+/** Futures pay no dividends, and shares of a price that may be negative mean nothing. */
+function adjustedOf(
+  days: readonly PricedRow[],
+  result: Result,
+  dividends: readonly Dividend[],
+  nonsense: (reason: Nonsense, row: Row) => void,
+): readonly (number | null)[] {
+  if (isFuture(result)) return days.map(({ close }) => close)
+  return adjustedCloses(days, payments(result, dividends), (row) => nonsense('adjusted close', row))
 }
 
 const isFuture = ({ meta }: Result): boolean => meta.instrumentType === 'FUTURE'
@@ -212,6 +228,22 @@ function dividendOf(
   const currency = home?.currency ?? null
   const alike = paid.filter((each) => (each.currency ?? ofPrices) === (currency ?? ofPrices))
   return { epoch, amount: alike.reduce((sum, { amount }) => sum + amount, 0), currency }
+}
+
+/**
+ * What lowers adjusted closes. Yahoo counts a fund's capital gain in the dividend of the same day, and tells of it once
+ * more by itself.
+ */
+function payments({ meta, events }: Result, dividends: readonly Dividend[]): Payment[] {
+  const byDate = new Map<number, number | null>(
+    dividends.map(({ epoch, amount, currency }) => [epoch, isForeign(currency, meta.currency) ? null : amount]),
+  )
+  for (const gain of Object.values(events.capitalGains)) {
+    if (gain === null) continue
+    const epoch = tradingDate(gain.date, meta.exchangeTimezoneName)
+    if (!byDate.has(epoch)) byDate.set(epoch, gain.amount)
+  }
+  return [...byDate].map(([epoch, amount]) => ({ epoch, amount }))
 }
 
 /** GBp and GBP are two currencies here: amounts of one are a hundred times those of the other. */

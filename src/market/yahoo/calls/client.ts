@@ -111,7 +111,7 @@ export function yahooClient({ logger, policy, steadyMs, ...options }: YahooClien
     const params = {
       useYfid: 'true',
       includePrePost: String(includePrePost),
-      events: 'div|split|earn',
+      events: 'div|split|capitalGain|earn',
       lang: 'en-US',
       interval,
       period1: String(period1),

@@ -57,7 +57,7 @@ test('as traded, a minute is of the date on the exchange, not in Greenwich', () 
 
 test("with dividends, a day's close is its adjusted close itself and its other prices are scaled alike; volume stays", () => {
   const [first, second, third] = adjusted(
-    [candle(day('2025-01-02'), 200, 150.123), candle(day('2025-01-03'), 100), candle(day('2025-01-06'), 0, 1)],
+    [candle(day('2025-01-02'), 200, 150.123), candle(day('2025-01-03'), 100, 100), candle(day('2025-01-06'), 0, 0)],
     'SPLITS_AND_DIVIDENDS',
     nothing,
   )
@@ -68,6 +68,31 @@ test("with dividends, a day's close is its adjusted close itself and its other p
   )
   assert.equal(second?.close, 100)
   assert.equal(third?.close, 0)
+})
+
+test('with dividends, a day without a possible adjusted close has no candle, nor have its minutes', () => {
+  const days = [null, 0, -5, 95].map((adjustedClose, i) => candle(day(`2025-01-0${i + 6}`), 100, adjustedClose))
+  assert.deepEqual(
+    adjusted(days, 'SPLITS_AND_DIVIDENDS', nothing).map(({ close }) => close),
+    [95],
+  )
+  const minutes = days.map(({ epoch }) => candle(epoch + 15 * 3600, 10))
+  const timezone = 'America/New_York'
+  assert.deepEqual(
+    adjusted(minutes, 'SPLITS_AND_DIVIDENDS', { ...nothing, timezone, days }).map(({ close }) => close),
+    [9.5],
+  )
+  assert.deepEqual(adjusted(minutes, 'SPLITS_AND_DIVIDENDS', { ...nothing, timezone }), [])
+})
+
+test('with dividends, rounding never puts the close outside of the range', () => {
+  for (let i = 1; i <= 2000; i++) {
+    const price = i * 0.37
+    const flat = { ...candle(day('2025-01-06'), price, price * 0.9731), high: price, low: price }
+    for (const { high, low, close } of adjusted([flat], 'SPLITS_AND_DIVIDENDS', nothing)) {
+      assert.ok(low <= close && close <= high, `${low} ${close} ${high}`)
+    }
+  }
 })
 
 test('with dividends, a minute is scaled as its day, and as the next one where its day has no usable row', () => {

@@ -50,7 +50,7 @@ function aggregate(candles: readonly Candle[], seconds: number): SourceCandle[] 
     close: first(group.slice(-1)).close,
     volume: group.reduce((sum, { volume }) => sum + (volume ?? Number.NaN), 0),
     closed: first(group.slice(-1)).closed && first(group.slice(-1)).epoch + 60 === epoch + seconds,
-    adjustedClose: null,
+    adjustedClose: seconds === 86_400 ? first(group.slice(-1)).close : null,
   }))
 }
 
