@@ -5,7 +5,8 @@ import type { ComposedInterval } from '../../domain/time/interval.ts'
 /**
  * Composes candles from shorter ones of the same sessions, oldest first: weeks (from Monday) and months from days,
  * because Yahoo adjusts its own wrongly; half hours from quarters, because Yahoo may answer with whole hours. A candle
- * is closed when its time is over and its last part is closed; the newest never is if the parts may not be current.
+ * is closed when its time is over and its last part is closed; the newest never is if the parts may not be current. If
+ * the volume of one part is unknown, so is that of the whole.
  */
 export function compose(
   interval: ComposedInterval,
@@ -23,7 +24,7 @@ export function compose(
         high: Math.max(whole.high, part.high),
         low: Math.min(whole.low, part.low),
         close: part.close,
-        volume: part.volume === null ? whole.volume : (whole.volume ?? 0) + part.volume,
+        volume: part.volume === null || whole.volume === null ? null : whole.volume + part.volume,
         closed: part.closed && end <= now,
       }
       composed[composed.length - 1] = whole

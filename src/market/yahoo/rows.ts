@@ -284,13 +284,14 @@ export function joined<T extends PricedRow & PlacedRow>(rows: readonly T[]): T[]
 }
 
 function merged<T extends PricedRow>(first: T, second: T): T {
-  const volumes = [volumeOf(first), volumeOf(second)].filter((volume) => volume !== null)
+  const [known, next] = [volumeOf(first), volumeOf(second)]
+  // Each row has the volume so far; a bare price has none or 0, and says nothing about it.
+  const isUnknown = known === null || (next === null && !isFlat(second))
   return {
     ...second,
     open: first.open,
     high: Math.max(first.high, second.high),
     low: Math.min(first.low, second.low),
-    // Each row has the volume so far, or 0 for a bare price.
-    volume: volumes.length > 0 ? Math.max(...volumes) : null,
+    volume: isUnknown ? null : Math.max(known, next ?? 0),
   }
 }

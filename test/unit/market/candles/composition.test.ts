@@ -23,7 +23,7 @@ test('a week is its days together, dated by its Monday even where that was a hol
     [
       candle(day('2024-12-27'), [1, 2, 1, 2]),
       candle(day('2024-12-31'), [10, 12, 9, 11], 5),
-      candle(day('2025-01-02'), [11, 15, 8, 14], null),
+      candle(day('2025-01-02'), [11, 15, 8, 14], 6),
       candle(day('2025-01-03'), [14, 14, 13, 13], 7),
       candle(day('2025-01-06'), [20, 21, 19, 20]),
     ],
@@ -31,22 +31,36 @@ test('a week is its days together, dated by its Monday even where that was a hol
   )
   assert.deepEqual(weeks, [
     candle(day('2024-12-23'), [1, 2, 1, 2]),
-    candle(day('2024-12-30'), [10, 15, 8, 13], 12),
+    candle(day('2024-12-30'), [10, 15, 8, 13], 18),
     candle(day('2025-01-06'), [20, 21, 19, 20]),
   ])
 })
 
-test('a month is its days together, dated by its first, and has no volume where no day has', () => {
+test('a month is its days together, dated by its first', () => {
   const months = compose(
     'MONTH_1',
     [
-      candle(day('2024-02-28'), [1, 5, 1, 2], null),
-      candle(day('2024-02-29'), [2, 3, 0.5, 3], null),
+      candle(day('2024-02-28'), [1, 5, 1, 2], 3),
+      candle(day('2024-02-29'), [2, 3, 0.5, 3], 4),
       candle(day('2024-03-01'), [3, 4, 3, 4]),
     ],
     later,
   )
-  assert.deepEqual(months, [candle(day('2024-02-01'), [1, 5, 0.5, 3], null), candle(day('2024-03-01'), [3, 4, 3, 4])])
+  assert.deepEqual(months, [candle(day('2024-02-01'), [1, 5, 0.5, 3], 7), candle(day('2024-03-01'), [3, 4, 3, 4])])
+})
+
+test('the volume of a whole with one part whose volume is unknown is unknown, wherever that part is', () => {
+  const volumeWith = (unknown: number, interval: 'WEEK_1' | 'MONTH_1' | 'MINUTE_30', step: number) => {
+    const start = day('2026-11-16')
+    const parts = [0, 1, 2, 3, 4].map((i) => candle(start + i * step, [1, 1, 1, 1], i === unknown ? null : 1000))
+    return compose(interval, parts, later).map(({ volume }) => volume)
+  }
+  for (const unknown of [0, 2, 4]) {
+    assert.deepEqual(volumeWith(unknown, 'WEEK_1', 86_400), [null])
+    assert.deepEqual(volumeWith(unknown, 'MONTH_1', 86_400), [null])
+  }
+  assert.deepEqual(volumeWith(9, 'WEEK_1', 86_400), [5000])
+  assert.deepEqual(volumeWith(1, 'MINUTE_30', 900), [null, 2000, 1000])
 })
 
 test('half hours are counted from the opening, also where that is a quarter past, and in the other half of the year', () => {
