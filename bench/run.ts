@@ -1,6 +1,6 @@
 // Prints figures, each beside a baseline measured in the same run. bench/README.md explains them.
 // usage: npm run bench -- [--only http|fan-out|many-clients|idle-clients|stalled-readers|reconnect|polling|candles|indicators|
-//   backfill|queue|enqueue|analysis|responsive|memory|hostile|pairs] [--quick] [--profiles <directory>]
+//   backfill|queue|enqueue|analysis|responsive|memory|hostile|price-pairs|candle-pairs] [--quick] [--profiles <directory>]
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -15,7 +15,7 @@ import { measureHttp } from './suites/http.ts'
 import { measureIndicators } from './suites/indicators.ts'
 import { measureIdleClients, measureManyClients } from './suites/many-clients.ts'
 import { measureMemory } from './suites/memory.ts'
-import { measurePairs } from './suites/pairs.ts'
+import { measureCandlePairs, measurePricePairs } from './suites/pairs.ts'
 import { measurePolling } from './suites/polling.ts'
 import { measureQueue } from './suites/queue.ts'
 import { measureReconnect } from './suites/reconnect.ts'
@@ -42,7 +42,12 @@ const scenarios = {
 }
 
 /** These take long, so they run only if --only names them. --quick shortens them to a check that they work. */
-const longScenarios = { memory: measureMemory, hostile: measureHostile, pairs: measurePairs }
+const longScenarios = {
+  memory: measureMemory,
+  hostile: measureHostile,
+  'price-pairs': measurePricePairs,
+  'candle-pairs': measureCandlePairs,
+}
 
 const directory = mkdtempSync(join(tmpdir(), 'finstage-bench-'))
 let ending: Promise<void> | undefined

@@ -5,14 +5,14 @@ import { quiet } from '../support/machine.ts'
 import { runLoad, startServer } from '../support/processes.ts'
 import { fixed, percentile, table } from '../support/table.ts'
 
-const symbolCount = 60
+/** Symbols of charts that nobody has asked for yet. */
+export const chartSymbols: readonly string[] = Array.from({ length: 60 }, (_, i) => `B${i}`)
 const warmRequests = 25
 
 /** A chart of 1,000 days, asked for the first time and again. A server in this process plays Yahoo. */
 export async function measureCandles(directory: string, progress: (text: string) => void): Promise<string> {
   await using yahoo = await startTestYahoo()
-  const symbols = Array.from({ length: symbolCount }, (_, i) => `B${i}`)
-  for (const symbol of symbols) yahoo.setQuote(symbol, { ...row, symbol })
+  for (const symbol of chartSymbols) yahoo.setQuote(symbol, { ...bareQuote, symbol })
   const data = join(directory, 'candles')
   const server = await startServer('Finstage', 1, data, { MARKET_SOURCE: 'yahoo', YAHOO_BASE_URL: yahoo.url })
   try {
@@ -22,20 +22,22 @@ export async function measureCandles(directory: string, progress: (text: string)
       url: server.url,
       yahooUrl: yahoo.url,
       data,
-      symbols,
+      symbols: chartSymbols,
       warmRequests,
       durationMs: 120_000,
     }
     const figures = await runLoad<CandleOptions, CandleFigures>('candles.ts', options)
     const calls = yahoo.requestsTo('chart').length - figures.bareFetches
-    if (calls !== symbolCount) throw new Error(`${calls} upstream calls for ${symbolCount} first requests`)
+    if (calls !== chartSymbols.length)
+      throw new Error(`${calls} upstream calls for ${chartSymbols.length} first requests`)
     return report(figures)
   } finally {
     await server.stop()
   }
 }
 
-const row = {
+/** What the server that plays Yahoo says of each of them. */
+export const bareQuote = {
   quoteType: 'EQUITY',
   currency: 'USD',
   exchange: 'NMS',
@@ -62,6 +64,6 @@ function report({ coldMs, bareFetchMs, warmMs, bareSelectMs }: CandleFigures): s
         line('baseline: a bare SELECT of the rows, as JSON', bareSelectMs, bareSelectMs),
       ],
     ),
-    `\nUpstream calls: ${symbolCount} for ${symbolCount} cold requests, 0 for ${warmMs.length} warm ones.`,
+    `\nUpstream calls: ${chartSymbols.length} for ${chartSymbols.length} cold requests, 0 for ${warmMs.length} warm ones.`,
   ].join('\n')
 }

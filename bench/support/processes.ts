@@ -155,8 +155,9 @@ export async function runLoad<Options extends { readonly durationMs: number }, F
   file: string,
   options: Options,
   core: Core = 1,
+  root = ownRoot,
 ): Promise<Figures> {
-  const child = launch(core, [join(import.meta.dirname, '../loads', file), JSON.stringify(options)], {})
+  const child = launch(core, [join(root, 'bench/loads', file), JSON.stringify(options)], {}, root)
   let output = ''
   let errors = ''
   child.stdout?.on('data', (chunk) => (output += chunk))
