@@ -24,6 +24,7 @@ test('five processes that migrate an empty database at once leave one complete l
       '000005_analysis.sql',
       '000006_job_room.sql',
       '000007_leader_terms.sql',
+      '000008_believed_rows.sql',
     ],
   )
   assert.deepEqual(await database.query('SELECT count(*)::int AS jobs FROM finstage.jobs'), [{ jobs: 0 }])
@@ -37,7 +38,8 @@ test('jobs that were queued before there were carriers are carried on, with all 
     `ALTER TABLE finstage.jobs DROP queue_job_id, DROP failures, DROP losses, DROP history, DROP changed_at;
      DROP TABLE finstage.signals;
      ALTER TABLE finstage.symbol_analyses DROP source, DROP position, DROP sentiment, DROP score, DROP signals;
-     ALTER TABLE finstage.candle_series DROP session_closes`,
+     ALTER TABLE finstage.candle_series DROP session_closes;
+     ALTER TABLE finstage.dividends DROP currency`,
   )
   const enqueue = async (priority: string, number: number): Promise<void> => {
     await database.query(
