@@ -18,10 +18,15 @@ export function shortestDecimal(value: number): number {
   return value < 0 ? -shortest : shortest
 }
 
-/** Digits before the point always stay here, so the fewest decimals are the fewest digits. */
+/**
+ * Digits before the point always stay here, so the fewest decimals are the fewest digits. Of two that are as near, the
+ * even one: Postgres and others print a float32 so, and rows that were stored as they came were mended by Postgres.
+ */
 function fewestDecimals(size: number): number {
   for (const power of powersOfTen) {
-    const candidate = Math.round(size * power) / power
+    const scaled = size * power
+    const nearest = Math.round(scaled)
+    const candidate = (nearest - scaled === 0.5 && nearest % 2 === 1 ? nearest - 1 : nearest) / power
     if (Math.fround(candidate) === size) return candidate
   }
   return fewestDigits(size)

@@ -1,8 +1,10 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { shortestDecimal } from '../../../src/market/yahoo/float32.ts'
 import { createPool } from '../../../src/platform/database/pool.ts'
 import { migrate } from '../../../src/store/migrations.ts'
-import { createTestDatabase } from '../../support/database/database.ts'
+import { randomNumbers } from '../../support/candles/generated-candles.ts'
+import { createTestDatabase, type TestDatabase } from '../../support/database/database.ts'
 import { silentLog } from '../../support/log.ts'
 
 test('five processes that migrate an empty database at once leave one complete layout', async () => {
@@ -70,4 +72,84 @@ test('jobs that were queued before there were carriers are carried on, with all 
       { priority: 'LOW', failures: 1, number: 30, is_available: true, flags: { ada: true } },
     ],
   )
+})
+
+/** Migrates anew, from the layout before dividends had a currency. */
+async function migrateStoredRows(database: TestDatabase): Promise<void> {
+  await database.query('DELETE FROM finstage.migrations WHERE file > $1', ['000008'])
+  await database.query('ALTER TABLE finstage.dividends DROP currency')
+  const pool = createPool(database.url, silentLog)
+  try {
+    await migrate(pool, silentLog)
+  } finally {
+    await pool.end()
+  }
+}
+
+const storeSeries = `INSERT INTO finstage.candle_series (source, symbol, interval, extended_hours, received_at, basis_at, covered)
+  SELECT source, 'AAPL', interval, false, now(), now(), '{[0,6000)}'
+  FROM (VALUES ('YAHOO'), ('SIMULATED')) AS sources (source), (VALUES ('MINUTE_1'), ('DAY_1')) AS intervals (interval)
+  RETURNING id, source, interval`
+
+interface StoredPrices {
+  readonly open: number | null
+  readonly high: number | null
+  readonly low: number | null
+  readonly close: number | null
+  readonly volume: number | null
+  readonly adjusted: number | null
+}
+
+test('stored prices become the decimals that their float32 values stand for; volumes and other prices stay', async () => {
+  await using database = await createTestDatabase()
+  const series = await database.query<{ id: number; source: string; interval: string }>(storeSeries)
+  const random = randomNumbers(8)
+  const widened = Array.from({ length: 2000 }, () => Math.fround(Math.round(random() * 10 ** 7) / 10 ** (random() * 6)))
+  const special = [
+    0, 1e-40, 1e-45, 3e38, 129.04, 129.0399932861328, 123.456789012, 1e300, 1e-300, 16_777_215, 2_256_948.25, 99_999.99,
+  ]
+  const values = [...widened, ...special, ...special.map(Math.fround)].filter(Number.isFinite)
+  const rows = [...values, ...values.map((value) => -value)].map((price, i) => ({
+    ...{ series: series[i % 4] ?? assert.fail(), minute: i },
+    ...{ price, next: values[(i + 1) % values.length] ?? null, volume: i % 5 === 0 ? null : 45_743_112 + (i % 3) / 2 },
+  }))
+  // As a row that could not be used is kept.
+  rows.push({ ...(rows[0] ?? assert.fail()), minute: -1, price: null as never, next: null, volume: null })
+  await database.query(
+    `INSERT INTO finstage.candles SELECT series, minute, price, next, price, next, volume, price
+     FROM unnest($1::int[], $2::int[], $3::float8[], $4::float8[], $5::float8[])
+       AS rows (series, minute, price, next, volume)`,
+    [
+      ...[rows.map(({ series }) => series.id), rows.map(({ minute }) => minute), rows.map(({ price }) => price)],
+      ...[rows.map(({ next }) => next), rows.map(({ volume }) => volume)],
+    ],
+  )
+  await migrateStoredRows(database)
+  const stored = await database.query<StoredPrices>(
+    'SELECT open, high, low, close, volume, adjusted_close AS adjusted FROM finstage.candles ORDER BY minute',
+  )
+  const right = (price: number | null): number | null => (price === null ? null : shortestDecimal(price))
+  const expected = rows
+    .toSorted((a, b) => a.minute - b.minute)
+    .map(({ series, price, next, volume }) => ({
+      ...{ open: right(price), high: right(next), low: right(price), close: right(next), volume },
+      adjusted: right(series.source === 'SIMULATED' && series.interval === 'DAY_1' ? next : price),
+    }))
+  assert.equal(stored.length, expected.length)
+  for (const [i, row] of stored.entries()) assert.deepEqual({ ...row }, expected[i], `row ${i}`)
+})
+
+test('days of Yahoo are asked for again, since they were checked less strictly; minutes and simulated candles stay', async () => {
+  await using database = await createTestDatabase()
+  await database.query(storeSeries)
+  await migrateStoredRows(database)
+  const found = await database.query<{ source: string; interval: string; covered: string; generation: number }>(
+    'SELECT source, interval, covered::text, generation FROM finstage.candle_series ORDER BY source, interval',
+  )
+  assert.deepEqual(found, [
+    { source: 'SIMULATED', interval: 'DAY_1', covered: '{[0,6000)}', generation: 0 },
+    { source: 'SIMULATED', interval: 'MINUTE_1', covered: '{[0,6000)}', generation: 0 },
+    { source: 'YAHOO', interval: 'DAY_1', covered: '{}', generation: 1 },
+    { source: 'YAHOO', interval: 'MINUTE_1', covered: '{[0,6000)}', generation: 0 },
+  ])
 })
