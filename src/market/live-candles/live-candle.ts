@@ -37,13 +37,16 @@ export const opened = (epoch: number, { price }: Quote, volume: number | null): 
   closed: false,
 })
 
-export function withPrice({ candle, pricedMs }: LiveCandle, { price, timeMs }: Quote, traded: number | null): Candle {
+/** `traded`: since the quote before; null: unknown, or counted with a newer quote. */
+export function withPrice({ candle, pricedMs }: LiveCandle, quote: Quote, traded: number | null): Candle {
+  const { price, timeMs } = quote
+  const isUnknown = candle.volume === null || quote.volume === null
   return {
     ...candle,
     high: Math.max(candle.high, price),
     low: Math.min(candle.low, price),
     close: timeMs >= pricedMs ? price : candle.close,
-    volume: traded === null ? candle.volume : (candle.volume ?? 0) + traded,
+    volume: isUnknown ? null : candle.volume + (traded ?? 0),
   }
 }
 

@@ -29,7 +29,10 @@ export const Candle = builder.objectRef<CandleShape>('Candle').implement({
     high: t.exposeFloat('high'),
     low: t.exposeFloat('low'),
     close: t.exposeFloat('close'),
-    volume: t.exposeFloat('volume', { nullable: true }),
+    volume: t.exposeFloat('volume', {
+      nullable: true,
+      description: 'null: unknown, for the candle or for a part of it',
+    }),
     closed: t.exposeBoolean('closed', { description: 'false while the interval runs' }),
   }),
 })
@@ -49,8 +52,9 @@ export const CandleSeries = builder.objectRef<SeriesShape>('CandleSeries').imple
   description:
     'Candles of one symbol and interval. Every indicator is computed from enough earlier candles that its first point is at the first ' +
     'node (if history reaches that far) and that no value depends on where the range begins. Cumulative indicators are the exception: ' +
-    'obv and adl start at 0 at the first node, vwap at its anchor. Points without a value are left out, and so are points that would ' +
-    'need a volume that a candle does not have',
+    'obv and adl start at 0 at the first node, vwap at its anchor. Points without a value are left out. From a candle whose ' +
+    'volume is null, obv and adl have no value up to the last node, vwap none up to its next anchor, mfi none while the candle is in ' +
+    'its window, and forceIndex begins anew after it',
   fields: (t) => ({
     symbol: t.expose('symbol', { type: 'Symbol' }),
     interval: t.expose('interval', { type: Interval }),

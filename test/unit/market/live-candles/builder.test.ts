@@ -55,8 +55,8 @@ const spans = new Map(intervals.map((interval) => [interval, spansOf(interval)])
 interface Trade {
   readonly timeMs: number
   readonly price: number
-  /** Of the day so far. */
-  readonly volume: number
+  /** Of the day so far; null: not told. */
+  readonly volume: number | null
   /** By how many others it is overtaken on its way. */
   readonly late: number
   readonly isExtended: boolean
@@ -70,6 +70,7 @@ const trades: fc.Arbitrary<Trade[]> = fc
       second: fc.oneof(fc.nat({ max: 240 }), fc.nat({ max: 25_000 })),
       price: fc.integer({ min: 50, max: 150 }),
       size: fc.integer({ min: 0, max: 1000 }),
+      isVolumeTold: fc.nat(7).map((choice) => choice > 0),
       late: fc.oneof({ weight: 5, arbitrary: fc.constant(0) }, fc.nat({ max: 6 })),
     }),
     { minLength: 2, maxLength: 80 },
@@ -86,7 +87,7 @@ const trades: fc.Arbitrary<Trade[]> = fc
     return sorted.map((trade) => {
       volume = trade.day === day ? volume + trade.size : trade.size
       day = trade.day
-      return { ...trade, volume }
+      return { ...trade, volume: trade.isVolumeTold ? volume : null }
     })
   })
 
@@ -107,8 +108,10 @@ function recomputed(interval: Interval, arrived: readonly Trade[]): Candle[] {
     // Of one that is overtaken the volume was told by the one that overtook it.
     let traded: number | null = null
     if (!counted || trade.timeMs >= counted.timeMs) {
-      const before: number = counted?.volume ?? trade.volume
-      if (trade.volume >= before) traded = trade.volume - before
+      // Before the first price nothing is known.
+      const before = counted?.volume ?? null
+      if (before === null || trade.volume === null) traded = null
+      else if (trade.volume >= before) traded = trade.volume - before
       else traded = trade.volume < before / 2 ? trade.volume : 0
       counted = trade
     }
@@ -130,9 +133,11 @@ function recomputed(interval: Interval, arrived: readonly Trade[]): Candle[] {
         high: Math.max(...prices),
         low: Math.min(...prices),
         close: parts.findLast(({ trade }) => trade.timeMs === latestMs)?.trade.price ?? Number.NaN,
-        volume: parts.every(({ traded }) => traded === null)
-          ? null
-          : parts.reduce((sum, { traded }) => sum + (traded ?? 0), 0),
+        // Unknown from the first price that tells none, or of whose volume a part belongs to others.
+        volume:
+          parts[0]?.traded === null || parts.some(({ trade }) => trade.volume === null)
+            ? null
+            : parts.reduce((sum, { traded }) => sum + (traded ?? 0), 0),
         closed: i < groups.size - 1 || end * 1000 <= nowMs,
       }
     })
@@ -211,10 +216,11 @@ test('a candle closes by the clock or by the first price of the next, and a pric
 
 test('a status and a price that is told again change nothing', () => {
   const { price } = minutes()
+  price('14:29:10', 100, { volume: 5 })
   price('14:30:10', 100, { volume: 10 })
   assert.deepEqual(price('14:30:10', 100, { volume: 10 }), [])
   assert.deepEqual(price('14:30:20', 101, { volume: 20 }, 'STATUS'), [])
-  assert.deepEqual(price('14:30:30', 101, { volume: 30 }), ['UPDATE 14:30 r2 100 101 100 101 10'])
+  assert.deepEqual(price('14:30:30', 101, { volume: 30 }), ['UPDATE 14:30 r2 100 101 100 101 15'])
 })
 
 test('a price that is told again does not undo what the source has told since', () => {
@@ -227,17 +233,16 @@ test('a price that is told again does not undo what the source has told since', 
   assert.deepEqual(price('14:30:10', 100), [])
 })
 
-test('volume is the difference of that of the day, never negative, and null where none is told', () => {
-  const { price } = minutes()
-  assert.deepEqual(price('14:30:10', 100, { volume: 1000 }), ['UPDATE 14:30 r1 100 100 100 100 0'])
-  assert.deepEqual(price('14:30:20', 100, { volume: 1300 }), ['UPDATE 14:30 r2 100 100 100 100 300'])
+test('volume is the difference of that of the day and never negative', () => {
+  const { price, adopt } = minutes()
+  adopt('14:30:05', [minute('14:30', 100, { volume: 70, closed: false })])
+  assert.deepEqual(price('14:30:10', 101, { volume: 1000 }), ['UPDATE 14:30 r2 100 101 100 101 70'])
+  assert.deepEqual(price('14:30:20', 101, { volume: 1300 }), ['UPDATE 14:30 r3 100 101 100 101 370'])
   // A correction.
-  assert.deepEqual(price('14:30:30', 100, { volume: 1250 }), [])
-  assert.deepEqual(price('14:30:40', 100, { volume: 1260 }), ['UPDATE 14:30 r3 100 100 100 100 310'])
+  assert.deepEqual(price('14:30:30', 101, { volume: 1250 }), [])
+  assert.deepEqual(price('14:30:40', 101, { volume: 1260 }), ['UPDATE 14:30 r4 100 101 100 101 380'])
   // The day begins anew.
-  assert.deepEqual(price('14:30:50', 100, { volume: 40 }), ['UPDATE 14:30 r4 100 100 100 100 350'])
-  assert.deepEqual(price('14:30:55', 100, { volume: null }), [])
-  assert.deepEqual(price('14:31:05', 100, { volume: null }).at(-1), 'UPDATE 14:31 r1 100 100 100 100 null')
+  assert.deepEqual(price('14:30:50', 101, { volume: 40 }), ['UPDATE 14:30 r5 100 101 100 101 420'])
   // What is traded before the session is not part of it.
   const other = minutes()
   other.price('14:29:00', 100, { volume: 0, marketState: 'PRE' })
@@ -245,12 +250,38 @@ test('volume is the difference of that of the day, never negative, and null wher
   assert.deepEqual(other.price('14:30:05', 100, { volume: 520 }), ['UPDATE 14:30 r1 100 100 100 100 20'])
 })
 
+test('a candle of which one part has an unknown volume has an unknown volume, until the source tells it', () => {
+  const { price, adopt } = minutes()
+  // What was traded before the first price is unknown.
+  assert.deepEqual(price('14:30:10', 100, { volume: 1000 }), ['UPDATE 14:30 r1 100 100 100 100 null'])
+  assert.deepEqual(price('14:30:20', 101, { volume: 1300 }), ['UPDATE 14:30 r2 100 101 100 101 null'])
+  assert.deepEqual(price('14:31:10', 101, { volume: 1310 }).at(-1), 'UPDATE 14:31 r1 101 101 101 101 10')
+  assert.deepEqual(price('14:31:20', 101, { volume: null }), ['UPDATE 14:31 r2 101 101 101 101 null'])
+  assert.deepEqual(price('14:31:30', 102, { volume: 1330 }), ['UPDATE 14:31 r3 101 102 101 102 null'])
+  assert.deepEqual(price('14:32:10', 101, { volume: null }).at(-1), 'UPDATE 14:32 r1 101 101 101 101 null')
+  // Of 60 shares, nobody can tell how many belong to the minute before.
+  assert.deepEqual(price('14:33:10', 101, { volume: 1390 }).at(-1), 'UPDATE 14:33 r1 101 101 101 101 null')
+  assert.deepEqual(adopt('14:33:20', [minute('14:33', 101, { volume: 45, closed: false })]), [
+    'UPDATE 14:33 r2 101 101 101 101 45',
+  ])
+  assert.deepEqual(price('14:33:30', 101, { volume: 1400 }), ['UPDATE 14:33 r3 101 101 101 101 55'])
+  // What is overtaken was counted with the price that overtook it.
+  assert.deepEqual(price('14:33:25', 103, { volume: 1395 }), ['UPDATE 14:33 r4 101 103 101 101 55'])
+})
+
+test('a candle that the source begins without a volume has none, however many prices tell theirs', () => {
+  const { price, adopt } = minutes()
+  adopt('14:30:05', [minute('14:30', 100, { volume: null, closed: false })])
+  price('14:30:10', 100, { volume: 1000 })
+  assert.deepEqual(price('14:30:20', 101, { volume: 1300 }), ['UPDATE 14:30 r2 100 101 100 101 null'])
+})
+
 test('what a snapshot tells of a time that is over is nothing new; of a candle that forms it is', () => {
   const { builder, price, adopt } = minutes()
   adopt('14:32:10', [minute('14:31', 90), minute('14:32', 91, { closed: false })])
   const snapshot = updateAt(at('2025-01-08T14:31:30Z'), 50, {}, 'SNAPSHOT')
   assert.deepEqual(builder.price(snapshot, at('2025-01-08T14:32:11Z')), [])
-  assert.deepEqual(price('14:32:20', 92, {}, 'SNAPSHOT'), ['UPDATE 14:32 r2 91 92 91 92 0'])
+  assert.deepEqual(price('14:32:20', 92, {}, 'SNAPSHOT'), ['UPDATE 14:32 r2 91 92 91 92 null'])
 })
 
 test('a price between two candles that are known makes a closed one', () => {
@@ -311,7 +342,7 @@ test('candles that were missed are told when the source tells of them, in their 
       'UPDATE 14:33 r1 103 103 103 103 0',
     ],
   )
-  assert.deepEqual(price('14:33:20', 104), ['UPDATE 14:33 r2 103 104 103 104 0'])
+  assert.deepEqual(price('14:33:20', 104, { volume: 5 }), ['UPDATE 14:33 r2 103 104 103 104 0'])
 })
 
 test('of candles of which nothing more is expected a change is taken over in silence, and late prices change nothing', () => {
@@ -331,7 +362,7 @@ test('of candles of which nothing more is expected a change is taken over in sil
 test('history that is loaded later goes before what is known, and what lies too far back is forgotten', () => {
   const { builder, price, adopt } = minutes()
   adopt('14:33:10', [minute('14:33', 3, { closed: false })], { earlier: [minute('14:32', 2)] })
-  price('14:33:20', 4)
+  price('14:33:20', 4, { volume: 5 })
   assert.deepEqual([builder.reaches(1), builder.reaches(2), builder.now.hasEarlier], [true, false, false])
   const all = { earlier: [minute('14:30', 0), minute('14:31', 1), minute('14:32', 2)], isWhole: true }
   assert.deepEqual(adopt('14:33:21', [minute('14:33', 3, { closed: false })], all), [])
@@ -395,7 +426,7 @@ test('where prices come late a candle ends so much later, although the source ta
     builder.candles.map(({ candle }) => candle.closed),
     [true, false],
   )
-  const late = { delayMinutes: 15 }
+  const late = { delayMinutes: 15, volume: 5 }
   assert.deepEqual(builder.price(updateAt(at('2025-01-08T14:31:10Z'), 3, late), nowMs).map(shown), [
     'UPDATE 14:31 r2 2 3 2 3 0',
   ])
