@@ -3,10 +3,13 @@ import { composedSpan } from '../../domain/time/composed-span.ts'
 import { clockTime, epochOf } from '../../domain/time/exchange-clock.ts'
 import { type Interval, intervalSeconds, isDaily } from '../../domain/time/interval.ts'
 import { closedAt, isRoundTheClock, type SessionHours } from '../../domain/time/session.ts'
-import { daySeconds, quarterHourSeconds } from '../../domain/time/units.ts'
+import { daySeconds, hourSeconds, quarterHourSeconds } from '../../domain/time/units.ts'
 
 /** How long after the bell a market may still be reported as open and its last trades arrive. */
 const bellSeconds = 60
+/** Pre-market trade starts at 04:00 by the exchange's clock, and post-market trade ends at 20:00. The rest is night. */
+const earliestSeconds = 4 * hourSeconds
+const latestSeconds = 20 * hourSeconds
 
 /**
  * Says which prices belong into the candles of a series, and when those candles start and end, just as `candles` has
@@ -78,9 +81,14 @@ export class CandleGrid {
     return epoch - time + counted - remainder(counted - this.#opens, intervalSeconds(this.#interval))
   }
 
-  /** Before and after the session, candles start at full hours; half hours count from the opening at any time. */
-  #extendedStart(epoch: number): number {
-    const counted = timeOfDay(this.#clock(epoch)) - (this.#interval === 'MINUTE_30' ? this.#opens : 0)
+  /**
+   * Before and after the session, candles start at full hours; half hours count from the opening at any time. null: the
+   * price was made overnight, of which no source has candles, though the market's state may have changed since.
+   */
+  #extendedStart(epoch: number): number | null {
+    const time = timeOfDay(this.#clock(epoch))
+    if (time < earliestSeconds || time >= latestSeconds) return null
+    const counted = time - (this.#interval === 'MINUTE_30' ? this.#opens : 0)
     return epoch - remainder(counted, intervalSeconds(this.#interval))
   }
 

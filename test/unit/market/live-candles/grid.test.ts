@@ -114,6 +114,27 @@ test('prices from before and after the session go only into candles of extended 
   assert.equal(startAt('MINUTE_1', '2025-01-08T04:00:00Z', { marketState: 'CLOSED', regularPrice: 99 }, extended), null)
 })
 
+test('a price that was made overnight goes into no candle, whatever state the market is in when it is told', () => {
+  const extended = { extendedHours: true }
+  // In New York, from 20:00 to 04:00.
+  for (const marketState of ['PRE', 'POST', 'REGULAR', 'CLOSED'] as const) {
+    const told = { marketState, regularPrice: 99 }
+    for (const time of [
+      '2025-01-08T08:59:59Z',
+      '2025-01-08T01:00:00Z',
+      '2025-01-09T04:30:00Z',
+      '2025-07-08T07:59:59Z',
+    ]) {
+      assert.equal(startAt('MINUTE_1', time, told, extended), null, `${marketState} ${time}`)
+    }
+  }
+  const pre = { marketState: 'PRE', regularPrice: 99 } as const
+  assert.equal(startAt('MINUTE_1', '2025-01-08T09:00:00Z', pre, extended), '01-08T09:00')
+  assert.equal(startAt('MINUTE_1', '2025-07-08T08:00:00Z', pre, extended), '07-08T08:00')
+  const post = { marketState: 'POST', regularPrice: 99 } as const
+  assert.equal(startAt('MINUTE_1', '2025-01-09T00:59:59Z', post, extended), '01-09T00:59')
+})
+
 test('half hours of extended hours are counted from the opening, as they are put together', () => {
   const mumbai = {
     timezone: 'Asia/Kolkata',
