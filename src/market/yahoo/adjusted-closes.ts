@@ -7,6 +7,17 @@ export interface Payment {
   readonly epoch: number
   /** In the currency of the prices; null: in another one, or impossible. */
   readonly amount: number | null
+  /** A fund's capital gains of that date. Yahoo counts them in `amount`, but not always did. */
+  readonly gains: number
+}
+
+/**
+ * A payment with a capital gain of its date: part of the dividend, unless the dividend is too small for that. null: the
+ * gain is in another currency.
+ */
+export function withGain({ epoch, amount, gains }: Payment, gain: number | null): Payment {
+  if (amount === null || gain === null) return { epoch, amount: null, gains }
+  return amount < gain ? { epoch, amount: amount + gain, gains } : { epoch, amount, gains: gains + gain }
 }
 
 /**
@@ -16,6 +27,9 @@ export interface Payment {
 const slackOfPrice = 5e-4
 const slackOfPayment = 0.1
 const exactly = 1e-12
+
+/** Dividends hold their capital gains if the falls of the price would otherwise be off by this many times as much. */
+const clearly = 3
 
 /** So many days that agree with each other are believed, rather than one newer day that does not. */
 const agreeing = 3
@@ -51,10 +65,11 @@ export function adjustedCloses<T extends PricedRow>(
   const paid = payments.toSorted((a, b) => a.epoch - b.epoch)
   const shares = withoutStrayNewest(sharesOf(days, paid))
   const result: (number | null)[] = days.map(() => null)
+  const holdGains = dividendsHoldGains(shares, paid)
   let correction = 1
   let next: Share | null = null
   for (const each of shares.toReversed()) {
-    if (next) correction *= correctionOf(each, next, paid)
+    if (next) correction *= correctionOf(each, next, paid, holdGains)
     // Two faults that cancel each other do so up to rounding.
     if (Math.abs(correction - 1) < exactly) correction = 1
     const { at, close, adjustedClose } = each
@@ -94,8 +109,23 @@ function withoutStrayNewest(shares: readonly Share[]): readonly Share[] {
   return step > 1 || (before.length === agreeing && agree) ? shares.slice(0, -1) : shares
 }
 
+/** Whether the price fell by dividends alone, and not by their capital gains once more. */
+function dividendsHoldGains(shares: readonly Share[], payments: readonly Payment[]): boolean {
+  let [ifHeld, ifApart] = [0, 0]
+  for (const [i, next] of shares.entries()) {
+    const day = shares[i - 1]
+    if (!day) continue
+    for (const { amount, gains } of payments.slice(day.paid, next.paid)) {
+      if (gains === 0 || amount === null) continue
+      ifHeld += Math.abs(day.close - next.close - amount)
+      ifApart += Math.abs(day.close - next.close - amount - gains)
+    }
+  }
+  return ifHeld * clearly < ifApart
+}
+
 /** What the adjusted closes up to a day have to be multiplied by, so that the step to the next day is right. */
-function correctionOf(day: Share, next: Share, payments: readonly Payment[]): number {
+function correctionOf(day: Share, next: Share, payments: readonly Payment[], holdGains: boolean): number {
   const between = payments.slice(day.paid, next.paid)
   if (between.length === 0 && next.at !== day.at + 1) return 1
   const step = day.share / next.share
@@ -105,6 +135,8 @@ function correctionOf(day: Share, next: Share, payments: readonly Payment[]): nu
   )
   const right = paid === null || paid >= day.close ? Math.min(step, 1) : 1 - paid / day.close
   if (isStep(step, right)) return 1
+  const gains = holdGains ? 0 : between.reduce((sum, { gains }) => sum + gains, 0)
+  if (gains > 0 && isStep(step, right - gains / day.close)) return 1
   // A dividend told in the other unit, pounds instead of pence, was taken off in the right one.
   const isOtherUnit = [100, 0.01].some((factor) => {
     const other = 1 - ((paid ?? 0) * factor) / day.close

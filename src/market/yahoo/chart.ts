@@ -5,7 +5,7 @@ import { intervalSeconds, isDaily } from '../../domain/time/interval.ts'
 import { tradingDate } from '../../domain/time/trading-date.ts'
 import type { Nonsense } from '../quarantine.ts'
 import { type CandleBatch, type CandleQuery, furthestAheadMs, type SourceFacts } from '../source.ts'
-import { adjustedCloses, type Payment } from './adjusted-closes.ts'
+import { adjustedCloses, type Payment, withGain } from './adjusted-closes.ts'
 import { shortestDecimal } from './float32.ts'
 import { finalBefore, knownTimezone, type MarketHours, tradingHours, tradingPeriods, wholeDay } from './hours.ts'
 import {
@@ -37,7 +37,6 @@ const currency = z
   .nullable()
   .catch(null)
 const dividend = z.object({ date: epoch, amount: z.number().positive(), currency })
-const capitalGain = z.object({ date: epoch, amount: z.number().positive() })
 const split = z.object({ date: epoch, numerator: z.number().positive(), denominator: z.number().positive() })
 /** The keys do not matter; unreadable events are left out. */
 const events = <T extends z.ZodType>(event: T) => z.record(z.string(), event.nullable().catch(null)).catch({})
@@ -59,7 +58,7 @@ const answer = z.object({
         }),
         timestamp: column,
         events: z
-          .object({ dividends: events(dividend), splits: events(split), capitalGains: events(capitalGain) })
+          .object({ dividends: events(dividend), splits: events(split), capitalGains: events(dividend) })
           .catch({ dividends: {}, splits: {}, capitalGains: {} }),
         indicators: z.object({
           quote: z.tuple([columns]),
@@ -235,15 +234,17 @@ function dividendOf(
  * more by itself.
  */
 function payments({ meta, events }: Result, dividends: readonly Dividend[]): Payment[] {
-  const byDate = new Map<number, number | null>(
-    dividends.map(({ epoch, amount, currency }) => [epoch, isForeign(currency, meta.currency) ? null : amount]),
+  const known = ({ amount, currency }: { readonly amount: number; readonly currency: string | null }) =>
+    isForeign(currency, meta.currency) ? null : amount
+  const byDate = new Map<number, Payment>(
+    dividends.map((paid) => [paid.epoch, { epoch: paid.epoch, amount: known(paid), gains: 0 }]),
   )
   for (const gain of Object.values(events.capitalGains)) {
     if (gain === null) continue
     const epoch = tradingDate(gain.date, meta.exchangeTimezoneName)
-    if (!byDate.has(epoch)) byDate.set(epoch, gain.amount)
+    byDate.set(epoch, withGain(byDate.get(epoch) ?? { epoch, amount: 0, gains: 0 }, known(gain)))
   }
-  return [...byDate].map(([epoch, amount]) => ({ epoch, amount }))
+  return [...byDate.values()]
 }
 
 /** GBp and GBP are two currencies here: amounts of one are a hundred times those of the other. */

@@ -442,6 +442,26 @@ test('days of an exchange far east of UTC are found, although their sessions beg
   )
 })
 
+test('capital gains of a fund are asked for, and lower its adjusted closes', async () => {
+  await using yahoo = await startTestYahoo({ now })
+  const bells = ['2025-02-03T14:30:00Z', '2025-02-04T14:30:00Z'].map(epoch)
+  const rows = bells.map((time, i) => {
+    const price = 10 - 2 * i
+    return { time, ...{ open: price, high: price, low: price, close: price, volume: 1, adjclose: price } }
+  })
+  const gain = { date: bells[1], amount: 2 }
+  yahoo.setChart('AAPL', '1d', rows, {}, { capitalGains: { [String(gain.date)]: gain } })
+  const { candles, dividends } = await sourceOf(yahoo).candles(days)
+  assert.deepEqual(
+    candles.map(({ close, adjustedClose }) => [close, adjustedClose]),
+    [
+      [10, 8],
+      [8, 8],
+    ],
+  )
+  assert.deepEqual(dividends, [])
+})
+
 test('the day that runs is one candle, open until the bell, with the current price for its close', async () => {
   let dateMs = nowMs
   await using yahoo = await startTestYahoo({ now, date: () => dateMs })

@@ -55,7 +55,7 @@ export interface TestYahoo extends AsyncDisposable {
   setPrice(symbol: string, price: number, timeMs?: number): void
   /** Fields in Yahoo's names, over those there are; null takes the symbol out of the answers. */
   setQuote(symbol: string, fields: Readonly<Record<string, unknown>> | null): void
-  /** Rows as they are, in the order given, where they lie in the window asked for; `meta` over what there is, `events` whole. */
+  /** Rows as they are, in the order given, where they lie in the window asked for; `meta` over what there is, `events` of the kinds asked for. */
   setChart(
     symbol: string,
     interval: string,
@@ -181,7 +181,7 @@ export async function startTestYahoo({
     const set = charts.get(`${symbol} ${request.interval}`)
     if (set) {
       const meta = { ...chartMeta(instrument, request.interval, seconds), ...set.meta }
-      return chartAnswer({ ...set, rows: inWindow(set.rows, request), meta })
+      return chartAnswer({ ...set, rows: inWindow(set.rows, request), meta, events: asked(set.events, request) })
     }
     const refusal = refusalOf(request, seconds)
     return refusal ? yahooError('chart', ...refusal) : chartAnswer(madeUpChart(instrument, request, seconds))
@@ -337,6 +337,15 @@ const chartRequest = (query: Readonly<Record<string, string>>): ChartRequest => 
 /** Yahoo's windows include their end. */
 const inWindow = (rows: readonly ChartRow[], { period1, period2 }: ChartRequest): ChartRow[] =>
   rows.filter(({ time }) => time === null || (time >= period1 && time <= period2))
+
+const eventNames: Readonly<Record<string, string>> = { div: 'dividends', split: 'splits', capitalGain: 'capitalGains' }
+
+/** Yahoo tells only of the kinds of events that the request names, as 'div|split'. */
+function asked(events: unknown, { events: names = '' }: ChartRequest): unknown {
+  if (typeof events !== 'object' || events === null) return events
+  const kinds = names.split('|').map((name) => eventNames[name])
+  return Object.fromEntries(Object.entries(events).filter(([kind]) => kinds.includes(kind)))
+}
 
 function chartAnswer({ rows, meta, events }: Chart): Answer {
   const column = (name: keyof ChartRow) => rows.map((row) => row[name] ?? null)

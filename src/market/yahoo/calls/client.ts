@@ -111,7 +111,8 @@ export function yahooClient({ logger, policy, steadyMs, ...options }: YahooClien
     const params = {
       useYfid: 'true',
       includePrePost: String(includePrePost),
-      events: 'div|split|capitalGain|earn',
+      // As Yahoo's website names them; the answer has `dividends`, `splits` and `capitalGains`.
+      events: 'capitalGain|div|split',
       lang: 'en-US',
       interval,
       period1: String(period1),

@@ -95,6 +95,37 @@ test('a capital gain without a dividend lowers the adjusted closes before it', (
   isBeside(read([10, 8], [10, 8], told).adjusted, [8, 8])
 })
 
+test('a capital gain beside a dividend that does not hold it is taken off too', () => {
+  const paid = (amount: number, gain: number) => ({
+    dividends: [{ day: 1, amount }],
+    capitalGains: [{ day: 1, amount: gain }],
+  })
+  // The price fell by both.
+  const both = read([38, 23.8], [23.72, 23.8], paid(7.86, 6.42))
+  assert.deepEqual([both.adjusted, both.reasons], [[23.72, 23.8], []])
+  // The dividend is too small to hold the gain.
+  assert.deepEqual(read([38, 31.4], [31.5, 31.4], paid(0.5, 6)).adjusted, [31.5, 31.4])
+  isBeside(read([38, 31.4], [37.5, 31.4], paid(0.5, 6)).adjusted, [31.5, 31.4])
+})
+
+test('where the price does not tell clearly whether a dividend holds a capital gain, both readings are believed', () => {
+  const told = { dividends: [{ day: 1, amount: 0.7 }], capitalGains: [{ day: 1, amount: 0.5 }] }
+  // Falls of 1 and 0.9, where 0.7 or 1.2 would be the whole.
+  for (const close of [37, 37.1]) {
+    for (const adjustedClose of [36.8, 37.3]) {
+      const { adjusted, reasons } = read([38, close], [adjustedClose, close], told)
+      assert.deepEqual([adjusted, reasons], [[adjustedClose, close], []])
+    }
+  }
+  isBeside(read([38, 37], [38, 37], told).adjusted, [37.3, 37])
+})
+
+test('a capital gain in another currency is no measure of the step', () => {
+  const told = { dividends: [{ day: 1, amount: 0.7 }], capitalGains: [{ day: 1, amount: 50, currency: 'JPY' }] }
+  const { adjusted, reasons } = read([38, 37], [37, 37], told)
+  assert.deepEqual([adjusted, reasons], [[37, 37], []])
+})
+
 test('a dividend in another currency, or told in pounds instead of pence, is no measure of the step', () => {
   const foreign = { day: 1, amount: 0.5, currency: 'GBp' }
   const inPounds = { day: 1, amount: 0.0188 }
