@@ -12,6 +12,7 @@ import type { Quarantine } from '../quarantine.ts'
 import type { MarketSource } from '../source.ts'
 import { CurrencyCheck } from './currency-check.ts'
 import { OpenEnds } from './open-ends.ts'
+import { revisionDue, withRevision } from './revisions.ts'
 import { SourceFallback } from './source-fallback.ts'
 
 /** How far the trading date of an exchange may be ahead of UTC. */
@@ -67,7 +68,7 @@ export interface CandleLoaderOptions {
 /**
  * Loads series of candles from the store and fills the store from the source: it fetches only gaps and the open end.
  * The open end is the part that is not final yet, because its session runs or has just ended; it is fetched again once
- * it is older than its lifetime.
+ * it is older than its lifetime. Final candles of the last days are fetched again for a while, too (revisions.ts).
  */
 export class CandleLoader {
   readonly #options: CandleLoaderOptions
@@ -179,7 +180,7 @@ export class CandleLoader {
     }
     const state = await store.state(series, span)
     const missing = this.#missing(request, state)
-    if (!this.#isDue(state) && missing.length === 0) {
+    if (!this.#isDue(state) && missing.length === 0 && !this.#revision(request, state)) {
       counted?.('hit')
       return { state, failure: null }
     }
@@ -203,9 +204,9 @@ export class CandleLoader {
       for (let round = 0; round < maxRounds; round++) {
         const state = await this.#options.store.state(series, span)
         const missing = this.#missing(request, state)
-        if (missing.length === 0) return { failure: null, fetches }
-        for (const gap of missing) await this.#fetch(request, gap, state)
-        fetches += missing.length
+        const revision = this.#revision(request, state)
+        if (missing.length === 0 && !revision) return { failure: null, fetches }
+        fetches += await this.#fetchAll(request, missing, revision, state)
       }
       const left = this.#missing(request, await this.#options.store.state(series, span))
       return { failure: left.length > 0 ? neverAtRest : null, fetches }
@@ -268,10 +269,19 @@ export class CandleLoader {
    * first request after the opening time of a day looks.
    */
   #isDue(state: SeriesState | null): state is SeriesState {
-    if (state === null) return false
-    const opens = (state.sessionOpens ?? 0) * 1000
-    const lastOpening = opens + Math.floor((this.#nowMs - opens) / dayMs) * dayMs
-    return Math.max(state.actionsAtMs, state.basisAtMs) < lastOpening
+    return state !== null && Math.max(state.actionsAtMs, state.basisAtMs) < this.#lastOpeningMs(state)
+  }
+
+  #lastOpeningMs({ sessionOpens }: SeriesState): number {
+    const opens = (sessionOpens ?? 0) * 1000
+    return opens + Math.floor((this.#nowMs - opens) / dayMs) * dayMs
+  }
+
+  /** What to ask for again although it is stored for good: with the first request of a day, if that needs any of it. */
+  #revision({ series, span }: LoadRequest, state: SeriesState | null): TimeSpan | null {
+    if (!state || state.revisedAtMs >= this.#lastOpeningMs(state)) return null
+    const revision = revisionDue(state, this.#nowMs, this.earliest(series.interval))
+    return revision && revision.from < span.to && revision.to > span.from ? revision : null
   }
 
   async #seeActions(series: Series, caller: Caller | undefined): Promise<void> {
@@ -299,14 +309,47 @@ export class CandleLoader {
       askedSteadyMs: this.#steadyMs(),
     }
     const known = await this.#options.store.state(days, span)
-    for (const gap of this.#missing(request, known)) await this.#fetch(request, gap, known)
+    const missing = this.#missing(request, known)
+    if (missing.length === 0) return
+    // The call that looks for splits and dividends asks again for the last days, too.
+    const revision = known && revisionDue(known, this.#nowMs, this.earliest('DAY_1'), true)
+    await this.#fetchAll(request, missing, revision, known)
   }
 
   #daysOf(symbol: string): Series {
     return { source: this.#options.source.name, symbol, interval: 'DAY_1', extendedHours: false }
   }
 
-  async #fetch({ series, span, isOpen, caller }: LoadRequest, gap: TimeSpan, state: SeriesState | null): Promise<void> {
+  /** Returns how many spans it has fetched. A caller whose call budget is short gets the missing ones only. */
+  async #fetchAll(
+    request: LoadRequest,
+    missing: readonly TimeSpan[],
+    revision: TimeSpan | null,
+    state: SeriesState | null,
+  ): Promise<number> {
+    if (!revision) {
+      for (const gap of missing) await this.#fetch(request, gap, state)
+      return missing.length
+    }
+    const { before, part } = withRevision(missing, revision)
+    for (const gap of before) await this.#fetch(request, gap, state)
+    try {
+      await this.#fetch(request, part, state, true)
+      return before.length + 1
+    } catch (error) {
+      if (!(error instanceof FinstageError) || error.code !== 'LIMIT_EXCEEDED') throw error
+      for (const gap of missing.slice(before.length)) await this.#fetch(request, gap, state)
+      return missing.length
+    }
+  }
+
+  /** `revises`: whether the span contains all that is unsettled. */
+  async #fetch(
+    { series, span, isOpen, caller }: LoadRequest,
+    gap: TimeSpan,
+    state: SeriesState | null,
+    revises = false,
+  ): Promise<void> {
     const { symbol, interval, extendedHours } = series
     const key = seriesName(series)
     const askedMs = this.#nowMs
@@ -329,7 +372,7 @@ export class CandleLoader {
     await this.#currencies.check(series, batch, state)
     const { finalBefore, timeMs = askedMs } = batch
     const startedMs = Math.min(askedMs, timeMs)
-    const generation = await this.#options.store.write(series, gap, { ...batch, startedMs, isCurrent })
+    const generation = await this.#options.store.write(series, gap, { ...batch, startedMs, isCurrent, revises })
     if (generation === null || (finalBefore >= gap.to && !isCurrent)) return
     const hours = batch.facts?.hours ?? null
     this.#openEnds.fetched(series, {

@@ -135,6 +135,8 @@ const stateOf = (facts: CandleBatch['facts'], fetchedMs: number): SeriesState =>
   receivedAtMs: fetchedMs,
   basisAtMs: fetchedMs,
   actionsAtMs: fetchedMs,
+  revisedAtMs: fetchedMs,
+  recent: [],
   timezone: facts?.timezone ?? null,
   currency: facts?.currency ?? null,
   firstTradeEpoch: facts?.firstTradeEpoch ?? null,

@@ -27,18 +27,37 @@ export async function rowsOf(
   return rows
 }
 
-/** Leaves identical rows alone. */
-export async function replaceRows(
+/** Makes a fetch all that is stored of a span. Leaves identical rows alone. */
+export function replaceRows(client: pg.PoolClient, id: number, span: TimeSpan, fetched: SourceCandles): Promise<void> {
+  return changeRows(client, id, span, fetched, () => false)
+}
+
+/**
+ * Adds and changes what a later fetch brings. A candle that it lacks stays: the answer may be cut, or have a hole of its
+ * own. A row without prices goes if the fetch has candles before and after it.
+ */
+export function reviseRows(client: pg.PoolClient, id: number, span: TimeSpan, fetched: SourceCandles): Promise<void> {
+  const first = fetched.candles[0]?.epoch ?? Number.POSITIVE_INFINITY
+  const last = fetched.candles.at(-1)?.epoch ?? Number.NEGATIVE_INFINITY
+  return changeRows(client, id, span, fetched, ([minute, , open]) => {
+    const isWithin = minute * 60 > first && minute * 60 < last
+    return open != null || !isWithin
+  })
+}
+
+/** `keeps`: whether a row stays that the fetch lacks. */
+async function changeRows(
   client: pg.PoolClient,
   id: number,
   span: TimeSpan,
   fetched: SourceCandles,
+  keeps: (row: Row) => boolean,
 ): Promise<void> {
   const wanted = rowsToStore(fetched, span)
   const obsolete: number[] = []
   for (const row of await rowsOf(client, id, span)) {
     const next = wanted.get(row[0])
-    if (next !== undefined && isSame(row, next)) wanted.delete(row[0])
+    if (next === undefined ? keeps(row) : isSame(row, next)) wanted.delete(row[0])
     else obsolete.push(row[0])
   }
   if (obsolete.length > 0) {

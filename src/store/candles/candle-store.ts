@@ -1,13 +1,13 @@
 import type pg from 'pg'
 import type { SourceCandle, SourceCandles } from '../../domain/candle.ts'
 import type { CorporateActions } from '../../domain/corporate-action.ts'
-import type { TimeSpan } from '../../domain/time/units.ts'
+import { daySeconds, type TimeSpan } from '../../domain/time/units.ts'
 import { type DatabasePool, transaction } from '../../platform/database/pool.ts'
 import { epochMs } from '../epoch-ms.ts'
-import { replaceRows, rowsOf } from './candle-rows.ts'
+import { replaceRows, reviseRows, rowsOf } from './candle-rows.ts'
 import { readActions } from './corporate-action-store.ts'
-import { applyActions, cover, gapsOf, isOvertaken } from './coverage.ts'
-import { type FetchedCandles, type Series, type SeriesState, seriesKey } from './series.ts'
+import { applyActions, cover, gapsOf, isOvertaken, storedOf } from './coverage.ts'
+import { type FetchedCandles, type Series, type SeriesState, seriesKey, unsettledDays } from './series.ts'
 
 /**
  * Longer than any answer takes. If an earlier answer claims to have been asked for this much later than the current
@@ -43,10 +43,14 @@ export class CandleStore {
       text: `SELECT id, timezone, currency, first_trade::float8 AS "firstTradeEpoch", session_opens::float8 AS "sessionOpens",
                session_closes::float8 AS "sessionCloses", generation,
                ${epochMs('received_at')} AS "receivedAtMs", ${epochMs('basis_at')} AS "basisAtMs",
+               ${epochMs('revised_at')} AS "revisedAtMs",
                (SELECT ${epochMs('coalesce(max(actions_at), min(basis_at))')} FROM finstage.candle_series
                 WHERE source = $1 AND symbol = $2) AS "actionsAtMs",
                (SELECT coalesce(json_agg(json_build_object('from', lower(gap), 'to', upper(gap)) ORDER BY gap), '[]')
-                FROM unnest(int8multirange(int8range($5, $6)) - covered) AS gap) AS gaps
+                FROM unnest(int8multirange(int8range($5, $6)) - covered) AS gap) AS gaps,
+               (SELECT coalesce(json_agg(json_build_object('from', lower(part), 'to', upper(part)) ORDER BY part), '[]')
+                FROM unnest(covered * int8multirange(int8range(
+                  extract(epoch FROM revised_at)::bigint - ${unsettledDays * daySeconds}, NULL))) AS part) AS recent
              FROM finstage.candle_series WHERE source = $1 AND symbol = $2 AND interval = $3 AND extended_hours = $4`,
       values: [...seriesKey(series), span.from, span.to],
     })
@@ -94,7 +98,7 @@ export class CandleStore {
 
   /**
    * Stores a fetch as all that the span holds, and its final part for good. Candles that are already stored for good
-   * stay. A new split or dividend invalidates what was fetched without it before its date: prices before a split are
+   * stay, unless the fetch revises them and none that began later has been stored. A new split or dividend invalidates what was fetched without it before its date: prices before a split are
    * dropped, adjusted closes before a dividend are fetched again. Returns the generation of the series; null: nothing
    * was written, because a fetch that began later has brought such an action.
    */
@@ -108,6 +112,10 @@ export class CandleStore {
       // For candles that may still change, the later fetch wins.
       for (const open of await gapsOf(client, id, { from: span.from, to: isLate ? finalTo : span.to })) {
         await replaceRows(client, id, open, fetched)
+      }
+      if (!fetched.revises || isLate) return await cover(client, id, span, finalTo, { ...fetched, revises: false })
+      for (const part of await storedOf(client, id, { from: span.from, to: finalTo })) {
+        await reviseRows(client, id, part, fetched)
       }
       return await cover(client, id, span, finalTo, fetched)
     })
@@ -184,8 +192,9 @@ async function upsertSeries(
   const { rows } = await client.query<{ id: number; isLate: boolean }>(
     `INSERT INTO finstage.candle_series AS known
        (source, symbol, interval, extended_hours, timezone, currency, first_trade, session_opens, session_closes,
-        open_from, received_at, basis_at)
-     VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, to_timestamp($11::float8 / 1000), to_timestamp($11::float8 / 1000))
+        open_from, received_at, basis_at, revised_at)
+     VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, to_timestamp($11::float8 / 1000), to_timestamp($11::float8 / 1000),
+       to_timestamp($11::float8 / 1000))
      ON CONFLICT (source, symbol, interval, extended_hours) DO UPDATE SET
        timezone = coalesce(excluded.timezone, known.timezone),
        currency = coalesce(excluded.currency, known.currency),

@@ -54,6 +54,16 @@ export async function gapsOf(client: pg.PoolClient, id: number, { from, to }: Ti
   return rows
 }
 
+/** The parts of a span that are stored for good. */
+export async function storedOf(client: pg.PoolClient, id: number, { from, to }: TimeSpan): Promise<TimeSpan[]> {
+  const { rows } = await client.query<TimeSpan>(
+    `SELECT lower(part)::float8 AS from, upper(part)::float8 AS to
+     FROM finstage.candle_series, unnest(int8multirange(int8range($2, $3)) * covered) AS part WHERE id = $1`,
+    [id, from, to],
+  )
+  return rows
+}
+
 /**
  * Revokes what was fetched before an action's date, and therefore without the action. The sessions of a trading date
  * are over everywhere a day after its midnight UTC.
@@ -71,7 +81,7 @@ async function uncover(client: pg.PoolClient, series: Series, date: number, whic
 
 /**
  * Records that a span is stored for good up to `finalTo`. If days are known without a gap from the last look at actions
- * up to the present, this counts as a look too. Returns the generation.
+ * up to the present, this counts as a look too. If nothing was stored before, all of it has been asked for now. Returns the generation.
  */
 export async function cover(
   client: pg.PoolClient,
@@ -84,12 +94,13 @@ export async function cover(
     `UPDATE finstage.candle_series AS series SET
        covered = covered + int8multirange(int8range($2, $4)),
        basis_at = CASE WHEN isempty(covered) THEN to_timestamp($5::float8 / 1000) ELSE basis_at END,
+       revised_at = CASE WHEN isempty(covered) OR $7 THEN to_timestamp($5::float8 / 1000) ELSE revised_at END,
        actions_at = CASE WHEN $6 AND interval = 'DAY_1' AND covered + int8multirange(int8range($2, $3)) @> int8range(
            least($3, (SELECT floor(extract(epoch FROM coalesce(max(actions_at), min(basis_at))))::bigint FROM finstage.candle_series
              WHERE source = series.source AND symbol = series.symbol)), $3)
          THEN greatest(actions_at, to_timestamp($5::float8 / 1000)) ELSE actions_at END
      WHERE id = $1 RETURNING generation`,
-    [id, span.from, span.to, finalTo, fetched.startedMs, fetched.isCurrent],
+    [id, span.from, span.to, finalTo, fetched.startedMs, fetched.isCurrent, fetched.revises],
   )
   return rows[0]?.generation ?? 0
 }

@@ -16,11 +16,18 @@ export interface Series {
 export const seriesName = ({ symbol, interval, extendedHours }: Series): string =>
   `${symbol} ${interval}${extendedHours ? ' extended' : ''}`
 
+/** How many days long a source may still fill, correct or reject candles of a session that has ended. */
+export const unsettledDays = 8
+
 /** What the store knows of a series, and which parts of a span it lacks. */
 export interface SeriesState {
   readonly id: number
   /** The parts of the span that are not stored for good, oldest first. */
   readonly gaps: readonly TimeSpan[]
+  /** The parts that are stored for good and began less than `unsettledDays` before `revisedAtMs`, oldest first. */
+  readonly recent: readonly TimeSpan[]
+  /** When all that is unsettled was last asked for again, in epoch milliseconds. */
+  readonly revisedAtMs: number
   /** When the source was last asked for any part of it, in epoch milliseconds. */
   readonly receivedAtMs: number
   /** When the oldest part that is still stored was fetched, in epoch milliseconds. */
@@ -53,6 +60,8 @@ export interface FetchedCandles extends CorporateActions, SourceCandles {
   readonly startedMs: number
   /** Whether the span reaches up to the present. */
   readonly isCurrent: boolean
+  /** Whether this asks again for all that is unsettled, and so changes candles that are stored for good. */
+  readonly revises: boolean
 }
 
 /** The columns that name a series. */

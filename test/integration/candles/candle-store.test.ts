@@ -45,12 +45,13 @@ interface Said {
   readonly dividends?: readonly Dividend[]
   readonly finalBefore?: number
   readonly facts?: FetchedCandles['facts']
+  readonly revises?: boolean
 }
 
 function write(series: Series, span: TimeSpan, said: Said): Promise<number | null> {
   const { at, ...rest } = said
   const fetched: FetchedCandles = {
-    ...{ candles: [], excluded: [], splits: [], dividends: [], finalBefore: span.to, facts: null },
+    ...{ candles: [], excluded: [], splits: [], dividends: [], finalBefore: span.to, facts: null, revises: false },
     ...rest,
     startedMs: Date.parse(at),
     isCurrent: false,

@@ -27,6 +27,7 @@ test('five processes that migrate an empty database at once leave one complete l
       '000006_job_room.sql',
       '000007_leader_terms.sql',
       '000008_believed_rows.sql',
+      '000009_revisions.sql',
     ],
   )
   assert.deepEqual(await database.query('SELECT count(*)::int AS jobs FROM finstage.jobs'), [{ jobs: 0 }])

@@ -20,7 +20,17 @@ export interface Model {
   readonly dividends: readonly { readonly day: number; readonly share: number }[]
   /** How late the source is with prices. */
   readonly delaySeconds: number
+  /**
+   * Rows that the source lacks, sends without prices or sends with half their volume until so many days after the
+   * beginning of their date. Absent: none.
+   */
+  readonly unsettled?: { readonly share: number; readonly days: number }
   readonly seed: number
+}
+
+/** A question to the source, and when it was asked, in epoch seconds. */
+export interface AskedQuery extends CandleQuery {
+  readonly at: number
 }
 
 const daySeconds = 86_400
@@ -90,8 +100,28 @@ interface Bar extends Omit<SourceCandle, 'closed'> {
   readonly isUsable: boolean
 }
 
-/** All candles that the source has at a time, as it has them then: adjusted for the splits of that time. */
-export function barsOf(model: Model, interval: SourceInterval, now: number): Bar[] {
+/** What is wrong with a row if it is asked for at a time. */
+function faultOf(
+  { unsettled, seed }: Model,
+  { day, epoch, size }: { day: number; epoch: number; size: number },
+  asked: number,
+): 'missing' | 'null' | 'volume' | null {
+  if (!unsettled || asked >= (day + unsettled.days) * daySeconds) return null
+  const chance = noise(seed, size, Math.floor(epoch / 60), 5)
+  if (chance >= unsettled.share) return null
+  return (['missing', 'null', 'volume'] as const)[Math.floor((chance / unsettled.share) * 3)] ?? null
+}
+
+/**
+ * All candles that the source has at a time, as it has them then: adjusted for the splits of that time. `askedAt`: when
+ * each was asked for.
+ */
+export function barsOf(
+  model: Model,
+  interval: SourceInterval,
+  now: number,
+  askedAt: (epoch: number) => number = () => now,
+): Bar[] {
   const sessions = sessionsOf(model)
   const splits = model.splits.filter(({ day }) => started(sessions, day) <= now)
   const dividends = model.dividends.filter(({ day }) => started(sessions, day) <= now)
@@ -107,6 +137,8 @@ export function barsOf(model: Model, interval: SourceInterval, now: number): Bar
       if (from > seen) return
       const running = seen < to ? Math.floor(seen / 60) : 0
       const key = [model.seed, size, Math.floor(from / 60), running]
+      const fault = faultOf(model, { day, epoch, size }, askedAt(epoch))
+      if (fault === 'missing') return
       const open = factor * (1 + noise(...key, 1))
       const close = factor * (1 + noise(...key, 2))
       bars.push({
@@ -116,10 +148,10 @@ export function barsOf(model: Model, interval: SourceInterval, now: number): Bar
         close,
         high: Math.max(open, close) * 1.01,
         low: Math.min(open, close) * 0.99,
-        volume: Math.round((volume * noise(...key, 3) * 100) / factor),
+        volume: Math.round((volume * noise(...key, 3) * 100) / factor) / (fault === 'volume' ? 2 : 1),
         closed: now >= to,
         adjustedClose: interval === 'DAY_1' ? close * share : null,
-        isUsable: noise(...key, 4) > 0.04,
+        isUsable: noise(...key, 4) > 0.04 && fault !== 'null',
       })
     }
     if (interval === 'DAY_1') bar(day * daySeconds, start, end, 1e6)
@@ -129,8 +161,8 @@ export function barsOf(model: Model, interval: SourceInterval, now: number): Bar
 }
 
 /** The model as a source, which counts how often it is asked. */
-export function modelSource(model: Model, now: () => number): MarketSource & { readonly calls: CandleQuery[] } {
-  const calls: CandleQuery[] = []
+export function modelSource(model: Model, now: () => number): MarketSource & { readonly calls: AskedQuery[] } {
+  const calls: AskedQuery[] = []
   const sessions = sessionsOf(model)
   const hours = (): { opens: number; closes: number } => {
     const session = sessions.findLast(({ start }) => start <= now()) ?? sessions[0]
@@ -139,7 +171,7 @@ export function modelSource(model: Model, now: () => number): MarketSource & { r
     return { opens: shown?.start ?? 0, closes: shown?.end ?? 0 }
   }
   async function candles(query: CandleQuery): Promise<CandleBatch> {
-    calls.push(query)
+    calls.push({ ...query, at: now() })
     const isInside = (epoch: number) => epoch >= query.from && epoch < query.to
     const bars = barsOf(model, query.interval, now()).filter(({ epoch }) => isInside(epoch))
     const past = <T extends { day: number }>(actions: readonly T[]) =>
@@ -188,12 +220,18 @@ export interface Expected {
   readonly hasEarlier: boolean
 }
 
-/** What the answer to a request has to be at a time, reckoned from the whole model. */
-export function expected(model: Model, request: CandleRequest, now: number): Expected {
+/** When a candle was last asked for, in epoch seconds. */
+export const lastAsked = (calls: readonly AskedQuery[], interval: SourceInterval, epoch: number): number | undefined =>
+  calls.findLast((call) => call.interval === interval && epoch >= call.from && epoch < call.to)?.at
+
+/** What the answer to a request has to be at a time, reckoned from the whole model and from when the source was asked. */
+export function expected(model: Model, request: CandleRequest, now: number, calls: readonly AskedQuery[]): Expected {
   const { interval, from, last } = request
   const to = request.to ?? Number.POSITIVE_INFINITY
-  const bars = barsOf(model, sourceInterval(interval), now)
-  const days = isDaily(interval) ? bars : barsOf(model, 'DAY_1', now)
+  const barsAsAsked = (interval: SourceInterval) =>
+    barsOf(model, interval, now, (epoch) => lastAsked(calls, interval, epoch) ?? now)
+  const bars = barsAsAsked(sourceInterval(interval))
+  const days = isDaily(interval) ? bars : barsAsAsked('DAY_1')
   const sessions = sessionsOf(model)
   const splits = model.splits.filter(({ day }) => started(sessions, day) <= now)
   const shares = new Map(days.filter(({ isUsable }) => isUsable).map((day) => [day.day, day]))
