@@ -150,7 +150,6 @@ test('whatever was asked for before, in whatever order, the same range gives wha
     }),
     // A failure is made smaller only as long as the test may run.
     {
-      ...(process.env.SEED ? { seed: Number(process.env.SEED) } : {}),
       numRuns: Number(process.env.PROPERTY_RUNS ?? 100),
       interruptAfterTimeLimit: 90_000,
     },

@@ -1,14 +1,10 @@
 import assert from 'node:assert/strict'
 import { after, test } from 'node:test'
-import { Registry } from 'prom-client'
 import type { CandleRequest, CandleSeries } from '../../../src/domain/candle.ts'
 import { FinstageError, symbolNotFound } from '../../../src/domain/errors.ts'
-import { CandleService } from '../../../src/market/candles/service.ts'
-import { Quarantine } from '../../../src/market/quarantine.ts'
-import type { CandleBatch, CandleQuery, MarketSource } from '../../../src/market/source.ts'
 import { createPool } from '../../../src/platform/database/pool.ts'
-import { CandleStore } from '../../../src/store/candles/candle-store.ts'
-import { type Model, modelSource } from '../../support/candles/model-market.ts'
+import { ask, candleSetting, requestOf, type Setting } from '../../support/candles/candle-setting.ts'
+import type { Model } from '../../support/candles/model-market.ts'
 import { createTestDatabase } from '../../support/database/database.ts'
 import { silentLog } from '../../support/log.ts'
 
@@ -30,76 +26,11 @@ const model: Model = {
 }
 const unavailable = new FinstageError('SOURCE_UNAVAILABLE', 'The source is away')
 
-interface Setting {
-  readonly service: CandleService
-  readonly calls: CandleQuery[]
-  readonly registry: Registry
-  /** What the source does instead of answering, until it is set to null. */
-  fails: Error | null
-  change: (batch: CandleBatch) => CandleBatch
-  /** Awaited before a call is answered. */
-  hold: (query: CandleQuery) => Promise<unknown>
-  /** How long a call takes, in seconds. */
-  slow: number
-  now: number
-  /** Another process: it shares nothing but the store. */
-  another(): Setting
-}
-
-function setting(now: string, changes: Partial<Model> = {}): Setting {
-  const registry = new Registry()
-  const source = modelSource({ ...model, ...changes }, () => set.now)
-  const asked: MarketSource = {
-    ...source,
-    async candles(query) {
-      const batch = await source.candles(query)
-      await set.hold(query)
-      set.now += set.slow
-      if (set.fails) throw set.fails
-      return set.change(batch)
-    },
-  }
-  const set: Setting = {
-    service: new CandleService({
-      source: asked,
-      store: new CandleStore(pool),
-      now: () => set.now * 1000,
-      quarantine: new Quarantine({ log: silentLog, registry }),
-    }),
-    calls: source.calls,
-    registry,
-    fails: null,
-    change: (batch) => batch,
-    hold: async () => {},
-    slow: 0,
-    now: at(now),
-    another: () => setting(new Date(set.now * 1000).toISOString(), changes),
-  }
-  return set
-}
+const setting = (now: string, changes: Partial<Model> = {}): Setting =>
+  candleSetting(pool, { ...model, ...changes }, now)
 
 let symbols = 0
 const newSymbol = (): string => `C${symbols++}`
-
-const requestOf = (symbol: string, changes: Partial<CandleRequest> = {}): CandleRequest => ({
-  ...{
-    symbol,
-    interval: 'DAY_1',
-    from: null,
-    to: null,
-    last: 20,
-    earlier: 1,
-    adjustment: 'SPLITS',
-    extendedHours: false,
-  },
-  ...changes,
-})
-
-async function ask({ service }: Setting, request: CandleRequest): Promise<CandleSeries> {
-  const [answer] = await service.candles([request])
-  if (answer === undefined || answer instanceof Error) throw answer
-  return answer
-}
 
 const codeOf = (error: unknown): string => (error instanceof FinstageError ? error.code : String(error))
 const refused = (set: Setting, request: CandleRequest): Promise<string> =>

@@ -41,7 +41,7 @@ test('jobs that were queued before there were carriers are carried on, with all 
     `ALTER TABLE finstage.jobs DROP queue_job_id, DROP failures, DROP losses, DROP history, DROP changed_at;
      DROP TABLE finstage.signals;
      ALTER TABLE finstage.symbol_analyses DROP source, DROP position, DROP sentiment, DROP score, DROP signals;
-     ALTER TABLE finstage.candle_series DROP session_closes;
+     ALTER TABLE finstage.candle_series DROP session_closes, DROP revised_at;
      ALTER TABLE finstage.dividends DROP currency`,
   )
   const enqueue = async (priority: string, number: number): Promise<void> => {
