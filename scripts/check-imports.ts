@@ -51,6 +51,7 @@ const rooms = [
   'src/platform',
   'src/domain/analysis',
   'src/domain',
+  'src/domain/sessions',
   'src/domain/exchange-calendar',
   'src/domain/time',
 ]

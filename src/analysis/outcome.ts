@@ -1,7 +1,10 @@
 import type { Signal, SignalOutcome } from '../domain/analysis/signal.ts'
 import type { Candle } from '../domain/candle.ts'
-import { type Interval, intervalSeconds, isDaily } from '../domain/time/interval.ts'
-import { closedAt, nextStarts, type SessionHours } from '../domain/time/session.ts'
+import { closedAt } from '../domain/sessions/closed-at.ts'
+import { composedSpan } from '../domain/sessions/composed-span.ts'
+import { nextStarts } from '../domain/sessions/next-starts.ts'
+import type { SessionHours } from '../domain/sessions/session-hours.ts'
+import { type Interval, intervalSeconds, isComposed, isDaily } from '../domain/time/interval.ts'
 import { daySeconds, weekSeconds } from '../domain/time/units.ts'
 
 /** What is measured; docs/signal-outcomes.md has the definitions. */
@@ -98,7 +101,7 @@ export function measurer({
   }
 
   return ({ interval: signalInterval, epoch, direction }) => {
-    const place = placeOf(candles, endOf(signalInterval, epoch)) - 1
+    const place = placeOf(candles, endOf(signalInterval, epoch, hours)) - 1
     const base = candles[place]
     // There is nothing to measure from, or no percentage of a price of 0 or less.
     if (base === undefined || base.epoch < epoch) return unknown(isWhole || place + 1 < candles.length ? null : asOf)
@@ -141,9 +144,9 @@ function horizonsOf(base: number, step: number): Readonly<Record<'day' | 'week' 
 }
 
 /** Where the candle of a signal ends, exclusive; candles under a day are measured on themselves. */
-function endOf(interval: Interval, epoch: number): number {
-  if (interval === 'MONTH_1') return monthAfter(epoch)
-  return epoch + (isDaily(interval) ? intervalSeconds(interval) : 1)
+function endOf(interval: Interval, epoch: number, hours: SessionHours): number {
+  if (!isDaily(interval)) return epoch + 1
+  return isComposed(interval) ? composedSpan(interval, epoch, hours).end : epoch + daySeconds
 }
 
 function monthAfter(epoch: number): number {

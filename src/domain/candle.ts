@@ -1,7 +1,7 @@
 import { FinstageError } from './errors.ts'
 import type { Source } from './instrument.ts'
+import type { SessionHours } from './sessions/session-hours.ts'
 import type { Interval } from './time/interval.ts'
-import type { SessionHours } from './time/session.ts'
 
 /** Earlier than the history of any source, in epoch seconds. */
 export const beginningOfTime = Date.UTC(1900, 0, 1) / 1000
@@ -50,6 +50,8 @@ export interface SeriesFacts {
   readonly sessionOpens: number | null
   /** When that session closes, in epoch seconds. null: unknown. */
   readonly sessionCloses: number | null
+  /** The source's code of the exchange, by which its calendar is found. null or absent: unknown. */
+  readonly exchange?: string | null
 }
 
 export const adjustments = ['NONE', 'SPLITS', 'SPLITS_AND_DIVIDENDS'] as const

@@ -1,6 +1,6 @@
 import { epochOf } from '../time/exchange-clock.ts'
 import { tradingDate } from '../time/trading-date.ts'
-import { daySeconds, monthStart, type TimeSpan, weekSeconds } from '../time/units.ts'
+import { daySeconds, hourSeconds, monthStart, type TimeSpan, weekSeconds } from '../time/units.ts'
 import type { CalendarRules } from './calendar-rules.ts'
 import { weekdayOf, yearOf } from './date-rules.ts'
 import { isTradingWeekday, regularHours, type TradingYear, tradingYear, weekRule } from './trading-year.ts'
@@ -21,6 +21,11 @@ export interface Session {
 /** No exchange was ever closed for so long between two sessions. */
 const longestPauseDays = 60
 
+/** As many as there are dates in half a century. */
+const rememberedDates = 20_000
+/** Sessions of this length leave no more than a pause between them. */
+const roundTheClockSeconds = 23 * hourSeconds
+
 /**
  * The sessions of one exchange. Dates are midnight UTC, in epoch seconds. Of dates that its rules do not know it says so,
  * by `undefined` or null: it never guesses.
@@ -28,9 +33,14 @@ const longestPauseDays = 60
 export class ExchangeCalendar {
   readonly #rules: CalendarRules
   readonly #years = new Map<number, TradingYear>()
+  /** Candles ask for the same dates again and again, and finding an instant by an exchange's clock is slow. */
+  readonly #sessions = new Map<number, Session | null>()
+  /** Whether its sessions end with a bell, rather than leave no more than a pause. */
+  readonly hasBell: boolean
 
   constructor(rules: CalendarRules) {
     this.#rules = rules
+    this.hasBell = rules.hours.every(({ opens, closes }) => closes - opens < roundTheClockSeconds)
   }
 
   /** ISO 10383 market identifier, or `FX`, `CRYPTO`. */
@@ -55,7 +65,16 @@ export class ExchangeCalendar {
 
   /** null: closed on that date. undefined: nothing is known of it. */
   sessionOn(date: number): Session | null | undefined {
+    const known = this.#sessions.get(date)
+    if (known !== undefined) return known
     if (date < this.#rules.knownFrom || date > this.#rules.knownTo) return undefined
+    const session = this.#newSession(date)
+    if (this.#sessions.size >= rememberedDates) this.#sessions.clear()
+    this.#sessions.set(date, session)
+    return session
+  }
+
+  #newSession(date: number): Session | null {
     if (!isTradingWeekday(this.#rules, date)) return null
     const { closed, special } = this.#year(yearOf(date))
     if (closed.has(date)) return null
@@ -69,6 +88,11 @@ export class ExchangeCalendar {
       breaks: breaks.map(({ from, to }) => ({ from: at(from), to: at(to) })),
       shortened: closes < regular.closes,
     }
+  }
+
+  /** Whether there are sessions on a date's weekday, holidays apart; also where nothing else is known of the date. */
+  isTradingWeekday(date: number): boolean {
+    return isTradingWeekday(this.#rules, date)
   }
 
   /** Sessions of the dates from `from` until before `to`, oldest first. null: not all of these dates are known. */

@@ -1,17 +1,18 @@
 import type { Candle } from '../../domain/candle.ts'
-import { composedSpan } from '../../domain/time/composed-span.ts'
+import { composedSpan } from '../../domain/sessions/composed-span.ts'
+import type { SessionHours } from '../../domain/sessions/session-hours.ts'
 import type { ComposedInterval } from '../../domain/time/interval.ts'
 
 /**
- * Composes candles from shorter ones of the same sessions, oldest first: weeks (from Monday) and months from days,
- * because Yahoo adjusts its own wrongly; half hours from quarters, because Yahoo may answer with whole hours. A candle
+ * Composes candles from shorter ones of the same sessions, oldest first: weeks (the exchange's own) and months from
+ * days, because Yahoo adjusts its own wrongly; half hours from quarters, because Yahoo may answer with whole hours. A candle
  * is closed when its time is over and its last part is closed; the newest never is if the parts may not be current. If
  * the volume of one part is unknown, so is that of the whole.
  */
 export function compose(
   interval: ComposedInterval,
   parts: readonly Candle[],
-  { sessionOpens, now, isCurrent }: { sessionOpens: number; now: number; isCurrent: boolean },
+  { hours, now, isCurrent }: { hours: SessionHours; now: number; isCurrent: boolean },
 ): Candle[] {
   const composed: Candle[] = []
   let whole: Candle | undefined
@@ -30,7 +31,7 @@ export function compose(
       composed[composed.length - 1] = whole
       continue
     }
-    const span = composedSpan(interval, part.epoch, sessionOpens)
+    const span = composedSpan(interval, part.epoch, hours)
     end = span.end
     whole = { ...pricesOf(part), epoch: span.start, closed: part.closed && end <= now }
     composed.push(whole)

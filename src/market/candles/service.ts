@@ -8,12 +8,14 @@ import {
 } from '../../domain/candle.ts'
 import type { CorporateActions, Split } from '../../domain/corporate-action.ts'
 import { FinstageError } from '../../domain/errors.ts'
-import { composedSpan } from '../../domain/time/composed-span.ts'
+import { composedSpan } from '../../domain/sessions/composed-span.ts'
+import type { SessionHours } from '../../domain/sessions/session-hours.ts'
+import { isTradingDate } from '../../domain/sessions/trading-week.ts'
 import { type Interval, intervalSeconds, isComposed, isDaily, sourceInterval } from '../../domain/time/interval.ts'
 import { tradingDate } from '../../domain/time/trading-date.ts'
 import { daySeconds, type TimeSpan, weekSeconds } from '../../domain/time/units.ts'
 import type { StoredExtent } from '../../store/candles/candle-store.ts'
-import type { Series } from '../../store/candles/series.ts'
+import type { Series, SeriesState } from '../../store/candles/series.ts'
 import type { Caller } from '../call-budget.ts'
 import type { MarketSource } from '../source.ts'
 import { adjusted } from './adjustment.ts'
@@ -42,6 +44,7 @@ interface Found {
   readonly candles: readonly Candle[]
   readonly excluded: readonly number[]
   readonly loaded: LoadedSeries | null
+  readonly hours: SessionHours
   readonly failure: FinstageError | null
   /** The range may not grow any further, although there may be candles before it. */
   readonly isCutShort: boolean
@@ -172,10 +175,10 @@ export class CandleService {
     const timezone = isDaily(interval) ? null : (loaded.state.timezone ?? 'UTC')
     const parts = adjusted(candles, adjustment, { timezone, ...days })
     const unusable = [...excluded, ...missingOf(candles, parts)].sort((a, b) => a - b)
-    const sessionOpens = loaded.state.sessionOpens ?? 0
+    const hours = sessionHours(loaded.state, isDaily(interval) && isComposed(interval) ? candles : [])
     const wholes = isComposed(interval)
       ? compose(interval, parts, {
-          sessionOpens,
+          hours,
           // Weeks and months end with a trading date of the exchange.
           now: isDaily(interval) ? tradingDate(now, loaded.state.timezone ?? 'UTC') : now,
           isCurrent: loaded.failure === null,
@@ -185,10 +188,16 @@ export class CandleService {
     const inside = wholes.filter(({ epoch }) => isInside(epoch))
     const failure = loaded.failure ?? days.failure
     // Count an excluded row under the candle it would have been part of.
-    const starts = isComposed(interval)
-      ? unusable.map((epoch) => composedSpan(interval, epoch, sessionOpens).start)
-      : unusable
-    return { from: loaded.from, candles: inside, excluded: starts.filter(isInside), loaded, failure, isCutShort: false }
+    const starts = isComposed(interval) ? unusable.map((epoch) => composedSpan(interval, epoch, hours).start) : unusable
+    return {
+      from: loaded.from,
+      candles: inside,
+      excluded: starts.filter(isInside),
+      loaded,
+      hours,
+      failure,
+      isCutShort: false,
+    }
   }
 
   #seriesOf(symbol: string, interval: Interval, extendedHours: boolean): Series {
@@ -249,7 +258,7 @@ export class CandleService {
 
   #cut(
     request: CandleRequest,
-    { from: foundFrom, candles, excluded, loaded, failure, isCutShort }: Found,
+    { from: foundFrom, candles, excluded, loaded, hours, failure, isCutShort }: Found,
   ): CandleSeries {
     const { symbol, interval, adjustment, from, last } = request
     const inRange = candles.findIndex(({ epoch }) => epoch >= (from ?? Number.NEGATIVE_INFINITY))
@@ -269,11 +278,7 @@ export class CandleService {
       failure,
       receivedAtMs: loaded?.state.receivedAtMs ?? this.#now(),
       excluded: excluded.filter((epoch) => epoch >= excludedFrom).length,
-      sessions: {
-        timezone: loaded?.state.timezone ?? 'UTC',
-        opens: loaded?.state.sessionOpens ?? null,
-        closes: loaded?.state.sessionCloses ?? null,
-      },
+      sessions: hours,
       // `isCutShort`: the candles before were not looked for.
       hasEarlier: start > 0 || isCutShort || (isDaily(interval) && firstTrade !== null && firstTrade < foundFrom),
       nodes: candles.slice(start),
@@ -281,6 +286,22 @@ export class CandleService {
       isWhole: start < request.earlier && reachesBack,
     }
   }
+}
+
+/** `days`: what weeks and months are composed from, since their last date may be one without a session by the calendar. */
+function sessionHours(state: SeriesState, days: readonly Candle[]): SessionHours {
+  const { timezone: known, sessionOpens: opens, sessionCloses: closes, exchange, basisAtMs } = state
+  const timezone = known ?? 'UTC'
+  const hours: SessionHours = {
+    timezone,
+    opens,
+    closes,
+    exchange,
+    // What was fetched before the session that is known was fetched with an earlier one.
+    isOnlySession: opens !== null && tradingDate(basisAtMs / 1000, timezone) >= tradingDate(opens, timezone),
+  }
+  const unscheduled = days.map(({ epoch }) => epoch).filter((date) => !isTradingDate(date, hours))
+  return unscheduled.length > 0 ? { ...hours, unscheduled } : hours
 }
 
 /** When the candles begin that an adjustment left out. */
@@ -295,6 +316,7 @@ const noneFound = (from: number): Found => ({
   candles: [],
   excluded: [],
   loaded: null,
+  hours: { timezone: 'UTC', opens: null, closes: null },
   failure: null,
   isCutShort: false,
 })

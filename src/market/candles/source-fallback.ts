@@ -142,4 +142,5 @@ const stateOf = (facts: CandleBatch['facts'], fetchedMs: number): SeriesState =>
   firstTradeEpoch: facts?.firstTradeEpoch ?? null,
   sessionOpens: facts?.sessionOpens ?? null,
   sessionCloses: facts?.sessionCloses ?? null,
+  exchange: facts?.exchange ?? null,
 })

@@ -1,8 +1,9 @@
 import type { Quote } from '../../domain/quote.ts'
-import { composedSpan } from '../../domain/time/composed-span.ts'
+import { closedAt } from '../../domain/sessions/closed-at.ts'
+import { composedSpan } from '../../domain/sessions/composed-span.ts'
+import { isRoundTheClock, type SessionHours } from '../../domain/sessions/session-hours.ts'
 import { clockTime, epochOf } from '../../domain/time/exchange-clock.ts'
 import { type Interval, intervalSeconds, isDaily } from '../../domain/time/interval.ts'
-import { closedAt, isRoundTheClock, type SessionHours } from '../../domain/time/session.ts'
 import { daySeconds, hourSeconds, quarterHourSeconds } from '../../domain/time/units.ts'
 
 /** How long after the bell a market may still be reported as open and its last trades arrive. */
@@ -53,7 +54,7 @@ export class CandleGrid {
     switch (this.#interval) {
       case 'WEEK_1':
       case 'MONTH_1':
-        return epochOf(composedSpan(this.#interval, start, 0).end, this.#sessions.timezone)
+        return epochOf(composedSpan(this.#interval, start, this.#sessions).end, this.#sessions.timezone)
       case 'DAY_1':
         return closedAt(start, 'DAY_1', this.#sessions)
       default:
@@ -70,7 +71,7 @@ export class CandleGrid {
   #dayStart(epoch: number): number {
     const date = this.dateOf(epoch)
     const interval = this.#interval
-    return interval === 'WEEK_1' || interval === 'MONTH_1' ? composedSpan(interval, date, 0).start : date
+    return interval === 'WEEK_1' || interval === 'MONTH_1' ? composedSpan(interval, date, this.#sessions).start : date
   }
 
   /** Intervals count from the opening. A price after the bell is the close of the session's last candle. */

@@ -47,6 +47,11 @@ const answer = z.object({
       z.object({
         meta: z.object({
           exchangeTimezoneName: z.string().catch('UTC').transform(knownTimezone),
+          exchangeName: z
+            .string()
+            .regex(/^[\w-]{1,16}$/)
+            .nullable()
+            .catch(null),
           instrumentType: z.string().nullable().catch(null),
           currency,
           firstTradeDate: spareEpoch,
@@ -151,6 +156,7 @@ export function readChart(
     firstTradeEpoch: meta.firstTradeDate,
     sessionOpens: regular?.start ?? null,
     sessionCloses: regular?.end ?? null,
+    exchange: meta.exchangeName,
     hours: trading,
   }
   return {

@@ -41,7 +41,7 @@ export class CandleStore {
     const { rows } = await this.#pool.query<SeriesState>({
       name: 'candle-state',
       text: `SELECT id, timezone, currency, first_trade::float8 AS "firstTradeEpoch", session_opens::float8 AS "sessionOpens",
-               session_closes::float8 AS "sessionCloses", generation,
+               session_closes::float8 AS "sessionCloses", exchange, generation,
                ${epochMs('received_at')} AS "receivedAtMs", ${epochMs('basis_at')} AS "basisAtMs",
                ${epochMs('revised_at')} AS "revisedAtMs",
                (SELECT ${epochMs('coalesce(max(actions_at), min(basis_at))')} FROM finstage.candle_series
@@ -192,9 +192,9 @@ async function upsertSeries(
   const { rows } = await client.query<{ id: number; isLate: boolean }>(
     `INSERT INTO finstage.candle_series AS known
        (source, symbol, interval, extended_hours, timezone, currency, first_trade, session_opens, session_closes,
-        open_from, received_at, basis_at, revised_at)
+        open_from, received_at, basis_at, revised_at, exchange)
      VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, to_timestamp($11::float8 / 1000), to_timestamp($11::float8 / 1000),
-       to_timestamp($11::float8 / 1000))
+       to_timestamp($11::float8 / 1000), $14)
      ON CONFLICT (source, symbol, interval, extended_hours) DO UPDATE SET
        timezone = coalesce(excluded.timezone, known.timezone),
        currency = coalesce(excluded.currency, known.currency),
@@ -202,6 +202,7 @@ async function upsertSeries(
        session_opens = coalesce(excluded.session_opens, known.session_opens),
        session_closes = coalesce(excluded.session_opens + greatest(excluded.session_closes - excluded.session_opens,
          known.session_closes - known.session_opens), known.session_closes),
+       exchange = coalesce(excluded.exchange, known.exchange),
        open_from = CASE WHEN (known.received_at <= excluded.received_at OR ${isImpossible})
            AND (excluded.open_from IS NOT NULL OR known.open_from >= $12 AND known.open_from < $13)
          THEN excluded.open_from ELSE known.open_from END,
@@ -219,6 +220,7 @@ async function upsertSeries(
       startedMs,
       span.from,
       span.to,
+      facts?.exchange ?? null,
     ],
   )
   const [row] = rows

@@ -47,6 +47,8 @@ export interface SeriesState {
    * other dates.
    */
   readonly sessionCloses: number | null
+  /** The source's code of the exchange; null: unknown. */
+  readonly exchange: string | null
   /** Changes when stored candles have to be fetched again. */
   readonly generation: number
 }

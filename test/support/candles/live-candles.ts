@@ -1,7 +1,7 @@
 import type { Candle, CandleSeries } from '../../../src/domain/candle.ts'
 import type { PriceUpdate, PriceUpdateKind } from '../../../src/domain/price-update.ts'
 import type { Quote } from '../../../src/domain/quote.ts'
-import type { SessionHours } from '../../../src/domain/time/session.ts'
+import type { SessionHours } from '../../../src/domain/sessions/session-hours.ts'
 import { listingOf } from './listing.ts'
 
 /** Epoch milliseconds. */

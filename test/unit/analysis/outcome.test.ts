@@ -11,7 +11,7 @@ import {
 } from '../../../src/analysis/outcome.ts'
 import type { SignalDirection, SignalOutcome } from '../../../src/domain/analysis/signal.ts'
 import type { Candle } from '../../../src/domain/candle.ts'
-import type { SessionHours } from '../../../src/domain/time/session.ts'
+import type { SessionHours } from '../../../src/domain/sessions/session-hours.ts'
 
 const daySeconds = 86_400
 const at = (text: string): number => Date.parse(text.length === 10 ? `${text}T00:00Z` : `${text}Z`) / 1000

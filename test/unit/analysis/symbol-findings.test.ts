@@ -16,8 +16,8 @@ import {
 import { type IndicatorSnapshot, type SymbolFindings, snapshotFields } from '../../../src/domain/analysis/analysis.ts'
 import { signalKinds } from '../../../src/domain/analysis/signal.ts'
 import { FinstageError } from '../../../src/domain/errors.ts'
+import { closedAt } from '../../../src/domain/sessions/closed-at.ts'
 import { intervals } from '../../../src/domain/time/interval.ts'
-import { closedAt } from '../../../src/domain/time/session.ts'
 import { candlesOf, randomNumbers } from '../../support/candles/generated-candles.ts'
 import { type Bar, barsOf, barsRaising, daysOf } from '../../support/candles/signal-candles.ts'
 

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import type { Candle } from '../../../../src/domain/candle.ts'
-import { composedSpan } from '../../../../src/domain/time/composed-span.ts'
+import { composedSpan } from '../../../../src/domain/sessions/composed-span.ts'
 import { compose } from '../../../../src/market/candles/composition.ts'
 
 const at = (iso: string): number => Date.parse(iso) / 1000
@@ -15,7 +15,8 @@ const candle = (epoch: number, [open, high, low, close]: readonly number[], volu
   volume,
   closed: true,
 })
-const later = { sessionOpens: 0, now: at('2030-01-01T00:00:00Z'), isCurrent: true }
+const newYork = { timezone: 'America/New_York', opens: null, closes: null }
+const later = { hours: newYork, now: at('2030-01-01T00:00:00Z'), isCurrent: true }
 
 test('a week is its days together, dated by its Monday even where that was a holiday, and split where a year ends', () => {
   const weeks = compose(
@@ -64,7 +65,8 @@ test('the volume of a whole with one part whose volume is unknown is unknown, wh
 })
 
 test('half hours are counted from the opening, also where that is a quarter past, and in the other half of the year', () => {
-  const mumbai = { ...later, sessionOpens: at('2025-01-06T03:45:00Z') }
+  const hours = { timezone: 'Asia/Kolkata', opens: at('2025-01-06T03:45:00Z'), closes: null }
+  const mumbai = { ...later, hours }
   const quarters = ['03:45', '04:00', '04:15', '04:45'].map((time, i) =>
     candle(at(`2025-07-01T${time}:00Z`), [i, i + 1, i, i + 1]),
   )
@@ -93,6 +95,12 @@ test('one is open while its time runs, while its last part does, and while it is
 })
 
 test('weeks begin on Mondays and months on their firsts, before 1970 too', () => {
-  assert.deepEqual(composedSpan('WEEK_1', day('1969-12-31'), 0), { start: day('1969-12-29'), end: day('1970-01-05') })
-  assert.deepEqual(composedSpan('MONTH_1', day('1969-12-31'), 0), { start: day('1969-12-01'), end: day('1970-01-01') })
+  assert.deepEqual(composedSpan('WEEK_1', day('1969-12-31'), newYork), {
+    start: day('1969-12-29'),
+    end: day('1970-01-05'),
+  })
+  assert.deepEqual(composedSpan('MONTH_1', day('1969-12-31'), newYork), {
+    start: day('1969-12-01'),
+    end: day('1970-01-01'),
+  })
 })

@@ -3,8 +3,8 @@ import { test } from 'node:test'
 import fc from 'fast-check'
 import type { Candle } from '../../../../src/domain/candle.ts'
 import type { PriceUpdate } from '../../../../src/domain/price-update.ts'
+import type { SessionHours } from '../../../../src/domain/sessions/session-hours.ts'
 import { type Interval, intervals, isComposed, isDaily, sourceInterval } from '../../../../src/domain/time/interval.ts'
-import type { SessionHours } from '../../../../src/domain/time/session.ts'
 import { compose } from '../../../../src/market/candles/composition.ts'
 import { type CandleChange, LiveCandleBuilder } from '../../../../src/market/live-candles/builder.ts'
 import {
@@ -36,9 +36,7 @@ const afterAll = epochAt('2026-01-01T00:00:00Z')
 function spansOf(interval: Interval): { start: number; end: number; from: number }[] {
   const bars = barsOf(model, sourceInterval(interval), afterAll)
   const starts = isComposed(interval)
-    ? compose(interval, bars, { sessionOpens: hours.opens ?? 0, now: afterAll, isCurrent: true }).map(
-        ({ epoch }) => epoch,
-      )
+    ? compose(interval, bars, { hours, now: afterAll, isCurrent: true }).map(({ epoch }) => epoch)
     : bars.map(({ epoch }) => epoch)
   const size = { MINUTE_1: 60, MINUTE_2: 120, MINUTE_5: 300, MINUTE_15: 900, MINUTE_30: 1800, HOUR_1: 3600 }
   return starts.map((start) => {

@@ -2,8 +2,8 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
 import type { Quote } from '../../../../src/domain/quote.ts'
+import type { SessionHours } from '../../../../src/domain/sessions/session-hours.ts'
 import { type Interval, intervals, isComposed, isDaily, sourceInterval } from '../../../../src/domain/time/interval.ts'
-import type { SessionHours } from '../../../../src/domain/time/session.ts'
 import { compose } from '../../../../src/market/candles/composition.ts'
 import { CandleGrid } from '../../../../src/market/live-candles/grid.ts'
 import { at, epochAt, newYork, quoteAt, roundTheClock } from '../../../support/candles/live-candles.ts'
@@ -34,7 +34,7 @@ const allOf = new Map(
     const startsOf = (interval: Interval): number[] => {
       const bars = barsOf(model, sourceInterval(interval), epochAt('2026-01-01T00:00:00Z'))
       if (!isComposed(interval)) return bars.map(({ epoch }) => epoch)
-      const options = { sessionOpens: first?.start ?? 0, now: epochAt('2026-01-01T00:00:00Z'), isCurrent: true }
+      const options = { hours, now: epochAt('2026-01-01T00:00:00Z'), isCurrent: true }
       return compose(interval, bars, options).map(({ epoch }) => epoch)
     }
     const starts = new Map(intervals.map((interval) => [interval, startsOf(interval)]))

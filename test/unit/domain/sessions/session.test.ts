@@ -1,8 +1,10 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { closedAt } from '../../../../src/domain/sessions/closed-at.ts'
+import { nextStarts } from '../../../../src/domain/sessions/next-starts.ts'
+import type { SessionHours } from '../../../../src/domain/sessions/session-hours.ts'
 import { epochOf } from '../../../../src/domain/time/exchange-clock.ts'
 import type { Interval } from '../../../../src/domain/time/interval.ts'
-import { closedAt, nextStarts, type SessionHours } from '../../../../src/domain/time/session.ts'
 
 /** Epoch seconds of a time that is written as UTC. */
 const utc = (text: string): number => Date.parse(text.length === 10 ? `${text}T00:00Z` : `${text}Z`) / 1000

@@ -1,0 +1,32 @@
+import { calendarOf } from '../exchange-calendar/calendars.ts'
+import type { ExchangeCalendar } from '../exchange-calendar/exchange-calendar.ts'
+import { hourSeconds } from '../time/units.ts'
+
+/** When a market's regular sessions are. Plain data, so that a thread can have it. */
+export interface SessionHours {
+  /** IANA name of the exchange's time zone. */
+  readonly timezone: string
+  /**
+   * When some session opens and closes, in epoch seconds. Where no calendar knows better, the others do at the same
+   * time of day, by the exchange's clock. null: unknown.
+   */
+  readonly opens: number | null
+  readonly closes: number | null
+  /** The source's code of the exchange, by which its calendar is found; null or absent: unknown. */
+  readonly exchange?: string | null
+  /** No other session has been seen than the one above. It may have been a half day, so that others close later. */
+  readonly isOnlySession?: boolean
+  /** Dates (midnight UTC) with candles on which no session was to be expected, oldest first. */
+  readonly unscheduled?: readonly number[]
+}
+
+/** Sessions of this length leave no more than a pause between them. */
+const roundTheClockSeconds = 23 * hourSeconds
+
+/** Whether a market has no bell: its sessions leave no more than a pause. */
+export const isRoundTheClock = ({ opens, closes }: SessionHours): boolean =>
+  opens !== null && closes !== null && closes - opens >= roundTheClockSeconds
+
+/** null: none is known. */
+export const calendarFor = ({ exchange }: Pick<SessionHours, 'exchange'>): ExchangeCalendar | null =>
+  exchange == null ? null : calendarOf(exchange)
