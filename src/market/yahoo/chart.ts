@@ -17,6 +17,7 @@ import {
   onGrid,
   type PricedRow,
   type Row,
+  rowDate,
   volumeOf,
   withoutJumps,
 } from './rows.ts'
@@ -93,7 +94,7 @@ export function readChart(
   const isExtended = extendedHours && !isDaily(interval)
   const trading = tradingHours(meta.currentTradingPeriod, isExtended)
   const hours: MarketHours = {
-    timezone: meta.exchangeTimezoneName,
+    ...exchangeOf(meta),
     session: regular,
     periods: tradingPeriods(meta.currentTradingPeriod, isExtended),
     lastTradeEpoch: meta.regularMarketTime,
@@ -105,17 +106,13 @@ export function readChart(
     if (epoch >= from && epoch < to) excluded.add(epoch)
   }
   const outOfTime = (row: Row): void =>
-    leaveOut(
-      'time backwards',
-      row,
-      isDaily(interval) ? tradingDate(row.epoch, hours.timezone) : Math.floor(row.epoch / 60) * 60,
-    )
+    leaveOut('time backwards', row, isDaily(interval) ? rowDate(row.epoch, hours) : Math.floor(row.epoch / 60) * 60)
   const { past = [], ahead = [] } = Object.groupBy(toRows(result), ({ epoch }) =>
     epoch > now + furthestAheadMs / 1000 ? 'ahead' : 'past',
   )
   for (const row of ahead) outOfTime(row)
   const sent = inOrder(past, outOfTime)
-  const rows = isDaily(interval) ? onDates(sent, hours.timezone) : onGrid(sent, hours, intervalSeconds(interval))
+  const rows = isDaily(interval) ? onDates(sent, hours) : onGrid(sent, hours, intervalSeconds(interval))
   const runs = isDaily(interval) ? dayRuns(hours, now) : minutesRun(intervalSeconds(interval), now)
   const sessionOf = isDaily(interval)
     ? (epoch: number): number => epoch
@@ -181,6 +178,11 @@ function adjustedOf(
   return adjustedCloses(days, payments(result, dividends), (row) => nonsense('adjusted close', row))
 }
 
+const exchangeOf = ({ exchangeTimezoneName: timezone, exchangeName: exchange }: Result['meta']) => ({
+  timezone,
+  exchange,
+})
+
 const isFuture = ({ meta }: Result): boolean => meta.instrumentType === 'FUTURE'
 
 function toRows({ timestamp, indicators }: Result): Row[] {
@@ -209,7 +211,7 @@ const priceOf = (sent: unknown): unknown => (typeof sent === 'number' ? shortest
 function actions({ meta, events }: Result): { dividends: Dividend[]; splits: Split[] } {
   const dates = <T extends { date: number }>(found: Record<string, T | null>): [number, T[]][] => {
     const known = Object.values(found).filter((event) => event !== null)
-    const byDate = Map.groupBy(known, ({ date }) => tradingDate(date, meta.exchangeTimezoneName))
+    const byDate = Map.groupBy(known, ({ date }) => rowDate(date, exchangeOf(meta)))
     return [...byDate].sort(([a], [b]) => a - b)
   }
   const product = (factors: readonly number[]): number => factors.reduce((a, b) => a * b)
@@ -247,7 +249,7 @@ function payments({ meta, events }: Result, dividends: readonly Dividend[]): Pay
   )
   for (const gain of Object.values(events.capitalGains)) {
     if (gain === null) continue
-    const epoch = tradingDate(gain.date, meta.exchangeTimezoneName)
+    const epoch = rowDate(gain.date, exchangeOf(meta))
     byDate.set(epoch, withGain(byDate.get(epoch) ?? { epoch, amount: 0, gains: 0 }, known(gain)))
   }
   return [...byDate.values()]

@@ -1,6 +1,8 @@
+import { calendarOf } from '../../domain/exchange-calendar/calendars.ts'
+import { clockTime, epochOf } from '../../domain/time/exchange-clock.ts'
 import { isDaily, type SourceInterval } from '../../domain/time/interval.ts'
 import { tradingDate } from '../../domain/time/trading-date.ts'
-import { daySeconds } from '../../domain/time/units.ts'
+import { daySeconds, hourSeconds } from '../../domain/time/units.ts'
 import { settleSeconds, type TradingHours } from '../source.ts'
 
 export interface Session {
@@ -20,15 +22,53 @@ export interface MarketHours {
    */
   readonly periods: readonly Session[]
   readonly lastTradeEpoch: number | null
+  /** Yahoo's code of the exchange; null: Yahoo does not say. */
+  readonly exchange: string | null
 }
 
 /** If Yahoo states no sessions, those that began before this have ended. */
 const longestSessionSeconds = 2 * daySeconds
+/** A longer session leaves no more than a pause before the next one. */
+const longestBellSeconds = 23 * hourSeconds
 
 /** Yahoo ends the sessions of markets that never close at 23:59. */
 export function wholeDay(regular: Session | null): Session | null {
   if (!regular || regular.end - regular.start < 86_340) return regular
   return { start: regular.start, end: regular.start + daySeconds }
+}
+
+/** A regular session. Where nobody says how long that of its date was, it is as long as the one that Yahoo states. */
+export interface DatedSession extends Session {
+  readonly isSupposed: boolean
+}
+
+/**
+ * The regular session of each of many dates: by the exchange's calendar, as Yahoo states it, or at the same time of day
+ * as the one that Yahoo states. null: there is none, or there is no bell.
+ */
+export function regularSessions({ timezone, session, exchange }: MarketHours): (date: number) => DatedSession | null {
+  const calendar = exchange === null ? null : calendarOf(exchange)
+  const hasBell = calendar?.hasBell ?? (session !== null && session.end - session.start < longestBellSeconds)
+  const statedDate = session && tradingDate(session.start, timezone)
+  let last = Number.NaN
+  let found: DatedSession | null = null
+  return (date) => {
+    if (date !== last) {
+      last = date
+      found = hasBell ? sessionOf(date) : null
+    }
+    return found
+  }
+
+  function sessionOf(date: number): DatedSession | null {
+    const known = calendar?.sessionOn(date)
+    if (known) return { start: known.opens, end: known.closes, isSupposed: false }
+    if (session === null || statedDate === null) return null
+    if (date === statedDate) return { ...session, isSupposed: false }
+    if (known === null) return null
+    const at = (epoch: number): number => epochOf(date + clockTime(epoch, timezone) - statedDate, timezone)
+    return { start: at(session.start), end: at(session.end), isSupposed: true }
+  }
 }
 
 interface Periods {

@@ -1,7 +1,10 @@
 import { isUsable } from '../../domain/candle.ts'
-import { tradingDate } from '../../domain/time/trading-date.ts'
+import { dailyDate } from '../../domain/sessions/session-dates.ts'
+import { clockTime } from '../../domain/time/exchange-clock.ts'
+import { tradingDate, tradingDates } from '../../domain/time/trading-date.ts'
+import { daySeconds, hourSeconds } from '../../domain/time/units.ts'
 import type { Nonsense } from '../quarantine.ts'
-import type { MarketHours } from './hours.ts'
+import { type DatedSession, type MarketHours, regularSessions } from './hours.ts'
 
 /** A row as Yahoo sent it; only its time is checked. */
 export interface Row {
@@ -226,22 +229,66 @@ const isJump = (close: number, { open, high, low, close: next }: PricedRow): boo
 /** Zero and prices of both signs are not compared. */
 const isFar = (ratio: number): boolean => Number.isFinite(ratio) && (ratio >= jump || (ratio > 0 && ratio <= 1 / jump))
 
+/** Yahoo stamps some days with one of these hours of the evening before, where clocks are put forward at midnight. */
+const eveningHours: readonly number[] = [22 * hourSeconds, 23 * hourSeconds]
+
+/**
+ * The trading date of a daily row or event. A full hour late in the evening means the midnight that follows, and a
+ * session that begins then is of that date anyway.
+ */
+export function rowDate(epoch: number, { timezone, exchange }: Pick<MarketHours, 'timezone' | 'exchange'>): number {
+  const clock = clockTime(epoch, timezone)
+  const date = Math.floor(clock / daySeconds) * daySeconds
+  return eveningHours.includes(clock - date) ? date + daySeconds : dailyDate(epoch, { timezone, exchange })
+}
+
 /**
  * Moves each row to its trading date, including the current price, which Yahoo appends with the time of the last trade.
  */
-export const onDates = (rows: readonly Row[], timezone: string): PlacedRow[] =>
-  rows.map((row) => ({ ...row, epoch: tradingDate(row.epoch, timezone), sentEpoch: row.epoch }))
+export function onDates(rows: readonly Row[], hours: MarketHours): PlacedRow[] {
+  return rows.map((row, i) => {
+    const { epoch } = row
+    // The last trade may have been at a full hour, too.
+    const isCurrent = i === rows.length - 1 && epoch === hours.lastTradeEpoch
+    return { ...row, epoch: isCurrent ? dailyDate(epoch, hours) : rowDate(epoch, hours), sentEpoch: epoch }
+  })
+}
 
 /**
- * Only the last row can be the current price, which Yahoo appends with the time of the last trade instead of an
- * interval's start.
+ * Moves each row to the start of its interval. Only the last row can be the current price, which Yahoo appends with the
+ * time of the last trade instead. In any session the price after the bell is the close of the last candle.
  */
 export function onGrid(rows: readonly Row[], hours: MarketHours, seconds: number): PlacedRow[] {
-  const placed = rows.map((row) => ({ ...row, epoch: Math.floor(row.epoch / 60) * 60, sentEpoch: row.epoch }))
-  const last = rows.at(-1)
-  if (!last) return []
-  const epoch = gridStart(last, placed.at(-2)?.epoch ?? null, hours, seconds)
-  return [...placed.slice(0, -1), { ...last, epoch, sentEpoch: last.epoch }]
+  const dateOf = tradingDates(hours.timezone)
+  // With the hours after the session, the price after the bell is one of theirs.
+  const sessionOf = hours.periods.length === 1 ? regularSessions(hours) : () => null
+  const placed: PlacedRow[] = []
+  for (const [i, row] of rows.entries()) {
+    const next = rows[i + 1]
+    const before = placed.at(-1)?.epoch ?? null
+    let epoch = next ? Math.floor(row.epoch / 60) * 60 : gridStart(row, before, hours, seconds)
+    // Looked up only for the few rows that may need it.
+    const session = isFlat(row) ? sessionOf(dateOf(row.epoch)) : null
+    if (session && row.epoch >= session.end) {
+      const isLastOfDate = !next || dateOf(next.epoch) !== dateOf(row.epoch)
+      epoch = lastOfSession(session, before, { seconds, isLastOfDate }) ?? epoch
+    }
+    placed.push({ ...row, epoch, sentEpoch: row.epoch })
+  }
+  return placed
+}
+
+/** The start of a session's last candle; null: the rows show that the session goes on after its supposed end. */
+function lastOfSession(
+  { start, end, isSupposed }: DatedSession,
+  before: number | null,
+  { seconds, isLastOfDate }: { seconds: number; isLastOfDate: boolean },
+): number | null {
+  if (before !== null && before >= end) return null
+  // A half day is no measure for other dates, on which there may be rows without a trade at that time.
+  if (isSupposed && !isLastOfDate) return null
+  if (before !== null && before >= start) return before
+  return end - seconds + ((((start - end) % seconds) + seconds) % seconds)
 }
 
 /**
@@ -257,7 +304,9 @@ function gridStart(row: Row, before: number | null, hours: MarketHours, seconds:
   const startsPeriod = period !== undefined && (before === null || before < period.start)
   const isWithinLast = before !== null && epoch - before < seconds && !startsPeriod
   const looksAppended = !isHistory && (isWithinLast || isAfterBell) && isFlat(row)
-  if (epoch % 60 === 0 && epoch !== lastTradeEpoch && !looksAppended) return epoch
+  // A candle of the closing auction, which stays one when trades have come after it.
+  const isAuction = isAfterBell && !isFlat(row)
+  if (epoch % 60 === 0 && (epoch !== lastTradeEpoch || isAuction) && !looksAppended) return epoch
   if (isWithinLast) return before
   // A price after the bell, of this session or the one before, is the close of that session's last candle.
   const isOutOfHours = isAfterBell || isHistory

@@ -422,11 +422,12 @@ test('facts tell zone, currency, first trade and hours, and null for what Yahoo 
     firstTradeEpoch: 345_479_400,
     sessionOpens: start,
     sessionCloses: end,
+    exchange: null,
     hours: { opens: start, closes: end },
   })
   const unsaid = {
     ...{ timezone: 'UTC', currency: null, firstTradeEpoch: null },
-    ...{ sessionOpens: null, sessionCloses: null, hours: null },
+    ...{ sessionOpens: null, sessionCloses: null, exchange: null, hours: null },
   }
   assert.deepEqual(read([], 'DAY_1', noon, {}).facts, unsaid)
   const odd = {
