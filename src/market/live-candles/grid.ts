@@ -1,7 +1,8 @@
 import type { Quote } from '../../domain/quote.ts'
 import { closedAt } from '../../domain/sessions/closed-at.ts'
 import { composedSpan } from '../../domain/sessions/composed-span.ts'
-import { isRoundTheClock, type SessionHours } from '../../domain/sessions/session-hours.ts'
+import { dailyDate } from '../../domain/sessions/session-dates.ts'
+import { calendarFor, isRoundTheClock, type SessionHours } from '../../domain/sessions/session-hours.ts'
 import { clockTime, epochOf } from '../../domain/time/exchange-clock.ts'
 import { type Interval, intervalSeconds, isDaily } from '../../domain/time/interval.ts'
 import { daySeconds, hourSeconds, quarterHourSeconds } from '../../domain/time/units.ts'
@@ -69,7 +70,7 @@ export class CandleGrid {
   }
 
   #dayStart(epoch: number): number {
-    const date = this.dateOf(epoch)
+    const date = dailyDate(epoch, this.#sessions)
     const interval = this.#interval
     return interval === 'WEEK_1' || interval === 'MONTH_1' ? composedSpan(interval, date, this.#sessions).start : date
   }
@@ -77,9 +78,17 @@ export class CandleGrid {
   /** Intervals count from the opening. A price after the bell is the close of the session's last candle. */
   #regularStart(epoch: number, { marketState }: Quote): number {
     const time = timeOfDay(this.#clock(epoch))
-    const isAfterBell = time >= this.#closes && (marketState !== 'REGULAR' || time < this.#closes + bellSeconds)
-    const counted = isAfterBell ? this.#closes - 1 : time
+    const closes = this.#closesOn(epoch, time)
+    const isAfterBell = time >= closes && (marketState !== 'REGULAR' || time < closes + bellSeconds)
+    const counted = isAfterBell ? closes - 1 : time
     return epoch - time + counted - remainder(counted - this.#opens, intervalSeconds(this.#interval))
+  }
+
+  /** In seconds after midnight, on the date of a time. */
+  #closesOn(epoch: number, time: number): number {
+    const calendar = calendarFor(this.#sessions)
+    const session = calendar?.hasBell ? calendar.sessionOn(epoch + this.#near.offset - time) : null
+    return session ? session.closes - (epoch - time) : this.#closes
   }
 
   /**

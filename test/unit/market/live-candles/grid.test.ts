@@ -69,7 +69,7 @@ const startAt = (
   interval: Interval,
   iso: string,
   fields: Partial<Quote> = {},
-  { extendedHours = false, hours = newYork } = {},
+  { extendedHours = false, hours = newYork }: { extendedHours?: boolean; hours?: SessionHours } = {},
 ): string | null => {
   const epoch = new CandleGrid(interval, extendedHours, hours).startOf(quoteAt(at(iso), 1, fields))
   return epoch === null ? null : new Date(epoch * 1000).toISOString().slice(5, 16)
@@ -83,6 +83,32 @@ test('what is told after the bell is the close of the last candle, also of an ho
   // A session that runs on is longer than it was taken for.
   assert.equal(startAt('MINUTE_5', '2025-01-08T21:07:00Z'), '01-08T21:05')
   assert.equal(startAt('MINUTE_1', '2025-01-08T00:00:00Z', {}, { hours: roundTheClock }), '01-08T00:00')
+})
+
+test('on a half day the bell is that of the date, and the price after it is the close of the last candle', () => {
+  const hours = { ...newYork, exchange: 'NMS' }
+  const closed = { marketState: 'CLOSED' } as const
+  assert.equal(startAt('HOUR_1', '2024-11-29T18:00:03Z', closed, { hours }), '11-29T17:30')
+  assert.equal(startAt('MINUTE_1', '2024-11-29T18:07:00Z', closed, { hours }), '11-29T17:59')
+  assert.equal(startAt('MINUTE_1', '2024-11-27T18:07:00Z', closed, { hours }), '11-27T18:07')
+  assert.equal(startAt('MINUTE_1', '2024-11-27T21:07:00Z', closed, { hours }), '11-27T20:59')
+  // The calendar is wrong where Yahoo calls the market open.
+  assert.equal(startAt('MINUTE_1', '2024-11-29T18:07:00Z', {}, { hours }), '11-29T18:07')
+})
+
+test('weeks are those of the exchange, and a price of a Sunday evening of futures is of the date that follows', () => {
+  const riyadh = {
+    ...{ timezone: 'Asia/Riyadh', exchange: 'SAU' },
+    opens: epochAt('2025-01-05T07:00:00Z'),
+    closes: epochAt('2025-01-05T12:00:00Z'),
+  }
+  assert.equal(startAt('WEEK_1', '2025-01-05T08:00:00Z', {}, { hours: riyadh }), '01-05T00:00')
+  assert.equal(startAt('WEEK_1', '2025-01-09T08:00:00Z', {}, { hours: riyadh }), '01-05T00:00')
+  const grid = new CandleGrid('WEEK_1', false, riyadh)
+  assert.equal(grid.endOf(epochAt('2025-01-05T00:00:00Z')), epochAt('2025-01-11T21:00:00Z'))
+  const gold = { ...roundTheClock, timezone: 'America/New_York', exchange: 'CMX' }
+  assert.equal(startAt('DAY_1', '2025-01-05T23:30:00Z', {}, { hours: gold }), '01-06T00:00')
+  assert.equal(startAt('DAY_1', '2025-01-06T20:00:00Z', {}, { hours: gold }), '01-06T00:00')
 })
 
 test('the bell follows the clock of the exchange over a change of daylight saving', () => {
