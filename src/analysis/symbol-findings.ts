@@ -45,6 +45,7 @@ function computation<Parameters, Outputs>(
         candles,
         interval,
         timezone: sessions.timezone,
+        exchange: sessions.exchange,
         first: candles.epoch.length - 1,
         isWhole: isWhole && candles.epoch.length === all.epoch.length,
       }

@@ -51,7 +51,7 @@ export interface SeriesFacts {
   /** When that session closes, in epoch seconds. null: unknown. */
   readonly sessionCloses: number | null
   /** The source's code of the exchange, by which its calendar is found. null or absent: unknown. */
-  readonly exchange?: string | null
+  readonly exchange?: string | null | undefined
 }
 
 export const adjustments = ['NONE', 'SPLITS', 'SPLITS_AND_DIVIDENDS'] as const

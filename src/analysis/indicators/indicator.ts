@@ -12,6 +12,8 @@ export interface IndicatorInput {
   readonly interval: Interval
   /** IANA name of the exchange's time zone. */
   readonly timezone: string
+  /** The source's code of the exchange, by which its calendar is found; null or absent: unknown. */
+  readonly exchange?: string | null | undefined
 }
 
 /**

@@ -1,5 +1,6 @@
+import { sessionDates } from '../../domain/sessions/session-dates.ts'
+import { weekOf } from '../../domain/sessions/trading-week.ts'
 import { type Interval, intervalSeconds, isDaily } from '../../domain/time/interval.ts'
-import { tradingDates } from '../../domain/time/trading-date.ts'
 import { daySeconds, hourSeconds } from '../../domain/time/units.ts'
 import type { IndicatorInput, VwapAnchor } from './indicator.ts'
 
@@ -9,24 +10,30 @@ import type { IndicatorInput, VwapAnchor } from './indicator.ts'
  */
 export function anchorPlaces(input: IndicatorInput, anchor: VwapAnchor): ReadonlySet<number> {
   if (anchor === 'SERIES') return new Set([input.first])
-  const { candles, interval, timezone } = input
-  const dates = isDaily(interval) ? candles.epoch : candles.epoch.map(tradingDates(timezone))
-  const stretches = dates.map((date) => stretch(date, anchor))
+  const { candles, interval } = input
+  const dates = isDaily(interval) ? candles.epoch : candles.epoch.map(sessionDates(input))
+  let [last, found] = [Number.NaN, Number.NaN]
+  const stretches = dates.map((date) => {
+    if (date !== last) [last, found] = [date, stretch(date, anchor, input)]
+    return found
+  })
   const places = new Set<number>(input.isWhole ? [0] : [])
   for (let i = 1; i < stretches.length; i++) if (stretches[i] !== stretches[i - 1]) places.add(i)
   return places
 }
 
 /** A number that identifies the day, week, month or year of a date. */
-function stretch(date: number, anchor: keyof typeof stretchDays): number {
-  const day = date / daySeconds
+function stretch(
+  date: number,
+  anchor: keyof typeof stretchDays,
+  exchange: Pick<IndicatorInput, 'timezone' | 'exchange'>,
+): number {
   const calendar = new Date(date * 1000)
   switch (anchor) {
     case 'SESSION':
-      return day
+      return date
     case 'WEEK':
-      // Weeks begin on Monday; 1 January 1970 was a Thursday.
-      return Math.floor((day + 3) / 7)
+      return weekOf(date, exchange).from
     case 'MONTH':
       return calendar.getUTCFullYear() * 12 + calendar.getUTCMonth()
     case 'YEAR':

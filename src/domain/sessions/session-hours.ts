@@ -13,7 +13,7 @@ export interface SessionHours {
   readonly opens: number | null
   readonly closes: number | null
   /** The source's code of the exchange, by which its calendar is found; null or absent: unknown. */
-  readonly exchange?: string | null
+  readonly exchange?: string | null | undefined
   /** No other session has been seen than the one above. It may have been a half day, so that others close later. */
   readonly isOnlySession?: boolean
   /** Dates (midnight UTC) with candles on which no session was to be expected, oldest first. */

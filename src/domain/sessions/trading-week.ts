@@ -33,7 +33,7 @@ const sundaysUntil = (timezone: string): number =>
  * The dates of the exchange's week that contains a date (all midnight UTC), `to` exclusive. Weeks begin on Monday unless
  * the exchange's own begin on Sunday: so a single session on a Sunday closes the week before.
  */
-export function weekOf(date: number, hours: SessionHours): TimeSpan {
+export function weekOf(date: number, hours: Pick<SessionHours, 'timezone' | 'exchange'>): TimeSpan {
   const calendar = calendarFor(hours)
   if (calendar) return calendar.weekOf(date)
   const until = sundaysUntil(hours.timezone)

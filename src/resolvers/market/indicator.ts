@@ -78,6 +78,7 @@ export function inputOf(series: CandleSeries): IndicatorInput {
     isWhole,
     interval,
     timezone: sessions.timezone,
+    exchange: sessions.exchange,
   }
   inputs.set(series, input)
   return input
