@@ -17,6 +17,7 @@ import { defineTask, type Task } from '../queue/define-task.ts'
 import type { Schedule } from '../queue/schedule.ts'
 import { dailyReportText, dateOf, type Reported } from './daily-report-text.ts'
 import { eachPiece } from './each-piece.ts'
+import { isReportTime, reportBeforeMs, reportCron } from './report-times.ts'
 import { computeFindings, findingsInput } from './symbol-analysis.ts'
 
 /** A report made this soon after it was due still finds the prices of that time, or nearly. */
@@ -72,13 +73,14 @@ export function dailyReportTask(services: {
   })
 }
 
-/** Queues a report on every weekday after the exchanges of New York have closed, in summer and winter time. */
+/** Queues a report after each session of New York: half days and holidays, summer and winter time by its calendar. */
 export function dailyReports({ jobs }: { jobs: Pick<JobService, 'enqueue'> }): Schedule {
   return {
     name: 'daily_report',
-    cron: '30 21 * * 1-5',
+    cron: reportCron,
     makeUpHours: 12,
     async run(dueAtMs) {
+      if (!isReportTime(dueAtMs)) return
       await jobs.enqueue({
         // The job is due by the database's clock: the clock of the worker that queues it may be fast.
         kind: 'DAILY_REPORT',
@@ -112,7 +114,7 @@ async function daysUntil(
 
 function summary({ findings, previousClose }: Day, endMs: number): Omit<Reported, 'name' | 'decimals'> {
   const { symbol, price, sentiment } = findings
-  const sinceMs = endMs - daysSinceLast(endMs) * dayMs
+  const sinceMs = isReportTime(endMs) ? reportBeforeMs(endMs) : endMs - daysSinceLast(endMs) * dayMs
   const newSignals = findings.signals.filter(({ knownAtMs }) => knownAtMs > sinceMs && knownAtMs <= endMs)
   const [strongest = null] = newSignals.toSorted((a, b) => b.strength - a.strength)
   return {

@@ -146,7 +146,7 @@ builder.mutationFields((t) => ({
     type: EnqueueResult,
     nullable: true,
     description:
-      'Queues a daily report: prices, changes, sentiment and new signals, also as text. On weekdays the server queues one at 21:30 UTC',
+      'Queues a daily report: prices, changes, sentiment and new signals, also as text. The server queues one half an hour after each session of New York',
     args: { input: t.arg({ type: EnqueueDailyReportInput, required: true }) },
     resolve: enqueueDailyReport,
   }),

@@ -208,7 +208,7 @@ test('where it is tomorrow already, a report has the price of the session that r
 })
 
 test('a scheduled report is queued once for its time, and made up for later it has the prices of then and no newer ones', async () => {
-  const due = '2025-03-12T21:30:00.000Z'
+  const due = '2025-03-12T20:30:00.000Z'
   // Thursday is over, and Friday runs.
   nowMs = Date.parse('2025-03-14T15:00:00Z')
   const pool = createPool(database.url, silentLog, { max: 2 })
@@ -230,7 +230,7 @@ test('a scheduled report is queued once for its time, and made up for later it h
   // Bitcoin's Wednesday went on until midnight: its Tuesday is the last day that was over.
   const tos = { '^GSPC': due, '^IXIC': due, '^DJI': due, MSFT: due, 'BTC-USD': '2025-03-12T00:00:00.000Z' }
   const all = await Promise.all(
-    Object.entries(tos).map(([symbol, to]) => expected(symbol, to, '2025-03-11T21:30:00.000Z', due)),
+    Object.entries(tos).map(([symbol, to]) => expected(symbol, to, '2025-03-11T20:30:00.000Z', due)),
   )
   assert.deepEqual(
     all.map(({ newest }) => newest.epoch),

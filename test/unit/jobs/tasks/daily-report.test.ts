@@ -4,8 +4,10 @@ import type { SymbolFindings } from '../../../../src/domain/analysis/analysis.ts
 import type { DailyReport } from '../../../../src/domain/analysis/daily-report.ts'
 import type { Signal } from '../../../../src/domain/analysis/signal.ts'
 import type { Candle, CandleRequest } from '../../../../src/domain/candle.ts'
+import { calendarOf } from '../../../../src/domain/exchange-calendar/calendars.ts'
 import type { TaskContext } from '../../../../src/jobs/queue/define-task.ts'
 import { dailyReports, dailyReportTask } from '../../../../src/jobs/tasks/daily-report.ts'
+import { isReportTime } from '../../../../src/jobs/tasks/report-times.ts'
 import { FairSlots } from '../../../../src/platform/concurrency/fair-slots.ts'
 import { findingsOf, signalOf } from '../../../support/findings.ts'
 import { silentLog } from '../../../support/log.ts'
@@ -115,16 +117,67 @@ test('one that is made when it is due has the day that runs, and made up for lat
   assert.equal(await date(11 * hourMs, 21 * 3600), '2025-03-12')
 })
 
-test('the scheduled report is of half past nine in the evening, UTC, of Monday to Friday', async () => {
+test('the scheduled report is of half an hour after a session of New York, half days and summer time included', async () => {
   const asked: unknown[] = []
   const schedule = dailyReports({ jobs: { enqueue: async (request) => asked.push(request) as never } })
-  assert.deepEqual([schedule.cron, schedule.makeUpHours], ['30 21 * * 1-5', 12])
-  await schedule.run(Date.UTC(2025, 2, 12, 21, 30), silentLog, new AbortController().signal)
+  assert.deepEqual([schedule.cron, schedule.makeUpHours], ['30 17,18,20,21 * * 1-5', 12])
+  const run = (dueMs: number) => schedule.run(dueMs, silentLog, new AbortController().signal)
+  for (const hour of [17, 18, 20, 21]) await run(Date.UTC(2025, 2, 12, hour, 30))
   assert.deepEqual(asked, [
     {
-      ...{ kind: 'DAILY_REPORT', owner: 'anonymous', runAtMs: Date.UTC(2025, 2, 12, 21, 30) },
-      input: { symbols: null, untilMs: Date.UTC(2025, 2, 12, 21, 30) },
-      idempotencyKey: 'daily report 2025-03-12T21:30:00.000Z',
+      ...{ kind: 'DAILY_REPORT', owner: 'anonymous', runAtMs: Date.UTC(2025, 2, 12, 20, 30) },
+      input: { symbols: null, untilMs: Date.UTC(2025, 2, 12, 20, 30) },
+      idempotencyKey: 'daily report 2025-03-12T20:30:00.000Z',
     },
   ])
+})
+
+/** When reports are due by the ticks of the schedule. */
+const duesOf = (from: string, to: string): string[] => {
+  const dues: string[] = []
+  for (let dayStart = Date.parse(from); dayStart < Date.parse(to); dayStart += dayMs) {
+    if (new Date(dayStart).getUTCDay() % 6 === 0) continue
+    const ticks = [17.5, 18.5, 20.5, 21.5].map((hour) => dayStart + hour * hourMs)
+    dues.push(...ticks.filter(isReportTime).map((ms) => new Date(ms).toISOString().slice(0, 16)))
+  }
+  return dues
+}
+
+test('each session of New York has one report after its close, and a holiday none', () => {
+  assert.deepEqual(duesOf('2026-11-24', '2026-12-01'), [
+    ...['2026-11-24T21:30', '2026-11-25T21:30', '2026-11-27T18:30', '2026-11-30T21:30'],
+  ])
+  assert.deepEqual(duesOf('2025-07-02', '2025-07-08'), ['2025-07-02T20:30', '2025-07-03T17:30', '2025-07-07T20:30'])
+  const years = duesOf('2025-01-01', '2029-01-01')
+  const sessions =
+    calendarOf('NYQ')?.sessions(Date.UTC(2025, 0, 1) / 1000, Date.UTC(2029, 0, 1) / 1000) ?? assert.fail()
+  const expected = sessions.map(({ closes }) => new Date(closes * 1000 + 30 * 60_000).toISOString().slice(0, 16))
+  assert.deepEqual(years, expected)
+  // Years that nobody has published.
+  assert.deepEqual(duesOf('2031-07-03', '2031-07-08'), ['2031-07-03T21:30', '2031-07-04T21:30', '2031-07-07T21:30'])
+})
+
+test('scheduled reports share out all signals over holidays, half days and changes of the clock', async () => {
+  for (const [from, to] of [
+    ['2026-11-23', '2026-12-03'],
+    ['2025-03-05', '2025-03-13'],
+    ['2025-07-01', '2025-07-09'],
+  ] as const) {
+    const dues = duesOf(from, to).map((text) => Date.parse(`${text}Z`))
+    const [first = 0, last = 0] = [dues[0], dues.at(-1)]
+    const signals = Array.from({ length: (last - first) / hourMs }, (_, i): Signal => {
+      const knownAtMs = first + (i + 1) * hourMs
+      return signalOf({ symbol: 'A', knownAtMs, epoch: knownAtMs / 1000 })
+    })
+    const reported: number[] = []
+    for (const dueMs of dues.slice(1)) {
+      const world = { nowMs: dueMs + 5000, closes: daySeconds, findings: () => ({ signals }) }
+      reported.push(...(await report(dueMs, world)).report.newSignals.map(({ epoch }) => epoch))
+    }
+    assert.deepEqual(
+      reported,
+      signals.map(({ epoch }) => epoch),
+      from,
+    )
+  }
 })
