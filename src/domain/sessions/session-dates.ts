@@ -25,12 +25,15 @@ export function sessionDates(hours: Pick<SessionHours, 'timezone' | 'exchange'>)
 }
 
 /**
- * The trading date of a source's daily candle by a time within it. Such a candle may start with its session the evening
- * before, and still have a day by the clock: so only a date without a session gives way to the session that runs.
+ * The trading dates of a source's daily candles by times within them. Such a candle may start with its session the
+ * evening before, and still have a day by the clock: so only a date without a session gives way to the one that runs.
  */
-export function dailyDate(epoch: number, hours: Pick<SessionHours, 'timezone' | 'exchange'>): number {
-  const date = tradingDate(epoch, hours.timezone)
+export function dailyDates(
+  hours: Pick<SessionHours, 'timezone' | 'exchange'>,
+): (epoch: number, dateOnClock?: number) => number {
   const calendar = calendarFor(hours)
-  if (calendar?.sessionOn(date) !== null) return date
-  return calendar.sessionAt(epoch)?.date ?? date
+  return (epoch, dateOnClock = tradingDate(epoch, hours.timezone)) => {
+    if (calendar?.sessionOn(dateOnClock) !== null) return dateOnClock
+    return calendar.sessionAt(epoch)?.date ?? dateOnClock
+  }
 }

@@ -1,7 +1,7 @@
 import type { Quote } from '../../domain/quote.ts'
 import { closedAt } from '../../domain/sessions/closed-at.ts'
 import { composedSpan } from '../../domain/sessions/composed-span.ts'
-import { dailyDate } from '../../domain/sessions/session-dates.ts'
+import { dailyDates } from '../../domain/sessions/session-dates.ts'
 import { calendarFor, isRoundTheClock, type SessionHours } from '../../domain/sessions/session-hours.ts'
 import { clockTime, epochOf } from '../../domain/time/exchange-clock.ts'
 import { type Interval, intervalSeconds, isDaily } from '../../domain/time/interval.ts'
@@ -21,6 +21,7 @@ export class CandleGrid {
   readonly #interval: Interval
   readonly #extendedHours: boolean
   readonly #sessions: SessionHours
+  readonly #dailyDate: (epoch: number) => number
   /** When a regular session opens and closes, in seconds after the midnight of its date on the exchange's clock. */
   readonly #opens: number
   readonly #closes: number
@@ -31,6 +32,7 @@ export class CandleGrid {
     this.#interval = interval
     this.#extendedHours = extendedHours
     this.#sessions = sessions
+    this.#dailyDate = dailyDates(sessions)
     const { timezone, opens, closes } = sessions
     const hasBell = opens !== null && closes !== null && !isRoundTheClock(sessions)
     this.#opens = opens === null ? 0 : timeOfDay(clockTime(opens, timezone))
@@ -70,7 +72,7 @@ export class CandleGrid {
   }
 
   #dayStart(epoch: number): number {
-    const date = dailyDate(epoch, this.#sessions)
+    const date = this.#dailyDate(epoch)
     const interval = this.#interval
     return interval === 'WEEK_1' || interval === 'MONTH_1' ? composedSpan(interval, date, this.#sessions).start : date
   }

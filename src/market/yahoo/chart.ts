@@ -17,7 +17,7 @@ import {
   onGrid,
   type PricedRow,
   type Row,
-  rowDate,
+  rowDates,
   volumeOf,
   withoutJumps,
 } from './rows.ts'
@@ -106,7 +106,7 @@ export function readChart(
     if (epoch >= from && epoch < to) excluded.add(epoch)
   }
   const outOfTime = (row: Row): void =>
-    leaveOut('time backwards', row, isDaily(interval) ? rowDate(row.epoch, hours) : Math.floor(row.epoch / 60) * 60)
+    leaveOut('time backwards', row, isDaily(interval) ? rowDates(hours)(row.epoch) : Math.floor(row.epoch / 60) * 60)
   const { past = [], ahead = [] } = Object.groupBy(toRows(result), ({ epoch }) =>
     epoch > now + furthestAheadMs / 1000 ? 'ahead' : 'past',
   )
@@ -209,9 +209,10 @@ const priceOf = (sent: unknown): unknown => (typeof sent === 'number' ? shortest
 
 /** All that the answer tells of, even out of the range: one of each kind per trading date, oldest first. */
 function actions({ meta, events }: Result): { dividends: Dividend[]; splits: Split[] } {
+  const dateOf = rowDates(exchangeOf(meta))
   const dates = <T extends { date: number }>(found: Record<string, T | null>): [number, T[]][] => {
     const known = Object.values(found).filter((event) => event !== null)
-    const byDate = Map.groupBy(known, ({ date }) => rowDate(date, exchangeOf(meta)))
+    const byDate = Map.groupBy(known, ({ date }) => dateOf(date))
     return [...byDate].sort(([a], [b]) => a - b)
   }
   const product = (factors: readonly number[]): number => factors.reduce((a, b) => a * b)
@@ -242,6 +243,7 @@ function dividendOf(
  * more by itself.
  */
 function payments({ meta, events }: Result, dividends: readonly Dividend[]): Payment[] {
+  const dateOf = rowDates(exchangeOf(meta))
   const known = ({ amount, currency }: { readonly amount: number; readonly currency: string | null }) =>
     isForeign(currency, meta.currency) ? null : amount
   const byDate = new Map<number, Payment>(
@@ -249,7 +251,7 @@ function payments({ meta, events }: Result, dividends: readonly Dividend[]): Pay
   )
   for (const gain of Object.values(events.capitalGains)) {
     if (gain === null) continue
-    const epoch = rowDate(gain.date, exchangeOf(meta))
+    const epoch = dateOf(gain.date)
     byDate.set(epoch, withGain(byDate.get(epoch) ?? { epoch, amount: 0, gains: 0 }, known(gain)))
   }
   return [...byDate.values()]

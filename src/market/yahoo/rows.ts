@@ -1,5 +1,5 @@
 import { isUsable } from '../../domain/candle.ts'
-import { dailyDate } from '../../domain/sessions/session-dates.ts'
+import { dailyDates } from '../../domain/sessions/session-dates.ts'
 import { clockTime } from '../../domain/time/exchange-clock.ts'
 import { tradingDate, tradingDates } from '../../domain/time/trading-date.ts'
 import { daySeconds, hourSeconds } from '../../domain/time/units.ts'
@@ -229,29 +229,33 @@ const isJump = (close: number, { open, high, low, close: next }: PricedRow): boo
 /** Zero and prices of both signs are not compared. */
 const isFar = (ratio: number): boolean => Number.isFinite(ratio) && (ratio >= jump || (ratio > 0 && ratio <= 1 / jump))
 
-/** Yahoo stamps some days with one of these hours of the evening before, where clocks are put forward at midnight. */
-const eveningHours: readonly number[] = [22 * hourSeconds, 23 * hourSeconds]
+/** Where clocks are put forward at midnight, Yahoo stamps some days with a full hour from here on of the evening before. */
+const eveningSeconds = 22 * hourSeconds
 
 /**
- * The trading date of a daily row or event. A full hour late in the evening means the midnight that follows, and a
+ * The trading dates of daily rows or events. A full hour late in the evening means the midnight that follows, and a
  * session that begins then is of that date anyway.
  */
-export function rowDate(epoch: number, { timezone, exchange }: Pick<MarketHours, 'timezone' | 'exchange'>): number {
-  const clock = clockTime(epoch, timezone)
-  const date = Math.floor(clock / daySeconds) * daySeconds
-  return eveningHours.includes(clock - date) ? date + daySeconds : dailyDate(epoch, { timezone, exchange })
+export function rowDates(hours: Pick<MarketHours, 'timezone' | 'exchange'>): (epoch: number) => number {
+  const dateOf = dailyDates(hours)
+  return (epoch) => {
+    const clock = clockTime(epoch, hours.timezone)
+    const date = Math.floor(clock / daySeconds) * daySeconds
+    const isEvening = clock - date >= eveningSeconds && clock % hourSeconds === 0
+    return isEvening ? date + daySeconds : dateOf(epoch, date)
+  }
 }
 
 /**
  * Moves each row to its trading date, including the current price, which Yahoo appends with the time of the last trade.
  */
 export function onDates(rows: readonly Row[], hours: MarketHours): PlacedRow[] {
-  return rows.map((row, i) => {
-    const { epoch } = row
-    // The last trade may have been at a full hour, too.
-    const isCurrent = i === rows.length - 1 && epoch === hours.lastTradeEpoch
-    return { ...row, epoch: isCurrent ? dailyDate(epoch, hours) : rowDate(epoch, hours), sentEpoch: epoch }
-  })
+  const dateOf = rowDates(hours)
+  const placed = rows.map((row) => ({ ...row, epoch: dateOf(row.epoch), sentEpoch: row.epoch }))
+  const last = rows.at(-1)
+  // The last trade may have been at a full hour, too.
+  if (last === undefined || last.epoch !== hours.lastTradeEpoch) return placed
+  return [...placed.slice(0, -1), { ...last, epoch: dailyDates(hours)(last.epoch), sentEpoch: last.epoch }]
 }
 
 /**
