@@ -28,7 +28,7 @@ const slackOfPrice = 5e-4
 const slackOfPayment = 0.1
 const exactly = 1e-12
 
-/** Dividends hold their capital gains if the falls of the price would otherwise be off by this many times as much. */
+/** Dividends lack their capital gains if the falls of the price would otherwise be off by this many times as much. */
 const clearly = 3
 
 /** So many days that agree with each other are believed, rather than one newer day that does not. */
@@ -65,11 +65,11 @@ export function adjustedCloses<T extends PricedRow>(
   const paid = payments.toSorted((a, b) => a.epoch - b.epoch)
   const shares = withoutStrayNewest(sharesOf(days, paid))
   const result: (number | null)[] = days.map(() => null)
-  const holdGains = dividendsHoldGains(shares, paid)
+  const lackGains = dividendsLackGains(shares, paid)
   let correction = 1
   let next: Share | null = null
   for (const each of shares.toReversed()) {
-    if (next) correction *= correctionOf(each, next, paid, holdGains)
+    if (next) correction *= correctionOf(each, next, paid, lackGains)
     // Two faults that cancel each other do so up to rounding.
     if (Math.abs(correction - 1) < exactly) correction = 1
     const { at, close, adjustedClose } = each
@@ -109,8 +109,8 @@ function withoutStrayNewest(shares: readonly Share[]): readonly Share[] {
   return step > 1 || (before.length === agreeing && agree) ? shares.slice(0, -1) : shares
 }
 
-/** Whether the price fell by dividends alone, and not by their capital gains once more. */
-function dividendsHoldGains(shares: readonly Share[], payments: readonly Payment[]): boolean {
+/** Whether the price clearly fell by dividends and by the capital gains of their dates, so that neither holds the other. */
+function dividendsLackGains(shares: readonly Share[], payments: readonly Payment[]): boolean {
   let [ifHeld, ifApart] = [0, 0]
   for (const [i, next] of shares.entries()) {
     const day = shares[i - 1]
@@ -121,11 +121,11 @@ function dividendsHoldGains(shares: readonly Share[], payments: readonly Payment
       ifApart += Math.abs(day.close - next.close - amount - gains)
     }
   }
-  return ifHeld * clearly < ifApart
+  return ifApart * clearly < ifHeld
 }
 
 /** What the adjusted closes up to a day have to be multiplied by, so that the step to the next day is right. */
-function correctionOf(day: Share, next: Share, payments: readonly Payment[], holdGains: boolean): number {
+function correctionOf(day: Share, next: Share, payments: readonly Payment[], lackGains: boolean): number {
   const between = payments.slice(day.paid, next.paid)
   if (between.length === 0 && next.at !== day.at + 1) return 1
   const step = day.share / next.share
@@ -135,7 +135,7 @@ function correctionOf(day: Share, next: Share, payments: readonly Payment[], hol
   )
   const right = paid === null || paid >= day.close ? Math.min(step, 1) : 1 - paid / day.close
   if (isStep(step, right)) return 1
-  const gains = holdGains ? 0 : between.reduce((sum, { gains }) => sum + gains, 0)
+  const gains = lackGains ? between.reduce((sum, { gains }) => sum + gains, 0) : 0
   if (gains > 0 && isStep(step, right - gains / day.close)) return 1
   // A dividend told in the other unit, pounds instead of pence, was taken off in the right one.
   const isOtherUnit = [100, 0.01].some((factor) => {
