@@ -7,11 +7,14 @@ import { settleSeconds } from '../../market/source.ts'
 import type { FairSlots } from '../../platform/concurrency/fair-slots.ts'
 import type { Logger } from '../../platform/logger.ts'
 import type { DueSignal, FollowedSignal, OutcomeStore } from '../../store/analyses/outcome-store.ts'
+import { unsettledDays } from '../../store/candles/series.ts'
 import type { Schedule } from '../queue/schedule.ts'
 
 const name = 'follow_signals'
 /** How many signals are read and written at once. */
 const batchSize = 1000
+/** A signal is looked at once more when the last candle that it was measured on is this old, and asked for again. */
+const unsettledSeconds = unsettledDays * daySeconds
 /** The delay after a temporary failure. */
 const retrySeconds = hourSeconds
 /** How long a signal is followed from when it was known: its last horizon, a month, and 60 days of retries. */
@@ -128,12 +131,16 @@ async function candlesFor(
 function measured(signals: readonly DueSignal[], series: CandleSeries, nowSeconds: number): FollowedSignal[] {
   const { interval, sessions: hours, nodes: candles, stale, failure } = series
   const asOf = nowSeconds - settleSeconds
-  const measure = measurer({ interval, hours, candles, asOf, isWhole: !stale })
+  const measureBy = (time: number) => measurer({ interval, hours, candles, asOf: time, isWhole: !stale })
+  const [measure, measureSettled] = [measureBy(asOf), measureBy(asOf - unsettledSeconds)]
   return signals.map((signal) => {
     const { outcome, nextAt } = measure(signal)
-    if (failure?.code === 'SYMBOL_NOT_FOUND' || nextAt === null) return { signal, outcome, followAtMs: null }
+    // A candle that a value was measured on may still be corrected.
+    const settledAt = nextAt === null ? measureSettled(signal).nextAt : null
+    const lookAt = settledAt === null ? nextAt : settledAt + unsettledSeconds
+    if (failure?.code === 'SYMBOL_NOT_FOUND' || lookAt === null) return { signal, outcome, followAtMs: null }
     const retryAt = retryAtMs(signal, nowSeconds)
-    const nextAtMs = Math.ceil((nextAt > asOf ? nextAt : nowSeconds) + settleSeconds) * 1000
+    const nextAtMs = Math.ceil((lookAt > asOf ? lookAt : nowSeconds) + settleSeconds) * 1000
     return { signal, outcome, followAtMs: retryAt && (stale ? Math.max(nextAtMs, retryAt) : nextAtMs) }
   })
 }

@@ -167,7 +167,9 @@ test('horizons are filled in one after the other, each half an hour after its ca
     assert.deepEqual(await looked('2025-03-10T20:05:00Z'), [...nothing, '2025-03-10T20:30'])
     assert.deepEqual(await looked('2025-03-10T20:30:00Z'), [true, false, false, false, false, '2025-03-14T20:30'])
     assert.deepEqual(await looked('2025-03-14T20:30:00Z'), [true, true, false, false, false, '2025-04-07T20:30'])
-    assert.deepEqual(await looked('2025-04-07T20:30:00Z'), [true, true, true, true, true, null])
+    assert.deepEqual(await looked('2025-04-07T20:30:00Z'), [true, true, true, true, true, '2025-04-15T20:30'])
+    // The last candle may have been corrected until then.
+    assert.deepEqual(await looked('2025-04-15T20:30:00Z'), [true, true, true, true, true, null])
 
     const days = await candlesOf(
       { market, run, schedule },
@@ -254,6 +256,40 @@ test('signals of every interval are filled in by looking when it is time, and se
       assertClose(max, -(Math.min(...after.map(({ low }) => low)) / close - 1) * 100)
       assertClose(min, -(Math.max(...after.map(({ high }) => high)) / close - 1) * 100)
     }
+  })
+})
+
+test('what the source corrects or fills within eight days after a horizon is measured again, and is complete only then', async () => {
+  await world('2025-03-07T22:00:00Z', async ({ store, process, go, row, yahoo }) => {
+    const { run } = process()
+    const looked = async (time: string, closes: Readonly<Record<string, number | null>>): Promise<unknown[]> => {
+      const rows = []
+      for (let day = at('2025-03-03T14:30:00Z'); day < at(time); day += 86_400) {
+        const close = closes[new Date(day * 1000).toISOString().slice(0, 10)] ?? 100
+        const prices = { open: close, high: close, low: close, close, adjclose: close }
+        if (![0, 6].includes(new Date(day * 1000).getUTCDay())) rows.push({ time: day, ...prices, volume: 1 })
+      }
+      yahoo.setChart(
+        'AAPL',
+        '1d',
+        rows.filter(({ time }) => closes[new Date(time * 1000).toISOString().slice(0, 10)] !== null),
+      )
+      go(time)
+      await run()
+      const { return1d, return1w, return1m, max, followAt } = await row()
+      return [...[return1d, return1w, return1m, max].map((value) => value && Math.round(value)), iso(followAt)]
+    }
+    await store({ symbol: 'AAPL', candle: '2025-03-07T00:00:00Z' })
+    // Without Monday's row, Tuesday counts.
+    const tuesday = await looked('2025-03-11T20:30:00Z', { '2025-03-10': null, '2025-03-11': 103 })
+    assert.deepEqual(tuesday, [3, null, null, null, '2025-03-14T20:30'])
+    const closes = { '2025-03-10': 105, '2025-03-11': 103, '2025-03-14': 110, '2025-04-07': 120 }
+    assert.deepEqual(await looked('2025-03-14T20:30:00Z', closes), [5, 10, null, null, '2025-04-07T20:30'])
+    const week = { ...closes, '2025-03-14': 112 }
+    // Nobody asked on the days between, so the week is asked for again only now.
+    assert.deepEqual(await looked('2025-04-07T20:30:00Z', week), [5, 12, 20, 20, '2025-04-15T20:30'])
+    const month = { ...week, '2025-04-07': 125 }
+    assert.deepEqual(await looked('2025-04-15T20:30:00Z', month), [5, 12, 25, 25, null])
   })
 })
 
