@@ -15,6 +15,7 @@ const rooms = [
   'src/http/websocket',
   'src/http/sharing',
   'src/http/pipeline',
+  'src/http/answers',
   'src/http/connections',
   'src/http/access',
   'src/schema/index.ts',

@@ -103,6 +103,8 @@ export interface CandleSeries {
   readonly earlier: readonly Candle[]
   /** There is no candle before these. */
   readonly isWhole: boolean
+  /** The range has an end, and all of it is stored for good. */
+  readonly isFinal: boolean
 }
 
 /** Whether a source's row can be a candle: four finite prices, and the high not below the low. */

@@ -20,9 +20,14 @@ export const rowsOfOperation = 750_000
 /** There may be one a second and more of them, for as long as a subscription lasts. */
 export const rowsOfEvent = 75_000
 
-/** Who asks. */
-export interface Viewer {
-  readonly id: string
+/** Who asks. An answer for which nobody has asked that is the same for every viewer. */
+class Viewer {
+  wasAsked = false
+
+  get id(): string {
+    this.wasAsked = true
+    return anonymousOwner
+  }
 }
 
 /** What resolvers need of the rest of the house; the composition root supplies it. */
@@ -158,6 +163,11 @@ export interface Context extends Ports {
   rowsLeft: number
   /** How many jobs it has asked to queue. */
   enqueueCount: number
+  /**
+   * Until when the candles of the answer stay as they are, in epoch milliseconds; 0: they may change at any time.
+   * undefined: it has none.
+   */
+  staysUntilMs: number | undefined
   /** Forgets what was loaded and counted, when a subscription's next event is worked on. */
   renewLoaders(): void
 }
@@ -165,10 +175,11 @@ export interface Context extends Ports {
 export function createContext(ports: Ports): Context {
   const context: Context = {
     ...ports,
-    viewer: { id: anonymousOwner },
+    viewer: new Viewer(),
     loaders: new Loaders(ports),
     rowsLeft: rowsOfOperation,
     enqueueCount: 0,
+    staysUntilMs: undefined,
     renewLoaders() {
       this.loaders = new Loaders(ports)
       this.rowsLeft = rowsOfEvent

@@ -147,8 +147,15 @@ export function tellOrigin({ headers: { origin }, method }: IncomingMessage, res
   if (origin !== undefined || method !== 'POST') response.setHeader('vary', 'Origin')
 }
 
+/** The Vary of an answer that may be compressed. Caches keep none that was asked for by POST. */
+export function varyOf({ headers: { origin }, method }: IncomingMessage): string {
+  if (method !== 'POST') return 'Origin, Accept, Accept-Encoding'
+  return origin === undefined ? 'Accept-Encoding' : 'Origin, Accept-Encoding'
+}
+
 export const refusalHeaders = {
   Vary: 'Origin',
+  'Cache-Control': 'no-store',
   'Content-Type': 'application/json; charset=utf-8',
   'X-Content-Type-Options': 'nosniff',
 }

@@ -10,6 +10,7 @@ import { maskError, withCode } from './mask-error.ts'
 import { OperationMetrics } from './operation-metrics.ts'
 import { PreparedDocuments, type PreparedOperation } from './prepared-documents.ts'
 import { measureResolvers, unmeasured } from './resolver-metrics.ts'
+import { yogaAnswers } from './yoga-answers.ts'
 
 export const graphqlPath = '/graphql'
 
@@ -82,6 +83,7 @@ export function createGraphQL({ schema, ports, log, registry, plugins = [] }: Gr
       metrics.plugin(),
       unreadableRequests(),
       unacceptableAnswers(),
+      yogaAnswers(),
       errorCodes(),
       documents.plugin(),
       ...limitPlugins(),

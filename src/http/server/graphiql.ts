@@ -1,14 +1,18 @@
 import { createHash } from 'node:crypto'
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { promisify } from 'node:util'
-import { brotliCompress, constants, gzip } from 'node:zlib'
+import { brotliCompress, constants, gzip, zstdCompress } from 'node:zlib'
 import { renderGraphiQL } from '@graphql-yoga/render-graphiql'
+import { acceptedEncoding, type Encoding } from '../answers/encoding.ts'
+import { isKnown } from '../answers/revalidation.ts'
 import { exampleOperations } from './example-operations.ts'
 
-type Encoding = 'br' | 'gzip' | 'identity'
+/** It is compressed once, so the smallest comes first. */
+const encodings = ['br', 'zstd', 'gzip'] as const
 
 const compress: Record<Encoding, (html: Buffer) => Promise<Buffer>> = {
   br: (html) => promisify(brotliCompress)(html, { params: { [constants.BROTLI_PARAM_QUALITY]: 6 } }),
+  zstd: (html) => promisify(zstdCompress)(html, { params: { [constants.ZSTD_c_compressionLevel]: 9 } }),
   gzip: promisify(gzip),
   identity: async (html) => html,
 }
@@ -43,10 +47,10 @@ export class GraphiQLPage {
   }
 
   async serve(request: IncomingMessage, response: ServerResponse): Promise<void> {
-    const encoding = bestEncoding(String(request.headers['accept-encoding'] ?? ''))
+    const encoding = acceptedEncoding(request.headers['accept-encoding'], encodings)
     const etag = `"${this.#version}-${encoding}"`
     const headers = { ...protections, etag, 'cache-control': 'no-cache', vary: 'accept, accept-encoding' }
-    if (request.headers['if-none-match'] === etag) {
+    if (isKnown(request.headers['if-none-match'], etag)) {
       response.writeHead(304, headers).end()
       return
     }
@@ -67,17 +71,4 @@ export class GraphiQLPage {
     this.#bodies.set(encoding, body)
     return body
   }
-}
-
-function bestEncoding(accepted: string): Encoding {
-  if (takes(accepted, 'br')) return 'br'
-  return takes(accepted, 'gzip') ? 'gzip' : 'identity'
-}
-
-/** RFC 9110, 12.5.3: a weight of 0 means not acceptable. */
-function takes(accepted: string, encoding: Encoding): boolean {
-  return accepted.split(',').some((part) => {
-    const [name, weight] = part.split(';').map((text) => text.trim())
-    return name === encoding && !/^q=0(\.0*)?$/.test(weight ?? '')
-  })
 }

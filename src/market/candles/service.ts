@@ -284,6 +284,7 @@ export class CandleService {
       nodes: candles.slice(start),
       earlier: candles.slice(Math.max(0, start - request.earlier), start),
       isWhole: start < request.earlier && reachesBack,
+      isFinal: loaded?.state.gaps.length === 0 && request.to !== null && request.to === this.#end(interval, request.to),
     }
   }
 }

@@ -89,7 +89,7 @@ export class SourceFallback {
     return {
       candles: candles.filter(({ epoch }) => isInside(epoch)),
       excluded: excluded.filter(isInside),
-      state: stateOf(facts, fetched.startedMs),
+      state: stateOf(facts, fetched.startedMs, span),
       from,
       failure: null,
     }
@@ -127,11 +127,11 @@ export class SourceFallback {
 const isStoreOut = (error: unknown): error is FinstageError =>
   error instanceof FinstageError && error.code === 'UNAVAILABLE'
 
-/** The state that the store would report for a series fetched just now, without gaps. */
-const stateOf = (facts: CandleBatch['facts'], fetchedMs: number): SeriesState => ({
+/** The state of a series that was fetched just now and of which nothing is stored. */
+const stateOf = (facts: CandleBatch['facts'], fetchedMs: number, span: TimeSpan): SeriesState => ({
   id: 0,
   generation: 0,
-  gaps: [],
+  gaps: [span],
   receivedAtMs: fetchedMs,
   basisAtMs: fetchedMs,
   actionsAtMs: fetchedMs,

@@ -30,5 +30,6 @@ function seriesOf({ candle, history, index }: CandleChange, now: SeriesNow, earl
     nodes: [candle],
     earlier: history.slice(Math.max(0, index - earlier), index).map((before) => before.candle),
     isWhole: isWhole && index < earlier,
+    isFinal: false,
   }
 }

@@ -9,6 +9,7 @@ import {
 import { badInput } from '../../domain/errors.ts'
 import type { Instrument } from '../../domain/instrument.ts'
 import { type Interval, intervalSeconds } from '../../domain/time/interval.ts'
+import { dayMs } from '../../domain/time/units.ts'
 import type { Context } from '../context.ts'
 import { answerRows, spendRows } from '../rows.ts'
 import { warmUp } from './indicator.ts'
@@ -72,10 +73,21 @@ export async function loadCandles(
   const expected = leastRows(request) + earlier
   spendRows(expected, context)
   const series = await context.loaders.candles.load(request)
+  context.staysUntilMs = Math.min(context.staysUntilMs ?? Number.POSITIVE_INFINITY, staysUntilMs(series, context))
   if (series.nodes.length > maxCandles) throw tooManyCandles()
   const rows = series.nodes.length
   const cost = { rows: Math.max(0, rows + series.earlier.length - expected), candles: rows }
   return answerRows(cost, context, () => series)
+}
+
+/**
+ * Until when a series stays as it is: splits and dividends take effect when a session opens, and the first request after
+ * that time of day looks for them. 0: it may change at any time. Rows that were left out may come later.
+ */
+function staysUntilMs({ isFinal, stale, excluded, sessions }: CandleSeries, context: Context): number {
+  if (!isFinal || stale || excluded > 0) return 0
+  const opens = (sessions.opens ?? 0) * 1000
+  return opens + Math.floor((context.now() - opens) / dayMs + 1) * dayMs
 }
 
 /**

@@ -51,6 +51,8 @@ export function seriesSignals(
   context: Context,
 ): ShownSignal[] | Promise<ShownSignal[]> {
   const wanted = boundedFilter(kinds, 'kinds')
+  // What becomes of a signal is filled in later.
+  context.staysUntilMs = 0
   const variant = variantOf(series)
   const input = withWarmUp(inputOf(series), signalsWarmUp)
   const { candles, first } = input

@@ -77,6 +77,30 @@ test('while the store is out, candles of every interval and adjustment are what 
   assert.deepEqual(await storeless.service.actions('AAPL', ...span), await stored.service.actions('AAPL', ...span))
 })
 
+test('a past range is final in the store, and not while the store is out', async () => {
+  const request = requestOf({ from: now - 20 * daySeconds, to: now - 2 * daySeconds, last: null })
+  const stored = house(new CandleStore(pool))
+  assert.equal((await ask(stored, request)).isFinal, true)
+  assert.equal((await ask(house(new CandleStore(away)), request)).isFinal, false)
+  for (const open of [{ to: null }, { to: now }, { to: now + daySeconds }]) {
+    assert.equal((await ask(stored, { ...request, ...open })).isFinal, false)
+  }
+})
+
+test('a range up to now is not final, even where the last session is stored for good and no other has begun', async () => {
+  const tokyo = { ...model, timezone: 'Asia/Tokyo', opens: 32_400, closes: 54_000, splits: [], dividends: [] }
+  const evening = at('2025-03-12T07:00:00Z')
+  const source = modelSource(tokyo, () => evening)
+  const service = new CandleService({ source, store: new CandleStore(pool), now: () => evening * 1000 })
+  const isFinal = async (to: number | null): Promise<boolean> => {
+    const [series] = await service.candles([requestOf({ symbol: '7203.T', to, earlier: 0 })])
+    assert.ok(series && !(series instanceof Error) && series.nodes.length === 40)
+    return series.isFinal
+  }
+  assert.deepEqual([await isFinal(null), await isFinal(evening + daySeconds)], [false, false])
+  assert.equal(await isFinal(at('2025-03-12T00:00:00Z')), true)
+})
+
 test('while the store is out, 30 who poll the same chart cost the source one call in the lifetime of its open end', async () => {
   const set = house(new CandleStore(away))
   const request = requestOf({ interval: 'MINUTE_1', last: 5, earlier: 0 })

@@ -48,6 +48,6 @@ export const candleAt = (iso: string, price: number, fields: Partial<Candle> = {
 export const seriesOf = (nodes: readonly Candle[], fields: Partial<CandleSeries> = {}): CandleSeries => ({
   ...{ symbol: 'AAPL', interval: 'MINUTE_1', adjustment: 'SPLITS', source: 'YAHOO', stale: false, receivedAtMs: 0 },
   ...{ extendedHours: false, failure: null },
-  ...{ excluded: 0, hasEarlier: true, sessions: newYork, nodes, earlier: [], isWhole: false },
+  ...{ excluded: 0, hasEarlier: true, sessions: newYork, nodes, earlier: [], isWhole: false, isFinal: false },
   ...fields,
 })

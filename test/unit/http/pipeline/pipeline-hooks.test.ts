@@ -17,8 +17,9 @@ test('nothing hooks into a request of the pipeline but what the short way of JSO
   assert.deepEqual(Object.fromEntries([...names, ...others].map((name) => [name, hooksOf(name)])), {
     // createContext.
     onContextBuilding: 1,
-    // Yoga's executor, graphql-js in its place, the metrics, the masking of errors, the bound of their number.
-    onExecute: 5,
+    // Yoga's executor, graphql-js in its place, the metrics, the masking of errors, the bound of their number, and how
+    // long caches may keep an answer to GET, which the short way leaves to Yoga.
+    onExecute: 6,
     onExecutionResult: 0,
     // The check of parameters.
     onParams: 1,
@@ -28,8 +29,8 @@ test('nothing hooks into a request of the pipeline but what the short way of JSO
     onRequestParse: 8,
     // The choice of a media type.
     onResultProcess: 1,
-    // The body of 406, which the short way leaves to Yoga.
-    onResponse: 1,
+    // The body of 406, which the short way leaves to Yoga, and the encoding.
+    onResponse: 2,
     onEnveloped: 0,
     instrumentation: 0,
   })

@@ -38,6 +38,7 @@ function marketOf(history: readonly Candle[]) {
       },
       ...{ nodes: history.slice(start), earlier: history.slice(Math.max(0, start - earlier), start) },
       isWhole: start < earlier,
+      isFinal: false,
     }
   }
   const candles = async (requests: readonly CandleRequest[]): Promise<CandleSeries[]> => {
