@@ -76,10 +76,16 @@ test('jobs that were queued before there were carriers are carried on, with all 
   )
 })
 
-/** Migrates anew, from the layout before dividends had a currency. */
-async function migrateStoredRows(database: TestDatabase): Promise<void> {
+/** An empty database in the layout before dividends had a currency. */
+async function createOldDatabase(): Promise<TestDatabase> {
+  const database = await createTestDatabase()
   await database.query('DELETE FROM finstage.migrations WHERE file > $1', ['000008'])
   await database.query('ALTER TABLE finstage.dividends DROP currency')
+  await database.query('ALTER TABLE finstage.candle_series DROP revised_at, DROP exchange')
+  return database
+}
+
+async function migrateAnew(database: TestDatabase): Promise<void> {
   const pool = createPool(database.url, silentLog)
   try {
     await migrate(pool, silentLog)
@@ -103,7 +109,7 @@ interface StoredPrices {
 }
 
 test('stored prices become the decimals that their float32 values stand for; volumes and other prices stay', async () => {
-  await using database = await createTestDatabase()
+  await using database = await createOldDatabase()
   const series = await database.query<{ id: number; source: string; interval: string }>(storeSeries)
   const random = randomNumbers(8)
   const widened = Array.from({ length: 2000 }, () => Math.fround(Math.round(random() * 10 ** 7) / 10 ** (random() * 6)))
@@ -126,7 +132,7 @@ test('stored prices become the decimals that their float32 values stand for; vol
       ...[rows.map(({ next }) => next), rows.map(({ volume }) => volume)],
     ],
   )
-  await migrateStoredRows(database)
+  await migrateAnew(database)
   const stored = await database.query<StoredPrices>(
     'SELECT open, high, low, close, volume, adjusted_close AS adjusted FROM finstage.candles ORDER BY minute',
   )
@@ -142,9 +148,9 @@ test('stored prices become the decimals that their float32 values stand for; vol
 })
 
 test('days of Yahoo are asked for again, since they were checked less strictly; minutes and simulated candles stay', async () => {
-  await using database = await createTestDatabase()
+  await using database = await createOldDatabase()
   await database.query(storeSeries)
-  await migrateStoredRows(database)
+  await migrateAnew(database)
   const found = await database.query<{ source: string; interval: string; covered: string; generation: number }>(
     'SELECT source, interval, covered::text, generation FROM finstage.candle_series ORDER BY source, interval',
   )
