@@ -58,6 +58,7 @@ const answer = z.object({
           firstTradeDate: spareEpoch,
           chartPreviousClose: z.number().positive().nullable().catch(null),
           regularMarketTime: spareEpoch,
+          regularMarketPrice: z.number().positive().nullable().catch(null),
           currentTradingPeriod: z
             .object({ pre: spareSession, regular: spareSession, post: spareSession })
             .catch({ pre: null, regular: null, post: null }),
@@ -125,7 +126,13 @@ export function readChart(
     applied: (row) => nonsense('split not applied', row),
     unsure: (row) => nonsense('split in doubt', row),
   })
-  const { rows: inUnit, doubtfulFrom } = inOneUnit(inSharesOfNow, { closeBefore: meta.chartPreviousClose, leaveOut })
+  const newest = inSharesOfNow.at(-1)
+  const isCurrent = newest && sessionOf(newest.epoch) >= tradingDate(meta.regularMarketTime ?? now, hours.timezone)
+  const { rows: inUnit, doubtfulFrom } = inOneUnit(inSharesOfNow, {
+    closeBefore: meta.chartPreviousClose,
+    currentPrice: isCurrent ? meta.regularMarketPrice : null,
+    leaveOut,
+  })
   const screened = withoutJumps(inUnit, { sessionOf, leaveOut })
   const final = finalBefore(interval, trading, hours.timezone, now)
   const placed = joined(screened)

@@ -154,15 +154,17 @@ const mostUnit = 160
 /**
  * Leaves out rows in another unit than those around them: they step away from the price by a factor of about 100, and
  * the row after them steps back. However long, such a block is no price; a crash or rise that stays has no step back.
- * The last rows, after which no row can tell yet, are left out until three agree; `doubtfulFrom` is when they begin.
+ * The last rows, after which no row can tell yet, are left out until three agree and the current price does not
+ * contradict them; `doubtfulFrom` is when they begin.
  *
- * `closeBefore`: the close before the first row; null: unknown.
+ * `closeBefore`: the close before the first row. `currentPrice`: that of the last row's date. null: unknown.
  */
 export function inOneUnit<T extends PricedRow>(
   rows: readonly T[],
-  { closeBefore, leaveOut }: { closeBefore: number | null; leaveOut: LeaveOut },
+  options: { closeBefore: number | null; currentPrice: number | null; leaveOut: LeaveOut },
 ): { rows: readonly T[]; doubtfulFrom: number | null } {
-  let close = closeBefore
+  const { currentPrice, leaveOut } = options
+  let close = options.closeBefore
   let at = 0
   while (at < rows.length && !isOtherUnit(close, rows[at])) close = rows[at++]?.close ?? null
   if (at === rows.length) return { rows, doubtfulFrom: null }
@@ -181,7 +183,7 @@ export function inOneUnit<T extends PricedRow>(
         settleUpTo(back)
         continue
       }
-      if (rows.length - at < agreeing) {
+      if (rows.length - at < agreeing || isContradicted(currentPrice, close, rows.at(-1))) {
         const doubtfulFrom = row.epoch
         settleUpTo(rows.length)
         return { rows: good, doubtfulFrom }
@@ -193,6 +195,10 @@ export function inOneUnit<T extends PricedRow>(
   }
   return { rows: good, doubtfulFrom: null }
 }
+
+/** Whether the current price is in the unit of the close before a block of rows, and the last of them is in another. */
+const isContradicted = (currentPrice: number | null, close: number | null, last: PricedRow | undefined): boolean =>
+  currentPrice !== null && close !== null && !isFar(currentPrice / close) && isOtherUnit(currentPrice, last)
 
 /** The first row after `start` that is back at `close` by one step; null: none. */
 function stepBack(rows: readonly PricedRow[], start: number, close: number | null): number | null {

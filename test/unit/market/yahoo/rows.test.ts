@@ -21,13 +21,22 @@ const flat = (price: unknown, more: Prices = {}): Prices => ({
 /** Rows a minute (or a day) apart, unless they say otherwise: what became of them, by their place. */
 function judge(
   rows: readonly Prices[],
-  { interval = 'MINUTE_1', instrumentType = 'EQUITY', closeBefore = null as number | null } = {},
+  {
+    interval = 'MINUTE_1',
+    instrumentType = 'EQUITY',
+    closeBefore = null as number | null,
+    /** The current price, and the place of the row of whose time it is. */
+    current = [null, 0] as readonly [price: number | null, at: number],
+  } = {},
 ) {
   const step = interval === 'DAY_1' ? 86_400 : 60
   const times = rows.map((row, i) => ('time' in row ? row.time : open + i * step))
   const column = (name: keyof Prices) => rows.map((row) => row[name])
   const quote = Object.fromEntries((['open', 'high', 'low', 'close', 'volume'] as const).map((n) => [n, column(n)]))
-  const meta = { exchangeTimezoneName: 'America/New_York', instrumentType, chartPreviousClose: closeBefore }
+  const meta = {
+    ...{ exchangeTimezoneName: 'America/New_York', instrumentType, chartPreviousClose: closeBefore },
+    ...{ regularMarketPrice: current[0], regularMarketTime: times[current[1]] },
+  }
   const body = { chart: { result: [{ meta, timestamp: times, indicators: { quote: [quote] } }] } }
   const reasons: Nonsense[] = []
   const query = {
@@ -88,6 +97,17 @@ test('a jump is believed from the third row in a row that agrees, all three of t
   assert.deepEqual([twice.closes, twice.reasons.length], [[5, 5], 2])
   const thrice = judge([flat(5), flat(500), flat(510), flat(505)])
   assert.deepEqual([thrice.closes, thrice.reasons], [[5, 500, 510, 505], []])
+  // No other unit, so only the rows in a row count.
+  const jumped = judge([flat(5), flat(100), flat(102), flat(5)])
+  assert.deepEqual(
+    [jumped.closes, jumped.reasons],
+    [
+      [5, 5],
+      ['price jump', 'price jump'],
+    ],
+  )
+  const stayed = judge([flat(5), flat(100), flat(102), flat(101), flat(5)])
+  assert.deepEqual([stayed.closes, stayed.reasons], [[5, 100, 102, 101], ['price jump']])
   const apart = judge([flat(5), flat(500), flat(50_000), flat(500), flat(5)])
   assert.deepEqual([apart.closes, apart.reasons.length], [[5, 5], 3])
 })
@@ -131,6 +151,20 @@ test('a day in another unit is left out, and so is a block of days, whichever wa
       const closes = Array.from({ length: length + 20 }, (_, i) => price(i) * (i >= 10 && i < 10 + length ? factor : 1))
       const right = closes.filter((_, i) => i < 10 || i >= 10 + length)
       assert.deepEqual(left(closes), [right, length, length], `${length} days times ${factor}`)
+    }
+  }
+})
+
+test('a step of 60 to 160 times, or to as small a part, is another unit; one short of or beyond that is a price', () => {
+  for (const [factor, isUnit] of [
+    [59, false],
+    [61, true],
+    [159, true],
+    [161, false],
+  ] as const) {
+    for (const price of [600 * factor, 600 / factor]) {
+      const { closes } = judge([flat(600), flat(price), flat(600)], { interval: 'DAY_1' })
+      assert.equal(closes.length, isUnit ? 2 : 3, `${price}`)
     }
   }
 })
@@ -189,6 +223,33 @@ test('until three rows agree, the newest ones in another unit are left out and n
   )
   assert.deepEqual(settled.closes, [600, 601, 6.02, 6.03, 6.01])
   assert.ok(settled.finalBefore > open + 30 * 86_400)
+})
+
+test('the newest rows in another unit than the current price are left out, however many there are', () => {
+  for (const interval of ['DAY_1', 'MINUTE_1']) {
+    for (const length of [3, 4, 30]) {
+      const block = Array.from({ length }, (_, i) => flat(6 + i / 100))
+      const rows = [flat(600), flat(601), ...block]
+      const last = rows.length - 1
+      const left = judge(rows, { interval, current: [599, last] })
+      assert.deepEqual([left.closes, left.reasons.length], [[600, 601], length])
+      assert.equal(left.finalBefore, left.excluded[0])
+      // A crash that stays or goes on; and where nothing tells of the current price.
+      const stays = { interval, current: [6.1, last] } as const
+      const isAway = { interval, current: [0.061, last] } as const
+      const unknown = { interval, current: [null, last] } as const
+      for (const options of [stays, isAway, unknown]) assert.equal(judge(rows, options).closes.length, rows.length)
+    }
+  }
+  // The last row has no price: the rows end before the date of the current price.
+  const rows = [flat(600), flat(601), flat(6), flat(6.1), flat(6.2), flat(null)]
+  assert.equal(judge(rows, { interval: 'DAY_1', current: [599, 5] }).closes.length, 5)
+})
+
+test('a price that came back little by little is no other unit than the current one', () => {
+  const closes = [600, 601, 6, 18, 50, 150, 400, 598]
+  const rows = closes.map((close) => flat(close))
+  assert.deepEqual(judge(rows, { interval: 'DAY_1', current: [599, rows.length - 1] }).closes, closes)
 })
 
 test('the close before the range shows that its first rows are in another unit', () => {
