@@ -133,6 +133,26 @@ test('a price between two intervals goes into the candle that runs', () => {
   assert.deepEqual(candles, [{ ...hour, epoch: at('2025-03-12T14:30:00Z') }])
 })
 
+test('a current price widens the range of its candle, never narrows it, and moves its close', () => {
+  for (const [price, high, low] of [
+    [13, 13, 9],
+    [10.5, 12, 9],
+    [8, 12, 8],
+  ] as const) {
+    for (const interval of ['DAY_1', 'HOUR_1'] as const) {
+      const rows: Row[] = [
+        [open, 10, 12, 9, 11, 500],
+        [open + 607, price, price, price, price, 0],
+      ]
+      const { candles } = read(rows, interval, open + 610)
+      assert.deepEqual(
+        candles.map((candle) => [candle.open, candle.high, candle.low, candle.close, candle.volume]),
+        [[10, high, low, price, 500]],
+      )
+    }
+  }
+})
+
 test('a price at a full minute is no candle of an hour either', () => {
   const rows: Row[] = [
     [at('2025-03-12T14:30:00Z'), 10, 12, 9, 11, 500],
