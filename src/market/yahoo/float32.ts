@@ -26,8 +26,11 @@ function fewestDecimals(size: number): number {
   for (const power of powersOfTen) {
     const scaled = size * power
     const nearest = Math.round(scaled)
-    const candidate = (nearest - scaled === 0.5 && nearest % 2 === 1 ? nearest - 1 : nearest) / power
-    if (Math.fround(candidate) === size) return candidate
+    const candidate = nearest / power
+    if (Math.fround(candidate) !== size) continue
+    const isTie = nearest - scaled === 0.5 && nearest % 2 === 1
+    const even = (nearest - 1) / power
+    return isTie && Math.fround(even) === size ? even : candidate
   }
   return fewestDigits(size)
 }
