@@ -2,6 +2,7 @@ import { LRUCache } from 'lru-cache'
 import { beginningOfTime, type SourceCandles } from '../../domain/candle.ts'
 import type { CorporateActions } from '../../domain/corporate-action.ts'
 import { FinstageError } from '../../domain/errors.ts'
+import { clockTime } from '../../domain/time/exchange-clock.ts'
 import { type Interval, isDaily, type SourceInterval } from '../../domain/time/interval.ts'
 import { dayMs, daySeconds, hourSeconds, minuteMs, type TimeSpan } from '../../domain/time/units.ts'
 import { KeyedTurns } from '../../platform/concurrency/keyed-turns.ts'
@@ -272,9 +273,12 @@ export class CandleLoader {
     return state !== null && Math.max(state.actionsAtMs, state.basisAtMs) < this.#lastOpeningMs(state)
   }
 
-  #lastOpeningMs({ sessionOpens }: SeriesState): number {
-    const opens = (sessionOpens ?? 0) * 1000
-    return opens + Math.floor((this.#nowMs - opens) / dayMs) * dayMs
+  /** By the exchange's clock, which may have changed since the session that the store knows of. */
+  #lastOpeningMs({ sessionOpens, timezone }: SeriesState): number {
+    const zone = sessionOpens === null || timezone === null ? 'UTC' : timezone
+    const now = Math.floor(this.#nowMs / 1000)
+    const sinceThen = clockTime(now, zone) - clockTime(sessionOpens ?? 0, zone)
+    return (now - (sinceThen - Math.floor(sinceThen / daySeconds) * daySeconds)) * 1000
   }
 
   /** What to ask for again although it is stored for good: with the first request of a day, if that needs any of it. */

@@ -332,6 +332,21 @@ test('a late answer of one process changes nothing that another has stored for g
   assert.deepEqual((await ask(set.another(), requestOf(symbol))).nodes, right.nodes)
 })
 
+test("a dividend is seen with the first request after the opening, by the exchange's clock, whatever the range", async () => {
+  // The session that the source states is one of summer, the dividend one of winter.
+  const set = setting('2025-01-09T22:00:00Z', {
+    dividends: [{ day: at('2025-01-10T00:00:00Z') / daySeconds, share: 0.2 }],
+  })
+  const past = { from: at('2024-12-02T00:00:00Z'), to: at('2025-01-09T00:00:00Z'), last: null }
+  const request = requestOf(newSymbol(), { ...past, adjustment: 'SPLITS_AND_DIVIDENDS' })
+  const before = await ask(set, request)
+  set.now = at('2025-01-10T14:00:00Z')
+  assert.deepEqual((await ask(set, request)).nodes, before.nodes)
+  set.now = at('2025-01-10T14:30:00Z')
+  const { nodes } = await ask(set, request)
+  assert.ok(Math.abs((nodes[0]?.close ?? 0) / (before.nodes[0]?.close ?? 0) - 0.8) < 1e-9)
+})
+
 test('on the day of a split the running session is whole as soon as the split has been seen', async () => {
   const set = setting('2025-03-12T13:29:52Z', { splits: [{ day: today, ratio: 4 }] })
   const request = requestOf(newSymbol(), { interval: 'MINUTE_15', last: 100 })
