@@ -6,6 +6,7 @@ import { tradingDate } from '../../domain/time/trading-date.ts'
 import type { Nonsense } from '../quarantine.ts'
 import { type CandleBatch, type CandleQuery, furthestAheadMs, type SourceFacts } from '../source.ts'
 import { adjustedCloses, type Payment, withGain } from './adjusted-closes.ts'
+import { compareDays, compareTimes, type Differs } from './calendar-differences.ts'
 import { shortestDecimal } from './float32.ts'
 import { finalBefore, knownTimezone, type MarketHours, tradingHours, tradingPeriods, wholeDay } from './hours.ts'
 import {
@@ -79,13 +80,14 @@ type Result = z.infer<typeof answer>['chart']['result'][0]
 
 /**
  * Reads a chart answer as candles of [from, to). Throws if it is not one. Rows that cannot be true are listed under
- * `excluded` and reported to `nonsense`.
+ * `excluded` and reported to `nonsense`, dates whose rows differ from the exchange's calendar to `differs`.
  */
 export function readChart(
   body: unknown,
   { interval, extendedHours, from, to }: CandleQuery,
   nowMs: number,
   nonsense: (reason: Nonsense, row: Row) => void = () => {},
+  differs: Differs = () => {},
 ): CandleBatch {
   const [result] = answer.parse(body).chart.result
   const { meta, timestamp, indicators } = result
@@ -136,6 +138,9 @@ export function readChart(
   const screened = withoutJumps(inUnit, { sessionOf, leaveOut })
   const final = finalBefore(interval, trading, hours.timezone, now)
   const placed = joined(screened)
+  const compared = { exchange: meta.exchangeName, rows: placed, differs }
+  if (isDaily(interval)) compareDays({ ...compared, sent: rows })
+  else if (!isExtended) compareTimes({ ...compared, dateOf: sessionOf })
   const adjusted = isDaily(interval) ? adjustedOf(placed, result, happened.dividends, nonsense) : []
   const candles: SourceCandle[] = []
   for (const [i, row] of placed.entries()) {

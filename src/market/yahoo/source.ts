@@ -8,6 +8,7 @@ import { daySeconds } from '../../domain/time/units.ts'
 import type { Logger } from '../../platform/logger.ts'
 import type { Nonsense, Quarantine } from '../quarantine.ts'
 import type { CandleBatch, CandleQuery, MarketSource } from '../source.ts'
+import { CalendarDifferences, type Differs } from './calendar-differences.ts'
 import { yahooClient } from './calls/client.ts'
 import { chartError, sourceError } from './calls/errors.ts'
 import { YahooMetrics } from './calls/metrics.ts'
@@ -68,6 +69,7 @@ export function yahooSource(options: YahooOptions = {}): MarketSource {
     policy = {},
   } = options
   const metrics = new YahooMetrics(options.registry)
+  const differences = new CalendarDifferences(logger, options.registry)
   const client = yahooClient({ baseUrl, fetch, now, steadyMs, logger, timeoutMs, metrics, policy })
 
   async function listings(symbols: readonly string[], operation?: object): Promise<ReadonlyMap<string, Listing>> {
@@ -124,11 +126,12 @@ export function yahooSource(options: YahooOptions = {}): MarketSource {
     const window = { period1: from - margin, period2: to + margin }
     const params = { interval: yahooInterval(interval), includePrePost: extendedHours, ...window }
     const nonsense = (reason: Nonsense, row: Row) => quarantine?.report(symbol, reason, row)
+    const differs: Differs = (calendar, kind, date) => differences.count(calendar, kind, date, symbol)
     try {
       const { body, saidAtMs } = await client.chart(symbol, params, operation)
       if (saidAtMs !== null) saidTime?.(saidAtMs)
       const timeMs = earlier(now(), saidAtMs)
-      return { ...readChart(body, query, timeMs, nonsense), timeMs }
+      return { ...readChart(body, query, timeMs, nonsense, differs), timeMs }
     } catch (error) {
       const refusal = chartError(error, symbol)
       if (refusal === null) return noCandles(query, now())
