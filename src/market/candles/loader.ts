@@ -384,6 +384,7 @@ export class CandleLoader {
       to: isCurrent ? Number.POSITIVE_INFINITY : gap.to,
       startedMs: askedSteadyMs,
       hours,
+      exchange: batch.facts?.exchange,
       generation,
     })
   }

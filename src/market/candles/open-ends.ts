@@ -1,4 +1,5 @@
 import { LRUCache } from 'lru-cache'
+import { calendarOf } from '../../domain/exchange-calendar/calendars.ts'
 import type { TimeSpan } from '../../domain/time/units.ts'
 import { type Series, type SeriesState, seriesName } from '../../store/candles/series.ts'
 import { openLifetimeMs, settleSeconds, type TradingHours } from '../source.ts'
@@ -17,6 +18,8 @@ export interface OpenEnd extends TimeSpan {
   /** When the fetch began, by the monotonic clock. */
   readonly startedMs: number
   readonly hours: TradingHours | null
+  /** The source's code of the exchange; null or absent: unknown. */
+  readonly exchange?: string | null | undefined
   /** The generation of the series when this was written to the store. */
   readonly generation: number
 }
@@ -57,9 +60,12 @@ export class OpenEnds {
     this.#ends.set(seriesName(series), joined ? together(last, next) : next)
   }
 
-  #isYoung({ interval }: Series, { hours, startedMs }: OpenEnd, steadyMs: number): boolean {
-    const nowMs = this.#now()
-    const isOpen = !hours || (nowMs >= hours.opens * 1000 && nowMs < (hours.closes + settleSeconds) * 1000)
+  #isYoung({ interval }: Series, { hours, exchange, startedMs }: OpenEnd, steadyMs: number): boolean {
+    const now = this.#now() / 1000
+    const isStated = !hours || (now >= hours.opens && now < hours.closes + settleSeconds)
+    // The hours stated last may be those of the session before.
+    const calendar = exchange == null ? null : calendarOf(exchange)
+    const isOpen = isStated || [now, now - settleSeconds].some((time) => calendar?.sessionAt(time))
     return steadyMs - startedMs < (isOpen ? openLifetimeMs(interval) : closedLifetimeMs)
   }
 }

@@ -1,6 +1,7 @@
 import { LRUCache } from 'lru-cache'
 import { FinstageError, symbolNotFound } from '../../domain/errors.ts'
-import type { MarketState } from '../../domain/instrument.ts'
+import { calendarOf } from '../../domain/exchange-calendar/calendars.ts'
+import type { Instrument, MarketState } from '../../domain/instrument.ts'
 import type { Listing, Quote } from '../../domain/quote.ts'
 import { minuteMs } from '../../domain/time/units.ts'
 import type { CacheResult } from '../cache-metrics.ts'
@@ -137,12 +138,15 @@ export class QuoteCache {
 const answered = (listing: Listing): Entry => ({
   listing,
   isLastKnown: false,
-  lifetimeMs: listing.quote ? lifetimeOf(listing.quote) : nothingLifetimeMs,
+  lifetimeMs: listing.quote ? lifetimeOf(listing.instrument, listing.quote) : nothingLifetimeMs,
 })
 
-function lifetimeOf({ marketState, regularPrice, timeMs, receivedAtMs }: Quote): number {
-  const isOvernight = marketState === 'CLOSED' && regularPrice !== null && receivedAtMs - timeMs < overnightMs
-  return isOvernight ? overnightLifetimeMs : lifetimesMs[marketState]
+function lifetimeOf({ exchange }: Instrument, { marketState, regularPrice, timeMs, receivedAtMs }: Quote): number {
+  if (marketState !== 'CLOSED') return lifetimesMs[marketState]
+  if (regularPrice !== null && receivedAtMs - timeMs < overnightMs) return overnightLifetimeMs
+  const opens = exchange && calendarOf(exchange.code)?.nextOpen(receivedAtMs / 1000)
+  if (opens == null) return lifetimesMs.CLOSED
+  return Math.max(lifetimesMs.REGULAR, Math.min(lifetimesMs.CLOSED, opens * 1000 - receivedAtMs))
 }
 
 const lastKnown = (known: Listing): Entry => ({

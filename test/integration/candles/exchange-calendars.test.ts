@@ -29,8 +29,8 @@ interface Charts {
   rows: readonly (readonly [number, number])[]
 }
 
-/** A server that has nothing stored of the symbol, and asks Yahoo. */
-function serverAt(clock: { now: number }, charts: Charts): CandleService {
+/** A server that asks Yahoo for what is not stored. */
+function serverAt(clock: { now: number }, charts: Charts, asked: () => void = () => {}): CandleService {
   const market: Model = {
     ...{ timezone: 'UTC', opens: 0, closes: 1, firstDay: 0, lastDay: 0, holidays: new Set(), halfDays: new Set() },
     ...{ splits: [], dividends: [], delaySeconds: 0, seed: 1 },
@@ -38,6 +38,7 @@ function serverAt(clock: { now: number }, charts: Charts): CandleService {
   const source: MarketSource = {
     ...modelSource(market, () => clock.now),
     async candles(query) {
+      asked()
       const rows = charts.rows.filter(([time]) => time >= query.from - daySeconds && time <= query.to + daySeconds)
       const closes = rows.map(([, close]) => close)
       const quote = { open: closes, high: closes, low: closes, close: closes, volume: closes.map(() => 1000) }
@@ -190,4 +191,26 @@ test('the calendar of a stored series is known to a server that does not ask Yah
   })
   const days = await ask(refusing, { symbol: 'KEPT', from: at('2026-11-23'), to: at('2026-11-26') })
   assert.equal(written(closedAt(at('2026-11-25'), 'DAY_1', days.sessions)), '2026-11-25T21:00')
+})
+
+test('on the morning after, an open end is fetched again as often as its market is open, not as it was last seen closed', async () => {
+  const meta = {
+    ...{ exchangeTimezoneName: 'America/New_York', exchangeName: 'NMS', firstTradeDate: at('2026-01-02T14:30Z') },
+    currentTradingPeriod: { regular: { start: at('2026-11-24T14:30Z'), end: at('2026-11-24T21:00Z') } },
+  }
+  for (const [asks, isOpen] of [
+    [['2026-11-25T14:29:50Z', '2026-11-25T14:30:10Z'], true],
+    // Thanksgiving.
+    [['2026-11-26T14:29:50Z', '2026-11-26T14:30:10Z'], false],
+  ] as const) {
+    let calls = 0
+    const clock = { now: at(asks[0]) }
+    const service = serverAt(clock, { meta, rows: newYorkRows }, () => calls++)
+    const symbol = `OPEN ${isOpen}`
+    await ask(service, { symbol, last: 5 })
+    const first = calls
+    clock.now = at(asks[1])
+    await ask(service, { symbol, last: 5 })
+    assert.equal(calls > first, isOpen, asks[0])
+  }
 })

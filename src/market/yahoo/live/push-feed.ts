@@ -5,6 +5,7 @@ import { minuteMs } from '../../../domain/time/units.ts'
 import type { Logger } from '../../../platform/logger.ts'
 import { furthestAheadMs } from '../../source.ts'
 import type { DropReason, Frame } from './frame.ts'
+import { isInSession } from './in-session.ts'
 import { pollingFeed } from './polling-feed.ts'
 import {
   beside,
@@ -152,8 +153,14 @@ export function yahooPushFeed(options: YahooPushFeedOptions): SourceFeed {
   }
 
   function newShard(): StreamShard {
-    const isInSession = (symbol: string) => watched.get(symbol)?.last?.quote.marketState === 'REGULAR'
-    const shard = streamShard({ url, open, now: steadyMs, random, log, isInSession, frame: pushed, dropped, changed })
+    const isSymbolInSession = (symbol: string) => {
+      const last = watched.get(symbol)?.last
+      return last != null && isInSession(last, now())
+    }
+    const shard = streamShard({
+      ...{ url, open, now: steadyMs, random, log, isInSession: isSymbolInSession },
+      ...{ frame: pushed, dropped, changed },
+    })
     shards.add(shard)
     return shard
   }

@@ -87,6 +87,19 @@ for (const [marketState, lifetimeMs] of Object.entries(lifetimes) as [MarketStat
   })
 }
 
+test('a quote of a closed market does not outlive the opening that the calendar knows', async (t) => {
+  const { market, ask, pass } = start(t)
+  const receivedAtMs = Date.parse('2025-03-12T13:29:30Z')
+  const closed = { marketState: 'CLOSED', receivedAtMs } as const
+  market.set('A', { price: 1, ...closed })
+  await ask('A')
+  market.set('A', { price: 2, ...closed })
+  pass(30_000)
+  assert.equal(await ask('A'), '1')
+  pass(1)
+  assert.equal(await ask('A'), '2')
+})
+
 for (const [age, ageMs, lifetimeMs] of [
   ['just made', 0, 5000],
   ['of the evening before', 900_000, 60_000],
