@@ -21,7 +21,7 @@ export const Candle = builder.objectRef<CandleShape>('Candle').implement({
     time: t.field({
       type: 'DateTime',
       description:
-        "Start of the interval. DAY_1 and longer: midnight UTC of the exchange's trading date (Monday of a week, first of a month)",
+        "Start of the interval. DAY_1 and longer: midnight UTC of the exchange's trading date (the first day of the exchange's week, mostly Monday; first of a month)",
       resolve: (candle) => candle.epoch * 1000,
     }),
     epoch: t.expose('epoch', { type: 'EpochSeconds' }),
