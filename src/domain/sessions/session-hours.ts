@@ -1,5 +1,6 @@
 import { calendarOf } from '../exchange-calendar/calendars.ts'
 import type { ExchangeCalendar } from '../exchange-calendar/exchange-calendar.ts'
+import { clockTime } from '../time/exchange-clock.ts'
 import { hourSeconds } from '../time/units.ts'
 
 /** When a market's regular sessions are. Plain data, so that a thread can have it. */
@@ -27,6 +28,22 @@ const roundTheClockSeconds = 23 * hourSeconds
 export const isRoundTheClock = ({ opens, closes }: SessionHours): boolean =>
   opens !== null && closes !== null && closes - opens >= roundTheClockSeconds
 
-/** null: none is known. */
-export const calendarFor = ({ exchange }: Pick<SessionHours, 'exchange'>): ExchangeCalendar | null =>
-  exchange == null ? null : calendarOf(exchange)
+/** Says by which calendar a market trades. */
+export type Listed = Pick<SessionHours, 'exchange' | 'timezone'>
+
+/**
+ * null: none is known. The source's time zone has to keep the same time as the calendar's: an exchange that is somewhere
+ * else is another one. Currencies and futures are dated by another clock than that of their sessions.
+ */
+export function calendarFor({ exchange, timezone }: Listed): ExchangeCalendar | null {
+  const calendar = exchange == null ? null : calendarOf(exchange)
+  if (calendar === null || calendar.timezone === timezone || !calendar.hasBell) return calendar
+  return keepsTheSameTime(timezone, calendar.timezone) ? calendar : null
+}
+
+/** Some week in winter and some week in summer. */
+const weeks = [Date.UTC(2026, 0, 14) / 1000, Date.UTC(2026, 6, 15) / 1000]
+
+/** Zones go by several names: Asia/Jerusalem, Asia/Tel_Aviv. */
+const keepsTheSameTime = (one: string, other: string): boolean =>
+  weeks.every((epoch) => clockTime(epoch, one) === clockTime(epoch, other))

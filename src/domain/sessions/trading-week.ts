@@ -1,6 +1,6 @@
 import { date as dateOf, friday, monday, saturday, sunday, weekdayOf } from '../exchange-calendar/date-rules.ts'
 import { daySeconds, type TimeSpan, weekSeconds } from '../time/units.ts'
-import { calendarFor, isRoundTheClock, type SessionHours } from './session-hours.ts'
+import { calendarFor, isRoundTheClock, type Listed, type SessionHours } from './session-hours.ts'
 
 /**
  * Time zones whose exchanges trade from Sunday to Thursday, and the Monday since which they trade from Monday to Friday.
@@ -33,7 +33,7 @@ const sundaysUntil = (timezone: string): number =>
  * The dates of the exchange's week that contains a date (all midnight UTC), `to` exclusive. Weeks begin on Monday unless
  * the exchange's own begin on Sunday: so a single session on a Sunday closes the week before.
  */
-export function weekOf(date: number, hours: Pick<SessionHours, 'timezone' | 'exchange'>): TimeSpan {
+export function weekOf(date: number, hours: Listed): TimeSpan {
   const calendar = calendarFor(hours)
   if (calendar) return calendar.weekOf(date)
   const until = sundaysUntil(hours.timezone)

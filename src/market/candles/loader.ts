@@ -385,6 +385,7 @@ export class CandleLoader {
       startedMs: askedSteadyMs,
       hours,
       exchange: batch.facts?.exchange,
+      timezone: batch.facts?.timezone ?? 'UTC',
       generation,
     })
   }

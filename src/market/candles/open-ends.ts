@@ -1,5 +1,5 @@
 import { LRUCache } from 'lru-cache'
-import { calendarOf } from '../../domain/exchange-calendar/calendars.ts'
+import { calendarFor } from '../../domain/sessions/session-hours.ts'
 import type { TimeSpan } from '../../domain/time/units.ts'
 import { type Series, type SeriesState, seriesName } from '../../store/candles/series.ts'
 import { openLifetimeMs, settleSeconds, type TradingHours } from '../source.ts'
@@ -20,6 +20,7 @@ export interface OpenEnd extends TimeSpan {
   readonly hours: TradingHours | null
   /** The source's code of the exchange; null or absent: unknown. */
   readonly exchange?: string | null | undefined
+  readonly timezone: string
   /** The generation of the series when this was written to the store. */
   readonly generation: number
 }
@@ -60,11 +61,11 @@ export class OpenEnds {
     this.#ends.set(seriesName(series), joined ? together(last, next) : next)
   }
 
-  #isYoung({ interval }: Series, { hours, exchange, startedMs }: OpenEnd, steadyMs: number): boolean {
+  #isYoung({ interval }: Series, { hours, exchange, timezone, startedMs }: OpenEnd, steadyMs: number): boolean {
     const now = this.#now() / 1000
     const isStated = !hours || (now >= hours.opens && now < hours.closes + settleSeconds)
     // The hours stated last may be those of the session before.
-    const calendar = exchange == null ? null : calendarOf(exchange)
+    const calendar = calendarFor({ exchange, timezone })
     const isOpen = isStated || [now, now - settleSeconds].some((time) => calendar?.sessionAt(time))
     return steadyMs - startedMs < (isOpen ? openLifetimeMs(interval) : closedLifetimeMs)
   }

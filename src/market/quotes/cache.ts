@@ -1,8 +1,8 @@
 import { LRUCache } from 'lru-cache'
 import { FinstageError, symbolNotFound } from '../../domain/errors.ts'
-import { calendarOf } from '../../domain/exchange-calendar/calendars.ts'
 import type { Instrument, MarketState } from '../../domain/instrument.ts'
 import type { Listing, Quote } from '../../domain/quote.ts'
+import { calendarFor } from '../../domain/sessions/session-hours.ts'
 import { minuteMs } from '../../domain/time/units.ts'
 import type { CacheResult } from '../cache-metrics.ts'
 import { type CallBudget, patienceMs, within } from '../call-budget.ts'
@@ -144,7 +144,8 @@ const answered = (listing: Listing): Entry => ({
 function lifetimeOf({ exchange }: Instrument, { marketState, regularPrice, timeMs, receivedAtMs }: Quote): number {
   if (marketState !== 'CLOSED') return lifetimesMs[marketState]
   if (regularPrice !== null && receivedAtMs - timeMs < overnightMs) return overnightLifetimeMs
-  const opens = exchange && calendarOf(exchange.code)?.nextOpen(receivedAtMs / 1000)
+  const calendar = exchange && calendarFor({ exchange: exchange.code, timezone: exchange.timezone })
+  const opens = calendar?.nextOpen(receivedAtMs / 1000)
   if (opens == null) return lifetimesMs.CLOSED
   return Math.max(lifetimesMs.REGULAR, Math.min(lifetimesMs.CLOSED, opens * 1000 - receivedAtMs))
 }

@@ -1,7 +1,7 @@
 import { LRUCache } from 'lru-cache'
 import { Counter, type Registry } from 'prom-client'
-import { calendarOf } from '../../domain/exchange-calendar/calendars.ts'
 import type { ExchangeCalendar } from '../../domain/exchange-calendar/exchange-calendar.ts'
+import { calendarFor, type Listed } from '../../domain/sessions/session-hours.ts'
 import { daySeconds } from '../../domain/time/units.ts'
 import type { Logger } from '../../platform/logger.ts'
 
@@ -18,15 +18,15 @@ export type CalendarDifference =
 export type Differs = (calendar: ExchangeCalendar, kind: CalendarDifference, date: number) => void
 
 interface Rows {
-  readonly exchange: string | null
+  readonly market: Listed
   /** Rows that are served, oldest first. */
   readonly rows: readonly { readonly epoch: number }[]
   readonly differs: Differs
 }
 
 /** Compares daily rows with the calendar. `sent`: with those that are left out, since their dates had a session too. */
-export function compareDays({ exchange, rows, sent, differs }: Rows & { readonly sent: Rows['rows'] }): void {
-  const calendar = exchange === null ? null : calendarOf(exchange)
+export function compareDays({ market, rows, sent, differs }: Rows & { readonly sent: Rows['rows'] }): void {
+  const calendar = calendarFor(market)
   const [first, last] = [rows[0]?.epoch, rows.at(-1)?.epoch]
   if (!calendar || first === undefined || last === undefined) return
   const leftOut = sent.length > rows.length ? new Set(sent.map(({ epoch }) => epoch)) : null
@@ -41,8 +41,8 @@ export function compareDays({ exchange, rows, sent, differs }: Rows & { readonly
 }
 
 /** Compares rows under a day, of regular sessions, with the calendar. */
-export function compareTimes({ exchange, rows, dateOf, differs }: Rows & { dateOf: (epoch: number) => number }): void {
-  const calendar = exchange === null ? null : calendarOf(exchange)
+export function compareTimes({ market, rows, dateOf, differs }: Rows & { dateOf: (epoch: number) => number }): void {
+  const calendar = calendarFor(market)
   if (!calendar?.hasBell) return
   let [opens, closes] = [Number.NaN, Number.NaN]
   for (const { epoch } of rows) {

@@ -138,7 +138,7 @@ export function readChart(
   const screened = withoutJumps(inUnit, { sessionOf, leaveOut })
   const final = finalBefore(interval, trading, hours.timezone, now)
   const placed = joined(screened)
-  const compared = { exchange: meta.exchangeName, rows: placed, differs }
+  const compared = { market: hours, rows: placed, differs }
   if (isDaily(interval)) compareDays({ ...compared, sent: rows })
   else if (!isExtended) compareTimes({ ...compared, dateOf: sessionOf })
   const adjusted = isDaily(interval) ? adjustedOf(placed, result, happened.dividends, nonsense) : []

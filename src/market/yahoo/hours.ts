@@ -1,4 +1,4 @@
-import { calendarOf } from '../../domain/exchange-calendar/calendars.ts'
+import { calendarFor } from '../../domain/sessions/session-hours.ts'
 import { clockTime, epochOf } from '../../domain/time/exchange-clock.ts'
 import { isDaily, type SourceInterval } from '../../domain/time/interval.ts'
 import { tradingDate } from '../../domain/time/trading-date.ts'
@@ -47,7 +47,7 @@ export interface DatedSession extends Session {
  * as the one that Yahoo states. null: there is none, or there is no bell.
  */
 export function regularSessions({ timezone, session, exchange }: MarketHours): (date: number) => DatedSession | null {
-  const calendar = exchange === null ? null : calendarOf(exchange)
+  const calendar = calendarFor({ exchange, timezone })
   const hasBell = calendar?.hasBell ?? (session !== null && session.end - session.start < longestBellSeconds)
   const statedDate = session && tradingDate(session.start, timezone)
   let last = Number.NaN

@@ -1,5 +1,5 @@
-import { calendarOf } from '../../../domain/exchange-calendar/calendars.ts'
 import type { Listing } from '../../../domain/quote.ts'
+import { calendarFor } from '../../../domain/sessions/session-hours.ts'
 import { minuteMs } from '../../../domain/time/units.ts'
 
 /**
@@ -9,7 +9,7 @@ import { minuteMs } from '../../../domain/time/units.ts'
  */
 export function isInSession({ instrument, quote }: Listing, nowMs: number): boolean {
   const { exchange, marketState } = instrument
-  const calendar = exchange && calendarOf(exchange.code)
+  const calendar = exchange && calendarFor({ exchange: exchange.code, timezone: exchange.timezone })
   const delayMs = (quote?.delayMinutes ?? exchange?.delayMinutes ?? 0) * minuteMs
   const time = (nowMs - delayMs) / 1000
   const session = calendar ? calendar.sessionAt(time) : undefined

@@ -85,6 +85,14 @@ test('without a calendar one session says when its own date ends and no other: t
   assert.equal(closed('2031-11-25', 'DAY_1', newYork), '2031-11-26T05:00')
 })
 
+test('a calendar counts only where the source has its time zone, by whatever name', () => {
+  assert.equal(closed('2026-11-27', 'DAY_1', { ...newYork, timezone: 'US/Eastern' }), '2026-11-27T18:00')
+  // Of a Kuwaiti share that the source lists in New York: weeks and hours are those of Kuwait.
+  const odd = { ...kuwait, exchange: 'NMS' }
+  assert.deepEqual(weekOf('2026-11-17', odd), ['2026-11-15', '2026-11-22'])
+  assert.equal(closed('2026-11-26', 'DAY_1', odd), '2026-11-26T09:40')
+})
+
 test('a date with a candle on which the calendar has no session is one, whose end is that of the date', () => {
   assert.equal(closed('2026-11-26', 'DAY_1', newYork), '2026-11-27T05:00')
   assert.equal(closed('2026-11-26T17:30', 'HOUR_1', newYork), '2026-11-26T18:30')

@@ -5,7 +5,8 @@ import { isInSession } from '../../../../../src/market/yahoo/live/in-session.ts'
 import { listingOf } from '../../../../support/candles/listing.ts'
 
 const at = (code: string, marketState: MarketState, iso: string, delayMinutes: number | null = 0): boolean => {
-  const exchange = { code, name: null, timezone: 'UTC', delayMinutes }
+  const timezone = { LSE: 'Europe/London', HKG: 'Asia/Hong_Kong', NSI: 'Asia/Kolkata' }[code] ?? 'America/New_York'
+  const exchange = { code, name: null, timezone, delayMinutes }
   return isInSession(listingOf('A', { marketState }, { exchange }), Date.parse(iso))
 }
 
