@@ -44,9 +44,11 @@ export function yogaAnswers(): Plugin {
       const isLong = Number(response.headers.get('content-length')) >= leastBytes
       if (isPost && !isLong) return
       const text = await response.text()
-      const encoding = isLong ? acceptedEncoding(req.headers['accept-encoding']?.toString()) : 'identity'
+      const encoding = isLong ? acceptedEncoding(req.headers['accept-encoding']) : 'identity'
       const headers: Record<string, string> = { vary: varyOf(req) }
-      for (const [name, value] of response.headers) headers[name.toLowerCase()] = value
+      response.headers.forEach((value, name) => {
+        headers[name.toLowerCase()] = value
+      })
       if (!isPost) {
         const cacheControl = response.status === 200 ? cacheControls.get(req) : undefined
         headers['cache-control'] = cacheControl ?? 'no-store'
@@ -61,9 +63,12 @@ export function yogaAnswers(): Plugin {
           }
         }
       }
-      const body = await encode(Buffer.from(text), encoding)
-      headers['content-length'] = String(body.length)
-      if (encoding !== 'identity') headers['content-encoding'] = encoding
+      let body: string | Buffer<ArrayBuffer> = text
+      if (encoding !== 'identity') {
+        body = await encode(Buffer.from(text), encoding)
+        headers['content-length'] = String(body.length)
+        headers['content-encoding'] = encoding
+      }
       const { status, statusText } = response
       setResponse(new fetchAPI.Response(body, { status, statusText, headers }))
     },

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { acceptedEncoding } from '../../../../src/http/answers/encoding.ts'
+import { acceptedEncoding, encode } from '../../../../src/http/answers/encoding.ts'
 
 for (const [header, encoding] of [
   [undefined, 'identity'],
@@ -38,6 +38,13 @@ for (const [header, encoding] of [
     assert.equal(acceptedEncoding(header), encoding)
   })
 }
+
+test('what would hold up the event loop for milliseconds is compressed in a thread, and nothing shorter', () => {
+  for (const encoding of ['zstd', 'br', 'gzip'] as const) {
+    assert.ok(Buffer.isBuffer(encode(Buffer.alloc(256 * 1024, 'finstage'), encoding)))
+    assert.ok(encode(Buffer.alloc(256 * 1024 + 1, 'finstage'), encoding) instanceof Promise)
+  }
+})
 
 test('among encodings that a client weighs alike, the server prefers its own order', () => {
   assert.equal(acceptedEncoding('gzip, br, zstd', ['gzip', 'br']), 'gzip')
