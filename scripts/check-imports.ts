@@ -37,6 +37,8 @@ const rooms = [
   'src/market/yahoo/calls',
   'src/market/yahoo',
   'src/market/simulated',
+  'src/market/simulated/instruments',
+  'src/market/simulated/walks',
   'src/market',
   'src/stream',
   'src/store/migrations.ts',

@@ -2,7 +2,7 @@
 // ChurnFigures.
 import { setTimeout as sleep } from 'node:timers/promises'
 import { WebSocket } from 'ws'
-import { simulatedInstruments } from '../../src/market/simulated/instruments.ts'
+import { simulatedInstruments } from '../../src/market/simulated/instruments/instruments.ts'
 
 export interface ChurnLoad {
   readonly url: string

@@ -1,5 +1,5 @@
 import { readFileSync } from 'node:fs'
-import { simulatedInstruments } from '../../src/market/simulated/instruments.ts'
+import { simulatedInstruments } from '../../src/market/simulated/instruments/instruments.ts'
 import { described, type FanOutOptions, type FanOutRun, runFanOut } from '../support/fan-out-run.ts'
 import { tooBusy } from '../support/machine.ts'
 import { fixed, median, table, whole } from '../support/table.ts'

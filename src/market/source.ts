@@ -1,6 +1,6 @@
 import type { SeriesFacts, SourceCandles } from '../domain/candle.ts'
 import type { CorporateActions } from '../domain/corporate-action.ts'
-import type { InstrumentMatch, Source } from '../domain/instrument.ts'
+import type { Instrument, InstrumentMatch, Source } from '../domain/instrument.ts'
 import type { Listing } from '../domain/quote.ts'
 import type { ListingSink, SourceFeed } from '../domain/source-feed.ts'
 import { type Interval, intervalSeconds, type SourceInterval } from '../domain/time/interval.ts'
@@ -32,6 +32,9 @@ export interface MarketSource {
 
   /** Instruments whose symbol or name matches a text, the best first. */
   search(text: string, limit: number, operation?: object): Promise<readonly InstrumentMatch[]>
+
+  /** All instruments of the source, in its order; absent: it has no list of them. */
+  instruments?(): readonly Instrument[]
 
   /** How many days of history the source has for an interval; null: no limit. */
   reachDays(interval: Interval): number | null

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { after, test } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { simulatedInstruments } from '../../src/market/simulated/instruments.ts'
+import { simulatedInstruments } from '../../src/market/simulated/instruments/instruments.ts'
 import { startApp } from '../support/app.ts'
 import { eventually, metric } from '../support/clients/client.ts'
 import { RawClient } from '../support/clients/raw-client.ts'

@@ -1,4 +1,4 @@
-import { gaussian, type Random } from './random.ts'
+import { gaussian, type Random } from './walks/random.ts'
 
 /** A candle in whole price steps (10^-priceDecimals), so that all of its parts add up exactly. */
 export interface Bar {
@@ -11,38 +11,6 @@ export interface Bar {
 
 /** Variance of a Brownian motion from its range (Parkinson 1980): how much a bar moves. */
 const varianceOf = ({ high, low }: Bar): number => (high - low) ** 2 / (4 * Math.LN2)
-
-/**
- * Divides a bar into as many parts as there are volume weights. Merged again, the parts are the bar: open, high, low,
- * close, volume. Each part opens where the one before closed.
- */
-export function divide(bar: Bar, weights: readonly number[], random: Random): Bar[] {
-  const count = weights.length
-  const path = bridge(bar, count, random)
-  const variance = varianceOf(bar) / count
-  const highs = new Float64Array(count)
-  const lows = new Float64Array(count)
-  let highest = 0
-  let lowest = 0
-  for (let i = 0; i < count; i++) {
-    const from = at(path, i)
-    const to = at(path, i + 1)
-    highs[i] = within(bar, bridgeExtreme(from, to, variance, 1, random), Math.max(from, to), random)
-    lows[i] = within(bar, bridgeExtreme(from, to, variance, -1, random), Math.min(from, to), random)
-    if (at(highs, i) > at(highs, highest)) highest = i
-    if (at(lows, i) < at(lows, lowest)) lowest = i
-  }
-  const place = stretch(bar, at(highs, highest), at(lows, lowest))
-  const volumes = share(bar.volume, weights)
-  return volumes.map((volume, i) => {
-    const open = place(at(path, i))
-    const close = place(at(path, i + 1))
-    // Set, not computed: a floating-point error must not cost the bar its extremes.
-    const high = i === highest ? bar.high : Math.max(open, close, place(at(highs, i)))
-    const low = i === lowest ? bar.low : Math.min(open, close, place(at(lows, i)))
-    return { open, high, low, close, volume }
-  })
-}
 
 /**
  * The prices at the ends of `count` equal parts of a bar: from its open to its close, within its low and high, touching
@@ -79,17 +47,8 @@ export function merge(bars: readonly Bar[]): Bar {
   return { open: first.open, high, low, close, volume }
 }
 
-/**
- * The highest (side 1) or lowest (side -1) point of a Brownian bridge between two points, drawn by inverting its
- * distribution: P(max > m) = exp(-2 (m - from)(m - to) / variance).
- */
-export function bridgeExtreme(from: number, to: number, variance: number, side: 1 | -1, random: Random): number {
-  const reach = Math.sqrt((to - from) ** 2 - 2 * variance * Math.log(1 - random()))
-  return (from + to + side * reach) / 2
-}
-
 /** A column's value, for loops that stay within it: outside, NaN would show in every price. */
-export const at = (column: Float64Array, index: number): number => column[index] ?? Number.NaN
+export const at = (column: Float64Array | Float32Array, index: number): number => column[index] ?? Number.NaN
 
 function bridge(bar: Bar, count: number, random: Random): Float64Array {
   const path = new Float64Array(count + 1)
@@ -115,15 +74,6 @@ function fold(value: number, { low, high }: Bar): number {
 }
 
 /**
- * An extreme that would leave the bar moves part of the way to its edge instead: at the edge itself, all would pile up.
- */
-function within(bar: Bar, extreme: number, end: number, random: Random): number {
-  if (extreme > bar.high) return end + (bar.high - end) * random()
-  if (extreme < bar.low) return end + (bar.low - end) * random()
-  return extreme
-}
-
-/**
  * Moves a path's values so that its extremes become the bar's, in whole steps. Open and close stay, and so does the
  * order of the values.
  */
@@ -137,17 +87,4 @@ function stretch(bar: Bar, top: number, bottom: number): (value: number) => numb
     if (value < lower) return Math.round(lower + (value - lower) * down)
     return Math.round(value)
   }
-}
-
-/** Splits a whole total into whole shares by weight. The running sum is rounded, so that nothing gets lost. */
-function share(total: number, weights: readonly number[]): number[] {
-  const sum = weights.reduce((a, b) => a + b, 0)
-  let weight = 0
-  let given = 0
-  return weights.map((each) => {
-    weight += each
-    const before = given
-    given = Math.round((total * weight) / sum)
-    return given - before
-  })
 }

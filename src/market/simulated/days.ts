@@ -1,77 +1,64 @@
 import { LRUCache } from 'lru-cache'
-import { dayMs } from '../../domain/time/units.ts'
-import { at, type Bar, bridgeExtreme } from './bars.ts'
-import type { SimulatedInstrument } from './instruments.ts'
-import { childKey, gaussian, type Random, randomFrom } from './random.ts'
+import { at, type Bar } from './bars.ts'
+import type { SimulatedInstrument } from './instruments/instruments.ts'
+import type { SimulatedPaths } from './paths.ts'
+import type { TradingHours } from './trading-hours.ts'
+import { dayVolume } from './volumes.ts'
+import { type DayPath, dayMinutes, type LogRange, markAt, widen } from './walks/day-path.ts'
+import { blockDays, blockOf, firstDay } from './walks/walks.ts'
 
-/** Days are numbered from the epoch: the number of 2015-01-01, the first one. */
-export const firstDay = Date.UTC(2015, 0, 1) / dayMs
-const levelDay = Date.UTC(2025, 0, 1) / dayMs
-
-// GARCH(1,1), Bollerslev 1986: tomorrow's variance remembers today's surprise and today's variance.
-const surpriseWeight = 0.09
-const memoryWeight = 0.89
-/** In usual variances. Without a ceiling, one symbol in some hundreds loses half of its price within a week. */
-const highestVariance = 6
-/**
- * The share of its distance from the level that a price loses in a day: half of a surprise is forgotten after seven
- * months.
- */
-const dailyPull = 1 / 300
-/** How far the open lies from the previous close, in daily volatilities. Markets that never close have no such gap. */
-const gapSize = 0.12
-
-/** How many days are built and cached together: 10,000 symbols with all of their days would take gigabytes. */
-const blockDays = 365
-const blocksKept = 2000
+const blocksKept = 10_000
 const columns = 5
-
-/** The state of the walk on the eve of a day. */
-interface WalkState {
-  /** The distance of the log price from that of the level. */
-  readonly deviation: number
-  /** Of the coming day's return. */
-  readonly variance: number
-}
+/** No exchange was ever closed for so long between two sessions. */
+const longestPauseDays = 60
 
 export interface SimulatedDays {
-  /** The complete bar of a day, even if the day is not over. The day is `firstDay` or later. */
-  bar(of: SimulatedInstrument, day: number): Bar
+  /** The complete bar of a trading date, even if it is not over; null: closed. The day is `firstDay` or later. */
+  bar(of: SimulatedInstrument, day: number): Bar | null
+  /** The same, without the days around it. */
+  single(of: SimulatedInstrument, day: number): Bar | null
   /** The close before a day, in price steps; before the first day, the starting price. */
   previousClose(of: SimulatedInstrument, day: number): number
   /** Highest high and lowest low of the days in [from, to); null: there are none. */
   extremes(of: SimulatedInstrument, from: number, to: number): { high: number; low: number } | null
 }
 
-/**
- * The days of all symbols: a log-price walk with clustered volatility, in blocks that are built when first asked for.
- */
-export function simulatedDays(): SimulatedDays {
+/** The trading days of all instruments, in blocks that are built when a day of them is first asked for. */
+export function simulatedDays(
+  paths: SimulatedPaths,
+  hoursOf: (of: SimulatedInstrument) => TradingHours,
+): SimulatedDays {
   const blocks = new LRUCache<string, Float64Array>({ max: blocksKept })
-  const states = new Map<string, WalkState[]>()
 
-  function stateBefore(of: SimulatedInstrument, block: number): WalkState {
-    const { symbol } = of.instrument
-    const known = states.get(symbol) ?? [firstState(of)]
-    states.set(symbol, known)
-    for (let next = known.length; next <= block; next++) known.push(walkBlock(of, next - 1, known[next - 1]))
-    return known[block] ?? firstState(of)
-  }
-
-  function blockOf(of: SimulatedInstrument, block: number): Float64Array {
-    const key = `${of.instrument.symbol}:${block}`
+  function rowsOf(of: SimulatedInstrument, block: number): Float64Array {
+    const key = keyOf(of, block)
     const kept = blocks.get(key)
     if (kept) return kept
-    const built = buildBlock(of, block, stateBefore(of, block))
+    const built = new Float64Array(blockDays * columns)
+    const hours = hoursOf(of)
+    const start = firstDay + block * blockDays
+    paths.eachDay(of, start, start + blockDays, (path, day, before) => {
+      const range = rangeOf(hours, day, path, before, undefined)
+      const row = (day - start) * columns
+      if (range) {
+        built[row] = priceOf(range.open)
+        built[row + 1] = priceOf(range.high)
+        built[row + 2] = priceOf(range.low)
+        built[row + 3] = priceOf(range.close)
+        built[row + 4] = dayVolume(of, day, path.events)
+      } else built.fill(Number.NaN, row, row + columns)
+    })
     blocks.set(key, built)
     return built
   }
 
-  function bar(of: SimulatedInstrument, day: number): Bar {
-    const rows = blockOf(of, Math.floor((day - firstDay) / blockDays))
+  function bar(of: SimulatedInstrument, day: number): Bar | null {
+    const rows = rowsOf(of, blockOf(day))
     const row = ((day - firstDay) % blockDays) * columns
+    const open = at(rows, row)
+    if (Number.isNaN(open)) return null
     return {
-      open: at(rows, row),
+      open,
       high: at(rows, row + 1),
       low: at(rows, row + 2),
       close: at(rows, row + 3),
@@ -79,92 +66,72 @@ export function simulatedDays(): SimulatedDays {
     }
   }
 
+  function single(of: SimulatedInstrument, day: number): Bar | null {
+    if (blocks.has(keyOf(of, blockOf(day)))) return bar(of, day)
+    const path = paths.of(of, day)
+    const range = rangeOf(hoursOf(of), day, path, () => paths.of(of, Math.max(firstDay, day - 1)), undefined)
+    if (!range) return null
+    const { open, high, low, close } = range
+    const volume = dayVolume(of, day, path.events)
+    return { open: priceOf(open), high: priceOf(high), low: priceOf(low), close: priceOf(close), volume }
+  }
+
   function previousClose(of: SimulatedInstrument, day: number): number {
-    return day > firstDay ? bar(of, day - 1).close : priceSteps(of, firstDay - 1, firstState(of).deviation)
+    const hours = hoursOf(of)
+    for (let before = day - 1; before >= Math.max(firstDay, day - longestPauseDays); before--) {
+      const closes = hours.on(before)?.regular.at(-1)?.to
+      if (closes === undefined) continue
+      return priceOf(markAt(paths.of(of, before), closes - before * dayMinutes))
+    }
+    return priceOf(paths.closeOf(of, firstDay - 1))
   }
 
   function extremes(of: SimulatedInstrument, from: number, to: number) {
-    let high = Number.NEGATIVE_INFINITY
-    let low = Number.POSITIVE_INFINITY
-    let day = Math.max(from, firstDay)
-    while (day < to) {
-      const block = Math.floor((day - firstDay) / blockDays)
-      const rows = blockOf(of, block)
-      const end = Math.min(to, firstDay + (block + 1) * blockDays)
-      for (; day < end; day++) {
-        const row = ((day - firstDay) % blockDays) * columns
-        high = Math.max(high, at(rows, row + 1))
-        low = Math.min(low, at(rows, row + 2))
-      }
-    }
-    return high >= low ? { high, low } : null
+    const hours = hoursOf(of)
+    // Days within the range of those before them cost little: their minutes are not looked at.
+    let range: LogRange | undefined
+    paths.eachDay(of, Math.max(from, firstDay), to, (path, day, before) => {
+      range = rangeOf(hours, day, path, before, range) ?? range
+    })
+    return range ? { high: priceOf(range.high), low: priceOf(range.low) } : null
   }
 
-  return { bar, previousClose, extremes }
+  return { bar, single, previousClose, extremes }
 }
 
-const dayRandom = (of: SimulatedInstrument, day: number): Random => randomFrom(childKey(childKey(of.key, 1), day))
-const usualVariance = (of: SimulatedInstrument): number => of.yearlyVolatility ** 2 / 365
+const keyOf = (of: SimulatedInstrument, block: number): string => `${of.instrument.symbol}:${block}`
 
-/** Drawn from the walk's long-run distribution: not every symbol starts at its level. */
-function firstState(of: SimulatedInstrument): WalkState {
-  const variance = usualVariance(of)
-  const deviation = Math.sqrt(variance / (2 * dailyPull)) * gaussian(dayRandom(of, firstDay - 1))
-  return { deviation, variance }
-}
+/** A price in whole steps from its logarithm. */
+export const priceOf = (logarithm: number): number => Math.max(1, Math.round(Math.exp(logarithm)))
 
-function walkBlock(of: SimulatedInstrument, block: number, from: WalkState = firstState(of)): WalkState {
-  const start = firstDay + block * blockDays
-  let state = from
-  for (let day = start; day < start + blockDays; day++) state = walkDay(of, state, gaussian(dayRandom(of, day)))
-  return state
-}
-
-function walkDay(of: SimulatedInstrument, { deviation, variance }: WalkState, normal: number): WalkState {
-  const usual = usualVariance(of)
-  const surprise = Math.sqrt(variance) * normal
-  const next = (1 - surpriseWeight - memoryWeight) * usual + surpriseWeight * surprise ** 2 + memoryWeight * variance
-  return { deviation: deviation * (1 - dailyPull) + surprise, variance: Math.min(next, highestVariance * usual) }
-}
-
-function buildBlock(of: SimulatedInstrument, block: number, before: WalkState): Float64Array {
-  const rows = new Float64Array(blockDays * columns)
-  const start = firstDay + block * blockDays
-  let state = before
-  let previous = priceSteps(of, start - 1, state.deviation)
-  for (let i = 0; i < blockDays; i++) {
-    const day = start + i
-    const random = dayRandom(of, day)
-    const normal = gaussian(random)
-    const { variance } = state
-    state = walkDay(of, state, normal)
-    const close = priceSteps(of, day, state.deviation)
-    const open = Math.max(1, Math.round(previous * Math.exp(gap(of) * Math.sqrt(variance) * gaussian(random))))
-    const move = Math.log(close / open)
-    const high = Math.round(open * Math.exp(bridgeExtreme(0, move, variance, 1, random)))
-    const low = Math.round(open * Math.exp(bridgeExtreme(0, move, variance, -1, random)))
-    // Days that move a lot trade a lot.
-    const activity = (0.7 + 0.4 * Math.abs(normal) * Math.sqrt(variance / usualVariance(of))) * (0.75 + 0.5 * random())
-    rows.set(
-      [
-        open,
-        Math.max(open, close, high),
-        Math.max(1, Math.min(open, close, low)),
-        close,
-        Math.round(of.dailyVolume * activity),
-      ],
-      i * columns,
-    )
-    previous = close
+/**
+ * The range of a date's regular hours, which lie on its own day and the one before (UTC), or another one widened by it;
+ * null: closed.
+ */
+function rangeOf(
+  hours: TradingHours,
+  day: number,
+  path: DayPath,
+  before: () => DayPath,
+  wider: LogRange | undefined,
+): LogRange | null {
+  const tradingDay = hours.on(day)
+  if (!tradingDay) return null
+  let range = wider
+  for (const { from, to } of tradingDay.regular) {
+    const start = day * dayMinutes
+    if (from < start) range = widened(before(), from - start + dayMinutes, Math.min(to - start, 0) + dayMinutes, range)
+    if (to > start) range = widened(path, Math.max(0, from - start), to - start, range)
   }
-  return rows
+  return range ?? null
 }
 
-function gap({ instrument: { kind } }: SimulatedInstrument): number {
-  return kind === 'CRYPTO' || kind === 'CURRENCY' ? 0 : gapSize
-}
-
-function priceSteps(of: SimulatedInstrument, day: number, deviation: number): number {
-  const growth = (of.yearlyGrowth * (day - levelDay)) / 365
-  return Math.max(1, Math.round(of.level * of.stepsPerUnit * Math.exp(growth + deviation)))
+/** A range, or a new one, with the minutes [from, to) of a day. */
+export function widened(path: DayPath, from: number, to: number, range: LogRange | undefined): LogRange {
+  const open = markAt(path, from)
+  const wider = range ?? { open, high: open, low: open, close: open }
+  if (open > wider.high) wider.high = open
+  if (open < wider.low) wider.low = open
+  widen(path, from, to, wider)
+  return wider
 }

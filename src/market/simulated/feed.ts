@@ -1,7 +1,7 @@
 import { symbolNotFound } from '../../domain/errors.ts'
 import type { Listing } from '../../domain/quote.ts'
 import type { ListingSink, SourceFeed } from '../../domain/source-feed.ts'
-import type { SimulatedInstrument } from './instruments.ts'
+import type { SimulatedInstrument } from './instruments/instruments.ts'
 
 const roundMs = 5
 /** After a pause of the process, only this much of what it missed is sent. */
@@ -17,6 +17,8 @@ interface TickingSymbol {
   readonly phase: number
   /** 'waiting' for its first update (or its failure), then 'ticking' (or 'failed'), in the end 'gone'. */
   state: 'waiting' | 'ticking' | 'failed' | 'gone'
+  /** Whether its market was open at its last tick. */
+  wasOpen: boolean
 }
 
 export interface SimulatedFeedOptions {
@@ -25,13 +27,16 @@ export interface SimulatedFeedOptions {
   readonly now: () => number
   readonly find: (symbol: string) => SimulatedInstrument | undefined
   readonly listing: (of: SimulatedInstrument, timeMs: number) => Listing
+  /** Whether an instrument is traded at a time; absent: always. */
+  readonly trades?: (of: SimulatedInstrument, timeMs: number) => boolean
 }
 
 /**
  * Sends every watched symbol its ticks, all from one timer that runs while something is watched. A symbol's ticks fall
  * on fixed times of the clock, (n + phase) * period; each round sends those that came due since the last one.
  */
-export function simulatedFeed({ sink, ticksPerSecond, now, find, listing }: SimulatedFeedOptions): SourceFeed {
+export function simulatedFeed(options: SimulatedFeedOptions): SourceFeed {
+  const { sink, ticksPerSecond, now, find, listing, trades } = options
   const periodMs = 1000 / ticksPerSecond
   let watched = new Map<string, TickingSymbol>()
   let timer: NodeJS.Timeout | undefined
@@ -53,8 +58,10 @@ export function simulatedFeed({ sink, ticksPerSecond, now, find, listing }: Simu
 
   function begin(each: TickingSymbol, nowMs: number): void {
     each.state = each.of ? 'ticking' : 'failed'
-    if (each.of) sink.update(listing(each.of, nowMs))
-    else sink.failure(each.symbol, symbolNotFound(each.symbol))
+    if (each.of) {
+      each.wasOpen = trades?.(each.of, nowMs) ?? true
+      sink.update(listing(each.of, nowMs))
+    } else sink.failure(each.symbol, symbolNotFound(each.symbol))
   }
 
   function tick(each: TickingSymbol, fromMs: number, toMs: number): void {
@@ -63,8 +70,16 @@ export function simulatedFeed({ sink, ticksPerSecond, now, find, listing }: Simu
     const last = Math.floor(toMs / periodMs - each.phase)
     for (let n = Math.floor(fromMs / periodMs - each.phase) + 1; n <= last && each.state === 'ticking'; n++) {
       const timeMs = Math.min(toMs, Math.max(fromMs, Math.floor((n + each.phase) * periodMs)))
+      if (trades && !isNews(each, trades(each.of, timeMs))) continue
       sink.update(listing(each.of, timeMs))
     }
+  }
+
+  /** The first tick after the close tells that the market is closed; from then on there are none. */
+  function isNews(each: TickingSymbol, isOpen: boolean): boolean {
+    const isNews = isOpen || each.wasOpen
+    each.wasOpen = isOpen
+    return isNews
   }
 
   function watch(symbols: ReadonlySet<string>): void {
@@ -79,7 +94,7 @@ export function simulatedFeed({ sink, ticksPerSecond, now, find, listing }: Simu
 
   function enter(symbol: string): TickingSymbol {
     const of = find(symbol) ?? null
-    return { symbol, of, phase: of ? of.key / 2 ** 32 : 0, state: 'waiting' }
+    return { symbol, of, phase: of ? of.key / 2 ** 32 : 0, state: 'waiting', wasOpen: true }
   }
 
   function resume(): void {

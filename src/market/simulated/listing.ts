@@ -1,5 +1,6 @@
 import type { Listing } from '../../domain/quote.ts'
-import type { SimulatedInstrument } from './instruments.ts'
+import { minuteMs } from '../../domain/time/units.ts'
+import type { SimulatedInstrument } from './instruments/instruments.ts'
 import { type LiveMinute, soFar } from './minute.ts'
 
 /** What the simulated market says about an instrument at a time within a minute. Runs for every tick. */
@@ -9,37 +10,44 @@ export function simulatedListing(
   timeMs: number,
   receivedAtMs: number,
 ): Listing {
-  const { instrument, stepsPerUnit, shares } = of
-  const { today, dayBefore } = minute
+  const { stepsPerUnit, splitsAhead, shares, hasVolume } = of
+  const { instrument, today, dayBefore, regularClose, previousClose } = minute
+  const { symbol, kind, currency, marketState } = instrument
   const now = soFar(minute, timeMs)
-  const high = dayBefore ? Math.max(dayBefore.high, now.high) : now.high
-  const low = dayBefore ? Math.min(dayBefore.low, now.low) : now.low
-  const change = now.close - today.previousClose
-  const traded = instrument.kind !== 'INDEX'
+  // A price from outside of the session is none of its high, low and volume.
+  const session = regularClose === null || !dayBefore ? now : dayBefore
+  const high = dayBefore ? Math.max(dayBefore.high, session.high) : now.high
+  const low = dayBefore ? Math.min(dayBefore.low, session.low) : now.low
+  const volume = (dayBefore?.volume ?? 0) + (regularClose === null ? now.volume : 0)
+  const change = now.close - previousClose
+  const extended = regularClose === null ? null : now.close - regularClose
+  // Of a price in pence, the market value is in pounds.
+  const stepsPerCapUnit = currency === 'GBp' ? 100 * stepsPerUnit : stepsPerUnit
+  const traded = kind !== 'INDEX'
   // Divided, not multiplied by 0.01: 24512 / 100 is the double nearest to 245.12.
   return {
     instrument,
     quote: {
-      symbol: instrument.symbol,
+      symbol,
       price: now.close / stepsPerUnit,
-      previousClose: today.previousClose / stepsPerUnit,
+      previousClose: previousClose / stepsPerUnit,
       change: change / stepsPerUnit,
-      changePercent: (100 * change) / today.previousClose,
+      changePercent: (100 * change) / previousClose,
       open: today.bar.open / stepsPerUnit,
       dayHigh: high / stepsPerUnit,
       dayLow: low / stepsPerUnit,
-      volume: (dayBefore?.volume ?? 0) + now.volume,
+      volume: hasVolume ? Math.round(volume / splitsAhead) : null,
       bid: traded ? (now.close - 1) / stepsPerUnit : null,
       ask: traded ? (now.close + 1) / stepsPerUnit : null,
-      marketCap: shares === null ? null : Math.round((shares * now.close) / stepsPerUnit),
+      marketCap: shares === null ? null : Math.round((shares * now.close) / stepsPerCapUnit),
       fiftyTwoWeekHigh: (today.year ? Math.max(today.year.high, high) : high) / stepsPerUnit,
       fiftyTwoWeekLow: (today.year ? Math.min(today.year.low, low) : low) / stepsPerUnit,
-      currency: instrument.currency,
-      marketState: instrument.marketState,
-      timeMs,
-      regularPrice: null,
-      extendedChange: null,
-      extendedChangePercent: null,
+      currency,
+      marketState,
+      timeMs: Math.min(timeMs, minute.start * 1000 + minuteMs),
+      regularPrice: regularClose === null ? null : regularClose / stepsPerUnit,
+      extendedChange: extended === null ? null : extended / stepsPerUnit,
+      extendedChangePercent: extended === null || regularClose === null ? null : (100 * extended) / regularClose,
       source: 'SIMULATED',
       receivedAtMs,
       delayMinutes: 0,

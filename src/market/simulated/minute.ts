@@ -1,54 +1,58 @@
+import type { Instrument } from '../../domain/instrument.ts'
 import { minuteMs } from '../../domain/time/units.ts'
 import { at, type Bar, knots } from './bars.ts'
-import type { Random } from './random.ts'
+import type { Random } from './walks/random.ts'
 
-/** A running minute, and all that a quote needs of the time before it. Prices in price steps. */
+/** A running minute, or the last one that ran, and all that a quote needs of the time before it. Prices in price steps. */
 export interface LiveMinute {
   /** Epoch seconds. */
   readonly start: number
+  /** The times, in epoch milliseconds, at which this is the newest minute. */
+  readonly fromMs: number
+  readonly untilMs: number
+  /** Whether its market is open at these times. */
+  readonly isRunning: boolean
+  /** With the state that its market has at these times. */
+  readonly instrument: Instrument
   /** Prices at its 61 second marks, and the extremes up to each. */
   readonly prices: Float64Array
   readonly highs: Float64Array
   readonly lows: Float64Array
   readonly volume: number
   readonly today: Today
-  /** The day up to this minute; null in the day's first one. */
+  /** The session up to this minute; null in its first one. After it, and before the next one, all of it. */
   readonly dayBefore: Bar | null
+  /** The last regular close before the trading date of this minute. */
+  readonly previousClose: number
+  /** The last regular close, if this minute is not of a regular session. */
+  readonly regularClose: number | null
 }
 
-/** What stays the same all day. */
+/** The session of the newest regular price. */
 export interface Today {
   readonly day: number
-  /** The complete bar; only its open is public yet. */
+  /** The session's complete bar; before its end, only its open is public. */
   readonly bar: Bar
-  readonly previousClose: number
-  /** High and low of the 364 days before this one; null on the very first day. */
+  readonly closeBefore: number
+  /** High and low of the 364 days before the session's; null on the very first day. */
   readonly year: { readonly high: number; readonly low: number } | null
 }
 
 const seconds = 60
 
-/** Opens a minute: its bar, known only in the end, is spread over its seconds. */
-export function liveMinute(start: number, bar: Bar, random: Random, today: Today, dayBefore: Bar | null): LiveMinute {
+/** A minute's bar, known only in the end, is spread over its seconds. */
+export function secondsOf(bar: Bar, random: Random): Pick<LiveMinute, 'prices' | 'highs' | 'lows' | 'volume'> {
   const prices = knots(bar, seconds, random)
-  return {
-    start,
-    prices,
-    highs: running(prices, Math.max),
-    lows: running(prices, Math.min),
-    volume: bar.volume,
-    today,
-    dayBefore,
-  }
+  return { prices, highs: running(prices, Math.max), lows: running(prices, Math.min), volume: bar.volume }
 }
 
 /**
- * The running minute up to a time within it: its second marks so far and the live price, on the straight line to the
- * next mark.
+ * The minute up to a time: its second marks so far and the live price, on the straight line to the next mark. All of it
+ * after its end.
  */
 export function soFar({ start, prices, highs, lows, volume }: LiveMinute, timeMs: number): Bar {
-  const elapsedMs = timeMs - start * 1000
-  const second = Math.floor(elapsedMs / 1000)
+  const elapsedMs = Math.min(timeMs - start * 1000, minuteMs)
+  const second = Math.min(Math.floor(elapsedMs / 1000), seconds - 1)
   const from = at(prices, second)
   const close = Math.round(from + ((at(prices, second + 1) - from) * (elapsedMs - second * 1000)) / 1000)
   return {

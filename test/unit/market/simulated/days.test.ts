@@ -1,15 +1,21 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import type { Bar } from '../../../../src/market/simulated/bars.ts'
-import { firstDay, simulatedDays } from '../../../../src/market/simulated/days.ts'
-import { type SimulatedInstrument, simulatedInstruments } from '../../../../src/market/simulated/instruments.ts'
+import { simulatedDays } from '../../../../src/market/simulated/days.ts'
+import {
+  type SimulatedInstrument,
+  simulatedInstruments,
+} from '../../../../src/market/simulated/instruments/instruments.ts'
+import { simulatedPaths } from '../../../../src/market/simulated/paths.ts'
+import { tradingHours } from '../../../../src/market/simulated/trading-hours.ts'
+import { firstDay } from '../../../../src/market/simulated/walks/walks.ts'
 
-const days = simulatedDays()
-const instruments = [...simulatedInstruments(40, 3).values()]
+const days = simulatedDays(simulatedPaths(), tradingHours('always'))
+const instruments = [...simulatedInstruments(120, 3).values()].filter((_, i) => i % 3 === 0 || i < 15)
 const dayCount = 4000
 
 const barsOf = (of: SimulatedInstrument): Bar[] =>
-  Array.from({ length: dayCount }, (_, i) => days.bar(of, firstDay + i))
+  Array.from({ length: dayCount }, (_, i) => days.bar(of, firstDay + i) ?? assert.fail())
 
 const returnsOf = (of: SimulatedInstrument): number[] => {
   const closes = barsOf(of).map(({ close }) => close)
@@ -63,7 +69,7 @@ test('a price stays within a plausible distance of its growing level for over a 
 test('the mild pull keeps the level: without it, the walk would be three times as far away after a decade', () => {
   const distances = instruments.map((of) => {
     const level = of.level * of.stepsPerUnit * Math.exp((of.yearlyGrowth * (firstDay + 3999 - 20_089)) / 365)
-    return Math.log(days.bar(of, firstDay + 3999).close / level) / of.yearlyVolatility
+    return Math.log((days.bar(of, firstDay + 3999) ?? assert.fail()).close / level) / of.yearlyVolatility
   })
   // Stationary deviation: sqrt(1 / (365 * 2 / 300)) = 0.64 years' volatility. Of a free walk after 11 years: 3.3.
   const spread = Math.sqrt(mean(distances.map((each) => each ** 2)))
@@ -75,7 +81,10 @@ test('every day is a sound bar of positive whole numbers that opens near the clo
     let previous = days.previousClose(of, firstDay)
     barsOf(of).forEach((bar, i) => {
       const { open, high, low, close, volume } = bar
-      assert.ok(Object.values(bar).every(Number.isSafeInteger) && low >= 1 && volume > 0, JSON.stringify(bar))
+      assert.ok(
+        Object.values(bar).every(Number.isSafeInteger) && low >= 1 && volume > 0 === of.hasVolume,
+        JSON.stringify(bar),
+      )
       assert.ok(low <= Math.min(open, close) && high >= Math.max(open, close), JSON.stringify(bar))
       assert.equal(days.previousClose(of, firstDay + i), previous)
       assert.ok(Math.abs(Math.log(open / previous)) < of.yearlyVolatility / 10, `gap from ${previous} to ${open}`)
@@ -111,6 +120,17 @@ test('more blocks than are kept: the days are built again the same', () => {
   const [of] = small.values()
   assert.ok(of)
   const before = days.bar(of, firstDay + 100)
-  for (const other of small.values()) days.bar(other, firstDay + 1)
+  for (const other of small.values()) {
+    for (let day = 0; day < 4 * 73; day += 73) days.bar(other, firstDay + day)
+  }
   assert.deepEqual(days.bar(of, firstDay + 100), before)
+})
+
+test('a day by itself is the same as among others', () => {
+  const others = simulatedDays(simulatedPaths(), tradingHours('always'))
+  for (const of of instruments) {
+    for (const day of [firstDay, firstDay + 72, firstDay + 73, firstDay + 3777]) {
+      assert.deepEqual(others.single(of, day), days.bar(of, day))
+    }
+  }
 })

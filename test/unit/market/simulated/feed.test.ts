@@ -23,7 +23,7 @@ interface Stage {
   onUpdate(listener: (quote: Quote) => void): void
 }
 
-function stage(t: TestContext, ticksPerSecond: number, symbolCount = 20): Stage {
+function stage(t: TestContext, ticksPerSecond: number, symbolCount = 105): Stage {
   t.mock.timers.enable({ apis: ['setInterval'] })
   let nowMs = startMs
   let listener: (quote: Quote) => void = () => {}
@@ -106,7 +106,7 @@ test('ticks are even in time, in order, and arrive within a round of when they w
 })
 
 test('symbols do not tick at the same instants', async (t) => {
-  const { watch, seen, pass } = stage(t, 1, 100)
+  const { watch, seen, pass } = stage(t, 1, 200)
   await watch(...Array.from({ length: 80 }, (_, i) => `SIM00${String(i + 1).padStart(2, '0')}`))
   pass(1000)
   seen.length = 0
@@ -122,7 +122,7 @@ test('a tick is the price of its time, also across the minute', async (t) => {
   pass(60_000)
   assert.equal(seen.length, 181)
   for (const { timeMs, price, volume, dayHigh } of seen) {
-    const fresh = simulatedSource({ symbolCount: 20, ticksPerSecond: 1, now: () => timeMs })
+    const fresh = simulatedSource({ symbolCount: 105, ticksPerSecond: 1, now: () => timeMs })
     const quote = (await fresh.listings(['TSLA'])).get('TSLA')?.quote
     assert.deepEqual([price, volume, dayHigh], [quote?.price, quote?.volume, quote?.dayHigh])
   }
@@ -206,7 +206,7 @@ test('an unknown symbol fails once, and alone', async (t) => {
 })
 
 test('of a thousand symbols the first updates come a few at a time, each before its first tick', async (t) => {
-  const { watch, seen, pass } = stage(t, 1, 1015)
+  const { watch, seen, pass } = stage(t, 1, 1100)
   const symbols = Array.from({ length: 1000 }, (_, i) => `SIM${String(i + 1).padStart(4, '0')}`)
   await watch(...symbols)
   assert.ok(seen.length > 0 && seen.length <= 100, `${seen.length}`)

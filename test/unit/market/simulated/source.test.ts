@@ -4,6 +4,7 @@ import type { Candle, SourceCandle } from '../../../../src/domain/candle.ts'
 import { FinstageError } from '../../../../src/domain/errors.ts'
 import type { Quote } from '../../../../src/domain/quote.ts'
 import { intervalSeconds, type SourceInterval, sourceIntervals } from '../../../../src/domain/time/interval.ts'
+import { simulatedInstruments } from '../../../../src/market/simulated/instruments/instruments.ts'
 import { simulatedSource } from '../../../../src/market/simulated/source.ts'
 import type { MarketSource } from '../../../../src/market/source.ts'
 
@@ -12,7 +13,7 @@ const midnight = Date.UTC(2025, 5, 18) / 1000
 const symbols = ['AAPL', '^DJI', 'BTC-USD', 'EURUSD=X', 'SIM0002']
 
 function marketAt(timeMs: number, seed = 1): MarketSource {
-  return simulatedSource({ symbolCount: 20, ticksPerSecond: 1, now: () => timeMs, seed })
+  return simulatedSource({ symbolCount: 105, ticksPerSecond: 1, now: () => timeMs, seed })
 }
 
 async function rows(source: MarketSource, symbol: string, interval: SourceInterval, from: number, to: number) {
@@ -39,6 +40,10 @@ function assertSame(actual: readonly Candle[], expected: readonly Candle[], what
   for (const [i, candle] of actual.entries()) assert.deepEqual(candle, expected[i], what)
 }
 
+/** Minutes do not say what a day has left without its dividends. */
+const withoutAdjusted = (candles: readonly SourceCandle[]): SourceCandle[] =>
+  candles.map((candle) => ({ ...candle, adjustedClose: null }))
+
 /** What an aggregator would make of candles, one for each `seconds`. */
 function aggregate(candles: readonly Candle[], seconds: number): SourceCandle[] {
   const groups = Map.groupBy(candles, ({ epoch }) => Math.floor(epoch / seconds) * seconds)
@@ -50,7 +55,7 @@ function aggregate(candles: readonly Candle[], seconds: number): SourceCandle[] 
     close: first(group.slice(-1)).close,
     volume: group.reduce((sum, { volume }) => sum + (volume ?? Number.NaN), 0),
     closed: first(group.slice(-1)).closed && first(group.slice(-1)).epoch + 60 === epoch + seconds,
-    adjustedClose: seconds === 86_400 ? first(group.slice(-1)).close : null,
+    adjustedClose: null,
   }))
 }
 
@@ -60,7 +65,8 @@ for (const interval of sourceIntervals.filter((each) => each !== 'MINUTE_1')) {
     const source = marketAt((midnight + 3 * day) * 1000)
     for (const symbol of symbols) {
       const minutes = await rows(source, symbol, 'MINUTE_1', midnight, midnight + 2 * day)
-      assertSame(await rows(source, symbol, interval, midnight, midnight + 2 * day), aggregate(minutes, size), symbol)
+      const candles = await rows(source, symbol, interval, midnight, midnight + 2 * day)
+      assertSame(withoutAdjusted(candles), aggregate(minutes, size), symbol)
     }
   })
 }
@@ -71,15 +77,17 @@ test('one-minute candles so far are the open candle of every interval', async ()
     const minutes = await rows(source, symbol, 'MINUTE_1', midnight, midnight + day)
     for (const interval of sourceIntervals) {
       const candles = await rows(source, symbol, interval, midnight, midnight + day)
-      assertSame(candles, aggregate(minutes, intervalSeconds(interval)), `${symbol} ${interval}`)
+      assertSame(withoutAdjusted(candles), aggregate(minutes, intervalSeconds(interval)), `${symbol} ${interval}`)
     }
   }
 })
 
 test('the live price is the close of the open candle of every interval, and within its high and low', async () => {
   const start = midnight + 9 * 3600 + 59 * 60
+  let nowMs = 0
+  const source = simulatedSource({ symbolCount: 105, ticksPerSecond: 1, now: () => nowMs })
   for (let seconds = 0; seconds < 90; seconds += 0.77) {
-    const source = marketAt(Math.round((start + seconds) * 1000))
+    nowMs = Math.round((start + seconds) * 1000)
     for (const symbol of symbols) {
       const { price } = await quoteOf(source, symbol)
       for (const interval of sourceIntervals) {
@@ -141,7 +149,7 @@ test('change counts from the close of the day before', async () => {
 
 test('the 52-week range is that of 365 days, today so far included', async () => {
   let now = 0
-  const source = simulatedSource({ symbolCount: 20, ticksPerSecond: 1, now: () => now * 1000 })
+  const source = simulatedSource({ symbolCount: 105, ticksPerSecond: 1, now: () => now * 1000 })
   let oldestMattered = 0
   // Many days, so that in some of them the extreme is about to leave the range, or has just left it.
   for (let today = midnight - 400 * day; today < midnight; today += 2 * day) {
@@ -186,15 +194,18 @@ test('a quote says where it comes from and when, and leaves out what its kind do
   assert.equal((await quoteOf(source, 'BTC-USD')).marketCap, null)
 })
 
+const instruments = simulatedInstruments(105, 1)
+
 test("every price is a whole number of the instrument's smallest steps", async () => {
   const source = marketAt((midnight + 7777.7) * 1000)
   for (const { instrument, quote } of (await source.listings(symbols)).values()) {
     assert.ok(quote)
-    const { symbol, priceDecimals } = instrument
+    const { symbol } = instrument
+    const decimals = Math.log10(instruments.get(symbol)?.stepsPerUnit ?? Number.NaN)
     const minutes = await rows(source, symbol, 'MINUTE_1', midnight, midnight + day)
     const prices = minutes.flatMap(({ open, high, low, close }) => [open, high, low, close])
     for (const price of [quote.price, quote.bid ?? 0, quote.change ?? 0, ...prices]) {
-      assert.equal(price, Number(price.toFixed(priceDecimals)))
+      assert.equal(price, Number(price.toFixed(decimals)))
     }
   }
 })
@@ -216,14 +227,14 @@ test('volumes of the minutes of a day are U-shaped and sum to the day', async ()
 
 test('the same seed gives the same market after a restart, whatever was asked before', async () => {
   let timeMs = (midnight - 40 * day) * 1000
-  const wanderer = simulatedSource({ symbolCount: 20, ticksPerSecond: 1, now: () => timeMs, seed: 5 })
+  const wanderer = simulatedSource({ symbolCount: 105, ticksPerSecond: 1, now: () => timeMs, seed: 5 })
   for (const symbol of symbols.toReversed()) {
     await wanderer.listings(['TSLA', symbol])
     await rows(wanderer, symbol, 'MINUTE_5', midnight - 90 * day, midnight - 80 * day)
     await rows(wanderer, symbol, 'DAY_1', 0, midnight)
   }
   timeMs = (midnight + 12_345.678) * 1000
-  const fresh = simulatedSource({ symbolCount: 300, ticksPerSecond: 9, now: () => timeMs, seed: 5 })
+  const fresh = simulatedSource({ symbolCount: 400, ticksPerSecond: 9, now: () => timeMs, seed: 5 })
   for (const symbol of symbols) {
     for (const interval of sourceIntervals) {
       const [from, to] = [midnight - 3 * day, midnight + day]
@@ -295,7 +306,7 @@ test('before its history begins the market knows its instruments, but has no pri
   assert.equal(listing?.quote, null)
 })
 
-test('extended hours change nothing in a market that never closes, and nothing is paid or split', async () => {
+test('extended hours change nothing in a market that never closes', async () => {
   const source = marketAt((midnight + day / 2) * 1000)
   const query = { symbol: 'AAPL', interval: 'HOUR_1', from: midnight - day, to: midnight + day } as const
   const batch = await source.candles({ ...query, extendedHours: false })
@@ -307,7 +318,7 @@ test('extended hours change nothing in a market that never closes, and nothing i
 })
 
 test('a search ranks symbols that begin with the text before names that hold it', async () => {
-  const source = simulatedSource({ symbolCount: 200, ticksPerSecond: 1, now: () => midnight * 1000 })
+  const source = simulatedSource({ symbolCount: 300, ticksPerSecond: 1, now: () => midnight * 1000 })
   for (const text of ['A', 'M', 'S', 'T']) {
     const found = await source.search(text.toLowerCase(), 300)
     const begins = found.map(({ symbol }) => symbol.startsWith(text))

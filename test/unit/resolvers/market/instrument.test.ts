@@ -16,7 +16,7 @@ const nowMs = Date.UTC(2025, 2, 12, 15)
 
 /** The API over the simulated market, whose answers the test may replace. */
 function start() {
-  const simulated = simulatedSource({ symbolCount: 60, ticksPerSecond: 1, now: () => nowMs })
+  const simulated = simulatedSource({ symbolCount: 160, ticksPerSecond: 1, now: () => nowMs })
   const listingCalls: (readonly string[])[] = []
   const searchCalls: string[] = []
   let search = simulated.search

@@ -1,0 +1,160 @@
+import { LRUCache } from 'lru-cache'
+import { dayMs } from '../../domain/time/units.ts'
+import { at } from './bars.ts'
+import type { Factor } from './instruments/factors.ts'
+import type { SimulatedInstrument } from './instruments/instruments.ts'
+import { type DayPath, enterDay, newDayPath, newWalkedDay, type WalkedDay } from './walks/day-path.ts'
+import { gaussian } from './walks/random.ts'
+import { blockDays, blockOf, dayRandom, firstDay, WalkBlocks, type WalkState, walkDay } from './walks/walks.ts'
+
+export const levelDay = Date.UTC(2025, 0, 1) / dayMs
+const hours = 24
+/** A factor's block takes 30 KB. */
+const factorBlocksKept = 500
+/** Neighbouring candles share their day, and so do the minutes of symbols that tick. One takes 1.5 KB. */
+const pathsKept = 5000
+
+export interface SimulatedPaths {
+  /** The way of an instrument through a day. */
+  of(instrument: SimulatedInstrument, day: number): DayPath
+  /**
+   * The days in [from, to) in order, which is quicker than each by itself. The path and that of the day before are valid
+   * during the call only.
+   */
+  eachDay(instrument: SimulatedInstrument, from: number, to: number, visit: VisitDay): void
+  /** The logarithm of the price, in price steps, at the end of a day, from the one before the first on. */
+  closeOf(instrument: SimulatedInstrument, day: number): number
+}
+
+type VisitDay = (path: DayPath, day: number, before: () => DayPath) => void
+
+/**
+ * The ways of all instruments through all days: each is the sum of what moves many instruments, the factors, and of a
+ * walk of its own.
+ */
+export function simulatedPaths(): SimulatedPaths {
+  const states = new WalkBlocks()
+  const factorBlocks = new LRUCache<string, readonly WalkedDay[]>({ max: factorBlocksKept })
+  const paths = new LRUCache<string, DayPath>({ max: pathsKept })
+  const own = newWalkedDay()
+  const scratch: [DayPath, DayPath] = [newDayPath(), newDayPath()]
+
+  function factorDays(factor: Factor, block: number): readonly WalkedDay[] {
+    const key = `${factor.key} ${block}`
+    const kept = factorBlocks.get(key)
+    if (kept) return kept
+    let state = states.stateBefore(factor, block)
+    const days = Array.from({ length: blockDays }, (_, i) => {
+      const day = newWalkedDay()
+      state = enterDay(factor, state, firstDay + block * blockDays + i, day)
+      return day
+    })
+    factorBlocks.set(key, days)
+    return days
+  }
+
+  function stateBefore(of: SimulatedInstrument, day: number): WalkState {
+    const block = blockOf(day)
+    let state = states.stateBefore(of.own, block)
+    for (let each = firstDay + block * blockDays; each < day; each++) {
+      state = walkDay(of.own, state, each, gaussian(dayRandom(of.own, each)))
+    }
+    return state
+  }
+
+  const daysOfFactors = (of: SimulatedInstrument, block: number) =>
+    of.factors.map(({ factor }) => factorDays(factor, block))
+
+  function path(of: SimulatedInstrument, day: number): DayPath {
+    const key = `${of.instrument.symbol} ${day}`
+    const kept = paths.get(key)
+    if (kept) return kept
+    const built = newDayPath()
+    enterDay(of.own, stateBefore(of, day), day, own)
+    combine(of, day, own, daysOfFactors(of, blockOf(day)), built)
+    paths.set(key, built)
+    return built
+  }
+
+  function eachDay(of: SimulatedInstrument, from: number, to: number, visit: VisitDay): void {
+    let state = stateBefore(of, from)
+    let [current, last] = scratch
+    let factors: ReturnType<typeof daysOfFactors> = []
+    for (let day = from; day < to; day++) {
+      if (day === from || (day - firstDay) % blockDays === 0) factors = daysOfFactors(of, blockOf(day))
+      state = enterDay(of.own, state, day, own)
+      combine(of, day, own, factors, current)
+      visit(current, day, () => (day > from ? last : path(of, Math.max(firstDay, day - 1))))
+      ;[current, last] = [last, current]
+    }
+  }
+
+  function closeOf(of: SimulatedInstrument, day: number): number {
+    let sum = baseOf(of, day) + stateBefore(of, day + 1).deviation
+    for (const { factor, beta } of of.factors) {
+      const before = day < firstDay
+      const knots = factorDays(factor, before ? 0 : blockOf(day))[before ? 0 : (day - firstDay) % blockDays]?.knots
+      sum += beta * at(knots ?? new Float64Array(0), before ? 0 : hours)
+    }
+    return sum
+  }
+
+  return { of: path, eachDay, closeOf }
+}
+
+/** The level that an instrument is pulled to at the end of a day. */
+const baseOf = (of: SimulatedInstrument, day: number): number =>
+  of.logLevel + (of.yearlyGrowth * (day - levelDay)) / 365
+
+function combine(
+  of: SimulatedInstrument,
+  day: number,
+  own: WalkedDay,
+  factors: readonly (readonly WalkedDay[])[],
+  into: DayPath,
+): void {
+  const { knots } = into
+  const index = (day - firstDay) % blockDays
+  const base = baseOf(of, day - 1)
+  const growth = of.yearlyGrowth / 365 / hours
+  for (let mark = 0; mark <= hours; mark++) knots[mark] = base + growth * mark + (own.knots[mark] as number)
+  let variance = own.deviation ** 2
+  let second = own
+  let secondVariance = variance
+  let step = own.step
+  let main = own
+  let mainBeta = 0
+  for (let i = 0; i < factors.length; i++) {
+    const walked = factors[i]?.[index] as WalkedDay
+    const beta = of.factors[i]?.beta as number
+    const walkedKnots = walked.knots
+    for (let mark = 0; mark <= hours; mark++) {
+      knots[mark] = (knots[mark] as number) + beta * (walkedKnots[mark] as number)
+    }
+    step += beta * walked.step
+    if (i === 0) {
+      main = walked
+      mainBeta = beta
+    } else {
+      const added = (beta * walked.deviation) ** 2
+      variance += added
+      if (added > secondVariance) {
+        second = walked
+        secondVariance = added
+      }
+    }
+  }
+  const shared = mainBeta * main.deviation
+  const rest = Math.sqrt(variance)
+  const all = Math.sqrt(shared ** 2 + variance)
+  into.events = Math.abs(step) / (of.yearlyVolatility / Math.sqrt(365))
+  // Within an hour there are two shapes: that of the first factor, and that of whatever else moves it most, which stands
+  // for all the rest.
+  into.rows = main.rows
+  into.otherRows.set(second.rows)
+  into.scale = shared
+  into.otherScale = rest
+  into.reach = all
+  into.otherHourScales = of.own.rhythm.hourRoot
+  into.hourScales = of.factors[0]?.factor.rhythm.hourRoot ?? into.otherHourScales
+}
