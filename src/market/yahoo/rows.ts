@@ -256,12 +256,13 @@ export function rowDates(hours: Pick<MarketHours, 'timezone' | 'exchange'>): (ep
  * Moves each row to its trading date, including the current price, which Yahoo appends with the time of the last trade.
  */
 export function onDates(rows: readonly Row[], hours: MarketHours): PlacedRow[] {
-  const dateOf = rowDates(hours)
+  const [dateOf, dateOnClock] = [rowDates(hours), dailyDates(hours)]
   const placed = rows.map((row) => ({ ...row, epoch: dateOf(row.epoch), sentEpoch: row.epoch }))
-  const last = rows.at(-1)
-  // The last trade may have been at a full hour, too.
+  const [before, last] = [rows.at(-2), rows.at(-1)]
   if (last === undefined || last.epoch !== hours.lastTradeEpoch) return placed
-  return [...placed.slice(0, -1), { ...last, epoch: dailyDates(hours)(last.epoch), sentEpoch: last.epoch }]
+  // The last trade may have been at a full hour by chance, unless the row before it has such a time, too.
+  if (before !== undefined && dateOf(before.epoch) !== dateOnClock(before.epoch)) return placed
+  return [...placed.slice(0, -1), { ...last, epoch: dateOnClock(last.epoch), sentEpoch: last.epoch }]
 }
 
 /**

@@ -158,8 +158,15 @@ export function yahooPushFeed(options: YahooPushFeedOptions): SourceFeed {
       return last != null && isInSession(last, now())
     }
     const shard = streamShard({
-      ...{ url, open, now: steadyMs, random, log, isInSession: isSymbolInSession },
-      ...{ frame: pushed, dropped, changed },
+      url,
+      open,
+      now: steadyMs,
+      random,
+      log,
+      isInSession: isSymbolInSession,
+      frame: pushed,
+      dropped,
+      changed,
     })
     shards.add(shard)
     return shard

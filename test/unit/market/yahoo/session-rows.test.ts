@@ -162,6 +162,8 @@ test('days stamped with 22:00 or 23:00 of the evening before are of the date tha
   for (const hour of ['01:00', '02:00', '03:00', '13:00']) {
     const rows = week.map((date): Row => [`${date}T${hour}Z`, 10, 5])
     assert.deepEqual(datesOf(rows, '2022-01-08T12:00Z', saoPaulo), week, hour)
+    const told = { ...saoPaulo, regularMarketTime: at(`2022-01-07T${hour}Z`) }
+    assert.deepEqual(datesOf(rows, '2022-01-08T12:00Z', told), week, hour)
   }
 })
 
