@@ -404,3 +404,23 @@ test('who looks when told to finds every outcome, changes none that is filled in
 })
 
 const noOutcome = { return1d: null, return1w: null, return1m: null, maxReturn: null, minReturn: null }
+
+test("a week's signal is measured from the last day of the exchange's own week, however short that is", () => {
+  // Tel Aviv moved from Sunday to Monday on 2026-01-05: the Sunday before is a week of its own.
+  const telAviv: SessionHours = { timezone: 'Asia/Jerusalem', exchange: 'TLV', opens: null, closes: null }
+  const closes = { '2026-01-04': 100, '2026-01-05': 110, '2026-01-06': 120, '2026-01-08': 140, '2026-01-11': 150 }
+  const measure = measuring(days(closes), at('2026-06-01'), { hours: telAviv })
+  const { outcome } = measure(signal('2026-01-04', { interval: 'WEEK_1' }))
+  assert.deepEqual([outcome.return1d, outcome.return1w], [10, 50])
+  const riyadh: SessionHours = { timezone: 'Asia/Riyadh', exchange: 'SAU', opens: null, closes: null }
+  const week = { '2026-11-15': 90, '2026-11-19': 100, '2026-11-22': 103, '2026-11-26': 104 }
+  const thursday = at('2026-11-19T12:00')
+  for (const [asOf, return1d, nextAt] of [
+    // Until the bell of Thursday there is no base.
+    [thursday - 1, null, thursday],
+    [at('2026-11-22T12:00'), 3, at('2026-11-26T12:00')],
+  ] as const) {
+    const measured = measuring(days(week), asOf, { hours: riyadh })(signal('2026-11-15', { interval: 'WEEK_1' }))
+    assert.deepEqual([measured.outcome.return1d, measured.nextAt], [return1d, nextAt])
+  }
+})
