@@ -63,6 +63,7 @@ function framesOf(socket: Socket) {
   let head: Buffer | undefined = Buffer.alloc(0)
   const texts: string[] = []
   let pongs = 0
+  let closes = 0
   socket.on('data', (bytes: Buffer) => {
     let rest = bytes
     if (head) {
@@ -73,12 +74,14 @@ function framesOf(socket: Socket) {
       head = undefined
     }
     for (const { opcode, payload } of parser.push(rest)) {
+      assert.equal(closes, 0, 'a frame after the close frame')
       if (opcode === 1) texts.push(textOf(payload))
+      else if (opcode === 8) closes += 1
       else if (opcode === 10) pongs += 1
       else assert.fail(`opcode ${opcode}`)
     }
   })
-  return { texts, pongs: () => pongs, left: () => parser.left }
+  return { texts, pongs: () => pongs, closes: () => closes, left: () => parser.left }
 }
 
 class TestProducer implements MessageProducer {
@@ -384,19 +387,19 @@ test('what waits of a stream that is dropped is not sent, what waits of the othe
   assert.deepEqual(texts, ['k:1', 'k:1'])
 })
 
-test('after the close frame nothing more is written', async () => {
-  const { writer, webSocket, client } = await openPlain()
-  const texts: string[] = []
-  client.on('message', (data) => texts.push(String(data)))
+test('after the close frame nothing more is written', async (t) => {
+  const { writer, webSocket, pass, client } = await onMockedClock(t)
+  const { texts, closes } = framesOf(client)
   const stream = new TestProducer('s')
   writer.send(stream, rendered('1'))
-  await nextTurn()
   writer.send(stream, rendered('2'))
-  const closed = new Promise<number>((resolve) => client.once('close', resolve))
   webSocket.close(1001)
   writer.send(stream, rendered('3'))
   writer.writeAll()
-  assert.equal(await closed, 1001)
+  await pass(5)
+  t.mock.timers.reset()
+  await eventually(() => closes() === 1, 'the close frame')
+  await nextTurn()
   assert.deepEqual(texts, ['s:1'])
 })
 
