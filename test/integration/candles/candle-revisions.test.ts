@@ -128,17 +128,26 @@ for (const [fault, faulty] of Object.entries(faults)) {
   }
 }
 
-test('days are asked for again when their faults are mended later: what is mended by the third day is right then, the rest on the eighth', async () => {
-  const set = setting('2026-11-25T22:00:00Z')
-  const range = rangeOf(newSymbol(), 'DAY_1', '2026-11-25', '2026-11-26')
-  const looks = async (date: string): Promise<unknown> => {
-    set.now = at(`${date}T22:00:00Z`)
-    return (await ask(set, range)).nodes.length
+test('what the source mends after the first day is right on the third, and what it mends after the third on the eighth', async () => {
+  for (const [interval, to, hole] of [
+    ['DAY_1', '2026-11-26', '2026-11-25'],
+    ['MINUTE_15', '2026-11-25T21:00:00Z', '2026-11-25T15:30:00Z'],
+  ] as const) {
+    for (const [mended, right] of [
+      ['2026-11-27', '2026-11-28'],
+      ['2026-11-29', '2026-12-03'],
+    ] as const) {
+      const set = setting('2026-11-25T22:00:00Z')
+      const range = rangeOf(newSymbol(), interval, '2026-11-25', to)
+      for (let date = at('2026-11-25'); date <= at(right); date += daySeconds) {
+        set.now = date + 22 * 3600
+        set.change = date < at(mended) ? without(at(hole)) : unchanged
+        const { nodes } = await ask(set, range)
+        const isThere = nodes.some(({ epoch }) => epoch === at(hole))
+        if (date < at(mended) || date === at(right)) assert.equal(isThere, date === at(right), `${interval} ${right}`)
+      }
+    }
   }
-  set.change = without(at('2026-11-25'))
-  for (const date of ['2026-11-25', '2026-11-26', '2026-11-28', '2026-12-02']) assert.equal(await looks(date), 0)
-  set.change = unchanged
-  assert.equal(await looks('2026-12-03'), 1)
 })
 
 test('a backfill mends what was missing when it was first asked for', async () => {

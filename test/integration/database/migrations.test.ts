@@ -161,3 +161,24 @@ test('days of Yahoo are asked for again, since they were checked less strictly; 
     { source: 'YAHOO', interval: 'MINUTE_1', covered: '{[0,6000)}', generation: 0 },
   ])
 })
+
+test('of what was stored before final candles were asked for again, at most the newest sixteen days are, once', async () => {
+  await using database = await createOldDatabase()
+  await database.query(
+    `INSERT INTO finstage.candle_series (source, symbol, interval, extended_hours, basis_at, received_at)
+     SELECT 'YAHOO', symbol, 'DAY_1', false, now() - basis::interval, now() - received::interval
+     FROM (VALUES ('A', '100 days', '0 days'), ('B', '100 days', '20 days'), ('C', '3 days', '0 days'))
+       AS known(symbol, basis, received)`,
+  )
+  await migrateAnew(database)
+  assert.deepEqual(
+    await database.query(
+      'SELECT symbol, round(extract(epoch FROM now() - revised_at) / 86400)::int AS days FROM finstage.candle_series ORDER BY 1',
+    ),
+    [
+      { symbol: 'A', days: 8 },
+      { symbol: 'B', days: 20 },
+      { symbol: 'C', days: 3 },
+    ],
+  )
+})
