@@ -22,11 +22,12 @@ function read(
   adjclose: readonly unknown[],
   { dividends = [], capitalGains = [] }: { dividends?: readonly Paid[]; capitalGains?: readonly Paid[] } = {},
   instrumentType = 'EQUITY',
+  currency = 'USD',
 ) {
   const quote = { open: closes, high: closes, low: closes, close: closes, volume: closes.map(() => 1) }
   const keyed = (paid: readonly Paid[]) =>
     Object.fromEntries(paid.map(({ day, ...each }) => [opening(day), { date: opening(day), ...each }]))
-  const meta = { exchangeTimezoneName: 'America/New_York', instrumentType, currency: 'USD' }
+  const meta = { exchangeTimezoneName: 'America/New_York', instrumentType, currency }
   const indicators = { quote: [quote], adjclose: [{ adjclose }] }
   const events = { dividends: keyed(dividends), capitalGains: keyed(capitalGains) }
   const timestamp = closes.map((_, i) => opening(i))
@@ -87,6 +88,9 @@ test('without a dividend, the adjusted close is the same share of the close from
 
 test('the newest day alone does not change all days before it', () => {
   assert.deepEqual(read([10, 10, 10, 10, 10], [9, 9, 9, 9, 5]).adjusted, [9, 9, 9, 9])
+  assert.deepEqual(read([10, 10, 10, 10], [9, 9, 9, 10]).adjusted, [9, 9, 9])
+  // Fewer than three days that agree say no more than the newest.
+  assert.deepEqual(read([10, 10, 10], [9, 9, 10]).adjusted, [10, 10, 10])
 })
 
 test('a capital gain without a dividend lowers the adjusted closes before it', () => {
@@ -131,6 +135,24 @@ test('a dividend in another currency, or told in pounds instead of pence, is no 
     assert.deepEqual([adjusted, reasons], [[98.12, 98], []])
   }
   isBeside(read([100, 98], [98.12, 98], { dividends: [{ ...foreign, currency: 'USD' }] }).adjusted, [99.5, 98])
+  // Pence for pounds.
+  assert.deepEqual(read([100, 99], [99.5, 99], { dividends: [{ day: 1, amount: 50 }] }).adjusted, [99.5, 99])
+  const inPenceOfPounds = { dividends: [{ day: 1, amount: 1.5, currency: 'GBp' }] }
+  assert.deepEqual(read([100, 98], [98.12, 98], inPenceOfPounds, 'EQUITY', 'GBP').adjusted, [98.12, 98])
+})
+
+test('a dividend in another currency does not make a share greater than that of the next day', () => {
+  const foreign = { dividends: [{ day: 1, amount: 0.5, currency: 'GBp' }] }
+  isBeside(read([100, 98, 99], [100, 97, 98], foreign).adjusted, [(100 * 97) / 98, 97, 98])
+})
+
+test('steps are right up to the rounding of prices and a tenth of the payment, and wrong beyond', () => {
+  const paid = (amount: number) => ({ dividends: [{ day: 1, amount }] })
+  assert.deepEqual(read([10, 9.8], [9.812, 9.8], paid(0.2)).adjusted, [9.812, 9.8])
+  isBeside(read([10, 9.8], [9.83, 9.8], paid(0.2)).adjusted, [9.8, 9.8])
+  assert.deepEqual(read([100, 100], [99.96, 100]).adjusted, [99.96, 100])
+  isBeside(read([100, 100], [99.8, 100]).adjusted, [100, 100])
+  isBeside(read([100, 99.7], [100, 99.7], paid(0.3)).adjusted, [99.7, 99.7])
 })
 
 test('an impossible dividend is no measure either', () => {

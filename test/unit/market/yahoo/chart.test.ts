@@ -153,6 +153,19 @@ test('a current price widens the range of its candle, never narrows it, and move
   }
 })
 
+test('the volume of a candle is unknown if that of the row or of what goes into it is; a bare price has none', () => {
+  const volumeWith = (volume: Price, next: Row) =>
+    read([[open, 10, 12, 9, 11, volume], next], 'DAY_1', open + 610).candles.map((candle) => candle.volume)
+  const bare: Row = [open + 607, 13, 13, 13, 13, 0]
+  assert.deepEqual(volumeWith(500, bare), [500])
+  assert.deepEqual(volumeWith(null, bare), [null])
+  assert.deepEqual(volumeWith(500, [open + 607, 13, 13, 13, 13, null]), [500])
+  // A row of trades.
+  assert.deepEqual(volumeWith(500, [open + 607, 11, 13, 11, 13, null]), [null])
+  assert.deepEqual(volumeWith(500, [open + 607, 11, 13, 11, 13, 700]), [700])
+  assert.deepEqual(volumeWith(null, [open + 607, 11, 13, 11, 13, 700]), [null])
+})
+
 test('a price at a full minute is no candle of an hour either', () => {
   const rows: Row[] = [
     [at('2025-03-12T14:30:00Z'), 10, 12, 9, 11, 500],

@@ -10,13 +10,19 @@ const dayMs = 86_400_000
 const opening = (n: number): number => (firstDay + n * dayMs) / 1000 + 14.5 * 3600
 const midnight = (n: number): number => (firstDay + n * dayMs) / 1000
 
-/** Days with these closes, and a split on the nth of them. */
-function read(closes: readonly number[], at: number, numerator: number, denominator: number) {
+/** Days with these closes and adjusted closes, and a split on the nth of them. */
+function read(
+  closes: readonly number[],
+  at: number,
+  numerator: number,
+  denominator: number,
+  adjclose: readonly number[] = closes,
+) {
   const column = closes.map((close) => close)
   const quote = { open: column, high: column, low: column, close: column, volume: closes.map(() => 1900) }
   const splits = { [opening(at)]: { date: opening(at), numerator, denominator } }
   const meta = { exchangeTimezoneName: 'America/New_York', instrumentType: 'EQUITY' }
-  const indicators = { quote: [quote], adjclose: [{ adjclose: column }] }
+  const indicators = { quote: [quote], adjclose: [{ adjclose }] }
   const body = {
     chart: { result: [{ meta, timestamp: closes.map((_, i) => opening(i)), indicators, events: { splits } }] },
   }
@@ -43,6 +49,16 @@ test('a split that was told and not applied is applied to the days before it, an
   for (const [i, close] of [0.021, 0.019, 2.51, 1.96].entries()) {
     assert.ok(Math.abs((asTraded[i]?.close ?? 0) / close - 1) < 1e-6, `${asTraded[i]?.close} for ${close}`)
   }
+})
+
+test('adjusted closes that have the split already stay', () => {
+  const { closes, candles, reasons } = read([0.021, 0.019, 2.51, 1.96], 2, 1, 190, [3.99, 3.61, 2.51, 1.96])
+  assert.deepEqual(closes, [3.99, 3.61, 2.51, 1.96])
+  assert.deepEqual(
+    candles.map(({ adjustedClose }) => adjustedClose),
+    [3.99, 3.61, 2.51, 1.96],
+  )
+  assert.deepEqual(reasons, ['split not applied'])
 })
 
 test('a split that was applied is not applied again', () => {
