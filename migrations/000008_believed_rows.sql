@@ -1,11 +1,9 @@
 -- As the source writes it; NULL: it does not say, so it is the currency of the prices.
 ALTER TABLE finstage.dividends ADD COLUMN currency text;
 
--- Days of simulated instruments had no adjusted close; without dividends it is the close. Before the table is written anew, so that
--- the rows that this replaces need no vacuum.
-UPDATE finstage.candles SET adjusted_close = close
-FROM finstage.candle_series AS series
-WHERE series_id = id AND source = 'SIMULATED' AND interval = 'DAY_1';
+-- The simulated market has other prices now, and dividends: what is stored of it is made anew when it is asked for. Before the table
+-- is written anew, so that what this leaves behind needs no vacuum.
+DELETE FROM finstage.candles USING finstage.candle_series AS series WHERE series_id = id AND source = 'SIMULATED';
 
 -- Yahoo's charts carry float32 values: 129.0399932861328 for a price of 129.04. What was stored so becomes the shortest decimal that is
 -- the same float32, as new rows do; a price that is no float32 stays as it is, and so do volumes. Minutes cannot be fetched again
@@ -25,6 +23,7 @@ ALTER TABLE finstage.candles
   ALTER COLUMN adjusted_close TYPE double precision USING finstage.shortest_decimal(adjusted_close);
 DROP FUNCTION finstage.shortest_decimal(double precision);
 
--- Days are checked more strictly than when these were stored, and Yahoo has all of them: they are fetched again when they are asked for.
+-- Yahoo's days are checked more strictly than when these were stored, and it has all of them: they too are fetched again when they are
+-- asked for.
 UPDATE finstage.candle_series SET covered = '{}', generation = generation + 1
-WHERE source = 'YAHOO' AND interval = 'DAY_1';
+WHERE source = 'SIMULATED' OR interval = 'DAY_1';

@@ -139,15 +139,16 @@ test('stored prices become the decimals that their float32 values stand for; vol
   const right = (price: number | null): number | null => (price === null ? null : shortestDecimal(price))
   const expected = rows
     .toSorted((a, b) => a.minute - b.minute)
-    .map(({ series, price, next, volume }) => ({
+    .filter(({ series }) => series.source === 'YAHOO')
+    .map(({ price, next, volume }) => ({
       ...{ open: right(price), high: right(next), low: right(price), close: right(next), volume },
-      adjusted: right(series.source === 'SIMULATED' && series.interval === 'DAY_1' ? next : price),
+      adjusted: right(price),
     }))
   assert.equal(stored.length, expected.length)
   for (const [i, row] of stored.entries()) assert.deepEqual({ ...row }, expected[i], `row ${i}`)
 })
 
-test('days of Yahoo are asked for again, since they were checked less strictly; minutes and simulated candles stay', async () => {
+test('days of Yahoo and all simulated candles are asked for again; minutes of Yahoo stay', async () => {
   await using database = await createOldDatabase()
   await database.query(storeSeries)
   await migrateAnew(database)
@@ -155,8 +156,8 @@ test('days of Yahoo are asked for again, since they were checked less strictly; 
     'SELECT source, interval, covered::text, generation FROM finstage.candle_series ORDER BY source, interval',
   )
   assert.deepEqual(found, [
-    { source: 'SIMULATED', interval: 'DAY_1', covered: '{[0,6000)}', generation: 0 },
-    { source: 'SIMULATED', interval: 'MINUTE_1', covered: '{[0,6000)}', generation: 0 },
+    { source: 'SIMULATED', interval: 'DAY_1', covered: '{}', generation: 1 },
+    { source: 'SIMULATED', interval: 'MINUTE_1', covered: '{}', generation: 1 },
     { source: 'YAHOO', interval: 'DAY_1', covered: '{}', generation: 1 },
     { source: 'YAHOO', interval: 'MINUTE_1', covered: '{[0,6000)}', generation: 0 },
   ])
