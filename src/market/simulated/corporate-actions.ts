@@ -36,8 +36,10 @@ export function simulatedActions(prices: SimulatedPrices): SimulatedActions {
     const all: Payment[] = []
     // The last ex-date of a year may be moved into the next one.
     for (let year = yearOf(Math.max(from, firstDay)) - 1; year <= yearOf(to); year++) all.push(...paymentsOf(of, year))
-    // On the first day there is no close before.
-    return all.filter(({ day }) => day >= Math.max(from, firstDay + 1) && day < to)
+    // Before the first session there is no close to take a dividend off.
+    let first = firstDay
+    while (!prices.hoursOf(of).on(first)) first++
+    return all.filter(({ day }) => day > first && day >= from && day < to)
   }
 
   function remaining(of: SimulatedInstrument, to: number): (day: number) => number {
