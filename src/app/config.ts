@@ -116,6 +116,7 @@ const shape = {
     'a number above 0, up to 5000, is wanted',
     1,
   ),
+  SIMULATED_HOURS: oneOf(['always', 'exchange'], 'always'),
   CANDLE_RETENTION_DAYS: number(
     (value) => Number.isInteger(value) && value >= 1 && value <= 36_500,
     'a whole number of days from 1 to 36500 is wanted',

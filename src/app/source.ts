@@ -15,8 +15,12 @@ export function createSource(
   time: Required<Pick<YahooOptions, 'now' | 'steadyMs' | 'saidTime'>>,
 ): MarketSource {
   if (config.MARKET_SOURCE === 'simulated') {
-    const { SIMULATED_SYMBOLS: symbolCount, SIMULATED_TICKS_PER_SECOND: ticksPerSecond } = config
-    return simulatedSource({ symbolCount, ticksPerSecond, now: time.now })
+    return simulatedSource({
+      symbolCount: config.SIMULATED_SYMBOLS,
+      ticksPerSecond: config.SIMULATED_TICKS_PER_SECOND,
+      hours: config.SIMULATED_HOURS,
+      now: time.now,
+    })
   }
   const dropped = new Counter({
     name: 'finstage_stream_dropped_total',

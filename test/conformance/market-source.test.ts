@@ -46,6 +46,14 @@ const subjects: Readonly<Record<string, (t: TestContext) => Promise<Subject>>> =
     }
     return { source, wait, move: () => wait(1) }
   },
+  async 'SIMULATED by the hours of exchanges'() {
+    let nowMs = startMs
+    const source = simulatedSource({ symbolCount: 50, ticksPerSecond: 10, hours: 'exchange', now: () => nowMs })
+    const wait = (seconds: number) => {
+      nowMs += seconds * 1000
+    }
+    return { source, wait, move: () => wait(1) }
+  },
 }
 
 async function failure(call: Promise<unknown>): Promise<FinstageError> {
