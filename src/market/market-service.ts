@@ -1,7 +1,7 @@
 import type { Registry } from 'prom-client'
 import type { CandleRequest, CandleSeries } from '../domain/candle.ts'
 import type { CorporateActions } from '../domain/corporate-action.ts'
-import type { InstrumentMatch } from '../domain/instrument.ts'
+import type { Instrument, InstrumentMatch } from '../domain/instrument.ts'
 import type { Listing } from '../domain/quote.ts'
 import type { Interval } from '../domain/time/interval.ts'
 import { Histogram, type HistogramSeries } from '../platform/histogram.ts'
@@ -70,6 +70,11 @@ export class MarketService {
   /** Instruments whose symbol or name matches a text, the best first. Rejects with the source's error. */
   search(text: string, limit: number, budget?: CallBudget): Promise<readonly InstrumentMatch[]> {
     return this.#searches.find(text, limit, budget)
+  }
+
+  /** All instruments of the source, in its order; null: it has no list of them. */
+  instruments(): Iterable<Instrument> | null {
+    return this.#source.instruments?.() ?? null
   }
 
   /**

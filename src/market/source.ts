@@ -34,7 +34,7 @@ export interface MarketSource {
   search(text: string, limit: number, operation?: object): Promise<readonly InstrumentMatch[]>
 
   /** All instruments of the source, in its order; absent: it has no list of them. */
-  instruments?(): readonly Instrument[]
+  instruments?(): Iterable<Instrument>
 
   /** How many days of history the source has for an interval; null: no limit. */
   reachDays(interval: Interval): number | null

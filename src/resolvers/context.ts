@@ -5,7 +5,7 @@ import type { CandleRequest, CandleSeries } from '../domain/candle.ts'
 import type { CandleOrder, CandleUpdate } from '../domain/candle-update.ts'
 import type { CorporateActions } from '../domain/corporate-action.ts'
 import type { FinstageError } from '../domain/errors.ts'
-import type { InstrumentMatch } from '../domain/instrument.ts'
+import type { Instrument, InstrumentMatch } from '../domain/instrument.ts'
 import { anonymousOwner, type EnqueueRequest, type Job, type JobActionOutcome } from '../domain/job.ts'
 import type { Listing } from '../domain/quote.ts'
 import type { Interval } from '../domain/time/interval.ts'
@@ -38,6 +38,8 @@ export interface Ports {
     /** At once where it is at hand. Rejects with SYMBOL_NOT_FOUND, or what the source fails with. */
     listing(symbol: string, budget: CallBudget): Listing | Promise<Listing>
     search(text: string, limit: number, budget: CallBudget): Promise<readonly InstrumentMatch[]>
+    /** All instruments of the source, in its order; null: it has no list of them. */
+    instruments(): Iterable<Instrument> | null
     /** One answer for each request, in order. */
     candles(requests: readonly CandleRequest[], budget: CallBudget): Promise<(CandleSeries | Error)[]>
     /** Of [from, to), in epoch seconds; null: without end. */

@@ -1,4 +1,5 @@
 import { LRUCache } from 'lru-cache'
+import type { Instrument } from '../../domain/instrument.ts'
 import { daySeconds, minuteMs } from '../../domain/time/units.ts'
 import { type Bar, merge } from './bars.ts'
 import { priceOf, simulatedDays, widened } from './days.ts'
@@ -24,6 +25,9 @@ const secondsKey = 7
 /** Epoch seconds. */
 export const historyStart = firstDay * daySeconds
 
+/** By then, every exchange has had a session. */
+const firstMinute = (firstDay + 7) * dayMinutes
+
 /** The minutes of a candle, in minutes since the epoch, `to` exclusive. */
 export type CandleSpan = Stretch & { readonly day: TradingDay }
 
@@ -38,6 +42,8 @@ export interface SimulatedPrices {
   /** The running bar of a trading date, whose session has begun. */
   openDay(of: SimulatedInstrument, timeMs: number): Bar
   minuteAt(of: SimulatedInstrument, timeMs: number): LiveMinute
+  /** The instrument with the state of its market in a minute since the epoch. */
+  instrumentAt(of: SimulatedInstrument, minute: number): Instrument
   /** The close of the last session before a day. */
   previousClose(of: SimulatedInstrument, day: number): number
 }
@@ -119,7 +125,7 @@ export function simulatedPrices(hours: SimulatedHours = 'always'): SimulatedPric
       start: minute * 60,
       fromMs: (running ? minute : Math.floor(timeMs / minuteMs)) * minuteMs,
       untilMs: until * minuteMs,
-      instrument: { ...of.instrument, marketState: running ? part : 'CLOSED' },
+      instrument: withState(of, moment),
       ...secondsOf(
         bar(of, { day, part, from: minute, to: minute + 1 }),
         randomFrom(childKey(childKey(of.own.key, secondsKey), minute)),
@@ -147,5 +153,19 @@ export function simulatedPrices(hours: SimulatedHours = 'always'): SimulatedPric
     return { day, bar, closeBefore: days.previousClose(of, day), year: days.extremes(of, day - 364, day) }
   }
 
-  return { hoursOf, day: days.bar, bar, openBar, openDay, minuteAt, previousClose: days.previousClose }
+  return {
+    hoursOf,
+    day: days.bar,
+    bar,
+    openBar,
+    openDay,
+    minuteAt,
+    instrumentAt: (of, minute) => (minute < firstMinute ? of.instrument : withState(of, hoursOf(of).at(minute))),
+    previousClose: days.previousClose,
+  }
 }
+
+const withState = ({ instrument }: SimulatedInstrument, { running, part }: Moment): Instrument => ({
+  ...instrument,
+  marketState: running ? part : 'CLOSED',
+})

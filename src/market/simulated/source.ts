@@ -182,7 +182,10 @@ export function simulatedSource({
     listings,
     candles,
     search,
-    instruments: () => all.map(({ instrument }) => instrument),
+    *instruments() {
+      const minute = Math.floor(now() / minuteMs)
+      for (const of of all) yield prices.instrumentAt(of, minute)
+    },
     reachDays: () => null,
     spanSeconds: (interval, count) => (hours === 'always' ? spanOf(interval, count) : spanWithPauses(interval, count)),
     openLive: (sink) =>

@@ -15,7 +15,7 @@ import {
 import { builder } from '../builder.ts'
 import { Exchange } from './exchange.ts'
 
-const InstrumentKind = builder.enumType('InstrumentKind', { values: instrumentKinds })
+export const InstrumentKind = builder.enumType('InstrumentKind', { values: instrumentKinds })
 export const MarketState = builder.enumType('MarketState', { values: marketStates })
 export const Source = builder.enumType('Source', {
   description: "YAHOO_STREAM: Yahoo's push feed. SIMULATED: made up by this server",

@@ -6,7 +6,7 @@ import { overSse } from '../../support/clients/sse.ts'
 import { createTestDatabase } from '../../support/database/database.ts'
 
 const database = await createTestDatabase()
-const app = await startApp({ DATABASE_URL: database.url, MARKET_SOURCE: 'simulated', SIMULATED_SYMBOLS: '500' })
+const app = await startApp({ DATABASE_URL: database.url, MARKET_SOURCE: 'simulated', SIMULATED_SYMBOLS: '600' })
 after(async () => {
   await app.stop()
   await database[Symbol.asyncDispose]()
