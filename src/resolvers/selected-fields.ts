@@ -23,18 +23,23 @@ interface Selected {
 
 /**
  * The fields, with their arguments, that an operation selects of the object that the current resolver returns, or of
- * its field `of`. So a resolver can load what its fields will need in one go. Fields that @skip or @include leave out
+ * what `path` leads to from there. So a resolver can load what its fields will need in one go. Fields that @skip or @include leave out
  * are included. Each place in the document counts once, however often fragments lead to it, so this takes time in
  * proportion to the document.
  */
-export function selectedFields(info: GraphQLResolveInfo, of?: string): SelectedField[] {
-  const all = selectedOf(info.fieldNodes, info.returnType, info)
-  if (of === undefined) return all.map(({ field, node }) => describe(field, node, info))
-  const parents = all.filter(({ field }) => field.name === of)
-  const [first] = parents
-  if (!first) return []
-  const nodes = parents.map(({ node }) => node)
-  return selectedOf(nodes, first.field.type, info).map(({ field, node }) => describe(field, node, info))
+export function selectedFields(info: GraphQLResolveInfo, path: readonly string[] = []): SelectedField[] {
+  let selected = selectedOf(info.fieldNodes, info.returnType, info)
+  for (const name of path) {
+    const parents = selected.filter(({ field }) => field.name === name)
+    const [first] = parents
+    if (!first) return []
+    selected = selectedOf(
+      parents.map(({ node }) => node),
+      first.field.type,
+      info,
+    )
+  }
+  return selected.map(({ field, node }) => describe(field, node, info))
 }
 
 /** What the nodes of one field select of the type that the field returns. */

@@ -42,45 +42,106 @@ export function indicatorWarmUp(
   return indicator.warmUp(checked(indicator, args), interval)
 }
 
+/** Returns the start times of that many candles after the last. */
+export type Ahead = (count: number) => readonly number[]
+
 /**
  * The points of an indicator at the requested candles, oldest first, followed by points drawn ahead of the last candle;
- * none if no candle is requested. `ahead` returns the start times of that many candles after the last. Throws
- * BAD_USER_INPUT for parameters out of bounds.
+ * none if no candle is requested. Throws BAD_USER_INPUT for parameters out of bounds.
  */
 export function indicatorPoints(
   name: IndicatorName,
   input: IndicatorInput,
   args: IndicatorArgs,
-  ahead: (count: number) => readonly number[],
+  ahead: Ahead,
 ): Point[] {
-  const indicator: AnyIndicator = catalogue[name]
-  const parameters = checked(indicator, args)
-  // Without a candle there is nothing to draw ahead of.
-  if (input.first === input.candles.epoch.length) return []
-  const outputs = indicator.compute(input, parameters)
-  const parts = Object.entries(pointShapes[indicator.point]).map(
-    ([part, need]) => [part, need === 'required', outputs[part] as Output] as const,
-  )
+  const parts = computed(name, input, args)
   const { epoch } = input.candles
-  const length = Math.max(...parts.map(([, , output]) => output.length))
+  const length = lengthOf(parts, input)
   const later = length > epoch.length ? ahead(length - epoch.length) : []
   const points: Point[] = []
   for (let i = input.first; i < length; i++) {
+    if (!isPoint(parts, i)) continue
     const point: Record<string, number | null> & { epoch: number } = {
       epoch: epoch[i] ?? (later[i - epoch.length] as number),
     }
-    let known = 0
-    let isWhole = true
-    for (const [part, isRequired, output] of parts) {
-      const value = output[i] ?? Number.NaN
-      const isKnown = Number.isFinite(value)
-      if (isKnown) known += 1
-      else if (isRequired) isWhole = false
-      point[part] = isKnown ? value : null
-    }
-    if (isWhole && known > 0) points.push(point)
+    for (const { part, output } of parts) point[part] = knownAt(output, i)
+    points.push(point)
   }
   return points
+}
+
+/** null: no value. */
+export type Column = (number | null)[]
+
+/** The points of an indicator, column by column. */
+export interface IndicatorColumns {
+  /** By part; each has one entry per requested candle. */
+  readonly parts: Readonly<Record<string, Column>>
+  /** The candles after the last that the indicator is drawn ahead to, and its parts there. */
+  readonly ahead: { readonly epoch: readonly number[]; readonly parts: Readonly<Record<string, Column>> }
+}
+
+/** What `indicatorPoints` returns, by column: a candle without a point is null in every part. Throws as it does. */
+export function indicatorColumns(
+  name: IndicatorName,
+  input: IndicatorInput,
+  args: IndicatorArgs,
+  ahead: Ahead,
+): IndicatorColumns {
+  const parts = computed(name, input, args)
+  const count = input.candles.epoch.length
+  const length = lengthOf(parts, input)
+  return {
+    parts: columnsOf(parts, input.first, count),
+    ahead: { epoch: length > count ? ahead(length - count) : [], parts: columnsOf(parts, count, length) },
+  }
+}
+
+interface ComputedPart {
+  readonly part: string
+  readonly isRequired: boolean
+  readonly output: Output
+}
+
+/** Without a candle there is nothing to compute, nor to draw ahead of. */
+function computed(name: IndicatorName, input: IndicatorInput, args: IndicatorArgs): ComputedPart[] {
+  const indicator: AnyIndicator = catalogue[name]
+  const parameters = checked(indicator, args)
+  const isEmpty = input.first === input.candles.epoch.length
+  const outputs = isEmpty ? {} : indicator.compute(input, parameters)
+  return Object.entries(pointShapes[indicator.point]).map(([part, need]) => ({
+    part,
+    isRequired: need === 'required',
+    output: outputs[part] ?? new Float64Array(),
+  }))
+}
+
+/** How many candles the parts reach over, with those that are drawn ahead to. */
+const lengthOf = (parts: readonly ComputedPart[], { candles }: IndicatorInput): number =>
+  Math.max(candles.epoch.length, ...parts.map(({ output }) => output.length))
+
+function columnsOf(parts: readonly ComputedPart[], from: number, to: number): Record<string, Column> {
+  const columns: Record<string, Column> = {}
+  for (const { part, output } of parts) {
+    const column: Column = []
+    for (let i = from; i < to; i++) column.push(isPoint(parts, i) ? knownAt(output, i) : null)
+    columns[part] = column
+  }
+  return columns
+}
+
+const knownAt = (output: Output, i: number): number | null =>
+  Number.isFinite(output[i]) ? (output[i] as number) : null
+
+/** Whether there is a point at a candle: all that it has to have, and anything at all. */
+function isPoint(parts: readonly ComputedPart[], i: number): boolean {
+  let isKnown = false
+  for (const { isRequired, output } of parts) {
+    if (Number.isFinite(output[i])) isKnown = true
+    else if (isRequired) return false
+  }
+  return isKnown
 }
 
 /**

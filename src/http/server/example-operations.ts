@@ -158,7 +158,7 @@ query WeeksWithDividends {
     last: 52
   ) {
     hasEarlier
-    columns { time close }
+    columns { epoch close sma(period: 10) }
   }
 }
 

@@ -25,7 +25,7 @@ export function candleUpdates(
     interval,
     extendedHours,
     from: from == null ? null : Math.ceil(from / 1000),
-    earlier: warmUp(info, interval, 'series'),
+    earlier: warmUp(info, interval, ['series']),
   })
 }
 

@@ -1,6 +1,7 @@
 import type { GraphQLResolveInfo } from 'graphql'
 import {
   type Adjustment,
+  type Candle,
   type CandleRequest,
   type CandleSeries,
   maxCandles,
@@ -24,16 +25,6 @@ export interface CandleArgs {
   readonly last?: number | null | undefined
   readonly adjustment: Adjustment
   readonly extendedHours: boolean
-}
-
-/** Candles by column: each column has one entry per node. */
-export interface CandleColumns {
-  readonly time: number[]
-  readonly open: number[]
-  readonly high: number[]
-  readonly low: number[]
-  readonly close: number[]
-  readonly volume: (number | null)[]
 }
 
 export const candles = (
@@ -101,13 +92,8 @@ function leastRows({ interval, from, to, last }: CandleRequest): number {
   return Math.floor(Math.min(last ?? maxCandles, maxCandles, Math.max(0, inRange)))
 }
 
-export function columns({ nodes }: CandleSeries): CandleColumns {
-  return {
-    time: nodes.map((candle) => candle.epoch),
-    open: nodes.map((candle) => candle.open),
-    high: nodes.map((candle) => candle.high),
-    low: nodes.map((candle) => candle.low),
-    close: nodes.map((candle) => candle.close),
-    volume: nodes.map((candle) => candle.volume),
-  }
-}
+/** One entry per node. */
+export const column =
+  <T>(of: (candle: Candle) => T) =>
+  ({ nodes }: CandleSeries): T[] =>
+    nodes.map(of)

@@ -2,8 +2,12 @@ import type { GraphQLResolveInfo } from 'graphql'
 import { toColumns } from '../../analysis/indicators/columns.ts'
 import type { IndicatorInput } from '../../analysis/indicators/indicator.ts'
 import {
+  type Ahead,
+  type Column,
   type IndicatorArgs,
+  type IndicatorColumns,
   type IndicatorName,
+  indicatorColumns,
   indicatorPoints,
   indicatorWarmUp,
   isIndicator,
@@ -33,16 +37,36 @@ const rowsPerSignalCandle = 6
 /** One per series of an answer, because all its indicators are computed from the same candles. */
 const inputs = new WeakMap<CandleSeries, IndicatorInput>()
 
-export const pointsOf =
-  (name: IndicatorName) =>
-  (series: CandleSeries, args: IndicatorArgs, context: Context): Point[] | Promise<Point[]> => {
+type Resolver<T> = (series: CandleSeries, args: IndicatorArgs, context: Context) => T | Promise<T>
+
+/** `rowsOf`: what the computing costs beside the entries of the answer. */
+const resolver =
+  <T>(
+    name: IndicatorName,
+    rowsOf: (input: IndicatorInput) => number,
+    compute: (name: IndicatorName, input: IndicatorInput, args: IndicatorArgs, ahead: Ahead) => T,
+  ): Resolver<T> =>
+  (series, args, context) => {
     const { interval, sessions } = series
     const all = inputOf(series)
     const input = withWarmUp(all, indicatorWarmUp(name, args, interval))
     const ahead = (count: number): number[] => nextStarts(all.candles.epoch, interval, sessions, count)
-    const cost = { rows: input.first, candles: input.candles.epoch.length }
-    return answerRows(cost, context, () => indicatorPoints(name, input, args, ahead))
+    const cost = { rows: rowsOf(input), candles: input.candles.epoch.length }
+    return answerRows(cost, context, () => compute(name, input, args, ahead))
   }
+
+export const pointsOf = (name: IndicatorName): Resolver<Point[]> =>
+  resolver(name, ({ first }) => first, indicatorPoints)
+
+/** Numbers cost so little to complete that the computing is charged by itself. */
+const everyCandle = ({ candles }: IndicatorInput): number => candles.epoch.length
+
+export const columnsOf = (name: IndicatorName): Resolver<IndicatorColumns> =>
+  resolver(name, everyCandle, indicatorColumns)
+
+/** Of an indicator whose points have one value. */
+export const columnOf = (name: IndicatorName): Resolver<Column> =>
+  resolver(name, everyCandle, (...of) => indicatorColumns(...of).parts.value ?? [])
 
 /** The signals of the closed nodes. A signal that a job also stored has the same id. */
 export function seriesSignals(
@@ -87,13 +111,14 @@ export function inputOf(series: CandleSeries): IndicatorInput {
 }
 
 /**
- * How many candles before the first node the selected fields of a series need. The series is what the current resolver
- * returns, or its field `of`. At least one, which tells whether there are earlier candles. Parameters out of bounds are
+ * How many candles before the first node the selected fields of a series need, also by column. The series is what the
+ * current resolver returns, or what `path` leads to from there. At least one, which tells whether there are earlier candles. Parameters out of bounds are
  * refused at their own field.
  */
-export function warmUp(info: GraphQLResolveInfo, interval: Interval, of?: string): number {
+export function warmUp(info: GraphQLResolveInfo, interval: Interval, path: readonly string[] = []): number {
   let needed = 1
-  for (const { name, args } of selectedFields(info, of)) needed = Math.max(needed, candlesBefore(name, args, interval))
+  const fields = [...selectedFields(info, path), ...selectedFields(info, [...path, 'columns'])]
+  for (const { name, args } of fields) needed = Math.max(needed, candlesBefore(name, args, interval))
   return Math.min(needed, maxWarmUp)
 }
 

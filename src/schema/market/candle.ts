@@ -1,11 +1,6 @@
 import { adjustments, type Candle as CandleShape, type CandleSeries as SeriesShape } from '../../domain/candle.ts'
 import { intervals } from '../../domain/time/interval.ts'
-import {
-  type CandleColumns as ColumnsShape,
-  candles,
-  columns,
-  instrumentCandles,
-} from '../../resolvers/market/candle.ts'
+import { candles, column, instrumentCandles } from '../../resolvers/market/candle.ts'
 import { reachDays } from '../../resolvers/market/instrument.ts'
 import { builder } from '../builder.ts'
 import { Instrument, Source } from './instrument.ts'
@@ -37,14 +32,21 @@ export const Candle = builder.objectRef<CandleShape>('Candle').implement({
   }),
 })
 
-const CandleColumns = builder.objectRef<ColumnsShape>('CandleColumns').implement({
+export const CandleColumns = builder.objectRef<SeriesShape>('CandleColumns').implement({
+  description:
+    'Arrays of one length, aligned: what has no value at a candle is null there. An indicator that fails is null as a whole, with its error',
   fields: (t) => ({
-    time: t.expose('time', { type: ['EpochSeconds'] }),
-    open: t.exposeFloatList('open'),
-    high: t.exposeFloatList('high'),
-    low: t.exposeFloatList('low'),
-    close: t.exposeFloatList('close'),
-    volume: t.exposeFloatList('volume', { nullable: { list: false, items: true } }),
+    epoch: t.field({ type: ['EpochSeconds'], resolve: column(({ epoch }) => epoch) }),
+    time: t.field({
+      type: ['EpochSeconds'],
+      deprecationReason: 'epoch is the same; time is a DateTime everywhere else',
+      resolve: column(({ epoch }) => epoch),
+    }),
+    open: t.floatList({ resolve: column(({ open }) => open) }),
+    high: t.floatList({ resolve: column(({ high }) => high) }),
+    low: t.floatList({ resolve: column(({ low }) => low) }),
+    close: t.floatList({ resolve: column(({ close }) => close) }),
+    volume: t.floatList({ nullable: { list: false, items: true }, resolve: column(({ volume }) => volume) }),
   }),
 })
 
@@ -72,7 +74,7 @@ export const CandleSeries = builder.objectRef<SeriesShape>('CandleSeries').imple
     columns: t.field({
       type: CandleColumns,
       description: 'The same candles, column by column: a third of the bytes',
-      resolve: columns,
+      resolve: (series) => series,
     }),
   }),
 })

@@ -1,10 +1,15 @@
 import { catalogue } from '../../analysis/indicators/catalogue.ts'
 import { priceFields } from '../../analysis/indicators/columns.ts'
 import { type Parameter, type PointShape, pointShapes, vwapAnchors } from '../../analysis/indicators/indicator.ts'
-import { indicatorNames, type Point } from '../../analysis/indicators/points.ts'
-import { pointsOf, seriesSignals } from '../../resolvers/market/indicator.ts'
+import {
+  type IndicatorColumns,
+  type IndicatorName,
+  indicatorNames,
+  type Point,
+} from '../../analysis/indicators/points.ts'
+import { columnOf, columnsOf, pointsOf, seriesSignals } from '../../resolvers/market/indicator.ts'
 import { builder } from '../builder.ts'
-import { CandleSeries } from './candle.ts'
+import { CandleColumns, CandleSeries } from './candle.ts'
 import { Signal, SignalKind } from './signal.ts'
 
 const PriceField = builder.enumType('PriceField', {
@@ -36,34 +41,87 @@ const pointTypes = Object.fromEntries(
   Object.keys(pointShapes).map((name) => [name, pointType(name as PointShape)]),
 ) as Record<PointShape, ReturnType<typeof pointType>>
 
+/** A list with null where there is no value. */
+const holey = { nullable: { list: false, items: true } } as const
+
+const IchimokuAhead = builder.objectRef<IndicatorColumns['ahead']>('IchimokuAhead').implement({
+  fields: (t) => ({
+    epoch: t.field({ type: ['EpochSeconds'], resolve: ({ epoch }) => [...epoch] }),
+    ...Object.fromEntries(
+      ['spanA', 'spanB'].map((part) => [part, t.floatList({ ...holey, resolve: ({ parts }) => parts[part] ?? [] })]),
+    ),
+  }),
+})
+
+const columnsType = (name: PointShape) =>
+  builder.objectRef<IndicatorColumns>(name.replace('Point', 'Columns')).implement({
+    fields: (t) => ({
+      ...Object.fromEntries(
+        Object.keys(pointShapes[name]).map((part) => [
+          part,
+          t.floatList({ ...holey, resolve: ({ parts }) => parts[part] ?? [] }),
+        ]),
+      ),
+      ...(name === 'IchimokuPoint' && {
+        ahead: t.field({
+          type: IchimokuAhead,
+          description: 'The spans that are drawn past the last candle',
+          resolve: ({ ahead }) => ahead,
+        }),
+      }),
+    }),
+  })
+
+/** A point of one value needs no type of its own by column. */
+const columnTypes = Object.fromEntries(
+  Object.keys(pointShapes)
+    .filter((name) => name !== 'IndicatorPoint')
+    .map((name) => [name, columnsType(name as PointShape)]),
+) as Record<Exclude<PointShape, 'IndicatorPoint'>, ReturnType<typeof columnsType>>
+
+/** What an indicator is called with and described by, as points and by column. */
+const common = (name: IndicatorName) => {
+  const { description, source, parameters } = catalogue[name]
+  const args = builder.args((t) =>
+    Object.fromEntries(
+      Object.entries<Parameter>(parameters).map(([parameter, of]) => {
+        switch (of.type) {
+          case 'PriceField':
+            return [parameter, t.field({ type: PriceField, required: true, defaultValue: of.default })]
+          case 'VwapAnchor':
+            return [parameter, t.field({ type: VwapAnchor, required: true, defaultValue: of.default })]
+          default: {
+            const bounds = `${of.min} to ${of.max}`
+            return [
+              parameter,
+              t.field({ type: of.type, required: true, defaultValue: of.default, description: bounds }),
+            ]
+          }
+        }
+      }),
+    ),
+  )
+  return { description: `${description} (${source})`, args }
+}
+
 builder.objectFields(CandleSeries, (t) =>
   Object.fromEntries(
     indicatorNames.map((name) => {
-      const { description, source, point, parameters } = catalogue[name]
-      const args = Object.fromEntries(
-        Object.entries<Parameter>(parameters).map(([parameter, of]) => [parameter, argument(of)]),
-      )
-      const field = t.field({
-        type: [pointTypes[point]],
-        nullable: true,
-        description: `${description} (${source})`,
-        args,
-        resolve: pointsOf(name),
-      })
-      return [name, field]
+      const { point } = catalogue[name]
+      return [name, t.field({ ...common(name), type: [pointTypes[point]], nullable: true, resolve: pointsOf(name) })]
+    }),
+  ),
+)
 
-      function argument(of: Parameter) {
-        switch (of.type) {
-          case 'PriceField':
-            return t.arg({ type: PriceField, required: true, defaultValue: of.default })
-          case 'VwapAnchor':
-            return t.arg({ type: VwapAnchor, required: true, defaultValue: of.default })
-          default: {
-            const description = `${of.min} to ${of.max}`
-            return t.arg({ type: of.type, required: true, defaultValue: of.default, description })
-          }
-        }
-      }
+builder.objectFields(CandleColumns, (t) =>
+  Object.fromEntries(
+    indicatorNames.map((name) => {
+      const { point } = catalogue[name]
+      const field =
+        point === 'IndicatorPoint'
+          ? t.floatList({ ...common(name), nullable: { list: true, items: true }, resolve: columnOf(name) })
+          : t.field({ ...common(name), type: columnTypes[point], nullable: true, resolve: columnsOf(name) })
+      return [name, field]
     }),
   ),
 )

@@ -5,7 +5,7 @@ import { isDeepStrictEqual } from 'node:util'
 import { WebSocket } from 'ws'
 import { catalogue } from '../../../src/analysis/indicators/catalogue.ts'
 import { pointShapes } from '../../../src/analysis/indicators/indicator.ts'
-import { indicatorNames } from '../../../src/analysis/indicators/points.ts'
+import { type IndicatorName, indicatorNames } from '../../../src/analysis/indicators/points.ts'
 import type { CandleUpdateKind } from '../../../src/domain/candle-update.ts'
 import { intervals } from '../../../src/domain/time/interval.ts'
 import { startApp } from '../../support/app.ts'
@@ -58,9 +58,16 @@ const candleFields = 'time epoch open high low close volume closed'
 const watch = (args: string, more = ''): string =>
   `subscription { candleUpdates(${args}) { kind symbol interval revision candle { ${candleFields} } ${more} } }`
 
+/** What is selected of an indicator by column: nothing below it where its points have one value. */
+function columnsOf(name: IndicatorName): string {
+  const { point } = catalogue[name]
+  if (point === 'IndicatorPoint') return ''
+  return `{ ${Object.keys(pointShapes[point]).join(' ')} ${point === 'IchimokuPoint' ? 'ahead { epoch spanA spanB }' : ''} }`
+}
+
 /** The fragment that draws history and what is live: every indicator there is. */
 const drawing = `symbol interval adjustment source stale excluded hasEarlier nodes { ${candleFields} }
-  columns { time open high low close volume }
+  columns { epoch time open high low close volume ${indicatorNames.map((name) => `${name} ${columnsOf(name)}`).join(' ')} }
   ${indicatorNames.map((name) => `${name} { time epoch ${Object.keys(pointShapes[catalogue[name].point]).join(' ')} }`).join(' ')}`
 
 async function candles(args: string, fields = `nodes { ${candleFields} }`) {
@@ -170,6 +177,18 @@ test('series is what candles gives for this candle alone: the same fragment, wit
     const range = `from: "${iso(start)}", to: "${iso(start + 1)}"`
     assert.deepEqual(series, await candles(`symbol: "NVDA", interval: MINUTE_1, ${range}`, drawing))
   }
+})
+
+test('an indicator that is selected by column alone has its candles before a live one too', async () => {
+  const minute = beforeMinuteEnd(2000)
+  const fields = 'columns { epoch sma(period: 30) rsi macd { macd signal } ichimoku { spanA ahead { epoch spanA } } }'
+  await using stream = subscribe<Update>(app.api, watch('symbol: "META"', `series { ${fields} }`))
+  const [first] = await readUntil(stream, () => true)
+  const columns = first?.series?.columns as Record<string, unknown>
+  assert.deepEqual(columns.epoch, [minute / 1000])
+  for (const column of [columns.sma, columns.rsi]) assert.ok(Number.isFinite((column as number[])[0]))
+  assert.ok(Number.isFinite((columns.macd as { signal: number[] }).signal[0]))
+  assert.equal((columns.ichimoku as { ahead: { spanA: number[] } }).ahead.spanA.filter(Number.isFinite).length, 25)
 })
 
 test('history is not loaded again at each tick, and all who watch share one series', async () => {

@@ -4,7 +4,7 @@ import { graphql } from 'graphql'
 import { catalogue } from '../../../../src/analysis/indicators/catalogue.ts'
 import type { Columns } from '../../../../src/analysis/indicators/columns.ts'
 import { type Parameter, pointShapes } from '../../../../src/analysis/indicators/indicator.ts'
-import { indicatorNames, indicatorWarmUp } from '../../../../src/analysis/indicators/points.ts'
+import { type IndicatorName, indicatorNames, indicatorWarmUp } from '../../../../src/analysis/indicators/points.ts'
 import type { Candle, CandleRequest, CandleSeries } from '../../../../src/domain/candle.ts'
 import { createContext, type Ports } from '../../../../src/resolvers/context.ts'
 import { schema } from '../../../../src/schema/index.ts'
@@ -88,16 +88,116 @@ test('an indicator has the same points whatever other indicators are asked for b
   }
 })
 
+interface Point {
+  readonly epoch: number
+  readonly [part: string]: number | null
+}
+type Column = readonly (number | null)[]
+
+const parts = (name: IndicatorName): string[] => Object.keys(pointShapes[catalogue[name].point])
+const isSingle = (name: IndicatorName): boolean => catalogue[name].point === 'IndicatorPoint'
+const ahead = (name: IndicatorName): string => (name === 'ichimoku' ? 'ahead { epoch spanA spanB }' : '')
+
+/** An indicator as points, and by column. */
+const asPoints = (name: IndicatorName, args: string): string => `${name}${args} { epoch ${parts(name).join(' ')} }`
+const byColumn = (name: IndicatorName, args: string): string =>
+  isSingle(name) ? `${name}${args}` : `${name}${args} { ${parts(name).join(' ')} ${ahead(name)} }`
+
+/** The points that columns stand for, with those ahead. */
+function pointsOf(name: IndicatorName, columns: Record<string, unknown>): Point[] {
+  const found = columns[name] as Readonly<Record<string, Column>> & { ahead?: Record<string, Column> }
+  const epoch = columns.epoch as number[]
+  const of = isSingle(name) ? { value: columns[name] as Column } : found
+  const pointsAt = (times: Column, values: Readonly<Record<string, Column>>): Point[] =>
+    times.map((time, i) => ({
+      epoch: time as number,
+      ...Object.fromEntries(parts(name).map((part) => [part, values[part]?.[i] ?? null])),
+    }))
+  for (const part of parts(name)) assert.equal(of[part]?.length, epoch.length, `${name}.${part}`)
+  const later = found.ahead
+  if (later) for (const column of Object.values(later)) assert.equal(column.length, later.epoch?.length)
+  const all = [...pointsAt(epoch, of), ...(later ? pointsAt(later.epoch ?? [], later) : [])]
+  return all.filter((point) => parts(name).some((part) => point[part] !== null))
+}
+
+/** Parameters other than the defaults, as short as they go and longer than some histories here. */
+const oddArguments = (name: IndicatorName, number: number): string => {
+  const given = Object.entries<Parameter>(catalogue[name].parameters).map(([parameter, of]) => {
+    if (!('min' in of)) return `${parameter}: ${of.values.at(-1)}`
+    return `${parameter}: ${of.type === 'Int' ? number : of.min * 2}`
+  })
+  return given.length > 0 ? `(${given.join(', ')})` : ''
+}
+
+for (const [kind, candlesOf] of Object.entries(candleKinds)) {
+  test(`each indicator by column is what its points are, and null where there is none, of candles ${kind}`, async () => {
+    const histories: readonly (readonly [length: number, last: number])[] = [
+      [900, 120],
+      [40, 40],
+      [1, 1],
+    ]
+    for (const [length, last] of histories) {
+      const history = daysOf(candlesOf(length, 7)).map((candle, i) =>
+        i % 31 === 3 ? { ...candle, volume: null } : candle,
+      )
+      for (const argumentsOf of [
+        () => '',
+        (name: IndicatorName) => oddArguments(name, 1),
+        (name: IndicatorName) => oddArguments(name, 37),
+      ]) {
+        const columns = indicatorNames.map((name) => byColumn(name, argumentsOf(name))).join(' ')
+        const points = indicatorNames.map((name) => asPoints(name, argumentsOf(name))).join(' ')
+        const { candles, errors } = await ask(
+          marketOf(history).ports,
+          `{ candles(symbol: "AAPL", last: ${last}) { columns { epoch ${columns} } ${points} } }`,
+        )
+        assert.equal(errors, undefined)
+        const found = candles?.columns as unknown as Record<string, unknown>
+        assert.equal((found.epoch as unknown[]).length, last)
+        for (const name of indicatorNames) {
+          assert.deepEqual(
+            pointsOf(name, found),
+            candles?.[name]?.map((point) => ({ ...point })),
+            `${name}${argumentsOf(name)}`,
+          )
+        }
+      }
+    }
+  })
+}
+
+test('by column, parameters out of bounds are refused at their own field, and everything else arrives', async () => {
+  const { candles, errors } = await ask(
+    marketOf(daysOf(walk(100, 2))).ports,
+    `{ candles(symbol: "AAPL", last: 3) { columns { close sma(period: 0) rsi slow: ema(period: 1001)
+       macd(fast: 0) { macd } adx { adx } } sma { value } } }`,
+  )
+  assert.deepEqual(
+    errors?.map(({ path, code }) => [path, code]),
+    ['sma', 'slow', 'macd'].map((field) => [`candles.columns.${field}`, 'BAD_USER_INPUT']),
+  )
+  const columns = candles?.columns as unknown as Record<string, unknown>
+  assert.deepEqual([columns.sma, columns.slow, columns.macd], [null, null, null])
+  for (const whole of [columns.close, columns.rsi, (columns.adx as { adx: unknown }).adx, candles?.sma]) {
+    assert.equal((whole as unknown[]).length, 3)
+  }
+})
+
 test('where there are no candles in the range there are no points, not even those that are drawn ahead', async () => {
   const history = daysOf(walk(300, 2))
   const from = new Date(((history.at(-1)?.epoch ?? 0) + 10 * 86_400) * 1000).toISOString()
   const { candles, errors } = await ask(
     marketOf(history).ports,
     `{ candles(symbol: "AAPL", from: "${from}") {
-      nodes { epoch } obv { epoch } adl { epoch } vwap(anchor: SERIES) { epoch } sma { epoch } ichimoku { epoch } signals { epoch } } }`,
+      nodes { epoch } obv { epoch } adl { epoch } vwap(anchor: SERIES) { epoch } sma { epoch } ichimoku { epoch } signals { epoch }
+      columns { epoch obv vwap(anchor: SERIES) macd { macd signal } ichimoku { spanA ahead { epoch spanA spanB } } } } }`,
   )
   assert.equal(errors, undefined)
-  assert.deepEqual(Object.values(candles ?? {}), Array(7).fill([]))
+  const { columns, ...others } = candles ?? {}
+  assert.deepEqual(Object.values(others), Array(7).fill([]))
+  const ahead = { epoch: [], spanA: [], spanB: [] }
+  const none = { epoch: [], obv: [], vwap: [], macd: { macd: [], signal: [] }, ichimoku: { spanA: [], ahead } }
+  assert.deepEqual(JSON.parse(JSON.stringify(columns)), none)
 })
 
 test('between the indicators of a long series the event loop gets to everything else', async () => {
@@ -150,6 +250,18 @@ test('the longest series with all of its indicators, every field of them selecte
   assert.equal(candles?.sma?.length, 20_000)
 })
 
+test('the longest series with all of its indicators by column is what one operation may have', async () => {
+  const { ports } = marketOf(daysOf(walk(22_000, 4)))
+  const fields = indicatorNames.map((name) => byColumn(name, ''))
+  const { candles, errors } = await ask(
+    ports,
+    `{ candles(symbol: "AAPL", last: 20000) { columns { epoch open high low close volume ${fields.join(' ')} } } }`,
+  )
+  assert.equal(errors, undefined)
+  const columns = candles?.columns as unknown as { readonly sma: unknown[] } | undefined
+  assert.equal(columns?.sma.length, 20_000)
+})
+
 test('candles before the first node count: many slow indicators of a single row are refused', async () => {
   const { ports } = marketOf(daysOf(walk(45_100, 5)))
   const slow = Array.from({ length: 130 }, (_, i) => `a${i}: adx(period: ${500 - i}) { adx }`)
@@ -167,6 +279,7 @@ for (const [what, selection] of [
   ['nodes', 'nodes { epoch }'],
   ['fields of a node', `nodes { ${Array.from({ length: 120 }, (_, i) => `f${i}: close`).join(' ')} }`],
   ['columns', 'columns { time open high low close volume }'],
+  ['indicators by column', 'columns { sma }'],
 ] as const) {
   test(`the ${what} of a long series are refused by many names, and served by one`, async () => {
     const { ports } = marketOf(daysOf(walk(20_300, 6)))
@@ -180,28 +293,39 @@ for (const [what, selection] of [
   })
 }
 
-test('all candles that an indicator wants before the first node are asked for, however slow it is', async () => {
-  const slowest = (name: (typeof indicatorNames)[number]): Record<string, number> =>
-    Object.fromEntries(
-      Object.entries<Parameter>(catalogue[name].parameters).flatMap(([parameter, of]) => {
-        if (!('min' in of)) return []
-        return [[parameter, of.type === 'Int' ? of.max : of.min]]
-      }),
-    )
-  for (const name of indicatorNames) {
-    const { asked, ports } = marketOf(daysOf(walk(10, 5)))
-    const args = Object.entries(slowest(name)).map(([parameter, value]) => `${parameter}: ${value}`)
-    const field = `${name}${args.length > 0 ? `(${args.join(', ')})` : ''} { epoch }`
-    const { errors } = await ask(ports, `{ candles(symbol: "AAPL", interval: MINUTE_1, last: 5) { ${field} } }`)
-    assert.equal(errors, undefined)
-    const { parameters } = catalogue[name]
-    const defaults = Object.fromEntries(
-      Object.entries<Parameter>(parameters).map(([parameter, of]) => [parameter, of.default]),
-    )
-    const wanted = indicatorWarmUp(name, { ...defaults, ...slowest(name) }, 'MINUTE_1')
-    assert.equal(asked[0]?.earlier, Math.max(1, wanted), name)
-  }
-})
+const newest = 'candles(symbol: "AAPL", interval: MINUTE_1, last: 5)'
+for (const [form, queryOf] of [
+  ['as points', (field: string) => `{ ${newest} { ${field} { epoch } } }`],
+  [
+    'by column',
+    (field: string, name: IndicatorName) =>
+      `{ ${newest} { columns { epoch } ...Other } }
+       fragment Other on CandleSeries { other: columns { x: ${field} ${isSingle(name) ? '' : '{ __typename }'} } }`,
+  ],
+] as const) {
+  test(`all candles that an indicator wants before the first node are asked for, however slow it is, ${form}`, async () => {
+    const slowest = (name: (typeof indicatorNames)[number]): Record<string, number> =>
+      Object.fromEntries(
+        Object.entries<Parameter>(catalogue[name].parameters).flatMap(([parameter, of]) => {
+          if (!('min' in of)) return []
+          return [[parameter, of.type === 'Int' ? of.max : of.min]]
+        }),
+      )
+    for (const name of indicatorNames) {
+      const { asked, ports } = marketOf(daysOf(walk(10, 5)))
+      const args = Object.entries(slowest(name)).map(([parameter, value]) => `${parameter}: ${value}`)
+      const field = `${name}${args.length > 0 ? `(${args.join(', ')})` : ''}`
+      const { errors } = await ask(ports, queryOf(field, name))
+      assert.equal(errors, undefined)
+      const { parameters } = catalogue[name]
+      const defaults = Object.fromEntries(
+        Object.entries<Parameter>(parameters).map(([parameter, of]) => [parameter, of.default]),
+      )
+      const wanted = indicatorWarmUp(name, { ...defaults, ...slowest(name) }, 'MINUTE_1')
+      assert.equal(asked[0]?.earlier, Math.max(1, wanted), name)
+    }
+  })
+}
 
 test('a VWAP since the year began asks for no more minutes than sources have', async () => {
   const { asked, ports } = marketOf([])
