@@ -34,7 +34,8 @@ interface Answer {
 async function candles(symbol: string): Promise<void> {
   const response = await fetch(options.url, {
     method: 'POST',
-    headers: { 'content-type': 'application/json' },
+    // fetch asks for compressed answers by itself, and would decompress them in this process.
+    headers: { 'content-type': 'application/json', 'accept-encoding': 'identity' },
     body: JSON.stringify({ query, variables: { symbol } }),
   })
   const { columns, stale, hasEarlier } = ((await response.json()) as Answer).data.candles

@@ -30,7 +30,8 @@ interface Answer {
 async function chart(fields: string, lists: readonly string[]): Promise<{ bytes: number; closes: number[] }> {
   const response = await fetch(url, {
     method: 'POST',
-    headers: { 'content-type': 'application/json' },
+    // fetch asks for compressed answers by itself, and would decompress them in this process.
+    headers: { 'content-type': 'application/json', 'accept-encoding': 'identity' },
     body: JSON.stringify({ query: `{ candles(symbol: "${symbol}", last: ${last}) { ${columns} ${fields} } }` }),
   })
   const text = await response.text()
