@@ -51,8 +51,8 @@ test('the check of adjusted closes against dividends finds nothing to mend', asy
     const { candles, dividends } = await daysOf(symbol, '2025-06-18T15:00:00Z')
     const mended: number[] = []
     const closes = adjustedCloses(
-      candles.map((candle) => ({ ...candle, adjclose: candle.adjustedClose })),
-      dividends,
+      candles,
+      dividends.map((paid) => ({ ...paid, gains: 0 })),
       ({ epoch }) => mended.push(epoch),
     )
     assert.deepEqual(mended, [])
