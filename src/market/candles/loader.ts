@@ -13,7 +13,7 @@ import type { Quarantine } from '../quarantine.ts'
 import type { MarketSource } from '../source.ts'
 import { CurrencyCheck } from './currency-check.ts'
 import { OpenEnds } from './open-ends.ts'
-import { revisionDue, withRevision } from './revisions.ts'
+import { isRevisionDue, unsettledSpan, withRevision } from './revisions.ts'
 import { SourceFallback } from './source-fallback.ts'
 
 /** How far the trading date of an exchange may be ahead of UTC. */
@@ -181,7 +181,7 @@ export class CandleLoader {
     }
     const state = await store.state(series, span)
     const missing = this.#missing(request, state)
-    if (!this.#isDue(state) && missing.length === 0 && !this.#revision(request, state)) {
+    if (!this.#isDue(state) && missing.length === 0 && !this.#revision(request, state, missing)) {
       counted?.('hit')
       return { state, failure: null }
     }
@@ -205,7 +205,7 @@ export class CandleLoader {
       for (let round = 0; round < maxRounds; round++) {
         const state = await this.#options.store.state(series, span)
         const missing = this.#missing(request, state)
-        const revision = this.#revision(request, state)
+        const revision = this.#revision(request, state, missing)
         if (missing.length === 0 && !revision) return { failure: null, fetches }
         fetches += await this.#fetchAll(request, missing, revision, state)
       }
@@ -282,10 +282,14 @@ export class CandleLoader {
   }
 
   /** What to ask for again although it is stored for good: with the first request of a day, if that needs any of it. */
-  #revision({ series, span }: LoadRequest, state: SeriesState | null): TimeSpan | null {
+  #revision({ series, span }: LoadRequest, state: SeriesState | null, missing: readonly TimeSpan[]): TimeSpan | null {
     if (!state || state.revisedAtMs >= this.#lastOpeningMs(state)) return null
-    const revision = revisionDue(state, this.#nowMs, this.earliest(series.interval))
-    return revision && revision.from < span.to && revision.to > span.from ? revision : null
+    const earliest = this.earliest(series.interval)
+    const unsettled = unsettledSpan(state, earliest)
+    // A call that fetches what comes after it may begin earlier.
+    const isNeeded = unsettled && unsettled.from < span.to && (unsettled.to > span.from || missing.length > 0)
+    // All that is unsettled: one call asks for that as well as for less.
+    return isNeeded && isRevisionDue(state, this.#nowMs, earliest) ? unsettled : null
   }
 
   async #seeActions(series: Series, caller: Caller | undefined): Promise<void> {
@@ -316,7 +320,7 @@ export class CandleLoader {
     const missing = this.#missing(request, known)
     if (missing.length === 0) return
     // The call that looks for splits and dividends asks again for the last days, too.
-    const revision = known && revisionDue(known, this.#nowMs, this.earliest('DAY_1'), true)
+    const revision = known && unsettledSpan(known, this.earliest('DAY_1'))
     await this.#fetchAll(request, missing, revision, known)
   }
 
@@ -332,7 +336,9 @@ export class CandleLoader {
     state: SeriesState | null,
   ): Promise<number> {
     if (!revision) {
-      for (const gap of missing) await this.#fetch(request, gap, state)
+      // With nothing else to ask for again, a series that was not asked for in a while need not be asked for twice.
+      const revises = state !== null && unsettledSpan(state, this.earliest(request.series.interval)) === null
+      for (const gap of missing) await this.#fetch(request, gap, state, revises)
       return missing.length
     }
     const { before, part } = withRevision(missing, revision)

@@ -5,26 +5,31 @@ import { type SeriesState, unsettledDays } from '../../store/candles/series.ts'
 const againAfterDays = [1, 3, unsettledDays]
 
 /**
- * The part of a series that is asked for again, because some of it has become one of `againAfterDays` old since it was
- * last asked for; null: none has. It is all that is unsettled: one call asks for that as well as for less.
- *
- * `earliest`: from when on the source has candles, in epoch seconds. `always`: whether any is due or not.
+ * From the first to the last final candle of a series that is not settled, as far as the source has candles (from
+ * `earliest` on, in epoch seconds); null: there is none.
  */
-export function revisionDue(state: SeriesState, nowMs: number, earliest: number, always = false): TimeSpan | null {
-  const then = Math.floor(state.revisedAtMs / dayMs)
-  const today = Math.floor(nowMs / dayMs)
-  const unsettledFrom = Math.max(earliest, (then - unsettledDays + 1) * daySeconds)
-  const unsettled = state.recent.filter(({ to }) => to > unsettledFrom)
-  const [first, last] = [unsettled[0], unsettled.at(-1)]
-  if (!first || !last) return null
-  const isDue = againAfterDays.some((days) =>
-    unsettled.some(({ from, to }) => {
-      const dueFrom = Math.max(unsettledFrom, (then - days + 1) * daySeconds)
-      return Math.max(from, dueFrom) < Math.min(to, (today - days + 1) * daySeconds)
-    }),
-  )
-  return always || isDue ? { from: Math.max(first.from, unsettledFrom), to: last.to } : null
+export function unsettledSpan(state: SeriesState, earliest: number): TimeSpan | null {
+  const parts = unsettledParts(state, earliest)
+  const [first, last] = [parts[0], parts.at(-1)]
+  return first && last ? { from: first.from, to: last.to } : null
 }
+
+/** Whether any unsettled candle has become one of `againAfterDays` old since it was last asked for. */
+export function isRevisionDue(state: SeriesState, nowMs: number, earliest: number): boolean {
+  const [then, today] = [dayOf(state.revisedAtMs), dayOf(nowMs)]
+  const parts = unsettledParts(state, earliest)
+  return againAfterDays.some((days) => {
+    const [dueFrom, dueTo] = [(then - days + 1) * daySeconds, (today - days + 1) * daySeconds]
+    return parts.some(({ from, to }) => Math.max(from, dueFrom) < Math.min(to, dueTo))
+  })
+}
+
+function unsettledParts({ recent, revisedAtMs }: SeriesState, earliest: number): TimeSpan[] {
+  const begin = Math.max(earliest, (dayOf(revisedAtMs) - unsettledDays + 1) * daySeconds)
+  return recent.filter(({ to }) => to > begin).map(({ from, to }) => ({ from: Math.max(from, begin), to }))
+}
+
+const dayOf = (epochMs: number): number => Math.floor(epochMs / dayMs)
 
 /** Joins a revision with the missing parts after its beginning, so that one call asks for all of them. */
 export function withRevision(missing: readonly TimeSpan[], revision: TimeSpan): { before: TimeSpan[]; part: TimeSpan } {

@@ -220,6 +220,33 @@ test('old history is not asked for again, whatever is missing there', async () =
   }
 })
 
+test('a series that was not asked for in a while costs one call, and what was unsettled then is right now', async () => {
+  for (const interval of ['MINUTE_1', 'MINUTE_15', 'HOUR_1', 'DAY_1'] as const) {
+    for (const pause of [5, 20, 45]) {
+      const set = setting('2026-11-25T22:00:00Z')
+      const symbol = newSymbol()
+      const last = requestOf(symbol, { interval, last: 5 })
+      await ask(set, last)
+      const old = rangeOf(symbol, interval, '2026-11-02', '2026-11-04')
+      await ask(set, old)
+      set.now += pause * daySeconds
+      const calls = callsOf(set, interval)
+      const right = await fresh(set, last)
+      for (let i = 0; i < 3; i++) assert.deepEqual((await ask(set, last)).nodes, right.nodes)
+      assert.equal(callsOf(set, interval), calls + 1, `${interval}, after ${pause} days`)
+    }
+  }
+})
+
+test('a series of which only old history is stored is asked for its newest candles once', async () => {
+  const set = setting('2026-11-25T22:00:00Z')
+  const symbol = newSymbol()
+  await ask(set, rangeOf(symbol, 'HOUR_1', '2026-09-01', '2026-09-30'))
+  set.now += 5 * daySeconds
+  for (let i = 0; i < 3; i++) await ask(set, requestOf(symbol, { interval: 'HOUR_1', last: 5 }))
+  assert.equal(callsOf(set, 'HOUR_1'), 2)
+})
+
 test('the same range is left alone once it is settled', async () => {
   const set = setting('2026-11-25T22:00:00Z')
   const range = rangeOf(newSymbol(), 'MINUTE_15', '2026-11-23', '2026-11-26')
