@@ -20,7 +20,7 @@ export const rowsOfOperation = 750_000
 /** There may be one a second and more of them, for as long as a subscription lasts. */
 export const rowsOfEvent = 75_000
 
-/** Who asks. An answer for which nobody has asked that is the same for every viewer. */
+/** Who asks. If no resolver has read the id, the answer is the same for every viewer. */
 class Viewer {
   wasAsked = false
 
