@@ -1,15 +1,18 @@
 import type pg from 'pg'
 import { daySeconds, type TimeSpan } from '../../domain/time/units.ts'
 import { replaceActions } from './corporate-action-store.ts'
-import type { FetchedCandles, Series } from './series.ts'
+import { type FetchedCandles, type Series, unsettledDays } from './series.ts'
 
 /*
  * Which spans of a series are stored for good, and what revokes that. Everything here runs within a transaction of the
  * client that holds the symbol's lock.
  */
 
-/** A source may publish an action a while after its date: candles fetched until then are fetched again. */
-const actionSettleSeconds = 2 * daySeconds
+/**
+ * A source may publish an action a while after its date: candles fetched until then are fetched again. Days for as long
+ * as they are asked for again; others not as long, since the source may have lost them.
+ */
+const actionSettleSeconds = `CASE WHEN interval = 'DAY_1' THEN ${unsettledDays * daySeconds} ELSE ${2 * daySeconds} END`
 
 /** Whether a fetch that began later has brought a split or dividend that this one cannot include. */
 export async function isOvertaken(client: pg.PoolClient, { source, symbol }: Series, { startedMs }: FetchedCandles) {
@@ -19,7 +22,7 @@ export async function isOvertaken(client: pg.PoolClient, { source, symbol }: Ser
              SELECT FROM (SELECT source, symbol, epoch, seen_at FROM finstage.splits
                UNION ALL SELECT source, symbol, epoch, seen_at FROM finstage.dividends) AS action
              WHERE source = $1 AND symbol = $2 AND seen_at > to_timestamp($3::float8 / 1000)
-               AND to_timestamp(epoch + ${actionSettleSeconds}) > to_timestamp($3::float8 / 1000)) AS overtaken`,
+               AND to_timestamp(epoch + ${unsettledDays * daySeconds}) > to_timestamp($3::float8 / 1000)) AS overtaken`,
     values: [source, symbol, startedMs],
   })
   return rows[0]?.overtaken === true

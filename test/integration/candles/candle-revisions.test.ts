@@ -395,6 +395,27 @@ test('candles that are asked for again after a split or a dividend are on one fo
   }
 })
 
+test('a dividend or split that the source tells of days late is in all days before it', async () => {
+  const day = dayOf('2026-11-19')
+  for (const actions of [{ dividends: [{ day, share: 0.2 }] }, { splits: [{ day, ratio: 4 }] }]) {
+    for (const [first, told] of [
+      ['2026-11-18', '2026-11-20'],
+      ['2026-11-20', '2026-11-25'],
+      ['2026-11-23', '2026-11-25'],
+    ] as const) {
+      const set = setting(`${first}T22:00:00Z`, actions)
+      const untold = candleSetting(pool, model, `${first}T22:00:00Z`)
+      const range = {
+        ...rangeOf(newSymbol(), 'DAY_1', '2026-10-01', null),
+        adjustment: 'SPLITS_AND_DIVIDENDS',
+      } as const
+      await ask(untold, range)
+      set.now = at(`${told}T22:00:00Z`)
+      assert.deepEqual((await ask(set, range)).nodes, (await fresh(set, range)).nodes, `${first}, ${told}`)
+    }
+  }
+})
+
 test('while the source is out the stored candles come as stale, and are mended once it is back', async () => {
   const set = setting('2026-11-25T22:00:00Z')
   const range = rangeOf(newSymbol(), 'MINUTE_15', '2026-11-24', '2026-11-26')
