@@ -2,7 +2,6 @@ import { LRUCache } from 'lru-cache'
 import { beginningOfTime, type SourceCandles } from '../../domain/candle.ts'
 import type { CorporateActions } from '../../domain/corporate-action.ts'
 import { FinstageError } from '../../domain/errors.ts'
-import { clockTime } from '../../domain/time/exchange-clock.ts'
 import { type Interval, isDaily, type SourceInterval } from '../../domain/time/interval.ts'
 import { dayMs, daySeconds, hourSeconds, minuteMs, type TimeSpan } from '../../domain/time/units.ts'
 import { KeyedTurns } from '../../platform/concurrency/keyed-turns.ts'
@@ -13,7 +12,7 @@ import type { Quarantine } from '../quarantine.ts'
 import type { MarketSource } from '../source.ts'
 import { CurrencyCheck } from './currency-check.ts'
 import { OpenEnds } from './open-ends.ts'
-import { isRevisionDue, unsettledSpan, withRevision } from './revisions.ts'
+import { lastOpeningMs, revisionDue, unsettledSpan, withRevision } from './revisions.ts'
 import { SourceFallback } from './source-fallback.ts'
 
 /** How far the trading date of an exchange may be ahead of UTC. */
@@ -270,26 +269,15 @@ export class CandleLoader {
    * first request after the opening time of a day looks.
    */
   #isDue(state: SeriesState | null): state is SeriesState {
-    return state !== null && Math.max(state.actionsAtMs, state.basisAtMs) < this.#lastOpeningMs(state)
+    return state !== null && Math.max(state.actionsAtMs, state.basisAtMs) < lastOpeningMs(state, this.#nowMs)
   }
 
-  /** By the exchange's clock, which may have changed since the session that the store knows of. */
-  #lastOpeningMs({ sessionOpens, timezone }: SeriesState): number {
-    const zone = sessionOpens === null || timezone === null ? 'UTC' : timezone
-    const now = Math.floor(this.#nowMs / 1000)
-    const sinceThen = clockTime(now, zone) - clockTime(sessionOpens ?? 0, zone)
-    return (now - (sinceThen - Math.floor(sinceThen / daySeconds) * daySeconds)) * 1000
-  }
-
-  /** What to ask for again although it is stored for good: with the first request of a day, if that needs any of it. */
+  /** What to ask for again although it is stored for good. */
   #revision({ series, span }: LoadRequest, state: SeriesState | null, missing: readonly TimeSpan[]): TimeSpan | null {
-    if (!state || state.revisedAtMs >= this.#lastOpeningMs(state)) return null
-    const earliest = this.earliest(series.interval)
-    const unsettled = unsettledSpan(state, earliest)
+    const unsettled = state && revisionDue(state, this.#nowMs, this.earliest(series.interval))
+    if (!unsettled || unsettled.from >= span.to) return null
     // A call that fetches what comes after it may begin earlier.
-    const isNeeded = unsettled && unsettled.from < span.to && (unsettled.to > span.from || missing.length > 0)
-    // All that is unsettled: one call asks for that as well as for less.
-    return isNeeded && isRevisionDue(state, this.#nowMs, earliest) ? unsettled : null
+    return unsettled.to > span.from || missing.length > 0 ? unsettled : null
   }
 
   async #seeActions(series: Series, caller: Caller | undefined): Promise<void> {
@@ -308,14 +296,8 @@ export class CandleLoader {
       if (failure) throw failure
       return
     }
-    const request: LoadRequest = {
-      series: days,
-      span,
-      isOpen: true,
-      wholeFrom: from,
-      caller,
-      askedSteadyMs: this.#steadyMs(),
-    }
+    const askedSteadyMs = this.#steadyMs()
+    const request: LoadRequest = { series: days, span, isOpen: true, wholeFrom: from, caller, askedSteadyMs }
     const known = await this.#options.store.state(days, span)
     const missing = this.#missing(request, known)
     if (missing.length === 0) return

@@ -98,9 +98,10 @@ export class CandleStore {
 
   /**
    * Stores a fetch as all that the span holds, and its final part for good. Candles that are already stored for good
-   * stay, unless the fetch revises them and none that began later has been stored. A new split or dividend invalidates what was fetched without it before its date: prices before a split are
-   * dropped, adjusted closes before a dividend are fetched again. Returns the generation of the series; null: nothing
-   * was written, because a fetch that began later has brought such an action.
+   * stay, unless the fetch revises them and none that began later has been stored. A new split or dividend invalidates
+   * what was fetched without it before its date: prices before a split are dropped, adjusted closes before a dividend
+   * are fetched again. Returns the generation of the series; null: nothing was written, because a fetch that began later
+   * has brought such an action.
    */
   async write(series: Series, span: TimeSpan, fetched: FetchedCandles): Promise<number | null> {
     return transaction(this.#pool, async (client) => {

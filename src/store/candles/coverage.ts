@@ -84,7 +84,8 @@ async function uncover(client: pg.PoolClient, series: Series, date: number, whic
 
 /**
  * Records that a span is stored for good up to `finalTo`. If days are known without a gap from the last look at actions
- * up to the present, this counts as a look too. If nothing was stored before, all of it has been asked for now. Returns the generation.
+ * up to the present, this counts as a look too. If nothing was stored before, there is nothing to ask for again. Returns
+ * the generation.
  */
 export async function cover(
   client: pg.PoolClient,
