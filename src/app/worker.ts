@@ -1,5 +1,6 @@
 import { JobRunner } from '../jobs/queue/runner.ts'
 import { dailyReports } from '../jobs/tasks/daily-report.ts'
+import { storeFirstSignals } from '../jobs/tasks/first-signals.ts'
 import { pruneCandles } from '../jobs/tasks/prune-candles.ts'
 import { pruneJobs } from '../jobs/tasks/prune-jobs.ts'
 import { followSignals, seriesAtOnce } from '../jobs/tasks/signal-outcomes.ts'
@@ -17,6 +18,12 @@ export async function startWorker(shared: SharedServices): Promise<void> {
   const pool = createPool(connectionString, log, { max: connections.jobs, ...jobPatience })
   stops.push(() => pool.end())
   const { signals, analyses } = createFindings(pool, source)
+  const follow = followSignals({
+    market,
+    now,
+    slots: createSlots(role, seriesAtOnce),
+    outcomes: new OutcomeStore({ pool, source: source.name }),
+  })
   const runner = new JobRunner({
     pool,
     bus,
@@ -28,16 +35,29 @@ export async function startWorker(shared: SharedServices): Promise<void> {
       pruneCandles({ candles: new CandleStore(pool), signals, retentionDays: config.CANDLE_RETENTION_DAYS, now }),
       pruneJobs({ jobs: new JobStore(pool), analyses, bus, retentionDays: config.JOB_RETENTION_DAYS }),
       dailyReports({ jobs }),
-      followSignals({
-        market,
-        now,
-        slots: createSlots(role, seriesAtOnce),
-        outcomes: new OutcomeStore({ pool, source: source.name }),
-      }),
+      follow,
     ],
     agingSeconds: config.JOB_AGING_MINUTES * 60,
   })
   stops.push(() => runner.stop())
   await runner.start()
   shared.health.add('queue', () => runner.check())
+
+  // A demo has outcomes to show from its first minute. A database that others share is not for us to fill.
+  if (source.name === 'SIMULATED' && config.DATABASE_URL === undefined) {
+    const stopping = new AbortController()
+    const filled = fillDemo()
+    stops.push(() => {
+      stopping.abort()
+      return filled
+    })
+    async function fillDemo(): Promise<void> {
+      try {
+        const stored = await storeFirstSignals({ market, signals, pool, jobs }, stopping.signal)
+        if (stored > 0) await follow.run(now(), log, stopping.signal)
+      } catch (error) {
+        if (!stopping.signal.aborted) log.warn({ err: error }, 'no first signals were stored')
+      }
+    }
+  }
 }

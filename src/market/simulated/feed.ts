@@ -6,8 +6,8 @@ import type { SimulatedInstrument } from './instruments/instruments.ts'
 const roundMs = 5
 /** After a pause of the process, only this much of what it missed is sent. */
 const catchUpMs = 1000
-/** The first price of a symbol costs half a millisecond: thousands at once must not hold up everything else. */
-const firstUpdatesPerRound = 50
+/** The first price of a symbol takes up to a millisecond: thousands at once must not hold up everything else. */
+const firstUpdatesPerRound = 30
 
 interface TickingSymbol {
   readonly symbol: string

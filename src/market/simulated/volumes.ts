@@ -78,7 +78,7 @@ function buildCurve(total: number, minutes: number, key: number): Curve {
   for (let slot = 0; slot < slots; slot++) {
     const length = Math.min(slotMinutes, minutes - slot * slotMinutes)
     const middle = (slot * slotMinutes + length / 2) / minutes
-    until[slot + 1] = at(until, slot) + length * volumeAt(middle) * (0.5 + random())
+    until[slot + 1] = at(until, slot) + length * volumeAt(middle) * (0.75 + 0.5 * random())
     rows[slot] = Math.floor(random() * shapeCount) * rowLength
   }
   return { total, minutes, until, rows }

@@ -152,3 +152,20 @@ test('the variance of changes grows in proportion to time, from a minute to an h
     assert.ok(Math.abs(ratio - 1) < slack, `${size} minutes: ${ratio}`)
   }
 })
+
+test('a day reaches exactly as far as the furthest of its minutes, though most of them are never looked at', () => {
+  for (const symbol of liquid) {
+    const of = instrument(symbol)
+    for (let number = monday; number < monday + 40; number++) {
+      const day = prices.hoursOf(of).on(number) ?? assert.fail()
+      const minutes = Array.from({ length: 1440 }, (_, i) => {
+        const from = number * 1440 + i
+        return prices.bar(of, { part: 'REGULAR', day, from, to: from + 1 })
+      })
+      const { high, low } = prices.day(of, number) ?? assert.fail()
+      const highest = minutes.reduce((best, each) => Math.max(best, each.high), 0)
+      const lowest = minutes.reduce((best, each) => Math.min(best, each.low), Number.POSITIVE_INFINITY)
+      assert.deepEqual([high, low], [highest, lowest], `${symbol} on day ${number}`)
+    }
+  }
+})
