@@ -5,6 +5,7 @@ import type { Quote } from '../../../src/domain/quote.ts'
 import type { SourceInterval } from '../../../src/domain/time/interval.ts'
 import type { CandleBatch } from '../../../src/market/source.ts'
 import { type YahooOptions, yahooSource } from '../../../src/market/yahoo/source.ts'
+import { decimalOf } from '../../support/candles/recorded-candles.ts'
 import { startTestYahoo, type TestYahoo } from '../../support/yahoo/test-yahoo.ts'
 import { dividendFactors } from '../../support/yahoo/test-yahoo-actions.ts'
 import type { QuoteRow } from '../../support/yahoo/test-yahoo-charts.ts'
@@ -93,7 +94,9 @@ function assertQuote(quote: Quote | null | undefined, row: QuoteRow): void {
   for (const [field, recorded] of same) assert.equal(quote[field], row[recorded] ?? null, field)
 }
 
-test('every recorded chart comes out with the recorded numbers', { skip }, async (t: TestContext) => {
+test('every recorded chart comes out with the recorded numbers, prices as the decimals that their float32 values stand for', {
+  skip,
+}, async (t: TestContext) => {
   const files = recordings.filter((recording) => isChart(recording) && !isFake(recording.file))
   assert.ok(files.length > 0)
   for (const recording of files) {
@@ -105,20 +108,25 @@ test('every recorded chart comes out with the recorded numbers', { skip }, async
       const { exchangeTimezoneName: zone } = meta
       const [prices] = indicators.quote
       const isDay = recording.query.interval === '1d'
+      const priceOf = (sent: number | undefined) => (typeof sent === 'number' ? decimalOf(sent) : sent)
       const expected = timestamp.map((time, i) => ({
         epoch: isDay ? dateIn(zone, time) : time,
-        open: prices.open?.[i],
-        high: prices.high?.[i],
-        low: prices.low?.[i],
-        close: prices.close?.[i],
+        open: priceOf(prices.open?.[i]),
+        high: priceOf(prices.high?.[i]),
+        low: priceOf(prices.low?.[i]),
+        close: priceOf(prices.close?.[i]),
         volume: prices.volume?.[i],
         closed: true,
-        adjustedClose: indicators.adjclose?.[0].adjclose[i] ?? null,
+        adjustedClose: priceOf(indicators.adjclose?.[0].adjclose[i]) ?? null,
       }))
       assert.deepEqual([batch.candles, batch.excluded], [expected, []])
       assert.deepEqual(
         batch.dividends,
-        Object.values(events.dividends ?? {}).map(({ date, amount }) => ({ epoch: dateIn(zone, date), amount })),
+        Object.values(events.dividends ?? {}).map(({ date, amount }) => ({
+          epoch: dateIn(zone, date),
+          amount,
+          currency: null,
+        })),
       )
       assert.deepEqual(
         batch.splits,

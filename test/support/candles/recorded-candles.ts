@@ -54,7 +54,7 @@ export const splitsOf = (recording: Recording) =>
   onDates(recording, Object.values(chartOf(recording).events?.splits ?? {}))
 
 /** The fewest decimals that are the same float32. */
-function decimal(price: number): number {
+export function decimalOf(price: number): number {
   for (let decimals = 0; decimals < 12; decimals++) {
     const candidate = Number(price.toFixed(decimals))
     if (Math.fround(candidate) === Math.fround(price)) return Math.fround(price) === price ? candidate : price
@@ -68,12 +68,12 @@ export function candlesOf(recording: Recording, adjustment: Adjustment): Candle[
   const [quote] = indicators.quote
   const splits = splitsOf(recording)
   return timestamp.map((time, i) => {
-    const numberOf = (name: string): number => decimal(quote[name]?.[i] ?? Number.NaN)
+    const numberOf = (name: string): number => decimalOf(quote[name]?.[i] ?? Number.NaN)
     const epoch = dateIn(meta.exchangeTimezoneName, time)
     const shares = splits
       .filter((split) => split.epoch > epoch)
       .reduce((product, { numerator, denominator }) => (product * numerator) / denominator, 1)
-    const adjustedClose = decimal(indicators.adjclose?.[0].adjclose[i] ?? Number.NaN)
+    const adjustedClose = decimalOf(indicators.adjclose?.[0].adjclose[i] ?? Number.NaN)
     const factor = { NONE: shares, SPLITS: 1, SPLITS_AND_DIVIDENDS: adjustedClose / numberOf('close') }[adjustment]
     return {
       epoch,
