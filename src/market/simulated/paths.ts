@@ -5,6 +5,7 @@ import type { Factor } from './instruments/factors.ts'
 import type { SimulatedInstrument } from './instruments/instruments.ts'
 import { type DayPath, enterDay, newDayPath, newWalkedDay, type WalkedDay } from './walks/day-path.ts'
 import { gaussian } from './walks/random.ts'
+import { mirror } from './walks/shapes.ts'
 import { blockDays, blockOf, dayRandom, firstDay, WalkBlocks, type WalkState, walkDay } from './walks/walks.ts'
 
 export const levelDay = Date.UTC(2025, 0, 1) / dayMs
@@ -36,6 +37,8 @@ export function simulatedPaths(): SimulatedPaths {
   const states = new WalkBlocks()
   const factorBlocks = new LRUCache<string, readonly WalkedDay[]>({ max: factorBlocksKept })
   const paths = new LRUCache<string, DayPath>({ max: pathsKept })
+  /** How far the walk of each instrument was last followed: the next day is mostly the one after. */
+  const reached = new LRUCache<number, { readonly day: number; readonly state: WalkState }>({ max: pathsKept })
   const own = newWalkedDay()
   const scratch: [DayPath, DayPath] = [newDayPath(), newDayPath()]
 
@@ -54,11 +57,14 @@ export function simulatedPaths(): SimulatedPaths {
   }
 
   function stateBefore(of: SimulatedInstrument, day: number): WalkState {
-    const block = blockOf(day)
-    let state = states.stateBefore(of.own, block)
-    for (let each = firstDay + block * blockDays; each < day; each++) {
+    const last = reached.get(of.key)
+    const start = firstDay + blockOf(day) * blockDays
+    const goesOn = last !== undefined && last.day >= start && last.day <= day
+    let state = goesOn ? last.state : states.stateBefore(of.own, blockOf(day))
+    for (let each = goesOn ? last.day : start; each < day; each++) {
       state = walkDay(of.own, state, each, gaussian(dayRandom(of.own, each)))
     }
+    reached.set(of.key, { day, state })
     return state
   }
 
@@ -152,7 +158,8 @@ function combine(
   // for all the rest.
   into.rows = main.rows
   into.otherRows.set(second.rows)
-  into.scale = shared
+  into.mirror = shared < 0 ? mirror : 0
+  into.scale = Math.abs(shared)
   into.otherScale = rest
   into.reach = all
   into.otherHourScales = of.own.rhythm.hourRoot

@@ -1,13 +1,14 @@
 import { childKey, gaussian, scrambled } from './random.ts'
 import {
+  extremesPer,
   hourShapes,
   normalCount,
   normals,
   rowLength,
+  type Shapes,
   shapeCount,
-  stretchCount,
+  stretchExtremesPer,
   stretchMinutes,
-  stretchRowLength,
 } from './shapes.ts'
 import { dayRandom, stepDeviation, type Walk, type WalkState, walkDay } from './walks.ts'
 
@@ -17,8 +18,6 @@ const minutes = 60
 /** Minutes of a day. */
 export const dayMinutes = hours * minutes
 const intradayKey = 2
-/** From the place of a row of shapes to that of its extremes. */
-const rowsApart = rowLength / stretchRowLength
 /** More than sums of the same numbers in another order may differ by. */
 const slack = 1e-9
 
@@ -26,7 +25,7 @@ const slack = 1e-9
 export interface WalkedDay {
   /** The walk at the 25 hour marks. */
   readonly knots: Float64Array
-  /** For each hour, the row of a shape; ~row: the mirrored one. */
+  /** For each hour, the row of a shape. */
   readonly rows: Int32Array
   /** The standard deviation of the day's step, and the step. */
   deviation: number
@@ -37,9 +36,11 @@ export interface WalkedDay {
 export interface DayPath {
   /** Logarithms of the price, in price steps, at the 25 hour marks. */
   readonly knots: Float64Array
-  /** For each hour, the rows of two shapes (~row: mirrored). */
+  /** For each hour, the rows of two shapes. */
   rows: Int32Array
   readonly otherRows: Int32Array
+  /** `mirror`: the first one is mirrored, because the instrument falls when its factor rises; else 0. */
+  mirror: number
   /** By how much they are scaled: a part for the day, and a part for each hour. */
   scale: number
   otherScale: number
@@ -70,6 +71,7 @@ export const newDayPath = (): DayPath => ({
   knots: new Float64Array(marks),
   otherRows: new Int32Array(hours),
   rows: new Int32Array(hours),
+  mirror: 0,
   scale: 0,
   otherScale: 0,
   hourScales: new Float64Array(hours),
@@ -104,8 +106,7 @@ export function enterDay(walk: Walk, state: WalkState, day: number, into: Walked
     key = (key + 0x6d2b79f5) | 0
     const bits = scrambled(key)
     sum += scale * (hourRoot[hour] as number) * (normals[bits & (normalCount - 1)] as number)
-    const row = ((bits >>> 12) & (shapeCount - 1)) * rowLength
-    rows[hour] = bits >>> 31 ? ~row : row
+    rows[hour] = ((bits >>> 12) & (shapeCount - 1)) * rowLength
   }
   const drift = after.deviation - open - sum
   for (let hour = 1; hour < hours; hour++) knots[hour] = (knots[hour] as number) + drift * (until[hour] as number)
@@ -124,21 +125,11 @@ function within(day: DayPath, hour: number, minute: number): number {
   const { path } = hourShapes()
   const from = day.knots[hour] as number
   const slope = ((day.knots[hour + 1] as number) - from) / minutes
-  const row = day.rows[hour] as number
-  const otherRow = day.otherRows[hour] as number
+  const shape = path[((day.rows[hour] as number) ^ day.mirror) + minute] as number
+  const otherShape = path[(day.otherRows[hour] as number) + minute] as number
   const scale = day.scale * (day.hourScales[hour] as number)
   const otherScale = day.otherScale * (day.otherHourScales[hour] as number)
-  const shape = path[(row < 0 ? ~row : row) + minute] as number
-  const otherShape = path[(otherRow < 0 ? ~otherRow : otherRow) + minute] as number
-  return priceMark(
-    from,
-    slope,
-    minute,
-    row < 0 ? -scale : scale,
-    shape,
-    otherRow < 0 ? -otherScale : otherScale,
-    otherShape,
-  )
+  return priceMark(from, slope, minute, scale, shape, otherScale, otherShape)
 }
 
 /** The same sum everywhere, so that the extremes of an hour are exactly those of its minutes. */
@@ -168,10 +159,11 @@ export function widen(day: DayPath, from: number, to: number, range: LogRange): 
     return
   }
   takeKnots(day.knots, firstHour + 1, Math.floor(to / minutes), range)
+  const shapes = hourShapes()
   let highest = firstHour
   let lowest = firstHour
   for (let hour = firstHour; hour <= lastHour; hour++) {
-    setReach(day, hour)
+    setReach(day, hour, shapes)
     if ((most[hour] as number) > (most[highest] as number)) highest = hour
     if ((least[hour] as number) < (least[lowest] as number)) lowest = hour
   }
@@ -191,7 +183,7 @@ export function widen(day: DayPath, from: number, to: number, range: LogRange): 
 function isWithin({ knots, scale, otherScale, reach }: DayPath, first: number, last: number, range: LogRange): boolean {
   const { furthest, furthestBeyond } = hourShapes()
   // No hour has more than the whole variance of its day.
-  const most = (Math.abs(scale) + Math.abs(otherScale)) * furthest + reach * furthestBeyond + slack
+  const most = (scale + otherScale) * furthest + reach * furthestBeyond + slack
   const [high, low] = [range.high - most, range.low + most]
   for (let mark = first; mark <= last + 1; mark++) {
     const knot = knots[mark] as number
@@ -208,78 +200,59 @@ function takeKnots(knots: Float64Array, first: number, last: number, range: LogR
   }
 }
 
-function setReach(day: DayPath, hour: number): void {
-  const { highest, lowest, furthestUp, furthestDown } = hourShapes()
+function setReach(day: DayPath, hour: number, { extremes }: Shapes): void {
   const left = day.knots[hour] as number
   const right = day.knots[hour + 1] as number
-  const row = day.rows[hour] as number
-  const otherRow = day.otherRows[hour] as number
-  const hourScale = day.scale * (day.hourScales[hour] as number)
+  const scale = day.scale * (day.hourScales[hour] as number)
   const otherScale = day.otherScale * (day.otherHourScales[hour] as number)
   const reach = day.reach * (day.otherHourScales[hour] as number)
-  const scale = row < 0 ? -hourScale : hourScale
-  const place = (row < 0 ? ~row : row) / rowsApart + stretchCount
-  const otherPlace = (otherRow < 0 ? ~otherRow : otherRow) / rowsApart + stretchCount
-  const high = highest[place] as number
-  const low = lowest[place] as number
-  const otherHigh = otherRow < 0 ? -(lowest[otherPlace] as number) : (highest[otherPlace] as number)
-  const otherLow = otherRow < 0 ? -(highest[otherPlace] as number) : (lowest[otherPlace] as number)
-  const up = reach * (furthestUp[otherPlace] as number)
-  const down = reach * (furthestDown[otherPlace] as number)
-  most[hour] = Math.max(left, right) + (scale > 0 ? scale * high : scale * low) + otherScale * otherHigh + up + slack
-  least[hour] = Math.min(left, right) + (scale > 0 ? scale * low : scale * high) + otherScale * otherLow - down - slack
+  const place = ((day.rows[hour] as number) ^ day.mirror) / extremesPer
+  const otherPlace = (day.otherRows[hour] as number) / extremesPer
+  const top = scale * (extremes[place] as number) + otherScale * (extremes[otherPlace] as number)
+  const bottom = scale * (extremes[place + 1] as number) + otherScale * (extremes[otherPlace + 1] as number)
+  most[hour] = Math.max(left, right) + top + reach * (extremes[otherPlace + 2] as number) + slack
+  least[hour] = Math.min(left, right) + bottom - reach * (extremes[otherPlace + 3] as number) - slack
 }
 
 function widenInHour(day: DayPath, hour: number, first: number, end: number, range: LogRange): void {
-  const { path, up, down, highest, lowest, furthestUp, furthestDown } = hourShapes()
-  const mirroredRow = day.rows[hour] as number
-  const mirroredOtherRow = day.otherRows[hour] as number
-  const row = mirroredRow < 0 ? ~mirroredRow : mirroredRow
-  const otherRow = mirroredOtherRow < 0 ? ~mirroredOtherRow : mirroredOtherRow
-  const hourScale = day.scale * (day.hourScales[hour] as number)
-  const otherHourScale = day.otherScale * (day.otherHourScales[hour] as number)
-  const scale = mirroredRow < 0 ? -hourScale : hourScale
-  const otherScale = mirroredOtherRow < 0 ? -otherHourScale : otherHourScale
+  const { path, up, down, upAround, downAround, stretchExtremes } = hourShapes()
+  const row = (day.rows[hour] as number) ^ day.mirror
+  const otherRow = day.otherRows[hour] as number
+  const scale = day.scale * (day.hourScales[hour] as number)
+  const otherScale = day.otherScale * (day.otherHourScales[hour] as number)
   const reach = day.reach * (day.otherHourScales[hour] as number)
   const from = day.knots[hour] as number
   const next = day.knots[hour + 1] as number
   const slope = (next - from) / minutes
-  const tops = scale > 0 ? highest : lowest
-  const bottoms = scale > 0 ? lowest : highest
-  const otherTops = otherScale > 0 ? highest : lowest
-  const otherBottoms = otherScale > 0 ? lowest : highest
   let high = range.high
   let low = range.low
   let stop = first
   for (let start = first; start < end; start = stop) {
     const stretch = Math.floor(start / stretchMinutes)
     stop = Math.min(end, (stretch + 1) * stretchMinutes)
-    const place = row / rowsApart + stretch
-    const otherPlace = otherRow / rowsApart + stretch
+    const place = row / stretchExtremesPer + stretch * 4
+    const otherPlace = otherRow / stretchExtremesPer + stretch * 4
     const left = from + slope * start
     const right = from + slope * stop
-    const top = scale * (tops[place] as number) + otherScale * (otherTops[otherPlace] as number)
-    const bottom = scale * (bottoms[place] as number) + otherScale * (otherBottoms[otherPlace] as number)
-    const isHigher = Math.max(left, right) + top + reach * (furthestUp[otherPlace] as number) + slack > high
-    const isLower = Math.min(left, right) + bottom - reach * (furthestDown[otherPlace] as number) - slack < low
+    const top = scale * (stretchExtremes[place] as number) + otherScale * (stretchExtremes[otherPlace] as number)
+    const bottom =
+      scale * (stretchExtremes[place + 1] as number) + otherScale * (stretchExtremes[otherPlace + 1] as number)
+    const up10 = reach * (stretchExtremes[otherPlace + 2] as number)
+    const down10 = reach * (stretchExtremes[otherPlace + 3] as number)
+    const isHigher = Math.max(left, right) + top + up10 + slack > high
+    const isLower = Math.min(left, right) + bottom - down10 - slack < low
     if (!isHigher && !isLower) continue
-    // Compared one by one: which of two neighbours is higher cannot be foretold, but neither reaches an extreme often.
+    // A mark reaches as far as the minutes on both of its sides, but for those outside of the range.
     for (let mark = start; mark <= stop; mark++) {
       const shape = path[row + mark] as number
       const otherShape = path[otherRow + mark] as number
       const price = mark === minutes ? next : priceMark(from, slope, mark, scale, shape, otherScale, otherShape)
-      if (mark > start) {
-        const above = price + reach * (up[otherRow + mark - 1] as number)
-        const below = price - reach * (down[otherRow + mark - 1] as number)
-        if (above > high) high = above
-        if (below < low) low = below
-      }
-      if (mark < stop) {
-        const above = price + reach * (up[otherRow + mark] as number)
-        const below = price - reach * (down[otherRow + mark] as number)
-        if (above > high) high = above
-        if (below < low) low = below
-      }
+      const minute = otherRow + (mark === end ? mark - 1 : mark)
+      const isInside = mark !== first && mark !== end
+      const above = price + reach * ((isInside ? upAround : up)[minute] as number)
+      const below = price - reach * ((isInside ? downAround : down)[minute] as number)
+      if (above > high) high = above
+      if (below < low) low = below
     }
   }
   range.high = high

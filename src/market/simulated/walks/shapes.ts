@@ -1,4 +1,4 @@
-import { gaussian, normalTable, randomFrom } from './random.ts'
+import { gaussian, normalTable, type Random, randomFrom } from './random.ts'
 
 /**
  * How the minutes of an hour may run. Every hour of every symbol is a straight line between the prices at its ends plus
@@ -8,15 +8,19 @@ import { gaussian, normalTable, randomFrom } from './random.ts'
 export interface Shapes {
   /** Brownian bridges at the 61 minute marks, of variance 1 in an hour; each row starts at a multiple of `rowLength`. */
   readonly path: Float32Array
-  /** How high and low each of six stretches of ten minutes of a row goes, both of its ends included; then all of it. */
-  readonly highest: Float32Array
-  readonly lowest: Float32Array
   /** How far the 60 minutes reach above and below both of their ends, in the same units and rows. */
   readonly up: Float32Array
   readonly down: Float32Array
-  /** The furthest in each of these stretches; then in all of them. */
-  readonly furthestUp: Float32Array
-  readonly furthestDown: Float32Array
+  /** For each mark, the larger of the reaches of the minutes before and after it. */
+  readonly upAround: Float32Array
+  readonly downAround: Float32Array
+  /**
+   * Four numbers for each row: its highest and lowest mark, the largest reach up and down. They stand together, because
+   * the time it takes to read them is that of fetching them into the cache.
+   */
+  readonly extremes: Float32Array
+  /** The same four for each of six stretches of ten minutes, both of its ends included. */
+  readonly stretchExtremes: Float32Array
   /** The largest distances from 0 in `path`, and in `up` and `down`. */
   readonly furthest: number
   readonly furthestBeyond: number
@@ -24,13 +28,16 @@ export interface Shapes {
   readonly traded: Float32Array
 }
 
+/** The second half are the mirror images of the first, so `mirror` turns a row's start into that of its image. */
 export const shapeCount = 1024
 /** As a power of two, a row's start is a shift. */
 export const rowLength = 64
+export const mirror: number = (shapeCount / 2) * rowLength
 export const stretchMinutes = 10
-/** Stretches of an hour; their rows start at multiples of `stretchRowLength`. */
-export const stretchCount = 6
-export const stretchRowLength = 8
+const stretches = 6
+/** Of a row's start, gives the place of its extremes. */
+export const extremesPer: number = rowLength / 4
+export const stretchExtremesPer: number = rowLength / (4 * 8)
 const minutes = 60
 const key = 0x5eed
 
@@ -49,39 +56,58 @@ export function hourShapes(): Shapes {
 function buildShapes(): Shapes {
   const random = randomFrom(key + 1)
   const rows = () => new Float32Array(shapeCount * rowLength)
-  const stretches = () => new Float32Array(shapeCount * stretchRowLength)
-  const shapes = { path: rows(), up: rows(), down: rows(), traded: rows() }
-  const extremes = { highest: stretches(), lowest: stretches(), furthestUp: stretches(), furthestDown: stretches() }
-  const walk = new Float64Array(minutes + 1)
-  for (let shape = 0; shape < shapeCount; shape++) {
-    const row = shape * rowLength
-    for (let m = 1; m <= minutes; m++) walk[m] = (walk[m - 1] ?? 0) + gaussian(random) / Math.sqrt(minutes)
-    const end = walk[minutes] ?? 0
-    let traded = 0
+  const shapes = { path: rows(), up: rows(), down: rows(), upAround: rows(), downAround: rows(), traded: rows() }
+  for (let row = 0; row < mirror; row += rowLength) {
+    fillRow(shapes, row, random)
     for (let m = 0; m <= minutes; m++) {
-      shapes.path[row + m] = m === minutes ? 0 : (walk[m] ?? 0) - (end * m) / minutes
-      if (m === minutes) break
-      const move = Math.abs((walk[m + 1] ?? 0) - (walk[m] ?? 0) - end / minutes)
-      shapes.up[row + m] = beyond(move, random())
-      shapes.down[row + m] = beyond(move, random())
-      traded += 0.5 + random()
-      shapes.traded[row + m + 1] = traded
-    }
-    for (let m = 1; m <= minutes; m++) shapes.traded[row + m] = (shapes.traded[row + m] ?? 0) / traded
-    shapes.traded[row + minutes] = 1
-    for (let stretch = 0; stretch <= stretchCount; stretch++) {
-      const first = row + (stretch % stretchCount) * stretchMinutes
-      const end = stretch === stretchCount ? row + minutes : first + stretchMinutes
-      const place = shape * stretchRowLength + stretch
-      extremes.highest[place] = Math.max(...shapes.path.subarray(first, end + 1))
-      extremes.lowest[place] = Math.min(...shapes.path.subarray(first, end + 1))
-      extremes.furthestUp[place] = Math.max(...shapes.up.subarray(first, end))
-      extremes.furthestDown[place] = Math.max(...shapes.down.subarray(first, end))
+      shapes.path[row + mirror + m] = -(shapes.path[row + m] ?? 0)
+      shapes.up[row + mirror + m] = shapes.down[row + m] ?? 0
+      shapes.down[row + mirror + m] = shapes.up[row + m] ?? 0
+      shapes.traded[row + mirror + m] = shapes.traded[row + m] ?? 0
     }
   }
-  const furthest = largest(extremes.highest, extremes.lowest)
-  return { ...shapes, ...extremes, furthest, furthestBeyond: largest(extremes.furthestUp, extremes.furthestDown) }
+  const extremes = new Float32Array(shapes.path.length / extremesPer)
+  const stretchExtremes = new Float32Array(shapes.path.length / stretchExtremesPer)
+  for (let row = 0; row < shapes.path.length; row += rowLength) {
+    for (let mark = 0; mark <= minutes; mark++) {
+      const [before, after] = [row + Math.max(mark - 1, 0), row + Math.min(mark, minutes - 1)]
+      shapes.upAround[row + mark] = Math.max(shapes.up[before] ?? 0, shapes.up[after] ?? 0)
+      shapes.downAround[row + mark] = Math.max(shapes.down[before] ?? 0, shapes.down[after] ?? 0)
+    }
+    extremes.set(extremesOf(shapes, row, row + minutes), row / extremesPer)
+    for (let stretch = 0; stretch < stretches; stretch++) {
+      const first = row + stretch * stretchMinutes
+      stretchExtremes.set(extremesOf(shapes, first, first + stretchMinutes), row / stretchExtremesPer + stretch * 4)
+    }
+  }
+  const furthest = largest(shapes.path)
+  return { ...shapes, extremes, stretchExtremes, furthest, furthestBeyond: largest(shapes.up, shapes.down) }
 }
+
+type Rows = Pick<Shapes, 'path' | 'up' | 'down' | 'traded'>
+
+function fillRow({ path, up, down, traded }: Rows, row: number, random: Random): void {
+  const walk = new Float64Array(minutes + 1)
+  for (let m = 1; m <= minutes; m++) walk[m] = (walk[m - 1] ?? 0) + gaussian(random) / Math.sqrt(minutes)
+  const end = walk[minutes] ?? 0
+  let sum = 0
+  for (let m = 0; m < minutes; m++) {
+    path[row + m] = (walk[m] ?? 0) - (end * m) / minutes
+    const move = Math.abs((walk[m + 1] ?? 0) - (walk[m] ?? 0) - end / minutes)
+    up[row + m] = beyond(move, random())
+    down[row + m] = beyond(move, random())
+    sum += 0.5 + random()
+    traded[row + m + 1] = sum
+  }
+  for (let m = 1; m <= minutes; m++) traded[row + m] = m === minutes ? 1 : (traded[row + m] ?? 0) / sum
+}
+
+const extremesOf = ({ path, up, down }: Rows, first: number, end: number): number[] => [
+  Math.max(...path.subarray(first, end + 1)),
+  Math.min(...path.subarray(first, end + 1)),
+  Math.max(...up.subarray(first, end)),
+  Math.max(...down.subarray(first, end)),
+]
 
 const largest = (...columns: readonly Float32Array[]): number =>
   columns.reduce((most, column) => column.reduce((best, each) => Math.max(best, Math.abs(each)), most), 0)
