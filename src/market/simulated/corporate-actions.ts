@@ -80,11 +80,13 @@ function payments(of: SimulatedInstrument, year: number, isOpen: (day: number) =
  * there are fewer shares.
  */
 export function asOf(of: SimulatedInstrument, timeMs: number): SimulatedInstrument {
+  // Runs for every tick.
+  const newest = of.splits.at(-1)
+  if (newest === undefined || newest.epoch * 1000 <= timeMs) return of
   let ahead = 1
   for (const { epoch, numerator, denominator } of of.splits) {
     if (epoch * 1000 > timeMs) ahead *= numerator / denominator
   }
-  if (ahead === 1) return of
   const { shares } = of
   return {
     ...of,

@@ -1,5 +1,4 @@
 import type { Listing } from '../../domain/quote.ts'
-import { minuteMs } from '../../domain/time/units.ts'
 import type { SimulatedInstrument } from './instruments/instruments.ts'
 import { type LiveMinute, soFar } from './minute.ts'
 
@@ -14,13 +13,21 @@ export function simulatedListing(
   const { instrument, today, dayBefore, regularClose, previousClose } = minute
   const { symbol, kind, currency, marketState } = instrument
   const now = soFar(minute, timeMs)
-  // A price from outside of the session is none of its high, low and volume.
-  const session = regularClose === null || !dayBefore ? now : dayBefore
-  const high = dayBefore ? Math.max(dayBefore.high, session.high) : now.high
-  const low = dayBefore ? Math.min(dayBefore.low, session.low) : now.low
-  const volume = (dayBefore?.volume ?? 0) + (regularClose === null ? now.volume : 0)
+  let { high, low, volume } = now
+  let extended: number | null = null
+  let extendedPercent: number | null = null
+  if (dayBefore) {
+    // A price from outside of the session is none of its high, low and volume.
+    const isSession = regularClose === null
+    high = isSession ? Math.max(dayBefore.high, high) : dayBefore.high
+    low = isSession ? Math.min(dayBefore.low, low) : dayBefore.low
+    volume = isSession ? dayBefore.volume + volume : dayBefore.volume
+  }
+  if (regularClose !== null) {
+    extended = (now.close - regularClose) / stepsPerUnit
+    extendedPercent = (100 * (now.close - regularClose)) / regularClose
+  }
   const change = now.close - previousClose
-  const extended = regularClose === null ? null : now.close - regularClose
   // Of a price in pence, the market value is in pounds.
   const stepsPerCapUnit = currency === 'GBp' ? 100 * stepsPerUnit : stepsPerUnit
   const traded = kind !== 'INDEX'
@@ -36,7 +43,7 @@ export function simulatedListing(
       open: today.bar.open / stepsPerUnit,
       dayHigh: high / stepsPerUnit,
       dayLow: low / stepsPerUnit,
-      volume: hasVolume ? Math.round(volume / splitsAhead) : null,
+      volume: hasVolume ? (splitsAhead === 1 ? volume : Math.round(volume / splitsAhead)) : null,
       bid: traded ? (now.close - 1) / stepsPerUnit : null,
       ask: traded ? (now.close + 1) / stepsPerUnit : null,
       marketCap: shares === null ? null : Math.round((shares * now.close) / stepsPerCapUnit),
@@ -44,10 +51,10 @@ export function simulatedListing(
       fiftyTwoWeekLow: (today.year ? Math.min(today.year.low, low) : low) / stepsPerUnit,
       currency,
       marketState,
-      timeMs: Math.min(timeMs, minute.start * 1000 + minuteMs),
+      timeMs: Math.min(timeMs, minute.endMs),
       regularPrice: regularClose === null ? null : regularClose / stepsPerUnit,
-      extendedChange: extended === null ? null : extended / stepsPerUnit,
-      extendedChangePercent: extended === null || regularClose === null ? null : (100 * extended) / regularClose,
+      extendedChange: extended,
+      extendedChangePercent: extendedPercent,
       source: 'SIMULATED',
       receivedAtMs,
       delayMinutes: 0,

@@ -7,7 +7,8 @@ import type { Random } from './walks/random.ts'
 export interface LiveMinute {
   /** Epoch seconds. */
   readonly start: number
-  /** The times, in epoch milliseconds, at which this is the newest minute. */
+  /** Its end, and the times at which it is the newest minute, in epoch milliseconds. */
+  readonly endMs: number
   readonly fromMs: number
   readonly untilMs: number
   /** Whether its market is open at these times. */

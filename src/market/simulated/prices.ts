@@ -123,6 +123,7 @@ export function simulatedPrices(hours: SimulatedHours = 'always'): SimulatedPric
     const today = lastToday?.day === session.day ? lastToday : enterDay(of, session.day)
     return {
       start: minute * 60,
+      endMs: (minute + 1) * minuteMs,
       fromMs: (running ? minute : Math.floor(timeMs / minuteMs)) * minuteMs,
       untilMs: until * minuteMs,
       instrument: withState(of, moment),

@@ -28,6 +28,9 @@ export interface SimulatedOptions {
   readonly seed?: number
 }
 
+/** By then, every exchange has had a session. */
+const everQuotedMs = (historyStart + 7 * daySeconds) * 1000
+
 /**
  * A made-up market that needs no network. Every price is a pure function of seed, symbol and time since 2015-01-01, so
  * a restart changes nothing.
@@ -45,7 +48,7 @@ export function simulatedSource({
   const all = [...instruments.values()]
 
   function listing(of: SimulatedInstrument, timeMs: number): Listing {
-    if (timeMs < firstQuoteMs(of)) return { instrument: of.instrument, quote: null }
+    if (timeMs < everQuotedMs && timeMs < firstQuoteMs(of)) return { instrument: of.instrument, quote: null }
     return simulatedListing(asOf(of, timeMs), prices.minuteAt(of, timeMs), timeMs, Math.floor(now()))
   }
 
