@@ -83,7 +83,7 @@ export function simulatedDays(
       if (closes === undefined) continue
       return priceOf(markAt(paths.of(of, before), closes - before * dayMinutes))
     }
-    return priceOf(paths.closeOf(of, firstDay - 1))
+    return priceOf(paths.startOf(of))
   }
 
   function extremes(of: SimulatedInstrument, from: number, to: number) {

@@ -1,12 +1,20 @@
 import { LRUCache } from 'lru-cache'
 import { dayMs } from '../../domain/time/units.ts'
-import { at } from './bars.ts'
 import type { Factor } from './instruments/factors.ts'
 import type { SimulatedInstrument } from './instruments/instruments.ts'
 import { type DayPath, enterDay, newDayPath, newWalkedDay, type WalkedDay } from './walks/day-path.ts'
 import { gaussian } from './walks/random.ts'
 import { mirror } from './walks/shapes.ts'
-import { blockDays, blockOf, dayRandom, firstDay, WalkBlocks, type WalkState, walkDay } from './walks/walks.ts'
+import {
+  blockDays,
+  blockOf,
+  dayRandom,
+  firstDay,
+  firstState,
+  WalkBlocks,
+  type WalkState,
+  walkDay,
+} from './walks/walks.ts'
 
 export const levelDay = Date.UTC(2025, 0, 1) / dayMs
 const hours = 24
@@ -23,8 +31,8 @@ export interface SimulatedPaths {
    * during the call only.
    */
   eachDay(instrument: SimulatedInstrument, from: number, to: number, visit: VisitDay): void
-  /** The logarithm of the price, in price steps, at the end of a day, from the one before the first on. */
-  closeOf(instrument: SimulatedInstrument, day: number): number
+  /** The logarithm of the price, in price steps, on the eve of the first day. */
+  startOf(instrument: SimulatedInstrument): number
 }
 
 type VisitDay = (path: DayPath, day: number, before: () => DayPath) => void
@@ -95,17 +103,12 @@ export function simulatedPaths(): SimulatedPaths {
     }
   }
 
-  function closeOf(of: SimulatedInstrument, day: number): number {
-    let sum = baseOf(of, day) + stateBefore(of, day + 1).deviation
-    for (const { factor, beta } of of.factors) {
-      const before = day < firstDay
-      const knots = factorDays(factor, before ? 0 : blockOf(day))[before ? 0 : (day - firstDay) % blockDays]?.knots
-      sum += beta * at(knots ?? new Float64Array(0), before ? 0 : hours)
-    }
-    return sum
+  function startOf(of: SimulatedInstrument): number {
+    const deviations = of.factors.map(({ factor, beta }) => beta * firstState(factor).deviation)
+    return deviations.reduce((sum, each) => sum + each, baseOf(of, firstDay - 1) + firstState(of.own).deviation)
   }
 
-  return { of: path, eachDay, closeOf }
+  return { of: path, eachDay, startOf }
 }
 
 /** The level that an instrument is pulled to at the end of a day. */
@@ -156,7 +159,8 @@ function combine(
   into.events = Math.abs(step) / (of.yearlyVolatility / Math.sqrt(365))
   // Within an hour there are two shapes: that of the first factor, and that of whatever else moves it most, which stands
   // for all the rest.
-  into.rows = main.rows
+  // Days of factors stay as they are; an instrument's own day is written over.
+  into.rows = main === own ? own.rows.slice() : main.rows
   into.otherRows.set(second.rows)
   into.mirror = shared < 0 ? mirror : 0
   into.scale = Math.abs(shared)
