@@ -123,6 +123,7 @@ export function simulatedSource({
       firstTradeEpoch: historyStart,
       sessionOpens: startOf(regular),
       sessionCloses: endOf(regular),
+      exchange: of.instrument.exchange?.code ?? null,
       hours: series,
     }
   }

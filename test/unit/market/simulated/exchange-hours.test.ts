@@ -3,6 +3,7 @@ import { type TestContext, test } from 'node:test'
 import type { Candle, SourceCandle } from '../../../../src/domain/candle.ts'
 import { calendarOf } from '../../../../src/domain/exchange-calendar/calendars.ts'
 import type { Quote } from '../../../../src/domain/quote.ts'
+import { closedAt } from '../../../../src/domain/sessions/closed-at.ts'
 import { intervalSeconds, type SourceInterval, sourceIntervals } from '../../../../src/domain/time/interval.ts'
 import { simulatedInstruments } from '../../../../src/market/simulated/instruments/instruments.ts'
 import { simulatedSource } from '../../../../src/market/simulated/source.ts'
@@ -52,6 +53,21 @@ test('a half day ends early, and so do its candles', async () => {
   )
   const minutes = await rows('2025-07-10T12:00Z', '2025-07-03T00:00Z', '2025-07-04T00:00Z', { interval: 'MINUTE_1' })
   assert.equal(minutes.length, 210)
+})
+
+test('candles are complete by the calendar of their exchange; of a market that never closes, with the date', async () => {
+  const query = { symbol: 'AAPL', interval: 'DAY_1', extendedHours: false } as const
+  const now = () => Date.parse('2025-07-10T12:00Z')
+  const completeIn = async (hours: 'always' | 'exchange', date: string): Promise<number> => {
+    const market = simulatedSource({ symbolCount: 1, ticksPerSecond: 1, hours, now })
+    const span = { from: seconds('2025-07-01T00:00Z'), to: seconds('2025-07-08T00:00Z') }
+    const facts = (await market.candles({ ...query, ...span })).facts ?? assert.fail()
+    const { timezone, exchange, sessionOpens: opens, sessionCloses: closes } = facts
+    return closedAt(seconds(date), 'DAY_1', { timezone, exchange, opens, closes })
+  }
+  assert.equal(await completeIn('exchange', '2025-07-02T00:00Z'), seconds('2025-07-02T20:00Z'))
+  assert.equal(await completeIn('exchange', '2025-07-03T00:00Z'), seconds('2025-07-03T17:00Z'))
+  assert.equal(await completeIn('always', '2025-07-03T00:00Z'), seconds('2025-07-04T00:00Z'))
 })
 
 test('lunch breaks have no candles', async () => {
