@@ -81,6 +81,8 @@ export interface CandleQuery {
   readonly from: number
   /** Epoch seconds, exclusive. */
   readonly to: number
+  /** The rows up to then, in epoch seconds, count when those of the range are judged; absent: none beyond the range. */
+  readonly judgedTo?: number | undefined
 }
 
 /** Its dividends and splits are those of the range; only DAY_1 has any. */

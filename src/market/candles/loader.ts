@@ -28,6 +28,11 @@ const unknownLifetimeMs = minuteMs
  */
 const failureLifetimeMs = 1000
 const rememberedSeries = 20_000
+/**
+ * For how long a source may tell of a split or dividend without having applied it to all days before it. It shows only
+ * in an answer that has days on both sides of it.
+ */
+const unappliedSeconds = 30 * daySeconds
 /** A fetch may bring a split or dividend that makes stored candles missing: so many rounds may follow. */
 const maxRounds = 3
 
@@ -350,7 +355,7 @@ export class CandleLoader {
     if (failed && failed.untilMs > askedSteadyMs) throw failed.error
     const isCurrent = isOpen && gap.to === span.to
     const { source } = this.#options
-    const query = { symbol, interval, extendedHours, ...gap }
+    const query = { symbol, interval, extendedHours, ...gap, judgedTo: await this.#judgedTo(series, gap) }
     caller?.budget.take(source.callsFor?.(query) ?? 1)
     const batch = await source.candles(query, caller?.budget).catch((error: unknown) => {
       // While a source refuses requests, it says itself for how long, without a call.
@@ -376,6 +381,15 @@ export class CandleLoader {
       timezone: batch.facts?.timezone ?? 'UTC',
       generation,
     })
+  }
+
+  /** Up to the present, if a split or dividend after these days may not have been applied to them; else undefined. */
+  async #judgedTo(series: Series, { to }: TimeSpan): Promise<number | undefined> {
+    const present = this.present('DAY_1')
+    if (series.interval !== 'DAY_1' || to >= present) return undefined
+    const from = Math.max(to, Math.floor(this.#nowMs / 1000) - unappliedSeconds)
+    const { dividends, splits } = await this.#options.store.actions(series, { from, to: present })
+    return dividends.length + splits.length > 0 ? present : undefined
   }
 }
 

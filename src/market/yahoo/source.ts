@@ -119,11 +119,11 @@ export function yahooSource(options: YahooOptions = {}): MarketSource {
   }
 
   async function part(query: CandleQuery, operation?: object): Promise<CandleBatch> {
-    const { symbol, interval, extendedHours, from, to } = query
+    const { symbol, interval, extendedHours, from, to, judgedTo = to } = query
     // Yahoo stamps a trading date's candle with an instant of that date at the exchange, up to 14 hours off midnight
     // UTC.
     const margin = isDaily(interval) ? daySeconds : 0
-    const window = { period1: from - margin, period2: to + margin }
+    const window = { period1: from - margin, period2: Math.max(to, judgedTo) + margin }
     const params = { interval: yahooInterval(interval), includePrePost: extendedHours, ...window }
     const nonsense = (reason: Nonsense, row: Row) => quarantine?.report(symbol, reason, row)
     const differs: Differs = (calendar, kind, date) => differences.count(calendar, kind, date, symbol)
