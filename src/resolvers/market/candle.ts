@@ -9,8 +9,10 @@ import {
 } from '../../domain/candle.ts'
 import { badInput } from '../../domain/errors.ts'
 import type { Instrument } from '../../domain/instrument.ts'
+import type { SessionHours } from '../../domain/sessions/session-hours.ts'
+import { clockTime, epochOf } from '../../domain/time/exchange-clock.ts'
 import { type Interval, intervalSeconds } from '../../domain/time/interval.ts'
-import { dayMs } from '../../domain/time/units.ts'
+import { daySeconds } from '../../domain/time/units.ts'
 import type { Context } from '../context.ts'
 import { answerRows, spendRows } from '../rows.ts'
 import { warmUp } from './indicator.ts'
@@ -76,9 +78,14 @@ export async function loadCandles(
  * that time of day looks for them. 0: it may change at any time. Rows that were left out may come later.
  */
 function staysUntilMs({ isFinal, stale, excluded, sessions }: CandleSeries, context: Context): number {
-  if (!isFinal || stale || excluded > 0) return 0
-  const opens = (sessions.opens ?? 0) * 1000
-  return opens + Math.floor((context.now() - opens) / dayMs + 1) * dayMs
+  return !isFinal || stale || excluded > 0 ? 0 : nextOpening(sessions, context.now() / 1000) * 1000
+}
+
+/** The next time of day at which sessions open, by the exchange's clock, which may have changed since the known one. */
+function nextOpening({ opens, timezone }: SessionHours, now: number): number {
+  const zone = opens === null ? 'UTC' : timezone
+  const [clock, opening] = [clockTime(Math.floor(now), zone), clockTime(opens ?? 0, zone)]
+  return epochOf(opening + Math.floor((clock - opening) / daySeconds + 1) * daySeconds, zone)
 }
 
 /**

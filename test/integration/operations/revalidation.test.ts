@@ -270,6 +270,23 @@ test('max-age lasts until the next session opens: a split shows no later than it
   }
 })
 
+test('max-age ends at the opening by the clock of the exchange, even if that has changed since the range was fetched', async () => {
+  await using ownDatabase = await createTestDatabase()
+  nowMs = Date.parse('2025-03-05T15:30:00Z')
+  const now = (): number => nowMs
+  await using yahoo = await startTestYahoo({ now })
+  await using own = await startApp({ DATABASE_URL: ownDatabase.url, YAHOO_BASE_URL: yahoo.url }, 'all', { now })
+  try {
+    const url = urlOf(own.api, range('interval: HOUR_1, from: "2025-02-03T00:00:00Z", to: "2025-02-05T00:00:00Z"'))
+    assert.equal((await askHttp(url, {})).headers['cache-control'], 'max-age=82800')
+    // Summer time begins on the 9th: New York opens at 13:30 UTC.
+    nowMs = Date.parse('2025-03-12T13:00:00Z')
+    assert.equal((await askHttp(url, {})).headers['cache-control'], 'max-age=1800')
+  } finally {
+    nowMs = startMs
+  }
+})
+
 test('a range whose rows were left out, or that is served while the source is away, is revalidated', async () => {
   await using ownDatabase = await createTestDatabase()
   nowMs = Date.parse('2025-03-12T15:10:00Z')
