@@ -28,11 +28,6 @@ const unknownLifetimeMs = minuteMs
  */
 const failureLifetimeMs = 1000
 const rememberedSeries = 20_000
-/**
- * For how long a source may tell of a split or dividend without having applied it to all days before it. It shows only
- * in an answer that has days on both sides of it.
- */
-const unappliedSeconds = 30 * daySeconds
 /** A fetch may bring a split or dividend that makes stored candles missing: so many rounds may follow. */
 const maxRounds = 3
 
@@ -383,12 +378,14 @@ export class CandleLoader {
     })
   }
 
-  /** Up to the present, if a split or dividend after these days may not have been applied to them; else undefined. */
+  /**
+   * A split or dividend that the source tells of and has not applied shows only in an answer with days on both sides of
+   * it. So where one is known, the days before it are judged with all days since, as those that are stored were.
+   */
   async #judgedTo(series: Series, { to }: TimeSpan): Promise<number | undefined> {
     const present = this.present('DAY_1')
     if (series.interval !== 'DAY_1' || to >= present) return undefined
-    const from = Math.max(to, Math.floor(this.#nowMs / 1000) - unappliedSeconds)
-    const { dividends, splits } = await this.#options.store.actions(series, { from, to: present })
+    const { dividends, splits } = await this.#options.store.actions(series, { from: to, to: present })
     return dividends.length + splits.length > 0 ? present : undefined
   }
 }
