@@ -1,6 +1,6 @@
 import { epochOf } from '../time/exchange-clock.ts'
 import { tradingDate } from '../time/trading-date.ts'
-import { daySeconds, hourSeconds, monthStart, type TimeSpan, weekSeconds } from '../time/units.ts'
+import { daySeconds, hourSeconds, type TimeSpan, weekSeconds } from '../time/units.ts'
 import type { CalendarRules } from './calendar-rules.ts'
 import { weekdayOf, yearOf } from './date-rules.ts'
 import { isTradingWeekday, regularHours, type TradingYear, tradingYear, weekRule } from './trading-year.ts'
@@ -106,15 +106,6 @@ export class ExchangeCalendar {
     return sessions
   }
 
-  /** Sessions from a date on, oldest first, until the first date that is not known. */
-  *sessionsFrom(date: number): Generator<Session, void> {
-    for (let each = date; ; each += daySeconds) {
-      const session = this.sessionOn(each)
-      if (session === undefined) return
-      if (session !== null) yield session
-    }
-  }
-
   /** The session that runs at a time, lunch included. null: none does. undefined: not known. */
   sessionAt(epoch: number): Session | null | undefined {
     const date = tradingDate(epoch, this.timezone)
@@ -142,24 +133,6 @@ export class ExchangeCalendar {
     const { since, until, firstWeekday } = weekRule(this.#rules, date)
     const start = date - ((weekdayOf(date) - firstWeekday + 7) % 7) * daySeconds
     return { from: Math.max(start, since), to: Math.min(start + weekSeconds, until) }
-  }
-
-  /** The last session of a date's week. null: a week without one. undefined: not known. */
-  lastSessionOfWeek(date: number): Session | null | undefined {
-    return this.#lastSession(this.weekOf(date))
-  }
-
-  /** The last session of a date's calendar month. null: a month without one. undefined: not known. */
-  lastSessionOfMonth(date: number): Session | null | undefined {
-    return this.#lastSession({ from: monthStart(date), to: monthStart(date, 1) })
-  }
-
-  #lastSession({ from, to }: TimeSpan): Session | null | undefined {
-    for (let date = to - daySeconds; date >= from; date -= daySeconds) {
-      const session = this.sessionOn(date)
-      if (session !== null) return session
-    }
-    return null
   }
 
   /** Sessions of dates before that of `after` have closed: none lasts beyond the midnight that ends its date. */
