@@ -33,31 +33,32 @@ export function replaceRows(client: pg.PoolClient, id: number, span: TimeSpan, f
 }
 
 /**
- * Adds and changes what a later fetch brings. A candle that it lacks stays: the answer may be cut, or have a hole of its
- * own. A row without prices goes if the fetch has candles before and after it.
+ * Adds and changes what a later fetch brings. A candle stays that the fetch lacks or has no usable prices for: the
+ * answer may be cut, or have a hole of its own. A row without prices goes if the fetch has candles before and after it.
  */
 export function reviseRows(client: pg.PoolClient, id: number, span: TimeSpan, fetched: SourceCandles): Promise<void> {
   const first = fetched.candles[0]?.epoch ?? Number.POSITIVE_INFINITY
   const last = fetched.candles.at(-1)?.epoch ?? Number.NEGATIVE_INFINITY
-  return changeRows(client, id, span, fetched, ([minute, , open]) => {
+  return changeRows(client, id, span, fetched, ([minute, , open], next) => {
+    if (next) return open != null && next.open === null
     const isWithin = minute * 60 > first && minute * 60 < last
     return open != null || !isWithin
   })
 }
 
-/** `keeps`: whether a row stays that the fetch lacks. */
+/** `keeps`: whether a row stays as it is, beside what the fetch has in its place. */
 async function changeRows(
   client: pg.PoolClient,
   id: number,
   span: TimeSpan,
   fetched: SourceCandles,
-  keeps: (row: Row) => boolean,
+  keeps: (row: Row, next: CandleRow | undefined) => boolean,
 ): Promise<void> {
   const wanted = rowsToStore(fetched, span)
   const obsolete: number[] = []
   for (const row of await rowsOf(client, id, span)) {
     const next = wanted.get(row[0])
-    if (next === undefined ? keeps(row) : isSame(row, next)) wanted.delete(row[0])
+    if ((next && isSame(row, next)) || keeps(row, next)) wanted.delete(row[0])
     else obsolete.push(row[0])
   }
   if (obsolete.length > 0) {
