@@ -161,6 +161,35 @@ test('a report is of the indices and the watch list, with real changes, sentimen
   assert.equal(lines.at(-1), `- NOPE: ${found.failures[0]?.message}`)
 })
 
+test('after the close a report and a quote tell the same change of the day, also once a later price is traded', async () => {
+  const share = { quoteType: 'EQUITY', currency: 'USD', exchangeTimezoneName: 'America/New_York' }
+  yahoo.setQuote('GOOG', { ...share, regularMarketPrice: 100 })
+  const { nodes } = await daysBefore('GOOG', null)
+  const [before, newest] = nodes.slice(-2) as [Candle, Candle]
+  const regular = { regularMarketPrice: newest.close, regularMarketTime: Date.parse('2025-03-12T20:00:00Z') / 1000 }
+  const row = { ...share, ...regular, regularMarketPreviousClose: before.close }
+  const fields = 'price regularPrice changePercent extendedChangePercent'
+  const quoteOf = async (symbol: string) => {
+    const { data } = await post<{ quote: Record<string, number | null> }>(
+      app.api,
+      `{ quote(symbol: "${symbol}") { ${fields} } }`,
+    )
+    return data?.quote ?? assert.fail()
+  }
+  yahoo.setQuote('GOOG', { ...row, marketState: 'CLOSED' })
+  const [market] = (await report({ symbols: ['GOOG'] })).markets
+  const quote = await quoteOf('GOOG')
+  assert.equal(quote.price, market?.price)
+  assert.ok(Math.abs(Number(quote.changePercent) - Number(market?.changePercent)) < 1e-9)
+  const postMarket = { postMarketPrice: newest.close + 1, postMarketTime: Date.parse('2025-03-12T21:30:00Z') / 1000 }
+  yahoo.setQuote('GOOGL', { ...row, ...postMarket, marketState: 'POST' })
+  const later = await quoteOf('GOOGL')
+  const { regularPrice, price, changePercent, extendedChangePercent } = later
+  assert.deepEqual([regularPrice, price], [newest.close, newest.close + 1])
+  const ofDay = (1 + Number(changePercent) / 100) / (1 + Number(extendedChangePercent) / 100) - 1
+  assert.ok(Math.abs(100 * ofDay - Number(market?.changePercent)) < 1e-9)
+})
+
 test('what a report was made of is stored: its signals, and an analysis of each symbol', async () => {
   const { markets, newSignals } = await report({ symbols: ['MSFT', 'AAPL'] })
   const { data } = await post<{
