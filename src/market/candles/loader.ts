@@ -53,6 +53,15 @@ interface LoadRequest {
   readonly askedSteadyMs: number
 }
 
+/** What was done about the missing parts of a span. */
+interface Filled {
+  /** Why they could not all be fetched; null: they could. */
+  readonly failure: FinstageError | null
+  readonly fetches: number
+  /** What the store knew after that; absent: it was not asked. */
+  readonly after?: SeriesState | null
+}
+
 export interface CandleLoaderOptions {
   readonly source: MarketSource
   readonly store: CandleStore
@@ -187,29 +196,34 @@ export class CandleLoader {
     const filled = this.#turns.run(seriesName(series), () => this.#fill(request))
     // An answer may lack the newest candles, but must not have a hole.
     const isServable = state !== null && missing.every(({ from, to }) => from > span.from && to === span.to)
-    const { failure, fetches } =
+    const { failure, fetches, after } =
       caller && isServable
-        ? await within(filled, caller.untilMs - performance.now(), () => ({ failure: notInTime, fetches: 0 }))
+        ? await within(filled, caller.untilMs - performance.now(), (): Filled => ({ failure: notInTime, fetches: 0 }))
         : await filled
     counted?.(failure ? 'stale' : fetches > 0 ? 'miss' : 'hit')
-    return { state: await store.state(series, span), failure }
+    return { state: after === undefined ? await store.state(series, span) : after, failure }
   }
 
   /** Runs in the series' turn only. */
-  async #fill(request: LoadRequest): Promise<{ failure: FinstageError | null; fetches: number }> {
+  async #fill(request: LoadRequest): Promise<Filled> {
     const { series, span } = request
+    const { store } = this.#options
     let fetches = 0
     try {
-      await this.#seeActions(series, request.caller)
+      let state = await store.state(series, span)
+      if (this.#isDue(state)) {
+        await this.#seeActions(series, state, request.caller)
+        state = await store.state(series, span)
+      }
       for (let round = 0; round < maxRounds; round++) {
-        const state = await this.#options.store.state(series, span)
         const missing = this.#missing(request, state)
         const revision = this.#revision(request, state, missing)
-        if (missing.length === 0 && !revision) return { failure: null, fetches }
+        if (missing.length === 0 && !revision) return { failure: null, fetches, after: state }
         fetches += await this.#fetchAll(request, missing, revision, state)
+        state = await store.state(series, span)
       }
-      const left = this.#missing(request, await this.#options.store.state(series, span))
-      return { failure: left.length > 0 ? neverAtRest : null, fetches }
+      const left = this.#missing(request, state)
+      return { failure: left.length > 0 ? neverAtRest : null, fetches, after: state }
     } catch (error) {
       if (!(error instanceof FinstageError) || !isSurvivable(error)) throw error
       return { failure: error, fetches }
@@ -280,9 +294,7 @@ export class CandleLoader {
     return unsettled.to > span.from || missing.length > 0 ? unsettled : null
   }
 
-  async #seeActions(series: Series, caller: Caller | undefined): Promise<void> {
-    const state = await this.#options.store.state(series, { from: 0, to: 1 })
-    if (!this.#isDue(state)) return
+  async #seeActions(series: Series, state: SeriesState, caller: Caller | undefined): Promise<void> {
     const days = this.#daysOf(series.symbol)
     const from = Math.floor(state.actionsAtMs / dayMs) * daySeconds - daySeconds
     const span = { from, to: this.present('DAY_1') }

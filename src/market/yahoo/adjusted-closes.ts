@@ -111,6 +111,7 @@ function withoutStrayNewest(shares: readonly Share[]): readonly Share[] {
 
 /** Whether the price clearly fell by dividends and by the capital gains of their dates, so that neither holds the other. */
 function dividendsLackGains(shares: readonly Share[], payments: readonly Payment[]): boolean {
+  if (payments.every(({ gains }) => gains === 0)) return false
   let [ifHeld, ifApart] = [0, 0]
   for (const [i, next] of shares.entries()) {
     const day = shares[i - 1]
@@ -126,9 +127,10 @@ function dividendsLackGains(shares: readonly Share[], payments: readonly Payment
 
 /** What the adjusted closes up to a day have to be multiplied by, so that the step to the next day is right. */
 function correctionOf(day: Share, next: Share, payments: readonly Payment[], lackGains: boolean): number {
-  const between = payments.slice(day.paid, next.paid)
-  if (between.length === 0 && next.at !== day.at + 1) return 1
   const step = day.share / next.share
+  // Most days: nothing is allocated for them.
+  if (day.paid === next.paid && (next.at !== day.at + 1 || isStep(step, 1))) return 1
+  const between = payments.slice(day.paid, next.paid)
   const paid = between.reduce<number | null>(
     (sum, { amount }) => (sum === null || amount === null ? null : sum + amount),
     0,

@@ -5,6 +5,9 @@ const integersEnd = 2 ** 24
 /** Up to here a float32 times the power of ten is exact in a float64: 24 bits of the value and 28 bits of 5^12. */
 const exactDecimals = 12
 const powersOfTen = Array.from({ length: exactDecimals + 1 }, (_, decimals) => 10 ** decimals)
+/** Most prices have two decimals. Below this, a price with fewer is found as well when two are tried first. */
+const twoDecimalsEnd = 2 ** 16
+const fromTwoDecimals = powersOfTen.slice(2)
 
 /**
  * The price that a source wrote before it was stored as a float32: the shortest decimal that maps to the same float32,
@@ -23,7 +26,7 @@ export function shortestDecimal(value: number): number {
  * even one: Postgres and others print a float32 so, and rows that were stored as they came were mended by Postgres.
  */
 function fewestDecimals(size: number): number {
-  for (const power of powersOfTen) {
+  for (const power of size < twoDecimalsEnd ? fromTwoDecimals : powersOfTen) {
     const scaled = size * power
     const nearest = Math.round(scaled)
     const candidate = nearest / power

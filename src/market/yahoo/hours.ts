@@ -83,10 +83,15 @@ export function tradingPeriods({ pre, regular, post }: Periods, extended: boolea
   return asked.filter((period) => period !== null).filter(({ start, end }) => start < end)
 }
 
+/** Making a format to ask Node takes as long as reading some hundred rows. */
+const timezones = new Set<string>()
+
 /** Yahoo's time zone, or UTC if Node does not know it. */
 export function knownTimezone(name: string): string {
+  if (timezones.has(name)) return name
   try {
     new Intl.DateTimeFormat('en', { timeZone: name })
+    timezones.add(name)
     return name
   } catch {
     return 'UTC'

@@ -257,13 +257,28 @@ export function rowDates(hours: Pick<MarketHours, 'timezone' | 'exchange'>): (ep
  */
 export function onDates(rows: readonly Row[], hours: MarketHours): PlacedRow[] {
   const [dateOf, dateOnClock] = [rowDates(hours), dailyDates(hours)]
-  const placed = rows.map((row) => ({ ...row, epoch: dateOf(row.epoch), sentEpoch: row.epoch }))
+  const placed = rows.map((row) => placedAt(dateOf(row.epoch), row))
   const [before, last] = [rows.at(-2), rows.at(-1)]
   if (last === undefined || last.epoch !== hours.lastTradeEpoch) return placed
   // The last trade may have been at a full hour by chance, unless the row before it has such a time, too.
   if (before !== undefined && dateOf(before.epoch) !== dateOnClock(before.epoch)) return placed
-  return [...placed.slice(0, -1), { ...last, epoch: dateOnClock(last.epoch), sentEpoch: last.epoch }]
+  return [...placed.slice(0, -1), placedAt(dateOnClock(last.epoch), last)]
 }
+
+/** Written out, since spreading some thousand rows takes several times as long. */
+const placedAt = (
+  epoch: number,
+  { epoch: sentEpoch, open, high, low, close, volume, adjustedClose }: Row,
+): PlacedRow => ({
+  epoch,
+  open,
+  high,
+  low,
+  close,
+  volume,
+  adjustedClose,
+  sentEpoch,
+})
 
 /**
  * Moves each row to the start of its interval. Only the last row can be the current price, which Yahoo appends with the
@@ -284,7 +299,7 @@ export function onGrid(rows: readonly Row[], hours: MarketHours, seconds: number
       const isLastOfDate = !next || dateOf(next.epoch) !== dateOf(row.epoch)
       epoch = lastOfSession(session, before, { seconds, isLastOfDate }) ?? epoch
     }
-    placed.push({ ...row, epoch, sentEpoch: row.epoch })
+    placed.push(placedAt(epoch, row))
   }
   return placed
 }
