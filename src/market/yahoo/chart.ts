@@ -24,7 +24,8 @@ import {
 } from './rows.ts'
 import { withSplitsApplied } from './unapplied-splits.ts'
 
-const column = z.array(z.unknown()).catch([])
+/** Its entries are looked at one by one later: an array of unknowns would be copied first. */
+const column = z.custom<readonly unknown[]>(Array.isArray).catch([])
 /** Whole seconds, in years of four digits. */
 const isEpoch = (value: unknown): value is number => Number.isInteger(value) && Math.abs(Number(value)) < 2.5e11
 const epoch = z.custom<number>(isEpoch)
