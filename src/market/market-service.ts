@@ -89,8 +89,8 @@ export class MarketService {
   }
 
   /**
-   * Stores the candles of [from, to), in epoch seconds, that are missing, and returns what is stored then: for weeks
-   * and months, the days they are made of. Throws SYMBOL_NOT_FOUND, RANGE_NOT_AVAILABLE, or the source's error.
+   * Stores the candles of [from, to), in epoch seconds, that are missing, and returns what is stored then: for composed
+   * intervals, the candles they are made of. Throws SYMBOL_NOT_FOUND, RANGE_NOT_AVAILABLE, or the source's error.
    */
   backfill(symbol: string, interval: Interval, from: number, to: number): Promise<StoredExtent> {
     return this.#candles.backfill(symbol, interval, from, to)

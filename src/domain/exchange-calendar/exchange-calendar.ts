@@ -61,6 +61,14 @@ export class ExchangeCalendar {
     return this.#rules.sources
   }
 
+  /**
+   * When its sessions open as a rule, in seconds after the midnight of their date by its clock; negative: the evening
+   * before.
+   */
+  get opensAt(): number {
+    return this.#rules.hours.at(-1)?.opens ?? 0
+  }
+
   /** The dates that it knows, `to` exclusive. */
   get known(): TimeSpan {
     return { from: this.#rules.knownFrom, to: this.#rules.knownTo + daySeconds }

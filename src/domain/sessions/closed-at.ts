@@ -12,7 +12,7 @@ import { isTradingDate } from './trading-week.ts'
  */
 export function closedAt(epoch: number, interval: Interval, hours: SessionHours): number {
   if (isDaily(interval)) return sessionEnd(lastDate(epoch, interval, hours), hours)
-  const end = epoch + intervalSeconds(interval)
+  const end = isComposed(interval) ? composedSpan(interval, epoch, hours).end : epoch + intervalSeconds(interval)
   return Math.min(end, closeAfter(epoch, hours) ?? end)
 }
 
@@ -35,11 +35,11 @@ function sessionEnd(date: number, hours: SessionHours): number {
   return usual ?? epochOf(date + daySeconds, hours.timezone)
 }
 
-/** When the regular session that runs at a time ends; null: none runs, or its end is unknown. */
+/** When the regular session that runs at a time ends or breaks off; null: none runs, or its end is unknown. */
 function closeAfter(epoch: number, hours: SessionHours): number | null {
   if (!hasBell(hours)) return null
   const session = calendarFor(hours)?.sessionAt(epoch)
-  if (session !== undefined) return session?.closes ?? null
+  if (session !== undefined) return session?.breaks.find(({ from }) => from > epoch)?.from ?? session?.closes ?? null
   if (hours.closes === null) return null
   const date = tradingDate(epoch, hours.timezone)
   // A session that began the date before may still run.

@@ -1,11 +1,12 @@
 import { weekdayOf } from '../exchange-calendar/date-rules.ts'
 import type { ExchangeCalendar } from '../exchange-calendar/exchange-calendar.ts'
 import { clockTime, epochOf } from '../time/exchange-clock.ts'
-import type { Interval } from '../time/interval.ts'
+import type { ComposedHours, Interval } from '../time/interval.ts'
 import { tradingDate } from '../time/trading-date.ts'
-import { daySeconds, monthStart } from '../time/units.ts'
+import { daySeconds } from '../time/units.ts'
 import { composedSpan } from './composed-span.ts'
 import { calendarFor, type SessionHours } from './session-hours.ts'
+import { sessionTimezone } from './trading-stretch.ts'
 import { isTradingDate } from './trading-week.ts'
 
 /** How many dates a market's habits are read from: four weeks of shares. */
@@ -35,15 +36,44 @@ export function nextStarts(epochs: Float64Array, interval: Interval, hours: Sess
 function* startsAfter(last: number, epochs: Float64Array, interval: Interval, hours: SessionHours): Generator<number> {
   switch (interval) {
     case 'MONTH_1':
-      for (let month = monthStart(last, 1); ; month = monthStart(month, 1)) yield month
+    case 'MONTH_3': {
+      let { end } = composedSpan(interval, last, hours)
+      for (;;) {
+        yield end
+        end = composedSpan(interval, end, hours).end
+      }
+    }
     case 'WEEK_1':
       yield* weeksAfter(last, hours)
       return
     case 'DAY_1':
       yield* datesAfter(last, [...epochs.slice(-recentDates)], calendarFor(hours))
       return
+    case 'HOUR_2':
+    case 'HOUR_4':
+      yield* hoursAfter(last, epochs, interval, hours)
+      return
     default:
       yield* timesAfter(last, recentTimes(epochs, hours.timezone), hours)
+  }
+}
+
+/**
+ * Where a session ends early, the candles after it start earlier than on other dates: the interval that contains a usual
+ * time starts when it does on that date.
+ */
+function* hoursAfter(
+  last: number,
+  epochs: Float64Array,
+  interval: ComposedHours,
+  hours: SessionHours,
+): Generator<number> {
+  const timezone = sessionTimezone(hours)
+  let before = last
+  for (const time of timesAfter(last, recentTimes(epochs, timezone), { ...hours, timezone })) {
+    const { start } = composedSpan(interval, time, hours)
+    if (start > before) yield start
+    before = Math.max(before, start)
   }
 }
 

@@ -21,3 +21,6 @@ export function monthStart(epoch: number, ahead = 0): number {
   const date = new Date(epoch * 1000)
   return Date.UTC(date.getUTCFullYear(), date.getUTCMonth() + ahead, 1) / 1000
 }
+
+/** Midnight UTC, in epoch seconds, of the first day of the calendar quarter that contains a time. */
+export const quarterStart = (epoch: number): number => monthStart(epoch, -(new Date(epoch * 1000).getUTCMonth() % 3))

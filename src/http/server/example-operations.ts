@@ -150,6 +150,12 @@ subscription NewSignals {
   signalEvents { symbol time kind direction price }
 }
 
+query HoursOfTheSession {
+  candles(symbol: "AAPL", interval: HOUR_4, last: 20) {
+    columns { epoch open high low close volume }
+  }
+}
+
 query WeeksWithDividends {
   candles(
     symbol: "AAPL"

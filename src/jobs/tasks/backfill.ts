@@ -16,9 +16,12 @@ const pieceDays: Readonly<Record<Interval, number>> = {
   MINUTE_15: 30,
   MINUTE_30: 30,
   HOUR_1: 365,
+  HOUR_2: 365,
+  HOUR_4: 365,
   DAY_1: 3650,
   WEEK_1: 3650,
   MONTH_1: 3650,
+  MONTH_3: 3650,
 }
 
 type Chunk = Piece & TimeSpan

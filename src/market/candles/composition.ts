@@ -4,10 +4,11 @@ import type { SessionHours } from '../../domain/sessions/session-hours.ts'
 import type { ComposedInterval } from '../../domain/time/interval.ts'
 
 /**
- * Composes candles from shorter ones of the same sessions, oldest first: weeks (the exchange's own) and months from
- * days, because Yahoo adjusts its own wrongly; half hours from quarters, because Yahoo may answer with whole hours. A candle
- * is closed when its time is over and its last part is closed; the newest never is if the parts may not be current. If
- * the volume of one part is unknown, so is that of the whole.
+ * Composes candles from shorter ones of the same sessions, oldest first: weeks (the exchange's own), months and quarters
+ * from days, because Yahoo adjusts its own wrongly; half hours from quarters, because Yahoo may answer with whole hours;
+ * two and four hours from hours, which go back furthest and begin with the session as they do. A candle is closed when
+ * its time is over and its last part is closed; the newest never is if the parts may not be current. If the volume of
+ * one part is unknown, so is that of the whole.
  */
 export function compose(
   interval: ComposedInterval,

@@ -11,9 +11,16 @@ import { FinstageError } from '../../domain/errors.ts'
 import { composedSpan } from '../../domain/sessions/composed-span.ts'
 import type { SessionHours } from '../../domain/sessions/session-hours.ts'
 import { isTradingDate } from '../../domain/sessions/trading-week.ts'
-import { type Interval, intervalSeconds, isComposed, isDaily, sourceInterval } from '../../domain/time/interval.ts'
+import {
+  type Interval,
+  intervalSeconds,
+  isComposed,
+  isDaily,
+  longestSeconds,
+  sourceInterval,
+} from '../../domain/time/interval.ts'
 import { tradingDate } from '../../domain/time/trading-date.ts'
-import { daySeconds, type TimeSpan, weekSeconds } from '../../domain/time/units.ts'
+import { daySeconds, type TimeSpan } from '../../domain/time/units.ts'
 import type { StoredExtent } from '../../store/candles/candle-store.ts'
 import type { Series, SeriesState } from '../../store/candles/series.ts'
 import type { Caller } from '../call-budget.ts'
@@ -29,7 +36,6 @@ import { CandleLoader, type CandleLoaderOptions, type LoadedSeries, mayServeStor
 const maxIntervals = 60_000
 /** Longer than any market stays closed. If a series begins this much later than asked, it has no earlier candles. */
 const longestPauseSeconds = 12 * daySeconds
-const longestMonthSeconds = 31 * daySeconds
 /** A range that holds too few candles is doubled until it is this many times as long as at first. */
 const longestWidening = 16
 
@@ -86,8 +92,8 @@ export class CandleService {
   }
 
   /**
-   * Stores the candles of [from, to), in epoch seconds, that are missing, and returns what is stored then: for weeks
-   * and months, the days they are made of. Throws as `candles` does, and during an outage of the source.
+   * Stores the candles of [from, to), in epoch seconds, that are missing, and returns what is stored then: for composed
+   * intervals, the candles they are made of. Throws as `candles` does, and during an outage of the source.
    */
   backfill(symbol: string, interval: Interval, from: number, to: number): Promise<StoredExtent> {
     return this.#loader.store(this.#seriesOf(symbol, interval, false), { from, to: this.#end(interval, to) })
@@ -159,7 +165,7 @@ export class CandleService {
     const { symbol, interval, adjustment, caller } = request
     const series = this.#seriesOf(symbol, interval, request.extendedHours)
     // A candle that the range cuts has parts outside of it.
-    const margin = isComposed(interval) ? (isDaily(interval) ? longestMonthSeconds : intervalSeconds(interval)) : 0
+    const margin = isComposed(interval) ? longestSeconds(interval) : 0
     const spanTo = (to: number): TimeSpan => ({
       from: from - margin,
       to: Math.min(to + margin, this.#loader.present(series.interval)),
@@ -249,11 +255,9 @@ export class CandleService {
    */
   #spanSeconds(interval: Interval, count: number): number {
     if (count === 0) return 0
-    if (interval === 'WEEK_1') return (count + 1) * weekSeconds
-    if (interval === 'MONTH_1') return (count + 1) * longestMonthSeconds
-    return interval === 'MINUTE_30'
-      ? this.#source.spanSeconds('MINUTE_15', 2 * count + 2)
-      : this.#source.spanSeconds(sourceInterval(interval), count + 1)
+    if (isDaily(interval) && isComposed(interval)) return (count + 1) * longestSeconds(interval)
+    const parts = intervalSeconds(interval) / intervalSeconds(sourceInterval(interval))
+    return this.#source.spanSeconds(sourceInterval(interval), parts * (count + 1))
   }
 
   #cut(

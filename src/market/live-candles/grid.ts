@@ -1,16 +1,25 @@
+import type { Session } from '../../domain/exchange-calendar/exchange-calendar.ts'
 import type { Quote } from '../../domain/quote.ts'
 import { closedAt } from '../../domain/sessions/closed-at.ts'
 import { composedSpan } from '../../domain/sessions/composed-span.ts'
 import { dailyDates } from '../../domain/sessions/session-dates.ts'
 import { calendarFor, isRoundTheClock, type SessionHours } from '../../domain/sessions/session-hours.ts'
+import { earliestSeconds } from '../../domain/sessions/trading-stretch.ts'
 import { clockTime, epochOf } from '../../domain/time/exchange-clock.ts'
-import { type Interval, intervalSeconds, isDaily } from '../../domain/time/interval.ts'
+import {
+  type ComposedHours,
+  type Interval,
+  intervalSeconds,
+  isComposed,
+  isComposedOfHours,
+  isDaily,
+  sourceInterval,
+} from '../../domain/time/interval.ts'
 import { daySeconds, hourSeconds, quarterHourSeconds } from '../../domain/time/units.ts'
 
 /** How long after the bell a market may still be reported as open and its last trades arrive. */
 const bellSeconds = 60
-/** Pre-market trade starts at 04:00 by the exchange's clock, and post-market trade ends at 20:00. The rest is night. */
-const earliestSeconds = 4 * hourSeconds
+/** Post-market trade ends at 20:00 by the exchange's clock. From then until pre-market trade it is night. */
 const latestSeconds = 20 * hourSeconds
 
 /**
@@ -27,6 +36,8 @@ export class CandleGrid {
   readonly #closes: number
   /** The exchange's offset in the quarter of an hour looked at last: looking it up is slow. */
   #near = { quarter: Number.NaN, offset: 0 }
+  /** The composed hours looked at last. */
+  #hours = { start: 0, end: 0 }
 
   constructor(interval: Interval, extendedHours: boolean, sessions: SessionHours) {
     this.#interval = interval
@@ -50,19 +61,18 @@ export class CandleGrid {
   }
 
   /**
-   * When the candle that starts then is over. A day ends with its regular session; weeks and months end with a date of
-   * the exchange; shorter candles end after their interval, even if the session ends before.
+   * When the candle that starts then is over. A day ends with its regular session; weeks and longer end with a date of
+   * the exchange; shorter candles end after their interval, and several hours after their last hour, even if the session
+   * ends before.
    */
   endOf(start: number): number {
-    switch (this.#interval) {
-      case 'WEEK_1':
-      case 'MONTH_1':
-        return epochOf(composedSpan(this.#interval, start, this.#sessions).end, this.#sessions.timezone)
-      case 'DAY_1':
-        return closedAt(start, 'DAY_1', this.#sessions)
-      default:
-        return start + intervalSeconds(this.#interval)
-    }
+    const interval = this.#interval
+    if (interval === 'DAY_1') return closedAt(start, interval, this.#sessions)
+    if (!isComposed(interval)) return start + intervalSeconds(interval)
+    const { end } = composedSpan(interval, start, this.#sessions)
+    if (isDaily(interval)) return epochOf(end, this.#sessions.timezone)
+    const part = intervalSeconds(sourceInterval(interval))
+    return start + Math.ceil((end - start) / part) * part
   }
 
   /** Midnight UTC of the exchange's date at a time. */
@@ -73,24 +83,32 @@ export class CandleGrid {
 
   #dayStart(epoch: number): number {
     const date = this.#dailyDate(epoch)
-    const interval = this.#interval
-    return interval === 'WEEK_1' || interval === 'MONTH_1' ? composedSpan(interval, date, this.#sessions).start : date
+    return isComposed(this.#interval) ? composedSpan(this.#interval, date, this.#sessions).start : date
   }
 
-  /** Intervals count from the opening. A price after the bell is the close of the session's last candle. */
+  /**
+   * Intervals count from the opening, and anew after a break. A price after the bell is the close of the session's last
+   * candle; for hours, a price within a break is that of the last one before.
+   */
   #regularStart(epoch: number, { marketState }: Quote): number {
     const time = timeOfDay(this.#clock(epoch))
-    const closes = this.#closesOn(epoch, time)
-    const isAfterBell = time >= closes && (marketState !== 'REGULAR' || time < closes + bellSeconds)
-    const counted = isAfterBell ? closes - 1 : time
-    return epoch - time + counted - remainder(counted - this.#opens, intervalSeconds(this.#interval))
+    const midnight = epoch - time
+    const session = this.#sessionOn(midnight + this.#near.offset)
+    const closes = session ? session.closes : midnight + this.#closes
+    const isAfterBell = epoch >= closes && (marketState !== 'REGULAR' || epoch < closes + bellSeconds)
+    const size = intervalSeconds(this.#interval)
+    const breaks = session?.breaks ?? []
+    const lunch = size < hourSeconds ? undefined : breaks.find(({ from, to }) => from <= epoch && epoch < to)
+    const counted = isAfterBell ? closes - 1 : lunch ? lunch.from - 1 : epoch
+    if (isComposedOfHours(this.#interval)) return this.#hoursAt(this.#interval, counted)
+    const begins = breaks.findLast(({ to }) => to <= counted)?.to ?? midnight + this.#opens
+    return counted - remainder(counted - begins, size)
   }
 
-  /** In seconds after midnight, on the date of a time. */
-  #closesOn(epoch: number, time: number): number {
+  /** The session of a date, if a calendar knows when its bell is. */
+  #sessionOn(date: number): Session | null {
     const calendar = calendarFor(this.#sessions)
-    const session = calendar?.hasBell ? calendar.sessionOn(epoch + this.#near.offset - time) : null
-    return session ? session.closes - (epoch - time) : this.#closes
+    return (calendar?.hasBell && calendar.sessionOn(date)) || null
   }
 
   /**
@@ -100,8 +118,16 @@ export class CandleGrid {
   #extendedStart(epoch: number): number | null {
     const time = timeOfDay(this.#clock(epoch))
     if (time < earliestSeconds || time >= latestSeconds) return null
+    if (isComposedOfHours(this.#interval)) return this.#hoursAt(this.#interval, epoch)
     const counted = time - (this.#interval === 'MINUTE_30' ? this.#opens : 0)
     return epoch - remainder(counted, intervalSeconds(this.#interval))
+  }
+
+  /** The start of the hours at a time. */
+  #hoursAt(interval: ComposedHours, epoch: number): number {
+    const { start, end } = this.#hours
+    if (epoch < start || epoch >= end) this.#hours = composedSpan(interval, epoch, this.#sessions)
+    return this.#hours.start
   }
 
   #clock(epoch: number): number {

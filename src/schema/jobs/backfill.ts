@@ -9,7 +9,7 @@ export const BackfillResult = builder.objectRef<BackfillJobResult>('BackfillResu
   fields: (t) => ({
     candleCount: t.exposeInt('candleCount', {
       description:
-        'How many candles of the range are stored now. For weeks and months: the days that they are composed of',
+        'How many candles of the range are stored now. For composed intervals: the shorter ones that they are composed of',
     }),
     from: t.expose('fromMs', { type: 'DateTime', nullable: true, description: 'Start of the first of these candles' }),
     to: t.expose('toMs', { type: 'DateTime', nullable: true, description: 'Start of the last of these candles' }),

@@ -5,7 +5,11 @@ import { reachDays } from '../../resolvers/market/instrument.ts'
 import { builder } from '../builder.ts'
 import { Instrument, Source } from './instrument.ts'
 
-export const Interval = builder.enumType('Interval', { values: intervals })
+export const Interval = builder.enumType('Interval', {
+  description:
+    'MINUTE_30, HOUR_2, HOUR_4, weeks, months and quarters are composed; those under a day begin at the open, and anew after a break',
+  values: intervals,
+})
 const Adjustment = builder.enumType('Adjustment', {
   description:
     'SPLITS: prices as Yahoo charts them. SPLITS_AND_DIVIDENDS: scaled to the adjusted close. NONE: prices as traded on the day',
@@ -16,7 +20,7 @@ export const Candle = builder.objectRef<CandleShape>('Candle').implement({
     time: t.field({
       type: 'DateTime',
       description:
-        "Start of the interval. DAY_1 and longer: midnight UTC of the exchange's trading date (the first day of the exchange's week, mostly Monday; first of a month)",
+        "Start of the interval. DAY_1 and longer: midnight UTC of the exchange's trading date (the first day of the exchange's week, mostly Monday; first of a month or quarter)",
       resolve: (candle) => candle.epoch * 1000,
     }),
     epoch: t.expose('epoch', { type: 'EpochSeconds' }),

@@ -89,7 +89,10 @@ interface Step {
   }
 }
 
-const intervals: readonly Interval[] = ['DAY_1', 'DAY_1', 'WEEK_1', 'MONTH_1', 'MINUTE_15', 'MINUTE_30', 'HOUR_1']
+const intervals: readonly Interval[] = [
+  ...(['MINUTE_15', 'MINUTE_30', 'HOUR_1', 'HOUR_2', 'HOUR_4'] as const),
+  ...(['DAY_1', 'DAY_1', 'WEEK_1', 'MONTH_1', 'MONTH_3'] as const),
+]
 /** Within the reach of all intervals, however the two add up. */
 const back = fc.integer({ min: 0, max: 26 * daySeconds })
 const steps: fc.Arbitrary<Step[]> = fc.array(

@@ -114,13 +114,18 @@ test('a part of a recorded chart is what `from`, `to` and `last` leave of it, an
   }
 })
 
-const wholesOf: Readonly<Record<'WEEK_1' | 'MONTH_1', (day: number) => number>> = {
+const wholesOf: Readonly<Record<'WEEK_1' | 'MONTH_1' | 'MONTH_3', (day: number) => number>> = {
   WEEK_1(day) {
     let monday = day
     while (new Date(monday * 1000).getUTCDay() !== 1) monday -= daySeconds
     return monday
   },
   MONTH_1: (day) => Date.parse(`${iso(day).slice(0, 7)}-01T00:00:00Z`) / 1000,
+  MONTH_3(day) {
+    let month = wholesOf.MONTH_1(day)
+    while (!['01', '04', '07', '10'].includes(iso(month).slice(5, 7))) month = wholesOf.MONTH_1(month - 1)
+    return month
+  },
 }
 
 function composed(days: readonly Candle[], startOf: (day: number) => number): Candle[] {
@@ -135,7 +140,7 @@ function composed(days: readonly Candle[], startOf: (day: number) => number): Ca
   }))
 }
 
-test('weeks from Monday and calendar months are made of the recorded days, in all adjustments', {
+test('weeks from Monday, calendar months and quarters are made of the recorded days, in all adjustments', {
   skip,
 }, async (t: TestContext) => {
   assert.ok(recordedDays.length > 0)
@@ -145,7 +150,7 @@ test('weeks from Monday and calendar months are made of the recorded days, in al
       const symbol = symbolOf(recording)
       const to = iso(spanOf(recording).to)
       const days = adjustments.map((adjustment) => candlesOf(recording, adjustment))
-      for (const interval of ['WEEK_1', 'MONTH_1'] as const) {
+      for (const interval of ['WEEK_1', 'MONTH_1', 'MONTH_3'] as const) {
         const wholes = days.map((each) => composed(each, wholesOf[interval]))
         const [first, count] = [wholes[0]?.[0]?.epoch ?? 0, wholes[0]?.length ?? 0]
         // Before the first one, the answer depends on how far back months of so few days make the server look.
@@ -184,9 +189,12 @@ const reaches = {
   MINUTE_15: 60,
   MINUTE_30: 60,
   HOUR_1: 730,
+  HOUR_2: 730,
+  HOUR_4: 730,
   DAY_1: null,
   WEEK_1: null,
   MONTH_1: null,
+  MONTH_3: null,
 }
 
 test('an instrument has the recorded dividends and splits on their dates, the same candles, and the reach of its source', {

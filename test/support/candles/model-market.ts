@@ -301,10 +301,20 @@ function grouping(interval: Interval, sessions: readonly Session[], today: numbe
       date.setUTCDate(1)
       return { start: date.getTime() / 1000, end: 0, over: today * daySeconds >= next }
     }
-    if (interval !== 'MINUTE_30') return null
+    if (interval === 'MONTH_3') {
+      const date = new Date(day * daySeconds * 1000)
+      const [year, quarter] = [date.getUTCFullYear(), Math.floor(date.getUTCMonth() / 3)]
+      const over = today * daySeconds >= Date.UTC(year, 3 * quarter + 3) / 1000
+      return { start: Date.UTC(year, 3 * quarter) / 1000, end: 0, over }
+    }
+    const size = { MINUTE_30: 1800, HOUR_2: 7200, HOUR_4: 14_400 }[interval as string]
+    if (size === undefined) return null
     const open = opens.get(day) ?? 0
-    const start = open + Math.floor((epoch - open) / 1800) * 1800
-    return { start, end: start + 1800, over: now >= start + 1800 }
+    const start = open + Math.floor((epoch - open) / size) * size
+    // When a session ends is known only of the one that the source tells of.
+    const bell = day === sessions[0]?.day ? sessions[0].end : Number.POSITIVE_INFINITY
+    const end = size === 1800 ? start + size : Math.min(start + size, bell)
+    return { start, end, over: now >= end }
   }
 }
 

@@ -40,6 +40,12 @@ function spansOf(interval: Interval): { start: number; end: number; from: number
     : bars.map(({ epoch }) => epoch)
   const size = { MINUTE_1: 60, MINUTE_2: 120, MINUTE_5: 300, MINUTE_15: 900, MINUTE_30: 1800, HOUR_1: 3600 }
   return starts.map((start) => {
+    if (interval === 'HOUR_2' || interval === 'HOUR_4') {
+      // The last hour of a session is counted in full.
+      const bell = sessions.find(({ end }) => end > start)?.end ?? 0
+      const hours = Math.min(interval === 'HOUR_2' ? 2 : 4, Math.ceil((bell - start) / 3600))
+      return { start, end: start + hours * 3600, from: start }
+    }
     if (!isDaily(interval)) return { start, end: start + size[interval as keyof typeof size], from: start }
     const first = sessions.find(({ day }) => day * 86_400 >= start)
     if (interval === 'DAY_1') return { start, end: first?.end ?? 0, from: first?.start ?? 0 }
