@@ -76,5 +76,11 @@ export function longestSeconds(interval: Interval): number {
   return interval === 'MONTH_3' ? 92 * daySeconds : seconds[interval]
 }
 
+/** Of how many candles of its source interval one is composed, about: five of seven dates are traded. */
+export function partsPerCandle(interval: Interval): number {
+  const parts = seconds[interval] / seconds[sourceInterval(interval)]
+  return isDaily(interval) && isComposed(interval) ? Math.floor((parts * 5) / 7) : parts
+}
+
 /** Whether a candle's time is a trading date (midnight UTC) rather than an instant within a session. */
 export const isDaily = (interval: Interval): boolean => seconds[interval] >= daySeconds

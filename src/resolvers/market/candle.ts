@@ -11,8 +11,8 @@ import { badInput } from '../../domain/errors.ts'
 import type { Instrument } from '../../domain/instrument.ts'
 import type { SessionHours } from '../../domain/sessions/session-hours.ts'
 import { clockTime, epochOf } from '../../domain/time/exchange-clock.ts'
-import { type Interval, intervalSeconds } from '../../domain/time/interval.ts'
-import { daySeconds } from '../../domain/time/units.ts'
+import { type Interval, intervalSeconds, isDaily, partsPerCandle } from '../../domain/time/interval.ts'
+import { dayMs, daySeconds } from '../../domain/time/units.ts'
 import type { Context } from '../context.ts'
 import { answerRows, spendRows } from '../rows.ts'
 import { warmUp } from './indicator.ts'
@@ -63,13 +63,15 @@ export async function loadCandles(
     adjustment,
     extendedHours,
   }
-  const expected = leastRows(request) + earlier
+  const parts = partsPerCandle(interval)
+  // History bounds how many days there can be.
+  const expected = (leastRows(request) + earlier) * (isDaily(interval) ? 1 : parts)
   spendRows(expected, context)
   const series = await context.loaders.candles.load(request)
   context.staysUntilMs = Math.min(context.staysUntilMs ?? Number.POSITIVE_INFINITY, staysUntilMs(series, context))
   if (series.nodes.length > maxCandles) throw tooManyCandles()
-  const rows = series.nodes.length
-  const cost = { rows: Math.max(0, rows + series.earlier.length - expected), candles: rows }
+  const rows = series.nodes.length * parts
+  const cost = { rows: Math.max(0, rows + series.earlier.length * parts - expected), candles: rows }
   return answerRows(cost, context, () => series)
 }
 

@@ -235,6 +235,27 @@ test('what is more than 750,000 rows in one operation is refused at its own fiel
   }
 })
 
+test('a composed candle costs the rows that it is composed of', async () => {
+  for (const [interval, length, asked, served] of [
+    ['HOUR_1', 20_000, 38, 37],
+    ['HOUR_2', 20_000, 19, 18],
+    ['HOUR_4', 20_000, 10, 9],
+    ['DAY_1', 20_000, 38, 37],
+    // Each is charged the quarters asked for, then 64 days for each of the 500 that there are.
+    ['MONTH_3', 500, 23, 23],
+    ['MONTH_3', 500, 24, 22],
+  ] as const) {
+    const { ports } = marketOf(daysOf(walk(length, 4)))
+    const fields = Array.from(
+      { length: asked },
+      (_, i) => `a${i}: candles(symbol: "AAPL", interval: ${interval}, last: 20000) { symbol }`,
+    )
+    const { data, errors } = await ask(ports, `{ ${fields.join(' ')} }`)
+    assert.equal(Object.values(data ?? {}).filter((series) => series !== null).length, served, interval)
+    assert.deepEqual(errors?.map(({ code }) => code) ?? [], Array(asked - served).fill('BAD_USER_INPUT'))
+  }
+})
+
 test('the longest series with all of its indicators, every field of them selected, is what one operation may have', async () => {
   const { ports } = marketOf(daysOf(walk(22_000, 4)))
   const fields = indicatorNames.map((name) => {
