@@ -59,8 +59,8 @@ function* startsAfter(last: number, epochs: Float64Array, interval: Interval, ho
 }
 
 /**
- * Where a session ends early, the candles after it start earlier than on other dates: the interval that contains a usual
- * time starts when it does on that date.
+ * By a calendar, the candles after a session that ends early start earlier than on other dates: the interval that contains
+ * a usual time starts when it does on that date.
  */
 function* hoursAfter(
   last: number,
@@ -69,8 +69,10 @@ function* hoursAfter(
   hours: SessionHours,
 ): Generator<number> {
   const timezone = sessionTimezone(hours)
+  const times = timesAfter(last, recentTimes(epochs, timezone), { ...hours, timezone })
+  if (!calendarFor(hours)) yield* times
   let before = last
-  for (const time of timesAfter(last, recentTimes(epochs, timezone), { ...hours, timezone })) {
+  for (const time of times) {
     const { start } = composedSpan(interval, time, hours)
     if (start > before) yield start
     before = Math.max(before, start)

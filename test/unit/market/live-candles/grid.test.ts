@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
+import { calendarOf } from '../../../../src/domain/exchange-calendar/calendars.ts'
 import type { Quote } from '../../../../src/domain/quote.ts'
 import type { SessionHours } from '../../../../src/domain/sessions/session-hours.ts'
 import { type Interval, intervals, isComposed, isDaily, sourceInterval } from '../../../../src/domain/time/interval.ts'
@@ -63,6 +64,79 @@ test('a price of the regular session goes into the candle that the candles of ev
     }),
     { numRuns: 3000 },
   )
+})
+
+const hoursOf = (exchange: string, timezone: string, opens: string, closes: string): SessionHours => ({
+  ...{ exchange, timezone },
+  opens: epochAt(opens),
+  closes: epochAt(closes),
+})
+
+test('hours of exchanges with lunch, with half days, and without a bell are those composed of the hours of the source', () => {
+  const anyHours = [
+    hoursOf('JPX', 'Asia/Tokyo', '2026-11-25T00:00:00Z', '2026-11-25T06:30:00Z'),
+    hoursOf('HKG', 'Asia/Hong_Kong', '2025-12-23T01:30:00Z', '2025-12-23T08:00:00Z'),
+    hoursOf('NMS', 'America/New_York', '2026-11-25T14:30:00Z', '2026-11-25T21:00:00Z'),
+    hoursOf('CMX', 'America/New_York', '2026-11-25T05:00:00Z', '2026-11-26T05:00:00Z'),
+    hoursOf('CCC', 'UTC', '2026-11-25T00:00:00Z', '2026-11-26T00:00:00Z'),
+  ]
+  const anyPrice = fc.record({
+    hours: fc.constantFrom(...anyHours),
+    interval: fc.constantFrom<Interval>('HOUR_1', 'HOUR_2', 'HOUR_4', 'MINUTE_30', 'MINUTE_5'),
+    date: fc.constantFrom('2025-12-23', '2026-03-05', '2026-10-29', '2026-11-24'),
+    later: fc.nat({ max: 5 }),
+    through: fc.double({ min: 0, max: 0.9999, noNaN: true }),
+  })
+  const price = fc.property(anyPrice, ({ hours, interval, date, later, through }) => {
+    const session = calendarOf(hours.exchange ?? '')?.sessionOn(epochAt(`${date}T00:00:00Z`) + later * 86_400)
+    if (!session) return
+    const edges = [session.opens, ...session.breaks.flatMap(({ from, to }) => [from, to]), session.closes]
+    const stretches = edges.flatMap((from, i) => (i % 2 === 0 ? [{ from, to: edges[i + 1] ?? 0 }] : []))
+    const size = interval.startsWith('HOUR') ? 3600 : 300
+    const rows = stretches.flatMap(({ from, to }) =>
+      Array.from({ length: Math.ceil((to - from) / size) }, (_, i) => from + i * size),
+    )
+    const wholes = isComposed(interval)
+      ? compose(
+          interval,
+          rows.map((epoch) => ({ epoch, open: 1, high: 1, low: 1, close: 1, volume: 1, closed: true })),
+          { hours, now: epochAt('2030-01-01T00:00:00Z'), isCurrent: true },
+        ).map(({ epoch }) => epoch)
+      : rows
+    const { from, to } = stretches[later % stretches.length] ?? assert.fail()
+    const time = Math.floor(from + (to - from) * through)
+    const grid = new CandleGrid(interval, false, hours)
+    const start = grid.startOf(quoteAt(time * 1000, 1))
+    assert.equal(
+      start,
+      wholes.findLast((epoch) => epoch <= time),
+    )
+    assert.ok(grid.endOf(start ?? 0) > time)
+  })
+  fc.assert(price, { numRuns: 2000 })
+})
+
+test('a price told at lunch or after the bell is the close of the last hours before it, of a half day too', () => {
+  const tokyo = hoursOf('JPX', 'Asia/Tokyo', '2026-11-25T00:00:00Z', '2026-11-25T06:30:00Z')
+  for (const [interval, morning, afternoon] of [
+    ['HOUR_1', '11-25T02:00', '11-25T03:30'],
+    ['HOUR_2', '11-25T02:00', '11-25T03:30'],
+    ['HOUR_4', '11-25T00:00', '11-25T03:30'],
+  ] as const) {
+    for (const time of ['02:29:59', '02:30:02', '03:29:59']) {
+      assert.equal(startAt(interval, `2026-11-25T${time}Z`, {}, { hours: tokyo }), morning)
+    }
+    assert.equal(startAt(interval, '2026-11-25T03:30:00Z', {}, { hours: tokyo }), afternoon)
+  }
+  const half = { ...newYork, exchange: 'NMS' }
+  const closed = { marketState: 'CLOSED' } as const
+  assert.equal(startAt('HOUR_2', '2024-11-29T18:00:03Z', closed, { hours: half }), '11-29T16:30')
+  assert.equal(startAt('HOUR_4', '2024-11-29T18:07:00Z', closed, { hours: half }), '11-29T14:30')
+  const post = { marketState: 'POST', regularPrice: 99 } as const
+  assert.equal(startAt('HOUR_4', '2024-11-29T18:07:00Z', post, { hours: half, extendedHours: true }), '11-29T18:00')
+  assert.equal(startAt('HOUR_4', '2024-11-27T22:59:00Z', post, { hours: half, extendedHours: true }), '11-27T21:00')
+  const pre = { marketState: 'PRE', regularPrice: 99 } as const
+  assert.equal(startAt('HOUR_4', '2024-11-29T14:29:59Z', pre, { hours: half, extendedHours: true }), '11-29T13:00')
 })
 
 const startAt = (
@@ -182,10 +256,14 @@ test('a candle ends with its interval, a day with its session, weeks and months 
     new Date(new CandleGrid(interval, false, hours).endOf(epochAt(iso)) * 1000).toISOString().slice(0, 16)
   assert.equal(endOf('MINUTE_2', '2025-01-08T20:58:00Z'), '2025-01-08T21:00')
   assert.equal(endOf('HOUR_1', '2025-01-08T20:30:00Z'), '2025-01-08T21:30')
+  // Until the last of the source's hours is over, which the bell cuts.
+  assert.equal(endOf('HOUR_2', '2025-01-08T18:30:00Z'), '2025-01-08T20:30')
+  assert.equal(endOf('HOUR_4', '2025-01-08T18:30:00Z'), '2025-01-08T21:30')
   assert.equal(endOf('DAY_1', '2025-01-08T00:00:00Z'), '2025-01-08T21:00')
   // In summer.
   assert.equal(endOf('DAY_1', '2025-07-08T00:00:00Z'), '2025-07-08T20:00')
   assert.equal(endOf('DAY_1', '2025-07-08T00:00:00Z', roundTheClock), '2025-07-09T00:00')
   assert.equal(endOf('WEEK_1', '2025-03-03T00:00:00Z'), '2025-03-10T04:00')
   assert.equal(endOf('MONTH_1', '2025-02-01T00:00:00Z'), '2025-03-01T05:00')
+  assert.equal(endOf('MONTH_3', '2025-01-01T00:00:00Z'), '2025-04-01T04:00')
 })
