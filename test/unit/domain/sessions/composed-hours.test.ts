@@ -185,7 +185,7 @@ test('the clock of the exchange says when hours begin, on both sides of every ch
 })
 
 test('hours are complete at the bell of their own date, before lunch when it begins, and otherwise after their length', () => {
-  const closed = (interval: Hours, start: string, hours: SessionHours, timezone = hours.timezone): string =>
+  const closed = (interval: Hours | 'HOUR_1', start: string, hours: SessionHours, timezone = hours.timezone): string =>
     new Date(clockTime(closedAt(epochOf(utc(start), timezone), interval, hours), timezone) * 1000)
       .toISOString()
       .slice(0, 16)
@@ -194,7 +194,10 @@ test('hours are complete at the bell of their own date, before lunch when it beg
   assert.equal(closed('HOUR_2', '2026-11-27T11:30', newYork), '2026-11-27T13:00')
   assert.equal(closed('HOUR_2', '2026-11-27T09:30', newYork), '2026-11-27T11:30')
   assert.equal(closed('HOUR_4', '2026-11-25T09:00', tokyo), '2026-11-25T11:30')
+  assert.equal(closed('HOUR_1', '2026-11-25T11:00', tokyo), '2026-11-25T11:30')
+  assert.equal(closed('HOUR_1', '2026-11-25T14:30', tokyo), '2026-11-25T15:30')
   assert.equal(closed('HOUR_4', '2026-11-25T16:00', newYork), '2026-11-25T20:00')
+  assert.equal(closed('HOUR_4', '2026-11-25T08:00', newYork), '2026-11-25T09:30')
   assert.equal(closed('HOUR_4', '2026-11-26T09:00', gold, 'America/Chicago'), '2026-11-26T13:00')
   // One session that was seen says nothing of others: later, never earlier.
   assert.equal(closed('HOUR_4', '2026-11-25T13:30', onlyHalfDay), '2026-11-25T17:30')
