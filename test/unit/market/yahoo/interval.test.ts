@@ -15,7 +15,7 @@ test('Yahoo is asked by its own names, and never for the half hours, weeks and m
 })
 
 test('reach is what Yahoo serves; of what is composed, that of its parts', () => {
-  assert.deepEqual(intervals.map(reachDays), [30, 60, 60, 60, 60, 730, null, null, null])
+  assert.deepEqual(intervals.map(reachDays), [30, 60, 60, 60, 60, 730, 730, 730, null, null, null, null])
 })
 
 test('a range of minutes is asked for by the week, in parts that adjoin, any other in one', () => {
