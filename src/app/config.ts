@@ -122,6 +122,7 @@ const shape = {
     'a whole number of days from 1 to 36500 is wanted',
     400,
   ),
+  CANDLE_MEMORY_MIB: wholeNumber(1, 65_536, 256),
   JOB_AGING_MINUTES: number(
     (value) => value > 0 && value <= 10_080,
     'a number of minutes above 0, up to 10080, is wanted',

@@ -55,6 +55,7 @@ export interface SharedServices extends Omit<SharedOptions, 'now'> {
   readonly pulse: FeedPulse
   readonly source: MarketSource
   readonly quarantine: Quarantine
+  readonly candles: CandleStore
   readonly market: MarketService
   readonly tasks: readonly Task[]
   readonly jobs: JobService
@@ -92,7 +93,13 @@ export async function startShared(options: SharedOptions): Promise<SharedService
   const quarantine = new Quarantine({ log, registry })
   const saidTime = (sourceMs: number): void => trusted?.heardSource(sourceMs)
   const source = createSource(config, log, registry, quarantine, { now, steadyMs, saidTime })
-  const market = new MarketService({ source, store: new CandleStore(pool), registry, quarantine, now, steadyMs })
+  const candles = new CandleStore(pool, {
+    memoryBytes: config.CANDLE_MEMORY_MIB * 1024 * 1024,
+    // Nobody else knows of an embedded Postgres.
+    isOnlyWriter: config.DATABASE_URL === undefined,
+  })
+  candles.register(registry)
+  const market = new MarketService({ source, store: candles, registry, quarantine, now, steadyMs })
 
   const tasks = createTasks({ ...options, now, pool, source, market })
   const waiting = { ofOwner: config.MAX_WAITING_JOBS_PER_OWNER, ofAll: config.MAX_WAITING_JOBS }
@@ -110,6 +117,7 @@ export async function startShared(options: SharedOptions): Promise<SharedService
     pulse,
     source,
     quarantine,
+    candles,
     market,
     tasks,
     jobs,

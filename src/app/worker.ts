@@ -6,7 +6,6 @@ import { pruneJobs } from '../jobs/tasks/prune-jobs.ts'
 import { followSignals, seriesAtOnce } from '../jobs/tasks/signal-outcomes.ts'
 import { createPool } from '../platform/database/pool.ts'
 import { OutcomeStore } from '../store/analyses/outcome-store.ts'
-import { CandleStore } from '../store/candles/candle-store.ts'
 import { JobStore } from '../store/jobs/job-store.ts'
 import { jobPatience } from './connections.ts'
 import { createFindings, createSlots, type SharedServices } from './shared-services.ts'
@@ -32,7 +31,7 @@ export async function startWorker(shared: SharedServices): Promise<void> {
     fallbacks: shared.fallbacks,
     tasks,
     schedules: [
-      pruneCandles({ candles: new CandleStore(pool), signals, retentionDays: config.CANDLE_RETENTION_DAYS, now }),
+      pruneCandles({ candles: shared.candles.over(pool), signals, retentionDays: config.CANDLE_RETENTION_DAYS, now }),
       pruneJobs({ jobs: new JobStore(pool), analyses, bus, retentionDays: config.JOB_RETENTION_DAYS }),
       dailyReports({ jobs }),
       follow,

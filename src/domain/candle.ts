@@ -1,3 +1,4 @@
+import type { CandleList } from './candle-list.ts'
 import { FinstageError } from './errors.ts'
 import type { Source } from './instrument.ts'
 import type { SessionHours } from './sessions/session-hours.ts'
@@ -12,7 +13,7 @@ export const maxCandles = 20_000
 export const tooManyCandles = (): FinstageError =>
   new FinstageError('RANGE_NOT_AVAILABLE', `At most ${maxCandles} candles at once: ask for a shorter range`)
 
-/** Prices of one interval. One array per column would take a third of the memory, but every reader wants rows. */
+/** Prices of one interval. */
 export interface Candle {
   /** Start of the interval in epoch seconds. DAY_1 and longer: midnight UTC of the exchange's trading date. */
   readonly epoch: number
@@ -101,6 +102,8 @@ export interface CandleSeries {
   readonly nodes: readonly Candle[]
   /** The candles before the first node, oldest first: as many as were asked for, as far as history reaches. */
   readonly earlier: readonly Candle[]
+  /** The same candles, to be read by column. Absent: they are at hand as objects only. */
+  readonly lists?: { readonly nodes: CandleList<Candle>; readonly earlier: CandleList<Candle> }
   /** There is no candle before these. */
   readonly isWhole: boolean
   /** The range has an end, and all of it is stored for good. */

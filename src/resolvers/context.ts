@@ -163,6 +163,8 @@ export interface Context extends Ports {
   loaders: Loaders
   /** What may be added to its answer, or to that of the current event: see `spendRows`. */
   rowsLeft: number
+  /** Lists may be resolved to a `WrittenList`. */
+  takesWrittenLists: boolean
   /** How many jobs it has asked to queue. */
   enqueueCount: number
   /**
@@ -180,6 +182,7 @@ export function createContext(ports: Ports): Context {
     viewer: new Viewer(),
     loaders: new Loaders(ports),
     rowsLeft: rowsOfOperation,
+    takesWrittenLists: false,
     enqueueCount: 0,
     staysUntilMs: undefined,
     renewLoaders() {

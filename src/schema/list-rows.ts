@@ -14,6 +14,7 @@ import {
 } from 'graphql'
 import type { Context } from '../resolvers/context.ts'
 import { spendRows } from '../resolvers/rows.ts'
+import { WrittenList } from '../resolvers/written-list.ts'
 
 /** Measured: an entry with three fields takes about 2 µs of CPU, the same as a row. */
 const fieldsPerRow = 3
@@ -44,7 +45,8 @@ function counted(
 ): GraphQLFieldResolver<unknown, unknown> {
   return (source, args, context, info) => {
     const count = (list: unknown): unknown => {
-      if (Array.isArray(list)) spendRows(Math.ceil(list.length * rowsOf(info)), context as Context)
+      if (Array.isArray(list) || list instanceof WrittenList)
+        spendRows(Math.ceil(list.length * rowsOf(info)), context as Context)
       return list
     }
     const result: unknown = resolve(source, args, context, info)

@@ -1,4 +1,5 @@
 import type { Candle } from '../../domain/candle.ts'
+import { type CandleColumn, type CandleList, listOf } from '../../domain/candle-list.ts'
 
 /** Candles by column, oldest first. Unknown volumes are NaN; everything else is finite. */
 export interface Columns {
@@ -15,17 +16,28 @@ export interface Columns {
 export const priceFields = ['OPEN', 'HIGH', 'LOW', 'CLOSE', 'HL2', 'HLC3', 'OHLC4'] as const
 export type PriceField = (typeof priceFields)[number]
 
-export function toColumns(candles: readonly Candle[]): Columns {
-  const column = (of: (candle: Candle) => number): Float64Array => Float64Array.from(candles, of)
+/** The columns of several lists that follow each other. */
+export function joinedColumns(lists: readonly CandleList<unknown>[]): Columns {
+  const column = (name: CandleColumn): Float64Array => {
+    const joined = new Float64Array(lists.reduce((sum, { length }) => sum + length, 0))
+    let at = 0
+    for (const list of lists) {
+      joined.set(list.floats(name), at)
+      at += list.length
+    }
+    return joined
+  }
   return {
-    epoch: column(({ epoch }) => epoch),
-    open: column(({ open }) => open),
-    high: column(({ high }) => high),
-    low: column(({ low }) => low),
-    close: column(({ close }) => close),
-    volume: column(({ volume }) => volume ?? Number.NaN),
+    epoch: column('epoch'),
+    open: column('open'),
+    high: column('high'),
+    low: column('low'),
+    close: column('close'),
+    volume: column('volume'),
   }
 }
+
+export const toColumns = (candles: readonly Candle[]): Columns => joinedColumns([listOf(candles)])
 
 /** The newest `count` candles, or all if there are fewer. */
 export function newest({ epoch, open, high, low, close, volume }: Columns, count: number): Columns {

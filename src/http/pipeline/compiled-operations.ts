@@ -3,6 +3,7 @@ import {
   type DocumentNode,
   type ExecutionResult,
   type FragmentDefinitionNode,
+  GraphQLFloat,
   type GraphQLSchema,
   Kind,
   type OperationDefinitionNode,
@@ -12,6 +13,7 @@ import {
 } from 'graphql'
 import type * as GraphQLJit from 'graphql-jit'
 import { LRUCache } from 'lru-cache'
+import { WrittenList } from '../../resolvers/written-list.ts'
 import { documentBytes } from './document-bytes.ts'
 
 // Node cannot resolve the imports between graphql-jit's own ES modules.
@@ -49,6 +51,11 @@ const maxBytes = 32 * 1024 * 1024
 const bytesPerFunction = 10_000
 const bytesPerField = 2500
 
+/** Lets a list that is written already pass as its only entry. Other scalars of numbers let everything pass. */
+const customSerializers = {
+  Float: (value: unknown): unknown => (value instanceof WrittenList ? value : GraphQLFloat.serialize(value)),
+}
+
 /** Compiles operations that are asked for again and again. The least recently used make room for others. */
 export class CompiledOperations {
   readonly #schema: GraphQLSchema
@@ -66,7 +73,7 @@ export class CompiledOperations {
     if (operation.runs < runsBeforeCompiling) return undefined
     operation.runs = 0
     const { document, node, compilableFields } = operation
-    const compiled = compileQuery(this.#schema, document, node.name?.value)
+    const compiled = compileQuery(this.#schema, document, node.name?.value, { customSerializers })
     if (!('query' in compiled)) {
       operation.compilableFields = 0
       return undefined

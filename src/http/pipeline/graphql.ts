@@ -3,6 +3,7 @@ import { createYoga, isPromise, type Plugin, type YogaServerInstance } from 'gra
 import type { Registry } from 'prom-client'
 import type { Logger } from '../../platform/logger.ts'
 import { type Context, createContext, type Ports } from '../../resolvers/context.ts'
+import { stringify } from '../../resolvers/written-list.ts'
 import { CompiledOperations } from './compiled-operations.ts'
 import { interpret, interpreter } from './interpreter.ts'
 import { boundedErrors, limitPlugins, maxBodyBytes } from './limits.ts'
@@ -108,10 +109,11 @@ export function createGraphQL({ schema, ports, log, registry, plugins = [] }: Gr
     const context = newContext()
     const asCompiled = compiled.find(operation)
     if (!asCompiled) return runInterpreted(operation, request, context)
+    context.takesWrittenLists = true
     // Compiled operations may report errors otherwise than the interpreter, which runs again: with the data that is
     // loaded by now, with counters of its own, and unmeasured.
     const settled = (result: ExecutionResult): MaybePromise => {
-      if (!result.errors) return result
+      if (!result.errors) return Object.assign(result, { stringify })
       return runInterpreted(operation, request, Object.assign(newContext(), { loaders: context.loaders }, unmeasured))
     }
     const result = asCompiled(undefined, context, request.variables ?? {})

@@ -1,12 +1,12 @@
 import { LRUCache } from 'lru-cache'
-import { beginningOfTime, type SourceCandles } from '../../domain/candle.ts'
+import { beginningOfTime } from '../../domain/candle.ts'
 import type { CorporateActions } from '../../domain/corporate-action.ts'
 import { FinstageError } from '../../domain/errors.ts'
 import { type Interval, isDaily, type SourceInterval } from '../../domain/time/interval.ts'
 import { dayMs, daySeconds, hourSeconds, minuteMs, type TimeSpan } from '../../domain/time/units.ts'
 import { KeyedTurns } from '../../platform/concurrency/keyed-turns.ts'
 import type { CandleStore, StoredExtent } from '../../store/candles/candle-store.ts'
-import { type Series, type SeriesState, seriesName } from '../../store/candles/series.ts'
+import { type Series, type SeriesState, type StoredRows, seriesName } from '../../store/candles/series.ts'
 import { type Caller, within } from '../call-budget.ts'
 import type { Quarantine } from '../quarantine.ts'
 import type { MarketSource } from '../source.ts'
@@ -31,7 +31,7 @@ const rememberedSeries = 20_000
 /** A fetch may bring a split or dividend that makes stored candles missing: so many rounds may follow. */
 const maxRounds = 3
 
-export interface LoadedSeries extends SourceCandles {
+export interface LoadedSeries extends StoredRows {
   readonly state: SeriesState
   /**
    * The series has no hole from here on, in epoch seconds: later than asked if the source no longer goes back so far.
@@ -243,7 +243,7 @@ export class CandleLoader {
     const from = Math.max(span.from, ...this.#unreachable(series, state.gaps).map(({ to }) => to))
     const stored = await this.#options.store.read(state, { from, to: span.to })
     // If the store knows for sure that there is nothing, that is an answer.
-    if (failure && stored.candles.length === 0 && state.gaps.length > 0) throw failure
+    if (failure && stored.list.length === 0 && state.gaps.length > 0) throw failure
     return { ...stored, state, from, failure }
   }
 
@@ -406,7 +406,7 @@ export class CandleLoader {
 export const notInTime = new FinstageError('SOURCE_UNAVAILABLE', 'The source has not answered in time')
 const neverAtRest = new FinstageError('SOURCE_UNAVAILABLE', 'The source keeps changing this range: try again later')
 
-const isEmpty = ({ candles, excluded }: SourceCandles): boolean => candles.length + excluded.length === 0
+const isEmpty = ({ list, excluded }: StoredRows): boolean => list.length + excluded.length === 0
 
 /** A symbol that the source no longer knows keeps its stored history. */
 const isSurvivable = (error: FinstageError): boolean => mayServeStored(error) || error.code === 'SYMBOL_NOT_FOUND'

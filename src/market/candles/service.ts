@@ -6,6 +6,7 @@ import {
   type CandleSeries,
   type SourceCandle,
 } from '../../domain/candle.ts'
+import { type CandleList, countBefore, listOf } from '../../domain/candle-list.ts'
 import type { CorporateActions, Split } from '../../domain/corporate-action.ts'
 import { FinstageError } from '../../domain/errors.ts'
 import { composedSpan } from '../../domain/sessions/composed-span.ts'
@@ -47,7 +48,7 @@ interface CallerRequest extends CandleRequest {
 /** The range that was searched, and the candles in it. */
 interface Found {
   readonly from: number
-  readonly candles: readonly Candle[]
+  readonly list: CandleList<Candle>
   readonly excluded: readonly number[]
   readonly loaded: LoadedSeries | null
   readonly hours: SessionHours
@@ -151,13 +152,13 @@ export class CandleService {
   }
 
   /** Whether too few candles were found although there may be more. */
-  #mayGoOn({ from, last, earlier }: CandleRequest, { candles, excluded, loaded, from: foundFrom }: Found): boolean {
+  #mayGoOn({ from, last, earlier }: CandleRequest, { list, excluded, loaded, from: foundFrom }: Found): boolean {
     const wanted = from === null ? earlier + (last ?? 0) : earlier
-    const before = from === null ? candles.length : candles.filter(({ epoch }) => epoch < from).length
+    const before = from === null ? list.length : countBefore(list, from)
     if (before >= wanted) return false
     const firstTrade = loaded?.state.firstTradeEpoch ?? null
     if (firstTrade !== null && firstTrade >= foundFrom) return false
-    const first = candles[0]?.epoch ?? excluded[0]
+    const first = list.length > 0 ? list.epochAt(0) : excluded[0]
     return first === undefined || firstTrade !== null || first - foundFrom < longestPauseSeconds
   }
 
@@ -176,7 +177,22 @@ export class CandleService {
     const to = this.#end(interval, request.to)
     const loaded = await this.#loader.load(series, spanTo(to), request.from ?? Number.POSITIVE_INFINITY, caller)
     if (loaded === null) return noneFound(from - margin)
-    const { candles, excluded } = loaded
+    const failure = loaded.failure ?? days.failure
+    const isInside = (epoch: number) => epoch >= loaded.from && epoch < to
+    if (adjustment === 'SPLITS' && !isComposed(interval)) {
+      const { list, excluded } = loaded
+      return {
+        from: loaded.from,
+        list: list.slice(countBefore(list, loaded.from), countBefore(list, to)),
+        excluded: excluded.filter(isInside),
+        loaded,
+        hours: sessionHours(loaded.state, []),
+        failure,
+        isCutShort: false,
+      }
+    }
+    const { excluded } = loaded
+    const { candles } = loaded.list
     const now = this.#now() / 1000
     const timezone = isDaily(interval) ? null : (loaded.state.timezone ?? 'UTC')
     const parts = adjusted(candles, adjustment, { timezone, ...days })
@@ -190,14 +206,11 @@ export class CandleService {
           isCurrent: loaded.failure === null,
         })
       : parts
-    const isInside = (epoch: number) => epoch >= loaded.from && epoch < to
-    const inside = wholes.filter(({ epoch }) => isInside(epoch))
-    const failure = loaded.failure ?? days.failure
     // Count an excluded row under the candle it would have been part of.
     const starts = isComposed(interval) ? unusable.map((epoch) => composedSpan(interval, epoch, hours).start) : unusable
     return {
       from: loaded.from,
-      candles: inside,
+      list: listOf(wholes.filter(({ epoch }) => isInside(epoch))),
       excluded: starts.filter(isInside),
       loaded,
       hours,
@@ -235,7 +248,7 @@ export class CandleService {
     // Read beyond the range, up to a day that certainly has a row: the last days of the range may have none.
     const span = { from: dateFrom, to: Math.min(this.#loader.present('DAY_1'), to + longestPauseSeconds) }
     const loaded = await this.#loader.load(series, span, span.from, caller)
-    return { ...nothing, days: loaded?.candles ?? [], failure: loaded?.failure ?? null }
+    return { ...nothing, days: loaded?.list.candles ?? [], failure: loaded?.failure ?? null }
   }
 
   /** Where a range ends: without a bound, at the present, inclusive. */
@@ -262,17 +275,18 @@ export class CandleService {
 
   #cut(
     request: CandleRequest,
-    { from: foundFrom, candles, excluded, loaded, hours, failure, isCutShort }: Found,
+    { from: foundFrom, list, excluded, loaded, hours, failure, isCutShort }: Found,
   ): CandleSeries {
     const { symbol, interval, adjustment, from, last } = request
-    const inRange = candles.findIndex(({ epoch }) => epoch >= (from ?? Number.NEGATIVE_INFINITY))
-    const rangeStart = inRange === -1 ? candles.length : inRange
-    const start = Math.max(rangeStart, last === null ? 0 : candles.length - last)
-    const firstEpoch = candles[start]?.epoch ?? from ?? Number.NEGATIVE_INFINITY
+    const rangeStart = countBefore(list, from ?? Number.NEGATIVE_INFINITY)
+    const start = Math.max(rangeStart, last === null ? 0 : list.length - last)
+    const firstEpoch = start < list.length ? list.epochAt(start) : (from ?? Number.NEGATIVE_INFINITY)
     const excludedFrom = start === rangeStart && from !== null ? from : firstEpoch
     const firstTrade = loaded?.state.firstTradeEpoch ?? null
     const reachesBack = !isCutShort && (firstTrade === null ? isDaily(interval) : firstTrade >= foundFrom)
-    return {
+    const earlierStart = Math.max(0, start - request.earlier)
+    const [earlier, nodes] = [list.slice(earlierStart, start), list.slice(start, list.length)]
+    const series: CandleSeries = {
       symbol,
       interval,
       adjustment,
@@ -285,11 +299,17 @@ export class CandleService {
       sessions: hours,
       // `isCutShort`: the candles before were not looked for.
       hasEarlier: start > 0 || isCutShort || (isDaily(interval) && firstTrade !== null && firstTrade < foundFrom),
-      nodes: candles.slice(start),
-      earlier: candles.slice(Math.max(0, start - request.earlier), start),
+      get nodes() {
+        return nodes.candles
+      },
+      get earlier() {
+        return earlier.candles
+      },
       isWhole: start < request.earlier && reachesBack,
       isFinal: loaded?.state.gaps.length === 0 && request.to !== null && request.to === this.#end(interval, request.to),
     }
+    // Not enumerable: it is no part of the answer, but another way to read it.
+    return Object.defineProperty(series, 'lists', { value: { earlier, nodes } })
   }
 }
 
@@ -318,7 +338,7 @@ function missingOf(candles: readonly Candle[], adjusted: readonly Candle[]): num
 
 const noneFound = (from: number): Found => ({
   from,
-  candles: [],
+  list: listOf([]),
   excluded: [],
   loaded: null,
   hours: { timezone: 'UTC', opens: null, closes: null },

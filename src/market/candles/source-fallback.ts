@@ -1,9 +1,9 @@
 import { LRUCache } from 'lru-cache'
-import type { SourceCandles } from '../../domain/candle.ts'
+import { listOf } from '../../domain/candle-list.ts'
 import type { CorporateActions } from '../../domain/corporate-action.ts'
 import { FinstageError } from '../../domain/errors.ts'
 import type { TimeSpan } from '../../domain/time/units.ts'
-import { type Series, type SeriesState, seriesName } from '../../store/candles/series.ts'
+import { type Series, type SeriesState, type StoredRows, seriesName } from '../../store/candles/series.ts'
 import type { Caller } from '../call-budget.ts'
 import { type CandleBatch, type MarketSource, openLifetimeMs } from '../source.ts'
 
@@ -21,7 +21,7 @@ interface Fetched {
   readonly batch: Promise<CandleBatch>
 }
 
-export interface FallbackSeries extends SourceCandles {
+export interface FallbackSeries extends StoredRows {
   readonly state: SeriesState
   /** The series has no hole from here on, in epoch seconds. */
   readonly from: number
@@ -87,7 +87,7 @@ export class SourceFallback {
     if (facts === null && candles.length + excluded.length === 0) return null
     const isInside = (epoch: number): boolean => epoch >= from && epoch < span.to
     return {
-      candles: candles.filter(({ epoch }) => isInside(epoch)),
+      list: listOf(candles.filter(({ epoch }) => isInside(epoch))),
       excluded: excluded.filter(isInside),
       state: stateOf(facts, fetched.startedMs, span),
       from,
@@ -131,6 +131,9 @@ const isStoreOut = (error: unknown): error is FinstageError =>
 const stateOf = (facts: CandleBatch['facts'], fetchedMs: number, span: TimeSpan): SeriesState => ({
   id: 0,
   generation: 0,
+  settledVersion: 0,
+  rowVersion: '',
+  openFrom: null,
   gaps: [span],
   receivedAtMs: fetchedMs,
   basisAtMs: fetchedMs,

@@ -7,6 +7,7 @@ import {
   maxCandles,
   tooManyCandles,
 } from '../../domain/candle.ts'
+import type { CandleColumn } from '../../domain/candle-list.ts'
 import { badInput } from '../../domain/errors.ts'
 import type { Instrument } from '../../domain/instrument.ts'
 import type { SessionHours } from '../../domain/sessions/session-hours.ts'
@@ -15,6 +16,7 @@ import { type Interval, intervalSeconds, isDaily, partsPerCandle } from '../../d
 import { daySeconds } from '../../domain/time/units.ts'
 import type { Context } from '../context.ts'
 import { answerRows, spendRows } from '../rows.ts'
+import { WrittenList } from '../written-list.ts'
 import { warmUp } from './indicator.ts'
 
 const defaultLast = 500
@@ -69,9 +71,10 @@ export async function loadCandles(
   spendRows(expected, context)
   const series = await context.loaders.candles.load(request)
   context.staysUntilMs = Math.min(context.staysUntilMs ?? Number.POSITIVE_INFINITY, staysUntilMs(series, context))
-  if (series.nodes.length > maxCandles) throw tooManyCandles()
-  const rows = series.nodes.length * parts
-  const cost = { rows: Math.max(0, rows + series.earlier.length * parts - expected), candles: rows }
+  const { nodes, earlier: before } = series.lists ?? series
+  if (nodes.length > maxCandles) throw tooManyCandles()
+  const rows = nodes.length * parts
+  const cost = { rows: Math.max(0, rows + before.length * parts - expected), candles: rows }
   return answerRows(cost, context, () => series)
 }
 
@@ -103,6 +106,11 @@ function leastRows({ interval, from, to, last }: CandleRequest): number {
 
 /** One entry per node. */
 export const column =
-  <T>(of: (candle: Candle) => T) =>
-  ({ nodes }: CandleSeries): T[] =>
-    nodes.map(of)
+  <C extends CandleColumn>(name: C) =>
+  (series: CandleSeries, _args: unknown, { takesWrittenLists }: Context): Candle[C][] => {
+    const list = series.lists?.nodes
+    const json = takesWrittenLists ? list?.json(name) : null
+    // To the executor it is a list.
+    if (list && json) return new WrittenList(json, list.length) as unknown as Candle[C][]
+    return series.nodes.map((candle) => candle[name])
+  }

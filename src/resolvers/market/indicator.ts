@@ -1,5 +1,5 @@
 import type { GraphQLResolveInfo } from 'graphql'
-import { toColumns } from '../../analysis/indicators/columns.ts'
+import { joinedColumns } from '../../analysis/indicators/columns.ts'
 import type { IndicatorInput } from '../../analysis/indicators/indicator.ts'
 import {
   type Ahead,
@@ -17,12 +17,14 @@ import {
 import { findSignals, namedSignal, signalsWarmUp } from '../../analysis/signals.ts'
 import type { SignalKind } from '../../domain/analysis/signal.ts'
 import type { CandleSeries } from '../../domain/candle.ts'
+import { listOf } from '../../domain/candle-list.ts'
 import { nextStarts } from '../../domain/sessions/next-starts.ts'
 import type { Interval } from '../../domain/time/interval.ts'
 import { boundedFilter } from '../bounds.ts'
 import type { Context } from '../context.ts'
 import { answerRows } from '../rows.ts'
 import { selectedFields } from '../selected-fields.ts'
+import { WrittenList } from '../written-list.ts'
 import type { ShownSignal } from './signal.ts'
 
 /**
@@ -39,34 +41,77 @@ const inputs = new WeakMap<CandleSeries, IndicatorInput>()
 
 type Resolver<T> = (series: CandleSeries, args: IndicatorArgs, context: Context) => T | Promise<T>
 
-/** `rowsOf`: what the computing costs beside the entries of the answer. */
+/** What an indicator is computed from, and what becomes of it. */
+interface Asked {
+  readonly series: CandleSeries
+  readonly args: IndicatorArgs
+  /** How many candles before the first node it needs and gets. */
+  readonly first: number
+  readonly isWritten: boolean
+  readonly input: () => IndicatorInput
+  readonly ahead: Ahead
+}
+
+/** `rowsOf`: what the computing costs beside the entries of the answer, by the number of candles that it goes through. */
 const resolver =
   <T>(
     name: IndicatorName,
-    rowsOf: (input: IndicatorInput) => number,
-    compute: (name: IndicatorName, input: IndicatorInput, args: IndicatorArgs, ahead: Ahead) => T,
+    rowsOf: (candles: { readonly before: number; readonly all: number }) => number,
+    answer: (name: IndicatorName, asked: Asked) => T,
   ): Resolver<T> =>
   (series, args, context) => {
     const { interval, sessions } = series
-    const all = inputOf(series)
-    const input = withWarmUp(all, indicatorWarmUp(name, args, interval))
-    const ahead = (count: number): number[] => nextStarts(all.candles.epoch, interval, sessions, count)
-    const cost = { rows: rowsOf(input), candles: input.candles.epoch.length }
-    return answerRows(cost, context, () => compute(name, input, args, ahead))
+    const { earlier, nodes } = listsOf(series)
+    const warmUp = indicatorWarmUp(name, args, interval)
+    const first = Math.min(earlier.length, warmUp)
+    const candles = first + nodes.length
+    const cost = { rows: rowsOf({ before: first, all: candles }), candles }
+    const asked: Asked = {
+      ...{ series, args, first, isWritten: context.takesWrittenLists },
+      input: () => withWarmUp(inputOf(series), warmUp),
+      ahead: (count) => nextStarts(inputOf(series).candles.epoch, interval, sessions, count),
+    }
+    return answerRows(cost, context, () => answer(name, asked))
   }
 
 export const pointsOf = (name: IndicatorName): Resolver<Point[]> =>
-  resolver(name, ({ first }) => first, indicatorPoints)
+  resolver(
+    name,
+    ({ before }) => before,
+    (_, { input, args, ahead }) => indicatorPoints(name, input(), args, ahead),
+  )
 
 /** Numbers cost so little to complete that the computing is charged by itself. */
-const everyCandle = ({ candles }: IndicatorInput): number => candles.epoch.length
+const everyCandle = ({ all }: { readonly all: number }): number => all
 
-export const columnsOf = (name: IndicatorName): Resolver<IndicatorColumns> =>
-  resolver(name, everyCandle, indicatorColumns)
+export const columnsOf = (name: IndicatorName): Resolver<IndicatorColumns> => resolver(name, everyCandle, columns)
 
 /** Of an indicator whose points have one value. */
 export const columnOf = (name: IndicatorName): Resolver<Column> =>
-  resolver(name, everyCandle, (...of) => indicatorColumns(...of).parts.value ?? [])
+  resolver(name, everyCandle, (...asked) => columns(...asked).parts.value ?? [])
+
+/** Where an answer takes lists that are written already, they are remembered with the candles. */
+function columns(name: IndicatorName, { series, args, first, isWritten, input, ahead }: Asked): IndicatorColumns {
+  const compute = (): IndicatorColumns => indicatorColumns(name, input(), args, ahead)
+  // What is drawn ahead depends on more than the candles.
+  if (!isWritten || name === 'ichimoku') return compute()
+  const { isWhole, interval, sessions } = series
+  const of = JSON.stringify([name, args, first, isWhole, interval, sessions.timezone, sessions.exchange ?? null])
+  const { parts } = listsOf(series).nodes.remembered(of, () => written(compute().parts))
+  // To the executor they are lists.
+  return { parts: parts as unknown as IndicatorColumns['parts'], ahead: { epoch: [], parts: {} } }
+}
+
+function written(columns: IndicatorColumns['parts']): { parts: Record<string, WrittenList>; bytes: number } {
+  const parts: Record<string, WrittenList> = {}
+  let bytes = 200
+  for (const [part, column] of Object.entries(columns)) {
+    const json = JSON.stringify(column).slice(1, -1)
+    parts[part] = new WrittenList([json], column.length)
+    bytes += json.length + 150
+  }
+  return { parts, bytes }
+}
 
 /** The signals of the closed nodes. A signal that a job also stored has the same id. */
 export function seriesSignals(
@@ -94,12 +139,16 @@ function variantOf({ adjustment, extendedHours }: CandleSeries): Pick<ShownSigna
   return words.length === 0 ? {} : { variant: words.join(' ') }
 }
 
+const listsOf = (series: CandleSeries): NonNullable<CandleSeries['lists']> =>
+  series.lists ?? { earlier: listOf(series.earlier), nodes: listOf(series.nodes) }
+
 export function inputOf(series: CandleSeries): IndicatorInput {
   const known = inputs.get(series)
   if (known) return known
-  const { earlier, nodes, isWhole, interval, sessions } = series
+  const { isWhole, interval, sessions } = series
+  const { earlier, nodes } = listsOf(series)
   const input: IndicatorInput = {
-    candles: toColumns([...earlier, ...nodes]),
+    candles: joinedColumns([earlier, nodes]),
     first: earlier.length,
     isWhole,
     interval,

@@ -40,17 +40,17 @@ export const CandleColumns = builder.objectRef<SeriesShape>('CandleColumns').imp
   description:
     'Arrays of one length, aligned: what has no value at a candle is null there. An indicator that fails is null as a whole, with its error',
   fields: (t) => ({
-    epoch: t.field({ type: ['EpochSeconds'], resolve: column(({ epoch }) => epoch) }),
+    epoch: t.field({ type: ['EpochSeconds'], resolve: column('epoch') }),
     time: t.field({
       type: ['EpochSeconds'],
       deprecationReason: 'epoch is the same; time is a DateTime everywhere else',
-      resolve: column(({ epoch }) => epoch),
+      resolve: column('epoch'),
     }),
-    open: t.floatList({ resolve: column(({ open }) => open) }),
-    high: t.floatList({ resolve: column(({ high }) => high) }),
-    low: t.floatList({ resolve: column(({ low }) => low) }),
-    close: t.floatList({ resolve: column(({ close }) => close) }),
-    volume: t.floatList({ nullable: { list: false, items: true }, resolve: column(({ volume }) => volume) }),
+    open: t.floatList({ resolve: column('open') }),
+    high: t.floatList({ resolve: column('high') }),
+    low: t.floatList({ resolve: column('low') }),
+    close: t.floatList({ resolve: column('close') }),
+    volume: t.floatList({ nullable: { list: false, items: true }, resolve: column('volume') }),
   }),
 })
 

@@ -3,57 +3,111 @@ import type { SourceCandles } from '../../domain/candle.ts'
 import type { TimeSpan } from '../../domain/time/units.ts'
 import { type CandleRow, copyCandles } from './candle-copy.ts'
 
-type Row = [minute: number, closed: boolean, ...prices: (number | null)[]]
+type Row = [minute: number, ...prices: (number | null)[]]
 
-/**
- * Reads rows, oldest first; none if the series has another generation than the given one. Whether a row is closed is
- * read in the same statement: an earlier read of the series may be older than the rows.
- */
-export async function rowsOf(
-  client: Pick<pg.Pool, 'query'>,
-  id: number,
-  { from, to }: TimeSpan,
-  generation: number | null = null,
-): Promise<Row[]> {
+/** Rows of a series, oldest first, with what tells whether they have changed since. */
+export interface StampedRows {
+  readonly rows: readonly CandleRow[]
+  readonly generation: number
+  readonly settledVersion: number
+  readonly rowVersion: string
+  /** Candles from here on, in epoch seconds, were still forming when they were stored; null: none was. */
+  readonly openFrom: number | null
+}
+
+const prices = 'open, high, low, close, volume, adjusted_close'
+
+/** Rows of a span, oldest first. */
+async function rowsOf(client: pg.PoolClient, id: number, { from, to }: TimeSpan): Promise<Row[]> {
   const { rows } = await client.query<Row>({
     name: 'candle-rows',
-    text: `SELECT minute, coalesce(minute::bigint * 60 < (SELECT open_from FROM finstage.candle_series WHERE id = $1), true),
-             open, high, low, close, volume, adjusted_close FROM finstage.candles
-           WHERE series_id = $1 AND minute >= $2 AND minute < $3
-             AND ($4::int IS NULL OR $4 = (SELECT generation FROM finstage.candle_series WHERE id = $1)) ORDER BY minute`,
-    values: [id, Math.ceil(from / 60), Math.ceil(to / 60), generation],
+    text: `SELECT minute, ${prices} FROM finstage.candles
+           WHERE series_id = $1 AND minute >= $2 AND minute < $3 ORDER BY minute`,
+    values: [id, Math.ceil(from / 60), Math.ceil(to / 60)],
     rowMode: 'array',
   })
   return rows
 }
 
+/**
+ * Reads rows and what is known of their series in one statement, so that they belong together: the series comes first,
+ * in the columns of a row.
+ */
+export async function stampedRows(
+  client: Pick<pg.Pool, 'query'>,
+  id: number,
+  { from, to }: TimeSpan,
+): Promise<StampedRows | null> {
+  const { rows } = await client.query<Row>({
+    name: 'candle-rows-stamped',
+    text: `SELECT -1 AS minute, generation::float8 AS open, settled_version::float8 AS high, open_from::float8 AS low,
+             xmin::text::float8 AS close, NULL::float8 AS volume, NULL::float8 AS adjusted_close
+           FROM finstage.candle_series WHERE id = $1
+           UNION ALL SELECT minute, ${prices} FROM finstage.candles
+           WHERE series_id = $1 AND minute >= $2 AND minute < $3 ORDER BY minute`,
+    values: [id, Math.ceil(from / 60), Math.ceil(to / 60)],
+    rowMode: 'array',
+  })
+  const stamp = rows[0]
+  if (!stamp || stamp[0] !== -1) return null
+  const [, generation, settledVersion, openFrom, rowVersion] = stamp
+  return {
+    rows: rows.slice(1).map(toRow),
+    generation: generation ?? 0,
+    settledVersion: settledVersion ?? 0,
+    rowVersion: String(rowVersion),
+    openFrom: openFrom ?? null,
+  }
+}
+
+const toRow = ([minute, open, high, low, close, volume, adjustedClose]: Row): CandleRow => ({
+  minute,
+  open: open ?? null,
+  high: high ?? null,
+  low: low ?? null,
+  close: close ?? null,
+  volume: volume ?? null,
+  adjustedClose: adjustedClose ?? null,
+})
+
 /** Makes a fetch all that is stored of a span. Leaves identical rows alone. */
-export function replaceRows(client: pg.PoolClient, id: number, span: TimeSpan, fetched: SourceCandles): Promise<void> {
-  return changeRows(client, id, span, fetched, () => false)
+export async function replaceRows(
+  client: pg.PoolClient,
+  id: number,
+  span: TimeSpan,
+  fetched: SourceCandles,
+): Promise<void> {
+  await changeRows(client, id, span, fetched, () => false)
 }
 
 /**
  * Adds and changes what a later fetch brings. A candle stays that the fetch lacks or has no usable prices for: the
  * answer may be cut, or have a hole of its own. A row without prices goes if the fetch has candles before and after it.
+ * Returns whether anything has changed.
  */
-export function reviseRows(client: pg.PoolClient, id: number, span: TimeSpan, fetched: SourceCandles): Promise<void> {
+export function reviseRows(
+  client: pg.PoolClient,
+  id: number,
+  span: TimeSpan,
+  fetched: SourceCandles,
+): Promise<boolean> {
   const first = fetched.candles[0]?.epoch ?? Number.POSITIVE_INFINITY
   const last = fetched.candles.at(-1)?.epoch ?? Number.NEGATIVE_INFINITY
-  return changeRows(client, id, span, fetched, ([minute, , open], next) => {
+  return changeRows(client, id, span, fetched, ([minute, open], next) => {
     if (next) return open != null && next.open === null
     const isWithin = minute * 60 > first && minute * 60 < last
     return open != null || !isWithin
   })
 }
 
-/** `keeps`: whether a row stays as it is, beside what the fetch has in its place. */
+/** `keeps`: whether a row stays as it is, beside what the fetch has in its place. Returns whether anything has changed. */
 async function changeRows(
   client: pg.PoolClient,
   id: number,
   span: TimeSpan,
   fetched: SourceCandles,
   keeps: (row: Row, next: CandleRow | undefined) => boolean,
-): Promise<void> {
+): Promise<boolean> {
   const wanted = rowsToStore(fetched, span)
   const obsolete: number[] = []
   for (const row of await rowsOf(client, id, span)) {
@@ -65,6 +119,7 @@ async function changeRows(
     await client.query('DELETE FROM finstage.candles WHERE series_id = $1 AND minute = ANY ($2::int[])', [id, obsolete])
   }
   if (wanted.size > 0) await copyCandles(client, id, [...wanted.values()])
+  return obsolete.length + wanted.size > 0
 }
 
 /** Keyed by whole minutes: a time between two of them would fail the whole COPY. */
@@ -83,7 +138,7 @@ function rowsToStore({ candles, excluded }: SourceCandles, { from, to }: TimeSpa
   return rows
 }
 
-const isSame = ([, , open, high, low, close, volume, adjustedClose]: Row, row: CandleRow): boolean =>
+const isSame = ([, open, high, low, close, volume, adjustedClose]: Row, row: CandleRow): boolean =>
   open === row.open &&
   high === row.high &&
   low === row.low &&

@@ -1,13 +1,15 @@
 import type pg from 'pg'
-import type { SourceCandle, SourceCandles } from '../../domain/candle.ts'
+import type { Registry } from 'prom-client'
 import type { CorporateActions } from '../../domain/corporate-action.ts'
-import { daySeconds, type TimeSpan } from '../../domain/time/units.ts'
+import type { TimeSpan } from '../../domain/time/units.ts'
 import { type DatabasePool, transaction } from '../../platform/database/pool.ts'
-import { epochMs } from '../epoch-ms.ts'
-import { replaceRows, reviseRows, rowsOf } from './candle-rows.ts'
+import { counterOf, gaugeOf } from '../../platform/metrics.ts'
+import { CandleMemory } from './candle-memory.ts'
+import { replaceRows, reviseRows, stampedRows } from './candle-rows.ts'
 import { readActions } from './corporate-action-store.ts'
 import { applyActions, cover, gapsOf, isOvertaken, storedOf } from './coverage.ts'
-import { type FetchedCandles, type Series, type SeriesState, seriesKey, unsettledDays } from './series.ts'
+import { type FetchedCandles, type Series, type SeriesState, type StoredRows, seriesKey } from './series.ts'
+import { SeriesStates } from './series-states.ts'
 
 /**
  * Longer than any answer takes. If an earlier answer claims to have been asked for this much later than the current
@@ -16,6 +18,15 @@ import { type FetchedCandles, type Series, type SeriesState, seriesKey, unsettle
 const longestAnswerSeconds = 300
 /** How many minutes of one series retention deletes per transaction. */
 const pruneMinutes = 60 * 24 * 30
+
+const usualMemoryBytes = 256 * 1024 * 1024
+
+export interface CandleStoreOptions {
+  /** How much of what is stored may be kept in memory. */
+  readonly memoryBytes?: number
+  /** Only this store writes to the database: nothing that it has read can change behind its back. */
+  readonly isOnlyWriter?: boolean
+}
 
 /** What is stored of a span. */
 export interface StoredExtent {
@@ -27,58 +38,31 @@ export interface StoredExtent {
 
 /**
  * Candles in Postgres, and the record of which spans are stored for good. Writers of candles of one symbol take turns,
- * across processes: a split that one of them brings changes the candles of the others.
+ * across processes: a split that one of them brings changes the candles of the others. Candles that were read are kept in
+ * memory, as long as they are what is stored.
  */
 export class CandleStore {
   readonly #pool: DatabasePool
+  #states: SeriesStates
+  #memory: CandleMemory
 
-  constructor(pool: DatabasePool) {
+  constructor(pool: DatabasePool, { memoryBytes = usualMemoryBytes, isOnlyWriter = false }: CandleStoreOptions = {}) {
     this.#pool = pool
+    this.#states = new SeriesStates(pool, isOnlyWriter)
+    this.#memory = new CandleMemory(async ({ id, generation }, span) => {
+      const rows = await stampedRows(pool, id, span)
+      return rows?.generation === generation ? rows : null
+    }, memoryBytes)
   }
 
   /** null: nothing of the series was ever stored. */
-  async state(series: Series, span: TimeSpan): Promise<SeriesState | null> {
-    const { rows } = await this.#pool.query<SeriesState>({
-      name: 'candle-state',
-      text: `SELECT id, timezone, currency, first_trade::float8 AS "firstTradeEpoch", session_opens::float8 AS "sessionOpens",
-               session_closes::float8 AS "sessionCloses", exchange, generation,
-               ${epochMs('received_at')} AS "receivedAtMs", ${epochMs('basis_at')} AS "basisAtMs",
-               ${epochMs('revised_at')} AS "revisedAtMs",
-               (SELECT ${epochMs('coalesce(max(actions_at), min(basis_at))')} FROM finstage.candle_series
-                WHERE source = $1 AND symbol = $2) AS "actionsAtMs",
-               (SELECT coalesce(json_agg(json_build_object('from', lower(gap), 'to', upper(gap)) ORDER BY gap), '[]')
-                FROM unnest(int8multirange(int8range($5, $6)) - covered) AS gap) AS gaps,
-               (SELECT coalesce(json_agg(json_build_object('from', lower(part), 'to', upper(part)) ORDER BY part), '[]')
-                FROM unnest(covered * int8multirange(int8range(
-                  extract(epoch FROM revised_at)::bigint - ${unsettledDays * daySeconds}, NULL))) AS part) AS recent
-             FROM finstage.candle_series WHERE source = $1 AND symbol = $2 AND interval = $3 AND extended_hours = $4`,
-      values: [...seriesKey(series), span.from, span.to],
-    })
-    return rows[0] ?? null
+  state(series: Series, span: TimeSpan): Promise<SeriesState | null> {
+    return this.#states.state(series, span)
   }
 
-  /** The stored candles of a span; none if the series has changed its generation meanwhile. */
-  async read({ id, generation }: SeriesState, span: TimeSpan): Promise<SourceCandles> {
-    const candles: SourceCandle[] = []
-    const excluded: number[] = []
-    const rows = await rowsOf(this.#pool, id, span, generation)
-    for (const [minute, closed, open, high, low, close, volume, adjustedClose] of rows) {
-      const epoch = minute * 60
-      if (open == null || high == null || low == null || close == null) excluded.push(epoch)
-      else {
-        candles.push({
-          epoch,
-          open,
-          high,
-          low,
-          close,
-          volume: volume ?? null,
-          closed,
-          adjustedClose: adjustedClose ?? null,
-        })
-      }
-    }
-    return { candles, excluded }
+  /** The stored candles of a span; none if the series has changed its generation since the state was read. */
+  read(state: SeriesState, span: TimeSpan): Promise<StoredRows> {
+    return this.#memory.rows(state, span)
   }
 
   /** How many candles are stored in a span, and when the first and the last start. */
@@ -104,7 +88,7 @@ export class CandleStore {
    * has brought such an action.
    */
   async write(series: Series, span: TimeSpan, fetched: FetchedCandles): Promise<number | null> {
-    return transaction(this.#pool, async (client) => {
+    return this.#transaction(series, async (client) => {
       await lockSymbol(client, series)
       if (await isOvertaken(client, series, fetched)) return null
       const { id, isLate } = await upsertSeries(client, series, span, fetched)
@@ -114,17 +98,19 @@ export class CandleStore {
       for (const open of await gapsOf(client, id, { from: span.from, to: isLate ? finalTo : span.to })) {
         await replaceRows(client, id, open, fetched)
       }
-      if (!fetched.revises || isLate) return await cover(client, id, span, finalTo, { ...fetched, revises: false })
+      if (!fetched.revises || isLate)
+        return await cover(client, id, span, finalTo, { ...fetched, revises: false }, false)
+      let changesSettled = false
       for (const part of await storedOf(client, id, { from: span.from, to: finalTo })) {
-        await reviseRows(client, id, part, fetched)
+        if (await reviseRows(client, id, part, fetched)) changesSettled = true
       }
-      return await cover(client, id, span, finalTo, fetched)
+      return await cover(client, id, span, finalTo, fetched, changesSettled)
     })
   }
 
   /** Drops all of a series, when its symbol has come to mean something else. */
   async forget(series: Series): Promise<void> {
-    await transaction(this.#pool, async (client) => {
+    await this.#transaction(series, async (client) => {
       await lockSymbol(client, series)
       const { rows } = await client.query<{ id: number }>(
         `UPDATE finstage.candle_series
@@ -155,9 +141,10 @@ export class CandleStore {
    * the same transaction.
    */
   #prunePart(id: number, before: number): Promise<number> {
-    return transaction(this.#pool, async (client) => {
+    return this.#transaction(null, async (client) => {
       await client.query(
-        `UPDATE finstage.candle_series SET covered = covered - int8multirange(int8range(NULL, $2)) WHERE id = $1`,
+        `UPDATE finstage.candle_series
+         SET covered = covered - int8multirange(int8range(NULL, $2)), settled_version = settled_version + 1 WHERE id = $1`,
         [id, before],
       )
       const { rowCount } = await client.query(
@@ -167,6 +154,42 @@ export class CandleStore {
       )
       return rowCount ?? 0
     })
+  }
+
+  /** `series`: whose symbol it writes; null: any. */
+  #transaction<T>(series: Series | null, work: (client: pg.PoolClient) => Promise<T>): Promise<T> {
+    return this.#states.write(series, () => transaction(this.#pool, work))
+  }
+
+  /** Tells how much is kept in memory, and how often that was enough. */
+  register(registry: Registry): void {
+    const memory = this.#memory
+    gaugeOf(
+      registry,
+      'finstage_candle_memory_bytes',
+      'Size of the stored candles that are kept in memory',
+      () => memory.bytes,
+    )
+    gaugeOf(
+      registry,
+      'finstage_candle_memory_series',
+      'Of how many series candles are kept in memory',
+      () => memory.size,
+    )
+    counterOf(
+      registry,
+      'finstage_candle_memory_hits_total',
+      'How often stored candles were read and all of them were in memory',
+      () => memory.hits,
+    )
+  }
+
+  /** The same store, over other connections. */
+  over(pool: DatabasePool): CandleStore {
+    const other = new CandleStore(pool)
+    other.#states = this.#states
+    other.#memory = this.#memory
+    return other
   }
 }
 

@@ -84,8 +84,8 @@ async function uncover(client: pg.PoolClient, series: Series, date: number, whic
 
 /**
  * Records that a span is stored for good up to `finalTo`. If days are known without a gap from the last look at actions
- * up to the present, this counts as a look too. If nothing was stored before, there is nothing to ask for again. Returns
- * the generation.
+ * up to the present, this counts as a look too. If nothing was stored before, there is nothing to ask for again.
+ * `changesSettled`: candles that were stored for good have changed. Returns the generation.
  */
 export async function cover(
   client: pg.PoolClient,
@@ -93,9 +93,11 @@ export async function cover(
   span: TimeSpan,
   finalTo: number,
   fetched: FetchedCandles,
+  changesSettled: boolean,
 ): Promise<number> {
   const { rows } = await client.query<{ generation: number }>(
     `UPDATE finstage.candle_series AS series SET
+       settled_version = settled_version + $8::int,
        covered = covered + int8multirange(int8range($2, $4)),
        basis_at = CASE WHEN isempty(covered) THEN to_timestamp($5::float8 / 1000) ELSE basis_at END,
        revised_at = CASE WHEN isempty(covered) OR $7 THEN to_timestamp($5::float8 / 1000) ELSE revised_at END,
@@ -104,7 +106,7 @@ export async function cover(
              WHERE source = series.source AND symbol = series.symbol)), $3)
          THEN greatest(actions_at, to_timestamp($5::float8 / 1000)) ELSE actions_at END
      WHERE id = $1 RETURNING generation`,
-    [id, span.from, span.to, finalTo, fetched.startedMs, fetched.isCurrent, fetched.revises],
+    [id, span.from, span.to, finalTo, fetched.startedMs, fetched.isCurrent, fetched.revises, Number(changesSettled)],
   )
   return rows[0]?.generation ?? 0
 }

@@ -1,4 +1,5 @@
-import type { SeriesFacts, SourceCandles } from '../../domain/candle.ts'
+import type { SeriesFacts, SourceCandle, SourceCandles } from '../../domain/candle.ts'
+import type { CandleList } from '../../domain/candle-list.ts'
 import type { CorporateActions } from '../../domain/corporate-action.ts'
 import type { Source } from '../../domain/instrument.ts'
 import type { SourceInterval } from '../../domain/time/interval.ts'
@@ -51,6 +52,19 @@ export interface SeriesState {
   readonly exchange: string | null
   /** Changes when stored candles have to be fetched again. */
   readonly generation: number
+  /** Changes when candles that are stored for good change or go. */
+  readonly settledVersion: number
+  /** Changes with every write: what is stored is what it was as long as this is. */
+  readonly rowVersion: string
+  /** Candles from here on, in epoch seconds, were still forming when they were stored; null: none was. */
+  readonly openFrom: number | null
+}
+
+/** What is stored of a span. */
+export interface StoredRows {
+  readonly list: CandleList<SourceCandle>
+  /** Start times, in epoch seconds, of rows that cannot be candles, oldest first. */
+  readonly excluded: readonly number[]
 }
 
 /** What was fetched of a span: all that the source has there. */

@@ -62,7 +62,8 @@ function write(series: Series, span: TimeSpan, said: Said): Promise<number | nul
 async function stored(series: Series, span: TimeSpan) {
   const state = await store.state(series, span)
   assert.ok(state)
-  return { ...(await store.read(state, span)), gaps: state.gaps }
+  const { list, excluded } = await store.read(state, span)
+  return { candles: list.candles, excluded, gaps: state.gaps }
 }
 
 const year: TimeSpan = { from: day('2025-01-01'), to: day('2026-01-01') }
@@ -223,9 +224,9 @@ test('a candle is told as closed where another fetch has stored its end since th
   await write(series, span, { at: '2025-01-01T00:00:59Z', candles: [{ ...candle, closed: false }], ...notFinal })
   const before = await store.state(series, span)
   assert.ok(before)
-  assert.deepEqual((await store.read(before, span)).candles, [{ ...candle, closed: false }])
+  assert.deepEqual((await store.read(before, span)).list.candles, [{ ...candle, closed: false }])
   await write(series, span, { at: '2025-01-01T00:01:07Z', candles: [{ ...candle, close: 4, low: 4 }], ...notFinal })
-  assert.deepEqual((await store.read(before, span)).candles, [{ ...candle, close: 4, low: 4 }])
+  assert.deepEqual((await store.read(before, span)).list.candles, [{ ...candle, close: 4, low: 4 }])
 })
 
 test('a time between two minutes never keeps the other rows from being stored', async () => {

@@ -29,6 +29,7 @@ test('five processes that migrate an empty database at once leave one complete l
       '000008_believed_rows.sql',
       '000009_revisions.sql',
       '000010_series_exchange.sql',
+      '000011_settled_version.sql',
     ],
   )
   assert.deepEqual(await database.query('SELECT count(*)::int AS jobs FROM finstage.jobs'), [{ jobs: 0 }])
@@ -42,7 +43,7 @@ test('jobs that were queued before there were carriers are carried on, with all 
     `ALTER TABLE finstage.jobs DROP queue_job_id, DROP failures, DROP losses, DROP history, DROP changed_at;
      DROP TABLE finstage.signals;
      ALTER TABLE finstage.symbol_analyses DROP source, DROP position, DROP sentiment, DROP score, DROP signals;
-     ALTER TABLE finstage.candle_series DROP session_closes, DROP revised_at, DROP exchange;
+     ALTER TABLE finstage.candle_series DROP session_closes, DROP revised_at, DROP exchange, DROP settled_version;
      ALTER TABLE finstage.dividends DROP currency`,
   )
   const enqueue = async (priority: string, number: number): Promise<void> => {
@@ -81,7 +82,7 @@ async function createOldDatabase(): Promise<TestDatabase> {
   const database = await createTestDatabase()
   await database.query('DELETE FROM finstage.migrations WHERE file > $1', ['000008'])
   await database.query('ALTER TABLE finstage.dividends DROP currency')
-  await database.query('ALTER TABLE finstage.candle_series DROP revised_at, DROP exchange')
+  await database.query('ALTER TABLE finstage.candle_series DROP revised_at, DROP exchange, DROP settled_version')
   return database
 }
 

@@ -126,6 +126,30 @@ test('whatever query is asked, it is answered alike both ways: known, unknown, i
   assert.ok(shortWays > total / 2, `${shortWays} of ${total}`)
 })
 
+const columns = 'epoch open high low close volume'
+const candles = (args: string, fields: string): string => `candles(symbol: "AAPL", ${args}) { ${fields} }`
+for (const [what, query] of [
+  ['more rows than a piece has', `{ ${candles('last: 700', `columns { ${columns} }`)} }`],
+  ['no rows', `{ ${candles('from: "1950-01-01T00:00:00Z", to: "1950-02-01T00:00:00Z"', `columns { ${columns} }`)} }`],
+  ['minutes', `{ ${candles('interval: MINUTE_1, last: 1500', `columns { time ${columns} } nodes { close }`)} }`],
+  ['composed and adjusted ones', `{ ${candles('interval: WEEK_1, last: 60, adjustment: NONE', 'columns { close }')} }`],
+  [
+    'one column several times, by alias and fragment',
+    `{ a: ${candles('last: 300', 'columns { close x: close ...F } columns { close open }')} b: ${candles('last: 301', 'columns { ...F }')} }
+     fragment F on CandleColumns { y: close volume __typename }`,
+  ],
+  ['indicators beside', `{ ${candles('last: 300', 'columns { close sma(period: 20) macd { macd signal } }')} }`],
+  ['an error beside', `{ ${candles('last: 300', 'columns { close sma(period: 0) volume }')} }`],
+  [
+    'many series',
+    '{ instruments(symbols: ["AAPL", "MSFT", "NOSUCH"]) { symbol candles(last: 30) { columns { close } } } }',
+  ],
+] as const) {
+  test(`columns of candles, ${what}: written from memory, the answer is the same byte for byte`, async () => {
+    assert.equal((await compare(operation(query), manyRuns)).tookShortWay, true)
+  })
+}
+
 const several = 'query A { quote(symbol: "AAPL") { symbol } } query B { quote(symbol: "MSFT") { symbol } }'
 const byVariable = 'query ($s: Symbol!) { quote(symbol: $s) { symbol } }'
 

@@ -33,6 +33,7 @@ test('nothing has to be set: what is not has its default', () => {
     SIMULATED_SYMBOLS: 100,
     SIMULATED_TICKS_PER_SECOND: 1,
     SIMULATED_HOURS: 'always',
+    CANDLE_MEMORY_MIB: 256,
     CANDLE_RETENTION_DAYS: 400,
     JOB_AGING_MINUTES: 10,
     JOB_RETENTION_DAYS: 7,

@@ -1,0 +1,49 @@
+export const candleColumns = ['epoch', 'open', 'high', 'low', 'close', 'volume'] as const
+export type CandleColumn = (typeof candleColumns)[number]
+
+/** Candles of one series, oldest first, to be read by column or one by one. */
+export interface CandleList<C> {
+  readonly length: number
+  /** All of them as objects. Whoever needs columns only should not ask for them. */
+  readonly candles: readonly C[]
+  epochAt(index: number): number
+  slice(from: number, to: number): CandleList<C>
+  /** A copy of a column. Unknown volumes are NaN. */
+  floats(column: CandleColumn): Float64Array<ArrayBuffer>
+  /**
+   * The values of a column as JSON, null for an unknown volume: pieces of several values with commas between them. null:
+   * it is not at hand.
+   */
+  json(column: CandleColumn): readonly string[] | null
+  /** What `make` returns, or what it returned before for these very candles under the same name. */
+  remembered<T extends Sized>(name: string, make: () => T): T
+}
+
+/** Something that takes memory. */
+export interface Sized {
+  readonly bytes: number
+}
+
+/** How many of the candles start before a time. */
+export function countBefore(list: CandleList<unknown>, epoch: number): number {
+  let [low, high] = [0, list.length]
+  while (low < high) {
+    const middle = (low + high) >>> 1
+    if (list.epochAt(middle) < epoch) low = middle + 1
+    else high = middle
+  }
+  return low
+}
+
+/** Candles that are objects already. */
+export const listOf = <C extends Readonly<Record<CandleColumn, number | null>>>(
+  candles: readonly C[],
+): CandleList<C> => ({
+  length: candles.length,
+  candles,
+  epochAt: (index) => (candles[index] as C).epoch as number,
+  slice: (from, to) => listOf(candles.slice(from, to)),
+  floats: (column) => Float64Array.from(candles, (candle) => candle[column] ?? Number.NaN),
+  json: () => null,
+  remembered: (_name, make) => make(),
+})

@@ -1,0 +1,169 @@
+import { LRUCache } from 'lru-cache'
+import { daySeconds, type TimeSpan } from '../../domain/time/units.ts'
+import type { StampedRows } from './candle-rows.ts'
+import { CandleTable, DerivedValues, partOf, StoredCandles } from './candle-table.ts'
+import type { SeriesState, StoredRows } from './series.ts'
+
+/** How far past its span a read goes on where candles are still forming, so that the next one finds them, too. */
+const aheadSeconds = 2 * daySeconds
+
+/** Reads the rows of a series; null: it has another generation by now. */
+export type ReadRows = (state: SeriesState, span: TimeSpan) => Promise<StampedRows | null>
+
+/** What is kept of one series. */
+interface Kept {
+  readonly generation: number
+  readonly settledVersion: number
+  readonly from: number
+  /** Up to here all candles are stored for good, and are in `settled`. */
+  to: number
+  readonly settled: CandleTable
+  /** The rows after those, as they were when the series had this version; null: not read yet. */
+  tail: { readonly table: CandleTable; readonly rowVersion: string; readonly to: number } | null
+  /** Another one after each change: whoever holds candles from before must not add to what is derived from newer ones. */
+  derived: DerivedValues
+}
+
+/**
+ * Keeps stored candles by column, the least recently used ones making room. What it serves is what the store would:
+ * each read brings a state that was read after it was asked for, and that tells whether anything has changed. Candles
+ * that are stored for good go by `settledVersion` and `generation`, those after them by any change of the series.
+ */
+export class CandleMemory {
+  readonly #read: ReadRows
+  readonly #kept: LRUCache<number, Kept>
+  #hits = 0
+
+  constructor(read: ReadRows, maxBytes: number) {
+    this.#read = read
+    this.#kept = new LRUCache({ maxSize: Math.max(1, maxBytes), sizeCalculation: bytesOf })
+  }
+
+  get bytes(): number {
+    return this.#kept.calculatedSize
+  }
+
+  /** How many reads found all of their rows. */
+  get hits(): number {
+    return this.#hits
+  }
+
+  get size(): number {
+    return this.#kept.size
+  }
+
+  /** The stored rows of a span; none if the series has another generation by now. */
+  async rows(state: SeriesState, span: TimeSpan): Promise<StoredRows> {
+    const settledTo = settledEnd(state, span)
+    if (settledTo === null || settledTo <= span.from) return this.#unkept(state, span)
+    const kept = this.#current(state)
+    if (kept && kept.from <= span.from && span.from <= kept.to) {
+      if (settledTo <= kept.to && (span.to <= settledTo || hasTail(kept, state, span.to))) {
+        this.#hits++
+        return served(kept, state, span)
+      }
+      const read = await this.#readOn(kept, state, span, settledTo)
+      if (read) return read
+    }
+    return this.#readAnew(state, span, settledTo)
+  }
+
+  #current({ id, generation, settledVersion }: SeriesState): Kept | undefined {
+    const kept = this.#kept.get(id)
+    return kept?.generation === generation && kept.settledVersion === settledVersion ? kept : undefined
+  }
+
+  /** Adds the rows after those that are kept; null: those have changed by now. */
+  async #readOn(kept: Kept, state: SeriesState, span: TimeSpan, settledTo: number): Promise<StoredRows | null> {
+    const from = kept.to
+    const isOpen = settledTo < span.to
+    const to = isOpen ? span.to + aheadSeconds : span.to
+    const stamped = await this.#read(state, { from, to })
+    if (!stamped || !isAsOf(stamped, state) || this.#kept.peek(state.id) !== kept) return null
+    // Another read was faster.
+    if (kept.to !== from) return this.rows(state, span)
+    if (settledTo > from) {
+      kept.settled.append(stamped.rows.filter(({ minute }) => minute * 60 < settledTo))
+      kept.to = settledTo
+    }
+    kept.tail = isOpen ? tailOf(stamped, kept.to, to) : null
+    kept.derived = new DerivedValues(() => this.#resize(state.id, kept))
+    this.#resize(state.id, kept)
+    return served(kept, stamped, span)
+  }
+
+  async #readAnew(state: SeriesState, span: TimeSpan, settledTo: number): Promise<StoredRows> {
+    const isOpen = settledTo < span.to
+    const to = isOpen ? span.to + aheadSeconds : span.to
+    const stamped = await this.#read(state, { from: span.from, to })
+    if (!stamped) return none
+    const settled = stamped.rows.filter(({ minute }) => minute * 60 < settledTo)
+    const grown = (): void => this.#resize(state.id, kept)
+    const table = new CandleTable(settled, grown)
+    const kept: Kept = {
+      generation: stamped.generation,
+      settledVersion: stamped.settledVersion,
+      from: span.from,
+      to: settledTo,
+      settled: table,
+      tail: isOpen ? tailOf(stamped, settledTo, to) : null,
+      derived: new DerivedValues(grown),
+    }
+    // What has changed since the state was read may not be stored for good any more.
+    if (isAsOf(stamped, state)) this.#kept.set(state.id, kept)
+    return served(kept, { openFrom: stamped.openFrom }, span)
+  }
+
+  async #unkept(state: SeriesState, span: TimeSpan): Promise<StoredRows> {
+    const stamped = await this.#read(state, span)
+    if (!stamped) return none
+    const table = new CandleTable(stamped.rows)
+    return {
+      list: new StoredCandles([{ table, from: 0, to: table.length }], stamped.openFrom),
+      excluded: table.excluded,
+    }
+  }
+
+  #resize(id: number, kept: Kept): void {
+    if (this.#kept.peek(id) === kept) this.#kept.set(id, kept)
+  }
+}
+
+const none: StoredRows = { list: new StoredCandles([], null), excluded: [] }
+
+/** Up to where all candles of a span are stored for good; null: not from its beginning on, or with gaps. */
+function settledEnd({ gaps }: SeriesState, { from, to }: TimeSpan): number | null {
+  const [first, ...others] = gaps.filter((gap) => gap.to > from)
+  if (!first) return to
+  return others.length === 0 && first.to >= to ? first.from : null
+}
+
+const isAsOf = (stamped: StampedRows, { generation, settledVersion }: SeriesState): boolean =>
+  stamped.generation === generation && stamped.settledVersion === settledVersion
+
+const hasTail = ({ tail }: Kept, { rowVersion }: SeriesState, to: number): boolean =>
+  tail?.rowVersion === rowVersion && to <= tail.to
+
+function tailOf({ rows, rowVersion }: StampedRows, from: number, to: number): Kept['tail'] {
+  return { table: new CandleTable(rows.filter(({ minute }) => minute * 60 >= from)), rowVersion, to }
+}
+
+function served(
+  { settled, tail, derived }: Kept,
+  { openFrom }: { openFrom: number | null },
+  { from, to }: TimeSpan,
+): StoredRows {
+  const tables = tail ? [settled, tail.table] : [settled]
+  const isInside = (epoch: number): boolean => epoch >= from && epoch < to
+  return {
+    list: new StoredCandles(
+      tables.map((table) => partOf(table, from, to)),
+      openFrom,
+      derived,
+    ),
+    excluded: tables.flatMap(({ excluded }) => excluded.filter(isInside)),
+  }
+}
+
+const bytesOf = ({ settled, tail, derived }: Kept): number =>
+  500 + settled.bytes + (tail?.table.bytes ?? 0) + derived.bytes

@@ -1,0 +1,302 @@
+import type { SourceCandle } from '../../domain/candle.ts'
+import type { CandleColumn, CandleList, Sized } from '../../domain/candle-list.ts'
+import type { CandleRow } from './candle-copy.ts'
+
+/** Rows of one piece of JSON. */
+const rowsPerPiece = 256
+/** How many values apart the known places in a piece of JSON are. */
+const rowsPerMark = 8
+const growthRows = 32
+
+/** Some rows of one column as JSON. */
+interface Piece {
+  readonly json: string
+  readonly rows: number
+  /** Where every eighth value begins. */
+  readonly marks: Uint16Array
+}
+
+type Floats = Float64Array<ArrayBuffer>
+type PriceColumn = Exclude<CandleColumn, 'epoch'>
+const priceColumns: readonly PriceColumn[] = ['open', 'high', 'low', 'close', 'volume']
+
+/**
+ * Stored rows by column, oldest first; rows can be added at the end. The JSON of a column is made once, in pieces, when
+ * it is first asked for.
+ */
+export class CandleTable {
+  #length = 0
+  #minutes: Int32Array = new Int32Array()
+  readonly #prices: Record<PriceColumn | 'adjustedClose', Floats>
+  #excluded: readonly number[] = []
+  readonly #pieces = new Map<CandleColumn, (Piece | undefined)[]>()
+  #jsonBytes = 0
+  /** A number that no JSON can hold. The database has none unless somebody wrote it there by hand. */
+  #hasInfinite = false
+  readonly #grown: () => void
+
+  /** `grown`: called when it has come to take more memory. */
+  constructor(rows: readonly CandleRow[], grown: () => void = () => {}) {
+    const none = (): Floats => new Float64Array()
+    this.#prices = { open: none(), high: none(), low: none(), close: none(), volume: none(), adjustedClose: none() }
+    this.#grown = () => {}
+    this.append(rows, 0)
+    this.#grown = grown
+  }
+
+  get length(): number {
+    return this.#length
+  }
+
+  /** Start times, in epoch seconds, of rows without usable prices. */
+  get excluded(): readonly number[] {
+    return this.#excluded
+  }
+
+  /** What it takes in memory, by estimate. */
+  get bytes(): number {
+    return 600 + 52 * this.#minutes.length + 8 * this.#excluded.length + this.#jsonBytes
+  }
+
+  epochAt(index: number): number {
+    return (this.#minutes[index] as number) * 60
+  }
+
+  /** `spare`: room for so many more. */
+  append(rows: readonly CandleRow[], spare = growthRows): void {
+    const usable = rows.filter(isUsable)
+    if (usable.length < rows.length) {
+      this.#excluded = [...this.#excluded, ...rows.filter((row) => !isUsable(row)).map(({ minute }) => minute * 60)]
+    }
+    const needed = this.#length + usable.length
+    if (needed > this.#minutes.length) this.#reserve(needed + spare)
+    for (const row of usable) {
+      const at = this.#length++
+      this.#minutes[at] = row.minute
+      for (const column of priceColumns) {
+        const value = row[column]
+        this.#prices[column][at] = value ?? Number.NaN
+        if (value !== null && !Number.isFinite(value)) this.#hasInfinite = true
+      }
+      this.#prices.adjustedClose[at] = row.adjustedClose ?? Number.NaN
+    }
+    this.#grown()
+  }
+
+  #reserve(rows: number): void {
+    const minutes = new Int32Array(rows)
+    minutes.set(this.#minutes)
+    this.#minutes = minutes
+    for (const [column, before] of Object.entries(this.#prices)) {
+      const floats = new Float64Array(rows)
+      floats.set(before)
+      this.#prices[column as PriceColumn] = floats
+    }
+  }
+
+  candleAt(index: number, openFrom: number | null): SourceCandle {
+    const epoch = this.epochAt(index)
+    const { open, high, low, close, volume, adjustedClose } = this.#prices
+    return {
+      epoch,
+      open: open[index] as number,
+      high: high[index] as number,
+      low: low[index] as number,
+      close: close[index] as number,
+      volume: known(volume[index]),
+      closed: openFrom === null || epoch < openFrom,
+      adjustedClose: known(adjustedClose[index]),
+    }
+  }
+
+  copy(column: CandleColumn, from: number, to: number, into: Floats, at: number): void {
+    if (column === 'epoch') {
+      for (let i = from; i < to; i++) into[at++] = this.epochAt(i)
+    } else into.set(this.#prices[column].subarray(from, to), at)
+  }
+
+  /** Adds the JSON of some rows to `parts`, piece by piece. false: they cannot be written as JSON. */
+  addJson(column: CandleColumn, from: number, to: number, parts: string[]): boolean {
+    if (this.#hasInfinite) return false
+    for (let number = Math.floor(from / rowsPerPiece); number * rowsPerPiece < to; number++) {
+      const first = number * rowsPerPiece
+      const piece = this.#piece(column, number)
+      const begin = placeOf(piece, Math.max(0, from - first))
+      const end = to - first >= piece.rows ? piece.json.length : placeOf(piece, to - first) - 1
+      parts.push(begin === 0 && end === piece.json.length ? piece.json : piece.json.slice(begin, end))
+    }
+    return true
+  }
+
+  #piece(column: CandleColumn, number: number): Piece {
+    let pieces = this.#pieces.get(column)
+    if (!pieces) {
+      pieces = []
+      this.#pieces.set(column, pieces)
+    }
+    const first = number * rowsPerPiece
+    const rows = Math.min(rowsPerPiece, this.#length - first)
+    const known = pieces[number]
+    if (known?.rows === rows) return known
+    const values = new Float64Array(rows)
+    this.copy(column, first, first + rows, values, 0)
+    const piece = pieceOf(values)
+    pieces[number] = piece
+    this.#jsonBytes += bytesOf(piece) - (known ? bytesOf(known) : 0)
+    this.#grown()
+    return piece
+  }
+}
+
+/** At most this much for each series, so that one that is asked for in many ways does not drive others out. */
+const maxDerivedBytes = 1024 * 1024
+
+/** What was computed from rows of tables, by name, as long as those do not change. */
+export class DerivedValues {
+  readonly #values = new Map<string, Sized>()
+  readonly #grown: () => void
+  #bytes = 0
+
+  constructor(grown: () => void) {
+    this.#grown = grown
+  }
+
+  get bytes(): number {
+    return this.#bytes
+  }
+
+  get<T extends Sized>(name: string, make: () => T): T {
+    const known = this.#values.get(name)
+    if (known) return known as T
+    const made = make()
+    if (this.#bytes + made.bytes > maxDerivedBytes) {
+      this.#values.clear()
+      this.#bytes = 0
+    }
+    if (made.bytes > maxDerivedBytes) return made
+    this.#values.set(name, made)
+    this.#bytes += made.bytes + 2 * name.length + 100
+    this.#grown()
+    return made
+  }
+}
+
+/** Stored candles of a span: closed ones from memory, and those after them. Rows that are appended later do not show. */
+export class StoredCandles implements CandleList<SourceCandle> {
+  readonly length: number
+  readonly #parts: readonly Part[]
+  readonly #openFrom: number | null
+  readonly #derived: DerivedValues | null
+  #candles: readonly SourceCandle[] | undefined
+
+  /**
+   * `openFrom`: candles from here on, in epoch seconds, were still forming when they were stored; null: none was.
+   * `derived`: of the tables as they are.
+   */
+  constructor(parts: readonly Part[], openFrom: number | null, derived: DerivedValues | null = null) {
+    this.#derived = derived
+    this.#parts = parts.filter(({ from, to }) => from < to)
+    this.length = this.#parts.reduce((sum, { from, to }) => sum + to - from, 0)
+    this.#openFrom = openFrom
+  }
+
+  get candles(): readonly SourceCandle[] {
+    if (this.#candles) return this.#candles
+    const candles: SourceCandle[] = []
+    for (const { table, from, to } of this.#parts) {
+      for (let i = from; i < to; i++) candles.push(table.candleAt(i, this.#openFrom))
+    }
+    this.#candles = candles
+    return candles
+  }
+
+  epochAt(index: number): number {
+    for (const { table, from, to } of this.#parts) {
+      if (index < to - from) return table.epochAt(from + index)
+      index -= to - from
+    }
+    throw new RangeError('no such candle')
+  }
+
+  slice(from: number, to: number): StoredCandles {
+    let before = 0
+    const parts = this.#parts.map((part) => {
+      const begin = part.from + Math.max(0, from - before)
+      const end = Math.min(part.to, part.from + to - before)
+      before += part.to - part.from
+      return { table: part.table, from: begin, to: end }
+    })
+    return new StoredCandles(parts, this.#openFrom, this.#derived)
+  }
+
+  floats(column: CandleColumn): Floats {
+    const floats = new Float64Array(this.length)
+    let at = 0
+    for (const { table, from, to } of this.#parts) {
+      table.copy(column, from, to, floats, at)
+      at += to - from
+    }
+    return floats
+  }
+
+  json(column: CandleColumn): readonly string[] | null {
+    const parts: string[] = []
+    const isWhole = this.#parts.every(({ table, from, to }) => table.addJson(column, from, to, parts))
+    return isWhole ? parts : null
+  }
+
+  remembered<T extends Sized>(name: string, make: () => T): T {
+    if (!this.#derived || this.length === 0) return make()
+    const range = `${this.epochAt(0)} ${this.epochAt(this.length - 1)}`
+    return this.#derived.get(`${range} ${name}`, make)
+  }
+}
+
+/** Rows [from, to) of a table. */
+export interface Part {
+  readonly table: CandleTable
+  readonly from: number
+  readonly to: number
+}
+
+/** The rows of a table in a span of epoch seconds. */
+export function partOf(table: CandleTable, from: number, to: number): Part {
+  return { table, from: firstFrom(table, from), to: firstFrom(table, to) }
+}
+
+function firstFrom(table: CandleTable, epoch: number): number {
+  let [low, high] = [0, table.length]
+  while (low < high) {
+    const middle = (low + high) >>> 1
+    if (table.epochAt(middle) < epoch) low = middle + 1
+    else high = middle
+  }
+  return low
+}
+
+function pieceOf(values: Floats): Piece {
+  const marks = new Uint16Array(Math.ceil(values.length / rowsPerMark))
+  const texts: string[] = []
+  let place = 0
+  values.forEach((value, i) => {
+    if (i % rowsPerMark === 0) marks[i / rowsPerMark] = place
+    const text = JSON.stringify(value)
+    texts.push(text)
+    place += text.length + 1
+  })
+  // A joined string would keep the parts that it was made of.
+  return { json: Buffer.from(texts.join(','), 'latin1').toString('latin1'), rows: values.length, marks }
+}
+
+/** Where the value of a row begins. */
+function placeOf({ json, marks }: Piece, row: number): number {
+  let place = marks[Math.floor(row / rowsPerMark)] as number
+  for (let i = row % rowsPerMark; i > 0; i--) place = json.indexOf(',', place) + 1
+  return place
+}
+
+const bytesOf = ({ json, marks }: Piece): number => json.length + marks.byteLength + 200
+const known = (value: number | undefined): number | null => (value === undefined || Number.isNaN(value) ? null : value)
+
+const isUsable = ({ open, high, low, close }: CandleRow): boolean =>
+  open !== null && high !== null && low !== null && close !== null

@@ -1,0 +1,133 @@
+import { LRUCache } from 'lru-cache'
+import { daySeconds, type TimeSpan } from '../../domain/time/units.ts'
+import { Batcher } from '../../platform/concurrency/batcher.ts'
+import type { DatabasePool } from '../../platform/database/pool.ts'
+import { epochMs } from '../epoch-ms.ts'
+import { type Series, type SeriesState, seriesName, unsettledDays } from './series.ts'
+
+/** More series than a board asks for at once. */
+const seriesPerStatement = 200
+const rememberedSymbols = 20_000
+/** Longer than Postgres goes on with a transaction whose client has given up. */
+const uncertainMs = 120_000
+
+/** A row of finstage.candle_series. */
+interface StoredSeries extends Omit<SeriesState, 'gaps' | 'recent'> {
+  /** Which of the series asked for, from 1 on. */
+  readonly place: number
+  /** What is stored for good. */
+  readonly covered: readonly TimeSpan[]
+  /** What was stored for good before that time is settled, in epoch seconds. */
+  readonly recentFrom: number
+}
+
+/** Series of a symbol that are known, or being read. */
+type Known = Map<string, StoredSeries | typeof reading>
+const reading = Symbol('reading')
+
+/**
+ * What the store knows of series: read for each request, all that are asked for at about the same time with one
+ * statement. If this process is the only one that writes, what it has read stays true until it writes.
+ */
+export class SeriesStates {
+  readonly #batcher: Batcher<Series, StoredSeries | null>
+  readonly #known: LRUCache<string, Known> | null
+  /** The writes under way or failed whose outcome is not known yet, by the monotonic clock. */
+  #uncertainUntilMs = 0
+
+  constructor(pool: DatabasePool, isOnlyWriter: boolean) {
+    this.#batcher = new Batcher((series) => readSeries(pool, series), seriesPerStatement)
+    this.#known = isOnlyWriter ? new LRUCache({ max: rememberedSymbols }) : null
+  }
+
+  /** null: nothing of the series was ever stored. At once where it is known. */
+  async state(series: Series, span: TimeSpan): Promise<SeriesState | null> {
+    const stored = this.#at(series) ?? (await this.#read(series))
+    return stored && stateIn(stored, span)
+  }
+
+  #at({ source, symbol, ...series }: Series): StoredSeries | undefined {
+    const known = this.#known?.get(`${source} ${symbol}`)?.get(seriesName({ source, symbol, ...series }))
+    return known === reading ? undefined : known
+  }
+
+  async #read(series: Series): Promise<StoredSeries | null> {
+    if (!this.#known || performance.now() < this.#uncertainUntilMs) return this.#batcher.add(series)
+    const symbol = `${series.source} ${series.symbol}`
+    const name = seriesName(series)
+    const known: Known = this.#known.get(symbol) ?? new Map()
+    this.#known.set(symbol, known)
+    known.set(name, reading)
+    const stored = await this.#batcher.add(series).catch((error: unknown) => {
+      if (known.get(name) === reading) known.delete(name)
+      throw error
+    })
+    // Whoever wrote meanwhile has replaced the map of the symbol.
+    if (known.get(name) !== reading) return stored
+    if (stored) known.set(name, stored)
+    else known.delete(name)
+    return stored
+  }
+
+  /** Runs a write of a symbol's series, or of any. What was read before it is forgotten. */
+  async write<T>(series: Pick<Series, 'source' | 'symbol'> | null, work: () => Promise<T>): Promise<T> {
+    if (!this.#known) return work()
+    try {
+      return await work()
+    } catch (error) {
+      // It may have been committed, or still be.
+      this.#uncertainUntilMs = performance.now() + uncertainMs
+      this.#known.clear()
+      throw error
+    } finally {
+      if (series) this.#known.delete(`${series.source} ${series.symbol}`)
+      else this.#known.clear()
+    }
+  }
+}
+
+async function readSeries(pool: DatabasePool, series: readonly Series[]): Promise<(StoredSeries | null)[]> {
+  const { rows } = await pool.query<Omit<StoredSeries, 'covered'> & { covered: string }>({
+    name: 'candle-series',
+    text: `SELECT place::int4, id, timezone, currency, first_trade::float8 AS "firstTradeEpoch",
+             session_opens::float8 AS "sessionOpens", session_closes::float8 AS "sessionCloses", exchange, generation,
+             settled_version AS "settledVersion", known.xmin::text AS "rowVersion", open_from::float8 AS "openFrom",
+             ${epochMs('received_at')} AS "receivedAtMs", ${epochMs('basis_at')} AS "basisAtMs",
+             ${epochMs('revised_at')} AS "revisedAtMs", covered::text AS covered,
+             (extract(epoch FROM revised_at)::bigint - ${unsettledDays * daySeconds})::float8 AS "recentFrom",
+             (SELECT ${epochMs('coalesce(max(actions_at), min(basis_at))')} FROM finstage.candle_series AS any_of
+              WHERE any_of.source = known.source AND any_of.symbol = known.symbol) AS "actionsAtMs"
+           FROM unnest($1::text[], $2::text[], $3::text[], $4::boolean[]) WITH ORDINALITY
+             AS asked (source, symbol, interval, extended_hours, place)
+           JOIN finstage.candle_series AS known USING (source, symbol, interval, extended_hours)`,
+    values: [
+      series.map(({ source }) => source),
+      series.map(({ symbol }) => symbol),
+      series.map(({ interval }) => interval),
+      series.map(({ extendedHours }) => extendedHours),
+    ],
+  })
+  const found: (StoredSeries | null)[] = series.map(() => null)
+  for (const row of rows) found[row.place - 1] = { ...row, covered: spansOf(row.covered) }
+  return found
+}
+
+/** Reads Postgres' text of an int8multirange: {[1,2),[3,4)} */
+const spansOf = (multirange: string): TimeSpan[] =>
+  [...multirange.matchAll(/\[(-?\d+),(-?\d+)\)/g)].map(([, from, to]) => ({ from: Number(from), to: Number(to) }))
+
+function stateIn({ covered, recentFrom, place: _place, ...known }: StoredSeries, span: TimeSpan): SeriesState {
+  const gaps: TimeSpan[] = []
+  let { from } = span
+  for (const part of covered) {
+    if (part.to <= from) continue
+    if (part.from >= span.to) break
+    if (part.from > from) gaps.push({ from, to: part.from })
+    from = part.to
+  }
+  if (from < span.to) gaps.push({ from, to: span.to })
+  const recent = covered
+    .filter(({ to }) => to > recentFrom)
+    .map((part) => ({ from: Math.max(part.from, recentFrom), to: part.to }))
+  return { ...known, gaps, recent }
+}
