@@ -125,7 +125,10 @@ export class CandleMemory {
   }
 
   #resize(id: number, kept: Kept): void {
-    if (this.#kept.peek(id) === kept) this.#kept.set(id, kept)
+    if (this.#kept.peek(id) !== kept) return
+    // Setting it again would leave its size as it was.
+    this.#kept.delete(id)
+    this.#kept.set(id, kept)
   }
 }
 

@@ -70,6 +70,9 @@ const toRow = ([minute, open, high, low, close, volume, adjustedClose]: Row): Ca
   adjustedClose: adjustedClose ?? null,
 })
 
+/** So few rows are written with one statement; more by COPY. */
+const fewRows = 16
+
 /** Makes a fetch all that is stored of a span. Leaves identical rows alone. */
 export async function replaceRows(
   client: pg.PoolClient,
@@ -115,11 +118,36 @@ async function changeRows(
     if ((next && isSame(row, next)) || keeps(row, next)) wanted.delete(row[0])
     else obsolete.push(row[0])
   }
-  if (obsolete.length > 0) {
-    await client.query('DELETE FROM finstage.candles WHERE series_id = $1 AND minute = ANY ($2::int[])', [id, obsolete])
+  if (wanted.size > 0 && wanted.size <= fewRows) {
+    await putRows(client, id, [...wanted.values()])
+    const gone = obsolete.filter((minute) => !wanted.has(minute))
+    if (gone.length > 0) await deleteRows(client, id, gone)
+    return true
   }
+  if (obsolete.length > 0) await deleteRows(client, id, obsolete)
   if (wanted.size > 0) await copyCandles(client, id, [...wanted.values()])
   return obsolete.length + wanted.size > 0
+}
+
+const deleteRows = (client: pg.PoolClient, id: number, minutes: readonly number[]) =>
+  client.query('DELETE FROM finstage.candles WHERE series_id = $1 AND minute = ANY ($2::int[])', [id, minutes])
+
+/** Inserts or replaces rows. The newest candle of a series is replaced every few seconds. */
+async function putRows(client: pg.PoolClient, id: number, rows: readonly CandleRow[]): Promise<void> {
+  await client.query({
+    name: 'candle-rows-put',
+    text: `INSERT INTO finstage.candles (series_id, minute, ${prices})
+           SELECT $1, * FROM unnest($2::int[], $3::float8[], $4::float8[], $5::float8[], $6::float8[], $7::float8[], $8::float8[])
+           ON CONFLICT (series_id, minute) DO UPDATE SET open = excluded.open, high = excluded.high, low = excluded.low,
+             close = excluded.close, volume = excluded.volume, adjusted_close = excluded.adjusted_close`,
+    values: [
+      id,
+      rows.map(({ minute }) => minute),
+      ...(['open', 'high', 'low', 'close', 'volume', 'adjustedClose'] as const).map((column) =>
+        rows.map((row) => row[column]),
+      ),
+    ],
+  })
 }
 
 /** Keyed by whole minutes: a time between two of them would fail the whole COPY. */

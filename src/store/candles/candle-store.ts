@@ -195,7 +195,11 @@ export class CandleStore {
 
 /** Held until the transaction ends. */
 async function lockSymbol(client: pg.PoolClient, { source, symbol }: Series): Promise<void> {
-  await client.query('SELECT pg_advisory_xact_lock(hashtextextended($1, 0))', [`candles ${source} ${symbol}`])
+  await client.query({
+    name: 'candle-lock',
+    text: 'SELECT pg_advisory_xact_lock(hashtextextended($1, 0))',
+    values: [`candles ${source} ${symbol}`],
+  })
 }
 
 const isImpossible = `known.received_at > excluded.received_at + interval '${longestAnswerSeconds} seconds'`
@@ -213,8 +217,9 @@ async function upsertSeries(
   const { facts, startedMs, candles } = fetched
   // From here on, candles were still forming when they were stored.
   const openFrom = candles.find(({ closed }) => !closed)?.epoch ?? null
-  const { rows } = await client.query<{ id: number; isLate: boolean }>(
-    `INSERT INTO finstage.candle_series AS known
+  const { rows } = await client.query<{ id: number; isLate: boolean }>({
+    name: 'candle-series-fetched',
+    text: `INSERT INTO finstage.candle_series AS known
        (source, symbol, interval, extended_hours, timezone, currency, first_trade, session_opens, session_closes,
         open_from, received_at, basis_at, revised_at, exchange)
      VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, to_timestamp($11::float8 / 1000), to_timestamp($11::float8 / 1000),
@@ -233,7 +238,7 @@ async function upsertSeries(
        received_at = CASE WHEN ${isImpossible} THEN excluded.received_at
          ELSE greatest(known.received_at, excluded.received_at) END
      RETURNING id, received_at > to_timestamp($11::float8 / 1000) AS "isLate"`,
-    [
+    values: [
       ...seriesKey(series),
       facts?.timezone ?? null,
       facts?.currency ?? null,
@@ -246,7 +251,7 @@ async function upsertSeries(
       span.to,
       facts?.exchange ?? null,
     ],
-  )
+  })
   const [row] = rows
   if (!row) throw new Error('the database returned no row')
   return row

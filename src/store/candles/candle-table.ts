@@ -4,16 +4,14 @@ import type { CandleRow } from './candle-copy.ts'
 
 /** Rows of one piece of JSON. */
 const rowsPerPiece = 256
-/** How many values apart the known places in a piece of JSON are. */
-const rowsPerMark = 8
 const growthRows = 32
 
 /** Some rows of one column as JSON. */
 interface Piece {
   readonly json: string
   readonly rows: number
-  /** Where every eighth value begins. */
-  readonly marks: Uint16Array
+  /** A row, and where its value begins: charts that end with the newest candle all begin at the same one. */
+  known: { readonly row: number; readonly place: number }
 }
 
 type Floats = Float64Array<ArrayBuffer>
@@ -121,7 +119,7 @@ export class CandleTable {
     for (let number = Math.floor(from / rowsPerPiece); number * rowsPerPiece < to; number++) {
       const first = number * rowsPerPiece
       const piece = this.#piece(column, number)
-      const begin = placeOf(piece, Math.max(0, from - first))
+      const begin = from <= first ? 0 : placeOf(piece, from - first)
       const end = to - first >= piece.rows ? piece.json.length : placeOf(piece, to - first) - 1
       parts.push(begin === 0 && end === piece.json.length ? piece.json : piece.json.slice(begin, end))
     }
@@ -275,27 +273,22 @@ function firstFrom(table: CandleTable, epoch: number): number {
 }
 
 function pieceOf(values: Floats): Piece {
-  const marks = new Uint16Array(Math.ceil(values.length / rowsPerMark))
-  const texts: string[] = []
-  let place = 0
-  values.forEach((value, i) => {
-    if (i % rowsPerMark === 0) marks[i / rowsPerMark] = place
-    const text = JSON.stringify(value)
-    texts.push(text)
-    place += text.length + 1
-  })
-  // A joined string would keep the parts that it was made of.
-  return { json: Buffer.from(texts.join(','), 'latin1').toString('latin1'), rows: values.length, marks }
+  // A number that is none is null in JSON.
+  const json = JSON.stringify(Array.from(values)).slice(1, -1)
+  return { json, rows: values.length, known: { row: 0, place: 0 } }
 }
 
 /** Where the value of a row begins. */
-function placeOf({ json, marks }: Piece, row: number): number {
-  let place = marks[Math.floor(row / rowsPerMark)] as number
-  for (let i = row % rowsPerMark; i > 0; i--) place = json.indexOf(',', place) + 1
-  return place
+function placeOf(piece: Piece, row: number): number {
+  if (piece.known.row !== row) {
+    let place = 0
+    for (let i = 0; i < row; i++) place = piece.json.indexOf(',', place) + 1
+    piece.known = { row, place }
+  }
+  return piece.known.place
 }
 
-const bytesOf = ({ json, marks }: Piece): number => json.length + marks.byteLength + 200
+const bytesOf = ({ json }: Piece): number => json.length + 200
 const known = (value: number | undefined): number | null => (value === undefined || Number.isNaN(value) ? null : value)
 
 const isUsable = ({ open, high, low, close }: CandleRow): boolean =>

@@ -49,11 +49,12 @@ export async function applyActions(
 
 /** The parts of a span that are not stored for good. */
 export async function gapsOf(client: pg.PoolClient, id: number, { from, to }: TimeSpan): Promise<TimeSpan[]> {
-  const { rows } = await client.query<TimeSpan>(
-    `SELECT lower(gap)::float8 AS from, upper(gap)::float8 AS to
+  const { rows } = await client.query<TimeSpan>({
+    name: 'candle-gaps',
+    text: `SELECT lower(gap)::float8 AS from, upper(gap)::float8 AS to
      FROM finstage.candle_series, unnest(int8multirange(int8range($2, $3)) - covered) AS gap WHERE id = $1`,
-    [id, from, to],
-  )
+    values: [id, from, to],
+  })
   return rows
 }
 
@@ -95,8 +96,9 @@ export async function cover(
   fetched: FetchedCandles,
   changesSettled: boolean,
 ): Promise<number> {
-  const { rows } = await client.query<{ generation: number }>(
-    `UPDATE finstage.candle_series AS series SET
+  const { rows } = await client.query<{ generation: number }>({
+    name: 'candle-cover',
+    text: `UPDATE finstage.candle_series AS series SET
        settled_version = settled_version + $8::int,
        covered = covered + int8multirange(int8range($2, $4)),
        basis_at = CASE WHEN isempty(covered) THEN to_timestamp($5::float8 / 1000) ELSE basis_at END,
@@ -106,7 +108,10 @@ export async function cover(
              WHERE source = series.source AND symbol = series.symbol)), $3)
          THEN greatest(actions_at, to_timestamp($5::float8 / 1000)) ELSE actions_at END
      WHERE id = $1 RETURNING generation`,
-    [id, span.from, span.to, finalTo, fetched.startedMs, fetched.isCurrent, fetched.revises, Number(changesSettled)],
-  )
+    values: [
+      ...[id, span.from, span.to, finalTo, fetched.startedMs, fetched.isCurrent, fetched.revises],
+      Number(changesSettled),
+    ],
+  })
   return rows[0]?.generation ?? 0
 }

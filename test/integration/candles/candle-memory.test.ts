@@ -51,11 +51,12 @@ type Step = { readonly by: number } & (
 
 const range = {
   interval: fc.constantFrom(...intervals),
-  fromDay: fc.nat(historyDays - 1),
-  days: fc.integer({ min: 1, max: historyDays }),
+  // Few, so that what is read has often been read and written before.
+  fromDay: fc.constantFrom(0, 0, 9, 20),
+  days: fc.constantFrom(1, 11, historyDays),
 }
 const by = fc.nat(1)
-const day = fc.nat(historyDays)
+const day = fc.constantFrom(5, 12, 25, historyDays)
 const read = fc.record({ kind: fc.constant('read' as const), by, ...range })
 const write = fc.record({
   kind: fc.constant('write' as const),
@@ -78,7 +79,24 @@ const step: fc.Arbitrary<Step> = fc.oneof(
   { weight: 1, arbitrary: prune },
 )
 /** Steps of one group begin at the same time. */
-const groups = fc.array(fc.array(step, { minLength: 1, maxLength: 4 }), { minLength: 3, maxLength: 14 })
+const group = fc.array(step, { minLength: 1, maxLength: 4 })
+/** What is dropped and stored anew looks as if nothing had happened, unless somebody counts. */
+const anew = fc.tuple(read, fc.oneof(forget, prune), write).map(([first, drop, { by: _by, ...next }]): Step[][] => {
+  const { interval, fromDay, days } = first
+  return [
+    [{ ...next, ...{ by: 0, interval, fromDay, days, openHours: 0 } }],
+    [{ ...first, by: 0 }],
+    [drop],
+    [{ ...next, ...{ by: 1, interval, fromDay, days, openHours: 0, price: next.price + 1 } }],
+    [{ ...first, by: 0 }],
+  ]
+})
+const groups = fc
+  .array(fc.oneof({ weight: 4, arbitrary: group.map((one) => [one]) }, { weight: 1, arbitrary: anew }), {
+    minLength: 3,
+    maxLength: 12,
+  })
+  .map((parts) => parts.flat())
 
 const spanOf = ({ fromDay, days }: Range): TimeSpan => ({
   from: start + fromDay * daySeconds,
