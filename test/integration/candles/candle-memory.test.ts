@@ -91,11 +91,26 @@ const anew = fc.tuple(read, fc.oneof(forget, prune), write).map(([first, drop, {
     [{ ...first, by: 0 }],
   ]
 })
+/** The open end moves on in one process, and the other one has read it before. */
+const moving = fc.tuple(read, write).map(([first, { by: _by, ...next }]): Step[][] => {
+  const { interval, fromDay, days } = first
+  const open = { ...next, ...{ interval, fromDay, days, openHours: 5, late: 0, action: null } }
+  return [
+    [{ ...open, by: 0 }],
+    [{ ...first, by: 0 }],
+    [{ ...open, ...{ by: 1, price: next.price + 1 } }],
+    [{ ...first, by: 0 }],
+  ]
+})
 const groups = fc
-  .array(fc.oneof({ weight: 4, arbitrary: group.map((one) => [one]) }, { weight: 1, arbitrary: anew }), {
-    minLength: 3,
-    maxLength: 12,
-  })
+  .array(
+    fc.oneof(
+      { weight: 4, arbitrary: group.map((one) => [one]) },
+      { weight: 1, arbitrary: anew },
+      { weight: 1, arbitrary: moving },
+    ),
+    { minLength: 3, maxLength: 12 },
+  )
   .map((parts) => parts.flat())
 
 const spanOf = ({ fromDay, days }: Range): TimeSpan => ({
