@@ -1,10 +1,11 @@
 // Prints figures, each beside a baseline measured in the same run. bench/README.md explains them.
 // usage: npm run bench -- [--only http|fan-out|many-clients|idle-clients|stalled-readers|reconnect|polling|candles|indicators|
-//   backfill|queue|enqueue|analysis|responsive|memory|hostile|price-pairs|candle-pairs] [--quick] [--profiles <directory>]
+//   backfill|queue|enqueue|analysis|responsive|memory|hostile|price-pairs|candle-pairs|charts|chart-...] [--quick] [--profiles <directory>]
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
+import { chartParts, measureCharts } from './charts/suite.ts'
 import { measureAnalysis } from './suites/analysis.ts'
 import { measureBackfill } from './suites/backfill.ts'
 import { measureCandles } from './suites/candles.ts'
@@ -47,6 +48,8 @@ const longScenarios = {
   hostile: measureHostile,
   'price-pairs': measurePricePairs,
   'candle-pairs': measureCandlePairs,
+  charts: measureCharts,
+  ...chartParts,
 }
 
 const directory = mkdtempSync(join(tmpdir(), 'finstage-bench-'))

@@ -10,28 +10,65 @@ export interface Memory {
 
 /** Memory of a Node process after garbage collection, in bytes. `inspector`: the address that --inspect printed. */
 export async function settledMemory(inspector: string, pid: number): Promise<Memory> {
+  return inspecting(inspector, async (ask) => {
+    // Twice: what finalizers release becomes garbage for the second collection.
+    for (let times = 0; times < 2; times++) {
+      await ask('HeapProfiler.collectGarbage')
+      await sleep(200)
+    }
+    const memory = await evaluated(ask, 'JSON.stringify(process.memoryUsage())')
+    return { ...(JSON.parse(memory) as Memory), rss: residentBytes(pid) }
+  })
+}
+
+/** A pause for garbage collection: when it began, in epoch milliseconds, and its length. */
+export type Collection = readonly [startedMs: number, tookMs: number]
+
+/** From now on the process remembers its collections. */
+export async function watchCollections(inspector: string): Promise<void> {
+  const observe = `globalThis.collections = []
+    const { PerformanceObserver } = process.getBuiltinModule('node:perf_hooks')
+    new PerformanceObserver((list) => {
+      for (const { startTime, duration } of list.getEntries()) {
+        globalThis.collections.push([performance.timeOrigin + startTime, duration])
+      }
+    }).observe({ entryTypes: ['gc'] })`
+  await inspecting(inspector, (ask) => evaluated(ask, `{ ${observe} } ''`))
+}
+
+/** Those since the last call. */
+export async function collectionsOf(inspector: string): Promise<readonly Collection[]> {
+  const taken = await inspecting(inspector, (ask) => evaluated(ask, 'JSON.stringify(globalThis.collections.splice(0))'))
+  return JSON.parse(taken) as Collection[]
+}
+
+type Ask = (method: string, params?: object) => Promise<string>
+
+async function inspecting<T>(inspector: string, work: (ask: Ask) => Promise<T>): Promise<T> {
   const socket = new WebSocket(inspector)
   await new Promise((resolve, reject) => {
     socket.onopen = resolve
     socket.onerror = () => reject(new Error(`no inspector at ${inspector}`))
   })
-  const ask = (id: number, method: string, params = {}): Promise<string> => {
-    const answered = new Promise<string>((resolve) => {
-      socket.onmessage = ({ data }) => resolve(String(data))
+  let id = 0
+  try {
+    return await work((method, params = {}) => {
+      const answered = new Promise<string>((resolve) => {
+        socket.onmessage = ({ data }) => resolve(String(data))
+      })
+      socket.send(JSON.stringify({ id: ++id, method, params }))
+      return answered
     })
-    socket.send(JSON.stringify({ id, method, params }))
-    return answered
+  } finally {
+    socket.close()
   }
-  // Twice: what finalizers release becomes garbage for the second collection.
-  for (let id = 1; id <= 2; id++) {
-    await ask(id, 'HeapProfiler.collectGarbage')
-    await sleep(200)
+}
+
+async function evaluated(ask: Ask, expression: string): Promise<string> {
+  const { result } = JSON.parse(await ask('Runtime.evaluate', { expression })) as {
+    result: { result: { value: string } }
   }
-  const expression = 'JSON.stringify(process.memoryUsage())'
-  const answer = await ask(3, 'Runtime.evaluate', { expression })
-  socket.close()
-  const { result } = JSON.parse(answer) as { result: { result: { value: string } } }
-  return { ...(JSON.parse(result.result.value) as Memory), rss: residentBytes(pid) }
+  return result.result.value
 }
 
 function residentBytes(pid: number): number {

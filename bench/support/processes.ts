@@ -96,6 +96,12 @@ export async function startFinstage(
   return { ...server, url: `${server.url}/graphql` }
 }
 
+const chartPeers = { Mercurius: '../peers/mercurius-charts.mjs', 'node:http': '../charts/bare.ts' }
+
+/** Starts a server of charts of a made-up market: of so many symbols, up to that date. */
+export const startChartPeer = (name: keyof typeof chartPeers, symbols: number, today: number): Promise<Server> =>
+  start(name, [join(import.meta.dirname, chartPeers[name]), String(symbols), String(today)], {})
+
 /** Starts a Postgres alone, on any core; its `url` is the connection string. */
 export const startPostgres = (directory: string): Promise<Server> =>
   start(
