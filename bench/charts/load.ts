@@ -5,13 +5,15 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { brotliDecompressSync, gunzipSync, zstdDecompressSync } from 'node:zlib'
 import { BollingerBands, EMA, MACD, RSI, SMA } from 'technicalindicators'
 import { quiet, watchCpu } from '../support/machine.ts'
-import { chartLength, history, type Market, newest, randomFrom } from './market.ts'
+import { chartLength, history, type Market, newest, randomFrom, symbolAt } from './market.ts'
 import { boards, type Pick, type Shape, shapes, spotBytes, unseenParameters, zipf } from './shapes.ts'
 
 export interface Contestant {
   readonly name: string
   /** null: nothing is asked; technicalindicators computes the five indicators of the shape `unseen` in this process. */
   readonly server: { readonly url: string; readonly pid: number } | null
+  /** Whether it asks a source for its open candles again when they are older than `openLifetimeMs`. */
+  readonly asksSource?: boolean
   readonly shape: keyof typeof shapes
   /** zipf: symbols by Zipf's law. hot: one symbol. turns: each symbol in turn. boards: boards by chance. */
   readonly picks: 'zipf' | 'hot' | 'turns' | 'boards'
@@ -41,9 +43,8 @@ export interface RoundFigures {
   readonly bytes: number
   /** CPU time of the server's process for one answer, in microseconds. */
   readonly serverMicros: number
-  /** Shares of a core. */
+  /** Share of a core. */
   readonly clientCpu: number
-  readonly othersCpu: number
 }
 
 /** The rounds of each contestant, by name. */
@@ -73,22 +74,23 @@ interface Known {
 }
 
 class Asker {
-  readonly #contestant: Contestant
+  readonly contestant: Contestant
   readonly #shape: Shape
   readonly #draw: () => Pick
   readonly #known = new Map<number, Known>()
   readonly #tags = new Map<number, string>()
   #answers = 0
+  #leftOut: ReadonlySet<number> = new Set()
 
   constructor(contestant: Contestant) {
-    this.#contestant = contestant
+    this.contestant = contestant
     this.#shape = shapes[contestant.shape]
     this.#draw = drawing(contestant)
   }
 
   /** Asks for all that may be picked once and checks the answers as a whole, apart from those that differ each time. */
   async prepare(): Promise<void> {
-    const { picks, shape } = this.#contestant
+    const { picks, shape } = this.contestant
     if (shape === 'unseen') return
     const count = picks === 'hot' ? 1 : picks === 'boards' ? boards : market.symbols
     let rank = 0
@@ -103,14 +105,25 @@ class Asker {
     for (const connection of connections) connection.close()
   }
 
+  /** Symbols that it does not ask for in the next measurement. */
+  leaveOut(ranks: readonly number[]): void {
+    this.#leftOut = new Set(ranks)
+  }
+
+  #next(): Pick {
+    let pick = this.#draw()
+    while (this.#leftOut.has(pick.rank)) pick = this.#draw()
+    return pick
+  }
+
   async measure(): Promise<RoundFigures> {
-    const { server } = this.#contestant
+    const { server } = this.contestant
     if (!server) return computing()
     const latenciesMs: number[] = []
     let [isOver, measuring, bytes] = [false, false, 0]
     const one = async (connection: Connection): Promise<void> => {
       while (!isOver) {
-        const pick = this.#draw()
+        const pick = this.#next()
         const askedMs = performance.now()
         const response = await connection.ask(this.#request(pick))
         if (measuring) {
@@ -141,35 +154,31 @@ class Asker {
       bytes: bytes / count,
       serverMicros: (1e6 * cpu.server * seconds) / count,
       clientCpu: cpu.client,
-      othersCpu: cpu.others,
     }
   }
 
   async #open(count: number): Promise<Connection[]> {
-    const { server } = this.#contestant
+    const { server } = this.contestant
     return server ? Promise.all(Array.from({ length: count }, () => Connection.open(server.url))) : []
   }
 
   #request(pick: Pick): Buffer {
-    const { server, encoding = 'identity', get } = this.#contestant
+    const { server, encoding = 'identity', get } = this.contestant
     const { pathname, host } = new URL(server?.url ?? '')
     const query = this.#shape.document
     const variables = this.#shape.variables(pick, market)
-    const common = `host: ${host}\r\naccept: application/json\r\naccept-encoding: ${encoding}\r\n`
     if (get) {
       const tag = get === 'revalidated' ? this.#tags.get(pick.rank) : undefined
       const search = new URLSearchParams({ query, variables: JSON.stringify(variables) })
       const condition = tag === undefined ? '' : `if-none-match: ${tag}\r\n`
-      return Buffer.from(`GET ${pathname}?${search} HTTP/1.1\r\n${common}${condition}\r\n`)
+      return Buffer.from(`GET ${pathname}?${search} HTTP/1.1\r\n${acceptOf(host, encoding)}${condition}\r\n`)
     }
-    const body = JSON.stringify({ query, operationName: /\w+(?=\()/.exec(query)?.[0], variables })
-    const type = `content-type: application/json\r\ncontent-length: ${Buffer.byteLength(body)}\r\n`
-    return Buffer.from(`POST ${pathname} HTTP/1.1\r\n${common}${type}\r\n${body}`)
+    return postOf(server?.url ?? '', query, variables, encoding)
   }
 
   /** Ends the process if the answer is wrong. */
   #accept(pick: Pick, { status, head, body }: Response, isFirst = false): void {
-    const { get, encoding = 'identity', name } = this.#contestant
+    const { get, encoding = 'identity', name } = this.contestant
     const tag = /\r\netag: *(\S+)/i.exec(head)?.[1]
     if (get === 'revalidated' && !isFirst) {
       if (status !== 304 || body.length > 0) fail(`${name}: not a 304 but ${status}`)
@@ -193,12 +202,12 @@ class Asker {
       if (errors) throw new Error('errors')
       this.#shape.check(data, pick, market)
     } catch (error) {
-      fail(`${this.#contestant.name}: ${String(error)}: ${text.slice(0, 500)}`)
+      fail(`${this.contestant.name}: ${String(error)}: ${text.slice(0, 500)}`)
     }
   }
 
   #remember(pick: Pick, body: Buffer): Known {
-    if (this.#contestant.encoding !== undefined && this.#contestant.encoding !== 'identity') {
+    if (this.contestant.encoding !== undefined && this.contestant.encoding !== 'identity') {
       return { length: body.length, start: Buffer.alloc(0), spots: [] }
     }
     const start = Buffer.from(body.subarray(0, body.indexOf(this.#shape.fixedUntil)))
@@ -210,7 +219,7 @@ class Asker {
   }
 
   #checkSpots({ rank }: Pick, { length, start, spots }: Known, body: Buffer): void {
-    const { name, encoding = 'identity' } = this.#contestant
+    const { name, encoding = 'identity' } = this.contestant
     const slack = encoding === 'identity' ? this.#shape.slack : 0.03 * length
     if (Math.abs(body.length - length) > slack) fail(`${name}: ${body.length} bytes instead of ${length} for ${rank}`)
     if (body.compare(start, 0, start.length, 0, start.length) !== 0) fail(`${name}: another beginning for ${rank}`)
@@ -220,6 +229,16 @@ class Asker {
     if (body.compare(spot.bytes, 0, spotBytes, at, at + spotBytes) !== 0)
       fail(`${name}: another ${spot.keys} of ${rank}`)
   }
+}
+
+const acceptOf = (host: string, encoding: string): string =>
+  `host: ${host}\r\naccept: application/json\r\naccept-encoding: ${encoding}\r\n`
+
+function postOf(url: string, query: string, variables: object, encoding = 'identity'): Buffer {
+  const { pathname, host } = new URL(url)
+  const body = JSON.stringify({ query, operationName: /\w+(?=\()/.exec(query)?.[0], variables })
+  const type = `content-type: application/json\r\ncontent-length: ${Buffer.byteLength(body)}\r\n`
+  return Buffer.from(`POST ${pathname} HTTP/1.1\r\n${acceptOf(host, encoding)}${type}\r\n${body}`)
 }
 
 /** Where the bytes after these keys begin, one behind the other. */
@@ -330,7 +349,7 @@ async function computing(): Promise<RoundFigures> {
     if (count % 20 === 0) await sleep(0)
   }
   const perSecond = (1000 * count) / (performance.now() - startedMs)
-  const none = { bytes: 0, clientCpu: 1, othersCpu: 0 }
+  const none = { bytes: 0, clientCpu: 0 }
   return { ...none, perSecond, p50Ms: 1000 / perSecond, serverMicros: 1e6 / perSecond }
 }
 
@@ -347,15 +366,68 @@ function library(values: number[], turn: number): void {
   if (lengths.some((length) => length < chartLength - 100)) fail('the library gave too little')
 }
 
-const askers = load.contestants.map((contestant) => ({ name: contestant.name, asker: new Asker(contestant) }))
-for (const { asker } of askers) await asker.prepare()
-const figures: Record<string, RoundFigures[]> = Object.fromEntries(askers.map(({ name }) => [name, []]))
-for (let round = 0; round < load.rounds; round++) {
-  // Each begins a round in turn, because what comes first meets a machine that has rested.
-  for (const at of askers.keys()) {
-    const { name, asker } = askers[(round + at) % askers.length] ?? fail('nothing to measure')
-    if (load.isPatient) await quiet()
-    figures[name]?.push(await asker.measure())
+/** How old Finstage lets the open candle of a day become (openLifetimeMs in src/market/source.ts). */
+const openLifetimeMs = 15_000
+/** Of symbols asked for all the time, so many expire during a measurement. */
+const expiring = (load.warmUpMs + load.roundMs) / openLifetimeMs
+
+/** The contestants of one server, who are measured one behind the other. */
+class Turn {
+  readonly #askers: readonly Asker[]
+  readonly #url: string | null
+  readonly #random = randomFrom(7)
+  #endedMs = performance.now()
+
+  constructor(askers: readonly Asker[]) {
+    this.#askers = askers
+    const [first] = askers
+    this.#url = first?.contestant.asksSource ? (first.contestant.server?.url ?? null) : null
   }
+
+  async take(): Promise<void> {
+    if (load.isPatient) await quiet()
+    if (this.#url !== null) await this.#renewOpenCandles(this.#url)
+    for (const asker of this.#askers) figures[asker.contestant.name]?.push(await asker.measure())
+    this.#endedMs = performance.now()
+  }
+
+  /**
+   * While others were measured, all open candles have become too old. A server in steady use never has to ask for all at
+   * once, so most are renewed before the measurement. As many as expire in its time are left to each contestant; the
+   * others do not ask for those.
+   */
+  async #renewOpenCandles(url: string): Promise<void> {
+    const spread = this.#askers.filter(({ contestant }) => contestant.picks !== 'hot')
+    if (spread.length === 0) return
+    if (load.isPatient) await sleep(Math.max(0, this.#endedMs + openLifetimeMs + 200 - performance.now()))
+    const ranks = Array.from({ length: market.symbols }, (_, rank) => ({ rank, at: this.#random() }))
+    const mixed = ranks.sort((a, b) => a.at - b.at).map(({ rank }) => rank)
+    const size = Math.round(expiring * market.symbols)
+    const left = spread.map(() => mixed.splice(0, size))
+    for (const [at, asker] of spread.entries()) asker.leaveOut(left.filter((_, other) => other !== at).flat())
+    const one = async (connection: Connection): Promise<void> => {
+      for (let rank = mixed.pop(); rank !== undefined; rank = mixed.pop()) {
+        const { status, body } = await connection.ask(postOf(url, newestDocument, { symbol: symbolAt(rank) }))
+        if (status !== 200 || !body.includes('"time":[')) fail(`no newest candle: ${body.toString('latin1', 0, 300)}`)
+      }
+    }
+    const connections = await Promise.all(Array.from({ length: load.connections }, () => Connection.open(url)))
+    await Promise.all(connections.map(one))
+    for (const connection of connections) connection.close()
+  }
+}
+
+const newestDocument = 'query Newest($symbol: Symbol!) { candles(symbol: $symbol, last: 1) { columns { time } } }'
+
+const askers = load.contestants.map((contestant) => new Asker(contestant))
+for (const asker of askers) await asker.prepare()
+const figures: Record<string, RoundFigures[]> = Object.fromEntries(
+  askers.map(({ contestant }) => [contestant.name, []]),
+)
+const byServer = Map.groupBy(askers, ({ contestant }) => contestant.server?.url)
+const turns = [...byServer.values()].map((each) => new Turn(each))
+for (let round = 0; round < load.rounds; round++) {
+  // Each begins a round once, because the first meets a machine that has rested.
+  for (const at of turns.keys()) await turns[(round + at) % turns.length]?.take()
 }
 process.stdout.write(JSON.stringify(figures satisfies LoadFigures), () => process.exit(0))

@@ -41,6 +41,8 @@ const quick: Pace = {
 }
 const connections = 16
 const prepareMs = 240_000
+/** In a round, for all that is not measured. */
+const betweenMs = 60_000
 
 export type BuildName = 'this build' | 'before'
 
@@ -114,8 +116,7 @@ export async function run(
   rounds = pace.rounds,
 ): Promise<LoadFigures> {
   const { roundMs, warmUpMs, isPatient } = pace
-  // Less than half a second goes by between two of them, once the machine is quiet.
-  const durationMs = prepareMs + rounds * contestants.length * (roundMs + warmUpMs + 500)
+  const durationMs = prepareMs + rounds * (contestants.length * (roundMs + warmUpMs) + betweenMs)
   const load: ChartLoad = {
     contestants: contestants.map(({ server, ...rest }) => ({
       ...rest,

@@ -179,7 +179,7 @@ function longDocument(field: (name: string) => string): string {
 
 export const spotBytes = 64
 /** How many boards there are. */
-export const boards = 200
+export const boards = 100
 
 const boardsMade = new Map<string, number[]>()
 

@@ -1,7 +1,7 @@
 import { rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { type Collection, collectionsOf, type Memory, watchCollections } from '../support/inspector.ts'
-import { quiet } from '../support/machine.ts'
+import { boundBy, quiet } from '../support/machine.ts'
 import { runLoad, startFinstage } from '../support/processes.ts'
 import { fixed, median, percentile, table, whole } from '../support/table.ts'
 import type { Contestant, LoadFigures, RoundFigures } from './load.ts'
@@ -59,12 +59,12 @@ const columns: Part = async (setting) => {
 const indicators: Part = async (setting) => {
   const { now, before, mercurius } = setting
   const points: Contestant[] = [
-    { name: 'this build, points', server: now.server, shape: 'points', picks: 'zipf' },
-    { name: 'before, points', server: before.server, shape: 'points', picks: 'zipf' },
+    { name: 'this build, points', server: now.server, asksSource: true, shape: 'points', picks: 'zipf' },
+    { name: 'before, points', server: before.server, asksSource: true, shape: 'points', picks: 'zipf' },
     ...(mercurius ? [{ name: 'Mercurius, points', server: mercurius, shape: 'points', picks: 'zipf' } as const] : []),
   ]
   const unseen: Contestant[] = [
-    { name: 'this build, unseen', server: now.server, shape: 'unseen', picks: 'turns' },
+    { name: 'this build, unseen', server: now.server, asksSource: true, shape: 'unseen', picks: 'turns' },
     { name: 'library', server: null, shape: 'unseen', picks: 'turns' },
   ]
   // The commit before has indicators as points only.
@@ -136,7 +136,9 @@ const starts: Part = async (setting, progress) => {
     const servers = builds.map(({ name, server }) => ({ name, url: server.url }))
     cold.push(await ask(servers, source.fresh(pace.coldCharts)))
     for (const build of round % 2 === 0 ? builds : builds.toReversed()) first[build.name].push(await firstOf(build))
-    progress(`charts, round ${round + 1}: first requests ${first['this build'].at(-1)} and ${first.before.at(-1)} ms`)
+    progress(
+      `charts, round ${round + 1}: first requests ${builds.map(({ name }) => `${fixed(first[name].at(-1) ?? Number.NaN, 1)} ms (${name})`).join(', ')}`,
+    )
   }
   for (const { name } of builds) rmSync(join(directory, `first-${name.replace(' ', '-')}`), { recursive: true })
   const coldMs = (name: string): number[] => cold.map(({ tookMs }) => median(tookMs[name] ?? []))
@@ -316,7 +318,7 @@ function report({ pace, source, mercurius }: Setting, rows: readonly Row[]): str
     `Answers a second where nothing else is said: 16 connections that each ask again when they have their answer, without compression, every answer checked; each server with its Postgres on the same core. Symbols are ${whole(symbols)}, drawn by Zipf’s law.`,
     `Before: commit ${commitBefore}. ${mercurius ? 'Mercurius compiles queries; it' : 'Mercurius is not installed. It'} and node:http have their columns ready in memory.`,
     `A server in this process plays Yahoo. Open candles move once a second, and Finstage asks for them again when they are 15 s old: ${whole(source.yahoo.requestsTo('chart').length)} times in this run.`,
-    `Medians of ${rounds} rounds of ${roundMs / 1000} s in turns; in brackets the worst and the best round. Jobs are in \`--only analysis\`.`,
+    `Medians of ${rounds} rounds of ${roundMs / 1000} s in turns; in brackets the worst and the best round. “Or more”: the load client’s core was full. Jobs are in \`--only analysis\`.`,
     '',
     table(
       ['work', 'this build', 'before', 'Mercurius', 'node:http', 'technicalindicators', 'measured', 'wanted', 'met'],
@@ -348,8 +350,8 @@ function contestantsOf(
   picks: Contestant['picks'],
 ): Contestant[] {
   return [
-    { name: 'this build', server: now.server, shape, picks },
-    { name: 'before', server: before.server, shape, picks },
+    { name: 'this build', server: now.server, asksSource: true, shape, picks },
+    { name: 'before', server: before.server, asksSource: true, shape, picks },
     ...(mercurius ? [{ name: 'Mercurius', server: mercurius, shape, picks }] : []),
     { name: 'node:http', server: bare, shape, picks },
   ]
@@ -364,8 +366,12 @@ const divided = (values: readonly number[], by: readonly number[]): number[] =>
 
 const rates = (rounds: readonly RoundFigures[] = []): number[] => rounds.map((round) => round.perSecond)
 
-const perSecond = (rounds: readonly RoundFigures[] | undefined): string =>
-  rounds ? `${whole(median(rates(rounds)))}/s` : ''
+/** A load client whose core is full has measured itself. */
+function perSecond(rounds: readonly RoundFigures[] | undefined): string {
+  if (!rounds) return ''
+  const isClientFull = boundBy({ server: 0, client: median(rounds.map(({ clientCpu }) => clientCpu)) }) !== 'neither'
+  return `${whole(median(rates(rounds)))}/s${isClientFull ? ' or more' : ''}`
+}
 
 const milliseconds = (values: readonly number[]): string => `${fixed(median(values), 1)} ms`
 
