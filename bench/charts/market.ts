@@ -34,7 +34,10 @@ export const daySeconds = 86_400
 
 export const symbolAt = (index: number): string => `S${index}`
 
-/** A random walk in cents, on weekdays only. The open candle begins where the day before ended. */
+/**
+ * A random walk in cents, on weekdays only: each candle begins where the one before ended. Volumes are hundreds, as those
+ * of American shares are.
+ */
 export function history(index: number, today: number, length = historyLength): Chart {
   const random = randomFrom(index + 1)
   const chart: Chart = { time: [], open: [], high: [], low: [], close: [], volume: [] }
@@ -47,7 +50,7 @@ export function history(index: number, today: number, length = historyLength): C
     chart.high.push(cents(Math.max(open, price) * (1 + 0.008 * random())))
     chart.low.push(cents(Math.min(open, price) * (1 - 0.008 * random())))
     chart.close.push(cents(price))
-    chart.volume.push(Math.round(1e6 * (1 + 40 * random() ** 3)))
+    chart.volume.push(100 * Math.round(1e4 * (1 + 40 * random() ** 3)))
   }
   return chart
 }
