@@ -87,7 +87,7 @@ export async function inSetting<T>(
   try {
     await using source = await startChartSource(pace.symbols)
     const { symbols, today } = source.market
-    const settings = { MARKET_SOURCE: 'yahoo', YAHOO_BASE_URL: source.yahoo.url, YAHOO_STREAM: 'off' }
+    const settings = { MARKET_SOURCE: 'yahoo', YAHOO_BASE_URL: source.url, YAHOO_STREAM: 'off' }
     const build = async (name: BuildName, root: string): Promise<Build> => {
       progress(`charts: ${name} asks for ${symbols} charts for the first time`)
       const environment = { ...settings, DATA_DIR: join(directory, `charts-${name.replace(' ', '-')}`) }

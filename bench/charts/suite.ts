@@ -114,7 +114,7 @@ const starts: Part = async (setting, progress) => {
   const ask = (servers: StartsLoad['servers'], symbols: readonly string[]): Promise<StartsFigures> =>
     runLoad<StartsLoad, StartsFigures>('../charts/starts-load.ts', {
       servers,
-      sourceUrl: source.yahoo.url,
+      sourceUrl: source.url,
       symbols,
       durationMs: 60_000,
     })
@@ -317,7 +317,7 @@ function report({ pace, source, mercurius }: Setting, rows: readonly Row[]): str
     '',
     `Answers a second where nothing else is said: 16 connections that each ask again when they have their answer, without compression, every answer checked; each server with its Postgres on the same core. Symbols are ${whole(symbols)}, drawn by Zipf’s law.`,
     `Before: commit ${commitBefore}. ${mercurius ? 'Mercurius compiles queries; it' : 'Mercurius is not installed. It'} and node:http have their columns ready in memory.`,
-    `A server in this process plays Yahoo. Open candles move once a second, and Finstage asks for them again when they are 15 s old: ${whole(source.yahoo.requestsTo('chart').length)} times in this run.`,
+    `A server in this process plays Yahoo. Open candles move once a second, and Finstage asks for them again when they are 15 s old. It was asked for ${whole(source.calls)} charts in this run.`,
     `Medians of ${rounds} rounds of ${roundMs / 1000} s in turns; in brackets the worst and the best round. “Or more”: the load client’s core was full. Jobs are in \`--only analysis\`.`,
     '',
     table(
