@@ -43,8 +43,14 @@ test('a hundred subscriptions of 200 symbols each on one stalled socket hold no 
     return (await collectedMemory()).heapUsed
   }
   // Fills the histories of the symbols, which are cut to their size with every seventeenth price.
-  const before = await heapAfter(34)
-  const grown = (await heapAfter(34)) - before
-  assert.ok(grown < mebibyte, `${grown} bytes more are held`)
+  let before = await heapAfter(34)
+  const grown: number[] = []
+  for (let time = 0; time < 3; time++) {
+    const now = await heapAfter(34)
+    grown.push(now - before)
+    before = now
+  }
+  // V8 may give the objects of all symbols another layout, once. What is held for each price grows each time.
+  assert.ok(Math.min(...grown) < mebibyte, `${grown.join(', ')} bytes more are held`)
   client.cut()
 })
