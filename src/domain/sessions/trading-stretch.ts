@@ -30,14 +30,13 @@ export function tradingStretch(epoch: number, hours: SessionHours): TimeSpan {
   const evening = sessionOn(date - daySeconds, hours)
   if (evening && epoch < evening.closes) return partOf(evening, epoch)
   const session = sessionOn(date, hours)
-  const start = Math.max(epochOf(date, timezone), evening?.closes ?? Number.NEGATIVE_INFINITY)
+  if (session && epoch >= session.opens && epoch < session.closes) return partOf(session, epoch)
   const end = epochOf(date + daySeconds, timezone)
+  if (session && epoch >= session.closes) return { from: session.closes, to: end }
+  const start = Math.max(epochOf(date, timezone), evening?.closes ?? Number.NEGATIVE_INFINITY)
   if (!session) return { from: start, to: end }
-  const { opens, closes } = session
-  if (epoch >= closes) return { from: closes, to: end }
-  if (epoch >= opens) return partOf(session, epoch)
-  const earliest = Math.min(Math.max(start, epochOf(date + earliestSeconds, timezone)), opens)
-  return epoch < earliest ? { from: start, to: earliest } : { from: earliest, to: opens }
+  const earliest = Math.min(Math.max(start, epochOf(date + earliestSeconds, timezone)), session.opens)
+  return epoch < earliest ? { from: start, to: earliest } : { from: earliest, to: session.opens }
 }
 
 function partOf({ opens, closes, breaks }: Hours, epoch: number): TimeSpan {
