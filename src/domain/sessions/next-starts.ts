@@ -70,7 +70,10 @@ function* hoursAfter(
 ): Generator<number> {
   const timezone = sessionTimezone(hours)
   const times = timesAfter(last, recentTimes(epochs, timezone), { ...hours, timezone })
-  if (!calendarFor(hours)) yield* times
+  if (!calendarFor(hours)) {
+    yield* times
+    return
+  }
   let before = last
   for (const time of times) {
     const { start } = composedSpan(interval, time, hours)

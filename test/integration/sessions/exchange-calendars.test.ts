@@ -179,6 +179,85 @@ test('a single Sunday closes the week and the month before it, and neither is kn
   assert.ok(knownAt(months, at('2026-05-01')) >= '2026-05-31T10:00')
 })
 
+test('a quarter closes with the Sunday that is its last session, expected or not, and is not known sooner', async () => {
+  const period = (opens: string, closes: string) => ({ regular: { start: at(opens), end: at(closes) } })
+  const riyadh = {
+    ...{ exchangeTimezoneName: 'Asia/Riyadh', exchangeName: 'SAU', firstTradeDate: at('2024-01-01T07:00Z') },
+    currentTradingPeriod: period('2024-07-04T07:00Z', '2024-07-04T12:00Z'),
+  }
+  const mumbai = {
+    ...{ exchangeTimezoneName: 'Asia/Kolkata', exchangeName: 'NSI', firstTradeDate: at('2024-01-01T03:45Z') },
+    currentTradingPeriod: period('2024-07-04T03:45Z', '2024-07-04T10:00Z'),
+  }
+  for (const [meta, time, isOpen, knownOn] of [
+    [riyadh, '07:00', (date: number) => weekday(date) < 5, '2024-06-30T12:00'],
+    [mumbai, '03:45', (date: number) => isWeekday(date) || date === at('2024-06-30'), '2024-06-30T10:00'],
+  ] as const) {
+    const rows = daily('2024-01-01', '2024-07-04', time, isOpen)
+    const service = serverAt({ now: at('2024-07-04T13:00Z') }, { meta, rows })
+    const quarters = await ask(service, { interval: 'MONTH_3', from: at('2024-01-01') })
+    const daysOf = (from: string, to: string) => rows.filter(([row]) => row >= at(from) && row < at(to)).length
+    assert.deepEqual(
+      quarters.nodes.map(({ epoch, volume, closed }) => [written(epoch).slice(0, 10), volume, closed]),
+      [
+        ['2024-01-01', daysOf('2024-01-01', '2024-04-01') * 1000, true],
+        ['2024-04-01', daysOf('2024-04-01', '2024-07-01') * 1000, true],
+        ['2024-07-01', daysOf('2024-07-01', '2024-07-05') * 1000, false],
+      ],
+    )
+    assert.ok(knownAt(quarters, at('2024-04-01')) >= knownOn)
+    assert.ok(knownAt(quarters, at('2024-04-01')) < '2024-07-01T00:00')
+  }
+})
+
+/** A row for each time (UTC) of a date. */
+const hourly = (date: string, ...times: readonly string[]): [number, number][] =>
+  times.map((time, i) => [at(`${date}T${time}Z`), 100 + i])
+const volumes = ({ nodes }: CandleSeries) =>
+  nodes.map(({ epoch, volume, closed }) => [written(epoch).slice(5), volume, closed])
+
+test('four hours of a symbol that is first seen on a half day are those of every date, closed with their last hour', async () => {
+  const rows = [
+    ...hourly('2026-11-25', '14:30', '15:30', '16:30', '17:30', '18:30', '19:30', '20:30'),
+    ...hourly('2026-11-27', '14:30', '15:30', '16:30', '17:30'),
+  ]
+  for (const exchangeName of ['NMS', undefined]) {
+    const clock = { now: at('2026-11-27T18:05Z') }
+    const service = serverAt(clock, { meta: { ...newYorkHalfDay, exchangeName }, rows })
+    const request = { symbol: `HOURS ${exchangeName}`, interval: 'HOUR_4', from: at('2026-11-25') } as const
+    const before = [
+      ['11-25T14:30', 4000, true],
+      ['11-25T18:30', 3000, true],
+    ]
+    const open = await ask(service, request)
+    assert.deepEqual(volumes(open), [...before, ['11-27T14:30', 4000, false]])
+    assert.equal(knownAt(open, at('2026-11-27T14:30Z')), '2026-11-27T18:00')
+    // Where no calendar says it, what was seen of a half day says nothing of the date before.
+    const known = exchangeName ? '2026-11-25T21:00' : '2026-11-25T22:30'
+    assert.equal(knownAt(open, at('2026-11-25T18:30Z')), known)
+    clock.now = at('2026-11-27T18:31Z')
+    assert.deepEqual(volumes(await ask(service, request)), [...before, ['11-27T14:30', 4000, true]])
+  }
+})
+
+test('what is traded after lunch is of the afternoon, even if the source counts its hours through lunch', async () => {
+  const meta = {
+    ...{ exchangeTimezoneName: 'Asia/Hong_Kong', exchangeName: 'HKG', firstTradeDate: at('2026-01-02T01:30Z') },
+    currentTradingPeriod: { regular: { start: at('2026-11-25T01:30Z'), end: at('2026-11-25T08:00Z') } },
+  }
+  for (const times of [
+    ['01:30', '02:30', '03:30', '05:00', '06:00', '07:00'],
+    ['01:30', '02:30', '03:30', '04:30', '05:30', '06:30', '07:30'],
+  ]) {
+    const service = serverAt({ now: at('2026-11-25T10:00Z') }, { meta, rows: hourly('2026-11-25', ...times) })
+    const found = volumes(await ask(service, { interval: 'HOUR_4', from: at('2026-11-25') }))
+    assert.deepEqual(found, [
+      ['11-25T01:30', 3000, true],
+      ['11-25T05:00', (times.length - 3) * 1000, true],
+    ])
+  }
+})
+
 test('the calendar of a stored series is known to a server that does not ask Yahoo', async () => {
   const meta = { ...newYorkHalfDay, exchangeName: 'NMS' }
   const clock = { now: at('2026-11-27T19:00Z') }
