@@ -17,7 +17,7 @@ import {
 import { findSignals, namedSignal, signalsWarmUp } from '../../analysis/signals.ts'
 import type { SignalKind } from '../../domain/analysis/signal.ts'
 import type { CandleSeries } from '../../domain/candle.ts'
-import { listOf } from '../../domain/candle-list.ts'
+import { listOf, type Sized } from '../../domain/candle-list.ts'
 import { nextStarts } from '../../domain/sessions/next-starts.ts'
 import type { Interval } from '../../domain/time/interval.ts'
 import { boundedFilter } from '../bounds.ts'
@@ -74,12 +74,7 @@ const resolver =
     return answerRows(cost, context, () => answer(name, asked))
   }
 
-export const pointsOf = (name: IndicatorName): Resolver<Point[]> =>
-  resolver(
-    name,
-    ({ before }) => before,
-    (_, { input, args, ahead }) => indicatorPoints(name, input(), args, ahead),
-  )
+export const pointsOf = (name: IndicatorName): Resolver<Point[]> => resolver(name, ({ before }) => before, points)
 
 /** Numbers cost so little to complete that the computing is charged by itself. */
 const everyCandle = ({ all }: { readonly all: number }): number => all
@@ -90,19 +85,42 @@ export const columnsOf = (name: IndicatorName): Resolver<IndicatorColumns> => re
 export const columnOf = (name: IndicatorName): Resolver<Column> =>
   resolver(name, everyCandle, (...asked) => columns(...asked).parts.value ?? [])
 
-/** Where an answer takes lists that are written already, they are remembered with the candles. */
-function columns(name: IndicatorName, { series, args, first, isWritten, input, ahead }: Asked): IndicatorColumns {
-  const compute = (): IndicatorColumns => indicatorColumns(name, input(), args, ahead)
-  // What is drawn ahead depends on more than the candles.
-  if (!isWritten || name === 'ichimoku') return compute()
+/**
+ * What `make` returns for an indicator, or what it returned before for the same candles and parameters. Not for one that
+ * is drawn ahead: that depends on more than the candles.
+ */
+function remembered<T extends Sized>(shape: string, name: IndicatorName, asked: Asked, make: () => T): T {
+  if (name === 'ichimoku') return make()
+  const { args, first, series } = asked
   const { isWhole, interval, sessions } = series
-  const of = JSON.stringify([name, args, first, isWhole, interval, sessions.timezone, sessions.exchange ?? null])
-  const { parts } = listsOf(series).nodes.remembered(of, () => written(compute().parts))
+  const of = [shape, name, args, first, isWhole, interval, sessions.timezone, sessions.exchange ?? null]
+  return listsOf(series).nodes.remembered(JSON.stringify(of), make)
+}
+
+/** By estimate: an object, and each of its numbers. */
+const bytesPerPoint = 40
+const bytesPerNumber = 24
+
+function points(name: IndicatorName, asked: Asked): Point[] {
+  const { input, args, ahead } = asked
+  return remembered('points', name, asked, () => {
+    const found = indicatorPoints(name, input(), args, ahead)
+    const numbers = Object.keys(found[0] ?? {}).length
+    return { found, bytes: found.length * (bytesPerPoint + numbers * bytesPerNumber) }
+  }).found
+}
+
+/** Where an answer takes lists that are written already, it gets them so. */
+function columns(name: IndicatorName, asked: Asked): IndicatorColumns {
+  const { isWritten, input, args, ahead } = asked
+  const compute = (): IndicatorColumns => indicatorColumns(name, input(), args, ahead)
+  if (!isWritten || name === 'ichimoku') return compute()
+  const { parts } = remembered('columns', name, asked, () => written(compute().parts))
   // To the executor they are lists.
   return { parts: parts as unknown as IndicatorColumns['parts'], ahead: { epoch: [], parts: {} } }
 }
 
-function written(columns: IndicatorColumns['parts']): { parts: Record<string, WrittenList>; bytes: number } {
+function written(columns: IndicatorColumns['parts']): Sized & { readonly parts: Record<string, WrittenList> } {
   const parts: Record<string, WrittenList> = {}
   let bytes = 200
   for (const [part, column] of Object.entries(columns)) {

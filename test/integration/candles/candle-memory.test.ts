@@ -118,6 +118,8 @@ const spanOf = ({ fromDay, days }: Range): TimeSpan => ({
   to: start + Math.min(historyDays, fromDay + days) * daySeconds,
 })
 
+const settled = { openHours: 0, price: 1, revises: false, late: 0, actionDay: 0, action: null, missing: [] }
+
 let runs = 0
 
 class House {
@@ -145,11 +147,11 @@ class House {
       case 'prune':
         return store.prune(start + step.beforeDay * daySeconds)
       case 'write':
-        return store.write(this.#series(step.interval), spanOf(step), this.#fetched(step))
+        return store.write(this.#series(step.interval), spanOf(step), this.fetched(step))
     }
   }
 
-  #fetched(step: Step & { readonly kind: 'write' }): FetchedCandles {
+  fetched(step: Step & { readonly kind: 'write' }): FetchedCandles {
     const { interval, openHours, price, revises, late, actionDay, action, missing } = step
     const { from, to } = spanOf(step)
     const finalBefore = to - openHours * hourSeconds
@@ -241,5 +243,39 @@ for (const [what, stores] of [
       }),
       { numRuns: Number(process.env.PROPERTY_RUNS ?? 40), interruptAfterTimeLimit: 60_000 },
     )
+  })
+}
+
+for (const [what, isOnlyWriter, statements] of [
+  ['one statement', false, 1],
+  ['no statement if this process alone writes', true, 0],
+] as const) {
+  test(`fifty series that were read before take ${what}`, async (context) => {
+    const store = new CandleStore(pool, { isOnlyWriter })
+    const house = new House([store])
+    const span = { from: start, to: start + 40 * daySeconds }
+    const board = Array.from({ length: 50 }, (_, i): Series => {
+      return { source: 'SIMULATED', symbol: `BOARD${i}`, interval: 'DAY_1', extendedHours: false }
+    })
+    const fetched = house.fetched({
+      by: 0,
+      kind: 'write',
+      interval: 'DAY_1',
+      fromDay: 0,
+      days: historyDays,
+      ...settled,
+    })
+    for (const series of board) await store.write(series, { ...span, to: start + historyDays * daySeconds }, fetched)
+    const readAll = () =>
+      Promise.all(
+        board.map(async (series) => {
+          const state = await store.state(series, span)
+          return state && (await store.read(state, span)).list.length
+        }),
+      )
+    const first = await readAll()
+    const query = context.mock.method(pool, 'query')
+    assert.deepEqual(await readAll(), first)
+    assert.deepEqual([query.mock.callCount(), first[0]], [statements, historyDays])
   })
 }
