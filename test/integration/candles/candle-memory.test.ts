@@ -207,6 +207,9 @@ function assertColumns(list: CandleList<SourceCandle>, candles: readonly SourceC
     Array.from({ length: list.length }, (_, i) => list.epochAt(i)),
     candles.map(({ epoch }) => epoch),
   )
+  const closes = candles.map(({ close }) => close)
+  const derived = list.remembered('closes', () => ({ bytes: 8 * closes.length, closes: [...list.floats('close')] }))
+  assert.deepEqual(derived.closes, closes)
   for (const name of candleColumns) {
     const values = candles.map((candle) => candle[name])
     assert.equal(`[${list.json(name)?.join(',')}]`, JSON.stringify(values), name)

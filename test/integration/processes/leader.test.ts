@@ -160,10 +160,11 @@ suite('leadership', { concurrency: true }, () => {
     const { led, terms, confirmations, start, term, leaders, warnings } = compete(t, ['a', 'b', 'c'], { own })
     start()
     const name = await term(1)
+    const sessions = "pg_stat_activity WHERE datname = current_database() AND application_name = 'finstage leader'"
     for (let round = 1; round <= killRounds; round++) {
-      await own.query(
-        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() AND application_name = 'finstage leader'",
-      )
+      // One that has not connected again yet could not lose its session.
+      await eventually(async () => (await own.query(`SELECT pid FROM ${sessions}`)).length === 3, 'all sessions')
+      await own.query(`SELECT pg_terminate_backend(pid) FROM ${sessions}`)
       await eventually(() => warnings.length >= 3 * round, 'the loss of the sessions')
       await confirmations(2)
       assert.equal(terms.get(name)?.holds, true)
