@@ -29,6 +29,9 @@ async function rowsOf(client: pg.PoolClient, id: number, { from, to }: TimeSpan)
   return rows
 }
 
+/** Sorts before the minute of any candle, those before 1970 included. */
+const stampMinute = -(2 ** 31)
+
 /**
  * Reads rows and what is known of their series in one statement, so that they belong together: the series comes first,
  * in the columns of a row.
@@ -40,7 +43,7 @@ export async function stampedRows(
 ): Promise<StampedRows | null> {
   const { rows } = await client.query<Row>({
     name: 'candle-rows-stamped',
-    text: `SELECT -1 AS minute, generation::float8 AS open, settled_version::float8 AS high, open_from::float8 AS low,
+    text: `SELECT (${stampMinute})::int4 AS minute, generation::float8 AS open, settled_version::float8 AS high, open_from::float8 AS low,
              xmin::text::float8 AS close, NULL::float8 AS volume, NULL::float8 AS adjusted_close
            FROM finstage.candle_series WHERE id = $1
            UNION ALL SELECT minute, ${prices} FROM finstage.candles
@@ -49,7 +52,7 @@ export async function stampedRows(
     rowMode: 'array',
   })
   const stamp = rows[0]
-  if (!stamp || stamp[0] !== -1) return null
+  if (!stamp || stamp[0] !== stampMinute) return null
   const [, generation, settledVersion, openFrom, rowVersion] = stamp
   return {
     rows: rows.slice(1).map(toRow),

@@ -159,6 +159,21 @@ test('writing the same candles again writes no row, and what differs replaces wh
   )
 })
 
+test('candles from before 1970 are read as all others are', async () => {
+  const series = seriesOf('OLD')
+  const span = { from: day('1969-12-01'), to: day('1970-02-01') }
+  const all = candles(span, daySeconds, 100)
+  await write(series, span, { at: '2025-03-12T22:00:00Z', candles: all })
+  for (const from of ['1969-12-01', '1969-12-30', '1970-01-01', '1970-01-02']) {
+    const state = (await store.state(series, { from: day(from), to: span.to })) ?? assert.fail()
+    const { list } = await store.read(state, { from: day(from), to: span.to })
+    assert.deepEqual(
+      list.candles.map(({ epoch }) => epoch),
+      all.map(({ epoch }) => epoch).filter((epoch) => epoch >= day(from)),
+    )
+  }
+})
+
 test('writers of one series at the same time, whatever their spans, leave each candle once and all of it stored for good', async () => {
   const series = seriesOf('RACE', 'MINUTE_1')
   const span: TimeSpan = { from: day('2025-01-02'), to: day('2025-01-04') }
