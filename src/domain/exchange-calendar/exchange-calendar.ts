@@ -24,7 +24,7 @@ const longestPauseDays = 60
 /** As many as there are dates in half a century. */
 const rememberedDates = 20_000
 /** Sessions of this length leave no more than a pause between them. */
-const roundTheClockSeconds = 23 * hourSeconds
+export const roundTheClockSeconds = 23 * hourSeconds
 
 /**
  * The sessions of one exchange. Dates are midnight UTC, in epoch seconds. Of dates that its rules do not know it says so,

@@ -1,7 +1,6 @@
 import { calendarOf } from '../exchange-calendar/calendars.ts'
-import type { ExchangeCalendar } from '../exchange-calendar/exchange-calendar.ts'
+import { type ExchangeCalendar, roundTheClockSeconds } from '../exchange-calendar/exchange-calendar.ts'
 import { clockTime } from '../time/exchange-clock.ts'
-import { hourSeconds } from '../time/units.ts'
 
 /** When a market's regular sessions are. Plain data, so that a thread can have it. */
 export interface SessionHours {
@@ -20,9 +19,6 @@ export interface SessionHours {
   /** Dates (midnight UTC) with candles on which no session was to be expected, oldest first. */
   readonly unscheduled?: readonly number[]
 }
-
-/** Sessions of this length leave no more than a pause between them. */
-const roundTheClockSeconds = 23 * hourSeconds
 
 /** Whether a market has no bell: its sessions leave no more than a pause. */
 export const isRoundTheClock = ({ opens, closes }: SessionHours): boolean =>

@@ -179,8 +179,8 @@ export function inputOf(series: CandleSeries): IndicatorInput {
 
 /**
  * How many candles before the first node the selected fields of a series need, also by column. The series is what the
- * current resolver returns, or what `path` leads to from there. At least one, which tells whether there are earlier candles. Parameters out of bounds are
- * refused at their own field.
+ * current resolver returns, or what `path` leads to from there. At least one, which tells whether there are earlier
+ * candles. Parameters out of bounds are refused at their own field.
  */
 export function warmUp(info: GraphQLResolveInfo, interval: Interval, path: readonly string[] = []): number {
   let needed = 1
