@@ -6,6 +6,7 @@ import { counterOf, gaugeOf } from '../platform/metrics.ts'
 import type { Bus, PriceFailure, WatchAnnouncement } from './bus.ts'
 import { announceIntervalMs } from './demand.ts'
 import type { FeedPulse } from './feed-pulse.ts'
+import { type BatchOrder, BatchWindows, PriceBatches } from './price-batches.ts'
 import { PriceHistory } from './price-history.ts'
 import type { PriceCounts, Seat } from './price-seat.ts'
 import { type PriceOrder, PriceSubscription, type PriceSubscriptionOptions } from './price-subscription.ts'
@@ -52,6 +53,7 @@ export class PriceHub {
   readonly #counts: PriceCounts = { delivered: 0, conflated: 0 }
   /** Shared by all subscriptions: there are as many as clients. */
   readonly #subscriptionOptions: PriceSubscriptionOptions
+  readonly #windows: BatchWindows
   #isStopped = false
   #stops: (() => void)[] = []
 
@@ -59,6 +61,7 @@ export class PriceHub {
     this.#bus = options.bus
     this.#pulse = options.pulse
     this.#now = options.now ?? Date.now
+    this.#windows = new BatchWindows(this.#now)
     const { registry } = options
     const counts = this.#counts
     this.#subscriptionOptions = { now: this.#now, counts, onEnd: (ended) => this.#remove(ended) }
@@ -132,6 +135,12 @@ export class PriceHub {
     // If it has ended meanwhile, nobody would remove the seats again.
     if (!subscription.isEnded) for (const seat of subscription.seats) this.#seat(seat)
     return subscription
+  }
+
+  /** The same in lists: see `PriceBatches`. Rejects as `subscribe` does. */
+  async subscribeBatches({ batchMs, ...order }: BatchOrder): Promise<PriceBatches> {
+    const subscription = await this.subscribe({ ...order, throttleMs: 0, isBatched: true })
+    return new PriceBatches(subscription, batchMs, this.#windows)
   }
 
   #seat(seat: Seat): void {

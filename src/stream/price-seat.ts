@@ -7,12 +7,12 @@ import type { PriceHistory } from './price-history.ts'
  */
 const aheadMs = 10_000
 
-/** Takes the updates of a subscription as they come. */
-export interface PriceSink {
+/** Takes the items of a subscription as they come. */
+export interface Sink<T> {
   /**
-   * Returns false where it does not take the update now. It then calls the subscription's resume() when it takes more.
+   * Returns false where it does not take the item now. It then calls the subscription's resume() when it takes more.
    */
-  take(update: PriceUpdate): boolean
+  take(item: T): boolean
   /** The subscription has ended. */
   end(): void
 }
@@ -29,6 +29,8 @@ export interface PriceCounts {
 export interface SeatOwner {
   /** Deliver at most the latest update in each window of this length; 0 delivers every update. */
   readonly throttleMs: number
+  /** Every update is delivered to a sink that takes it; otherwise only the newest. */
+  readonly isWhole: boolean
   nowMs(): number
   /** The seat has an update to deliver that its sink has not taken. */
   fellBehind(seat: Seat): void
@@ -41,7 +43,7 @@ export interface SeatOwner {
  */
 export class Seat {
   // Fields that every update reads come first: for thousands of seats nearly every read is a cache miss.
-  #sink: PriceSink | undefined
+  #sink: Sink<PriceUpdate> | undefined
   /** How far the client has come, or will have come once nothing is pending. */
   #run: string | undefined
   #seq: number
@@ -52,6 +54,7 @@ export class Seat {
   #pendingKind: PriceUpdateKind | undefined
   #window: NodeJS.Timeout | undefined
   readonly #throttleMs: number
+  readonly #isWhole: boolean
   readonly #counts: PriceCounts
   readonly symbol: string
   readonly #owner: SeatOwner
@@ -67,6 +70,7 @@ export class Seat {
   constructor(owner: SeatOwner, symbol: string, after: PriceCursor | undefined, counts: PriceCounts) {
     this.#owner = owner
     this.#throttleMs = owner.throttleMs
+    this.#isWhole = owner.isWhole
     this.#counts = counts
     this.symbol = symbol
     this.#run = after?.run
@@ -79,7 +83,7 @@ export class Seat {
   }
 
   /** The client is there: it gets the newest price, or the updates that it has missed, and then every update. */
-  begin(sink: PriceSink): void {
+  begin(sink: Sink<PriceUpdate>): void {
     const history = this.#history
     const newest = history?.newest
     if (!history || !newest || this.#sink) return
@@ -90,7 +94,7 @@ export class Seat {
       return
     }
     this.#pendingKind = missed ? 'STATUS' : 'SNAPSHOT'
-    if (missed && this.#throttleMs === 0) this.#replay = { at: this.#seq, until: newest.seq }
+    if (missed && this.#isWhole) this.#replay = { at: this.#seq, until: newest.seq }
     else for (const { kind } of missed ?? []) this.#addPending(kind)
     this.#run = newest.run
     this.#seq = newest.seq
@@ -130,7 +134,7 @@ export class Seat {
     if (!this.#offer(this.#newest(this.#pendingKind))) return false
     this.#pendingKind = undefined
     this.#skipped = 0
-    if (skipped > 1 && this.#throttleMs === 0) this.#counts.conflated += skipped - 1
+    if (skipped > 1 && this.#isWhole) this.#counts.conflated += skipped - 1
     return true
   }
 

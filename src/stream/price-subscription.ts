@@ -1,6 +1,6 @@
 import type { PriceCursor, PriceUpdate } from '../domain/price-update.ts'
 import { Channel } from './channel.ts'
-import { type PriceCounts, type PriceSink, Seat, type SeatOwner } from './price-seat.ts'
+import { type PriceCounts, Seat, type SeatOwner, type Sink } from './price-seat.ts'
 
 /** How many updates wait for a consumer that iterates. */
 const maxWaiting = 1024
@@ -10,6 +10,8 @@ export interface PriceOrder {
   readonly symbols: readonly string[]
   /** Deliver at most the latest update per symbol in each window of this length; 0 delivers every update. */
   readonly throttleMs: number
+  /** The sink takes updates from time to time only, the newest of each symbol. */
+  readonly isBatched?: boolean
   /** How far the client had come, by symbol. */
   readonly after: ReadonlyMap<string, PriceCursor>
 }
@@ -28,17 +30,19 @@ export interface PriceSubscriptionOptions {
 export class PriceSubscription implements AsyncIterableIterator<PriceUpdate>, SeatOwner {
   readonly seats: readonly Seat[]
   readonly throttleMs: number
+  readonly isWhole: boolean
   readonly #options: PriceSubscriptionOptions
-  #sink: PriceSink | undefined
+  #sink: Sink<PriceUpdate> | undefined
   /** For a consumer that iterates. */
   #channel: Channel<PriceUpdate> | undefined
   /** Seats whose sink has not taken an update, in the order in which they fell behind: so each has its turn. */
   #behind: Seat[] = []
   #isEnded = false
 
-  constructor({ symbols, throttleMs, after }: PriceOrder, options: PriceSubscriptionOptions) {
+  constructor({ symbols, throttleMs, after, isBatched }: PriceOrder, options: PriceSubscriptionOptions) {
     this.#options = options
     this.throttleMs = throttleMs
+    this.isWhole = throttleMs === 0 && !isBatched
     this.seats = [...new Set(symbols)].map((symbol) => new Seat(this, symbol, after.get(symbol), options.counts))
   }
 
@@ -50,7 +54,7 @@ export class PriceSubscription implements AsyncIterableIterator<PriceUpdate>, Se
    * From now on the sink gets every update, beginning with the newest of each symbol or the updates that the client has
    * missed. To be called once, and not by a consumer that iterates.
    */
-  pipe(sink: PriceSink): void {
+  pipe(sink: Sink<PriceUpdate>): void {
     if (this.#isEnded) {
       sink.end()
       return

@@ -1,9 +1,12 @@
 import type { PriceUpdate } from '../../domain/price-update.ts'
 
-/** A price update as the payload of a message: the same bytes for every client that is shown it alike. */
+/** A price update, or several, as the payload of a message: the same bytes for every client that is shown it alike. */
 export interface RenderedUpdate {
+  /** The newest. */
   readonly update: PriceUpdate
   readonly payload: Buffer
+  /** The payload as raw DEFLATE that ends with an empty block; undefined: compressed by itself, it hardly shrinks. */
+  readonly deflated?: Buffer
 }
 
 /** One subscription of a client, as the source of messages to that client. */

@@ -1,12 +1,9 @@
-import { type ExecutionArgs, type ExecutionResult, type GraphQLError, getOperationAST, parse } from 'graphql'
+import { type ExecutionArgs, parse } from 'graphql'
 import { LRUCache } from 'lru-cache'
 import type { PriceUpdate } from '../../domain/price-update.ts'
 import type { RenderedUpdate } from '../connections/message-writer.ts'
-import { type Compilable, type CompiledOperations, compilable } from '../pipeline/compiled-operations.ts'
-import { interpret } from '../pipeline/interpreter.ts'
-import { boundedErrors } from '../pipeline/limits.ts'
-import { shownError } from '../pipeline/mask-error.ts'
 import { ByteSlabs } from './byte-slabs.ts'
+import { EventExecutor, type ExecutedEvent, type ExecutorOptions } from './executor.ts'
 
 /** How many bytes of executed updates are cached for clients that come to them late. */
 const maxCacheBytes = 16 * 1024 * 1024
@@ -15,19 +12,7 @@ const bytesPerEntry = 800
 /** An execution holds its last update, and so one slab. */
 const slabBytes = 4096
 
-export interface SharedExecutionOptions {
-  readonly mask: (error: unknown) => GraphQLError
-  /** Called for each update that is executed. */
-  readonly executed: () => void
-  readonly compiled: CompiledOperations
-}
-
-interface ExecutedUpdate extends RenderedUpdate {
-  /** The payload. */
-  readonly text: string
-  /** Errors name places in the document as one client has written it. */
-  readonly hasErrors: boolean
-}
+interface ExecutedUpdate extends RenderedUpdate, ExecutedEvent {}
 
 /** An update that is executed or being executed. */
 interface Execution {
@@ -72,22 +57,16 @@ export class RenderedPriceCache {
 export class SharedExecution {
   /** The document as the first of these clients has written it. */
   readonly source: string
-  readonly #args: ExecutionArgs
-  readonly #operation: Compilable
-  readonly #options: SharedExecutionOptions
+  readonly #executor: EventExecutor
   readonly #cache: RenderedPriceCache
   readonly #id: number
   #last: Execution | undefined
   /** The last update whose errors were located in another client's document. */
   #lastElsewhere: (Execution & { readonly source: string }) | undefined
 
-  constructor(args: ExecutionArgs, options: SharedExecutionOptions, cache: RenderedPriceCache) {
+  constructor(args: ExecutionArgs, options: ExecutorOptions, cache: RenderedPriceCache) {
     this.source = args.document.loc?.source.body ?? ''
-    this.#args = args
-    const operation = getOperationAST(args.document, args.operationName)
-    if (!operation) throw new Error('the document of a subscription that has begun has its operation')
-    this.#operation = compilable(args.document, operation)
-    this.#options = options
+    this.#executor = new EventExecutor(args, options)
     this.#cache = cache
     this.#id = cache.newExecutionId()
   }
@@ -103,7 +82,7 @@ export class SharedExecution {
   #rendered(update: PriceUpdate): ExecutedUpdate | Promise<ExecutedUpdate> {
     if (this.#last?.update === update) return this.#last.result
     const cached = this.#cache.get(this.#id, update)
-    const execution: Execution = { update, result: cached ?? this.#execute(update) }
+    const execution: Execution = { update, result: cached ?? this.#render(update, this.#executor.execute(update)) }
     this.#last = execution
     if (cached) return cached
     if (!(execution.result instanceof Promise)) {
@@ -126,35 +105,16 @@ export class SharedExecution {
     const { update } = executed
     const last = this.#lastElsewhere
     if (last?.update === update && last.source === source) return last.result
-    const result = this.#interpret({ ...this.#args, document: parse(source) }, update)
+    const result = this.#render(update, this.#executor.interpret(update, parse(source)))
     this.#lastElsewhere = { update, source, result }
     return result
   }
 
-  #execute(update: PriceUpdate): ExecutedUpdate | Promise<ExecutedUpdate> {
-    const compiled = this.#options.compiled.find(this.#operation)
-    if (!compiled) return this.#interpret(this.#args, update)
-    this.#options.executed()
-    // Compiled operations may report errors otherwise than the interpreter.
-    const interpreted = () => this.#interpret(this.#args, update)
-    const settled = (result: ExecutionResult) => (result.errors ? interpreted() : this.#render(update, result))
-    const result = compiled(update, this.#args.contextValue, this.#args.variableValues ?? {})
-    return result instanceof Promise ? result.then(settled, interpreted) : settled(result)
-  }
-
-  #interpret(args: ExecutionArgs, update: PriceUpdate): ExecutedUpdate | Promise<ExecutedUpdate> {
-    this.#options.executed()
-    const result = interpret({ ...args, rootValue: update })
-    if (!(result instanceof Promise)) return this.#render(update, result)
-    return result.then(
-      (result) => this.#render(update, result),
-      (error: unknown) => this.#render(update, { errors: [error as GraphQLError] }),
-    )
-  }
-
-  #render(update: PriceUpdate, { errors, ...result }: ExecutionResult): ExecutedUpdate {
-    const show = (error: GraphQLError) => shownError(this.#options.mask(error))
-    const shown = errors ? { ...result, errors: boundedErrors(errors).map(show) } : result
-    return this.#cache.render({ update, text: `${JSON.stringify(shown)}}`, hasErrors: errors !== undefined })
+  #render(
+    update: PriceUpdate,
+    executed: ExecutedEvent | Promise<ExecutedEvent>,
+  ): ExecutedUpdate | Promise<ExecutedUpdate> {
+    if (executed instanceof Promise) return executed.then((executed) => this.#cache.render({ update, ...executed }))
+    return this.#cache.render({ update, ...executed })
   }
 }

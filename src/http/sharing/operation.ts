@@ -1,4 +1,14 @@
-import { type DocumentNode, getOperationAST, Kind, type OperationDefinitionNode, print, visit } from 'graphql'
+import {
+  type DocumentNode,
+  type GraphQLSchema,
+  getOperationAST,
+  Kind,
+  type OperationDefinitionNode,
+  print,
+  TypeInfo,
+  visit,
+  visitWithTypeInfo,
+} from 'graphql'
 
 /**
  * A subscription whose events look the same for every client that selects the same, whatever the arguments of its root
@@ -9,25 +19,28 @@ export interface SharedOperation {
   readonly text: string
   /** The variables that are used elsewhere than in those arguments. */
   readonly variables: readonly string[]
+  /** Whether it selects a field that is not the same for every viewer. */
+  readonly differsByViewer: boolean
 }
 
 const described = new WeakMap<DocumentNode, Map<string | null, SharedOperation | null>>()
 
 /**
- * Describes an operation whose only root field is `field`, without directives at the field or the operation: directives
+ * Describes an operation whose only root field is one of `fields`, without directives at the field or the operation: directives
  * may read variables before there is an event. null: the operation cannot be shared.
  */
 export function sharedOperation(
   document: DocumentNode,
   operationName: string | null,
-  field: string,
+  fields: ReadonlySet<string>,
+  schema: GraphQLSchema,
 ): SharedOperation | null {
   const byName = described.get(document) ?? new Map<string | null, SharedOperation | null>()
   described.set(document, byName)
   const known = byName.get(operationName)
   if (known !== undefined) return known
   const operation = getOperationAST(document, operationName)
-  const shared = operation ? describe(document, operation, field) : null
+  const shared = operation ? describe(document, operation, fields, schema) : null
   byName.set(operationName, shared)
   return shared
 }
@@ -35,11 +48,12 @@ export function sharedOperation(
 function describe(
   document: DocumentNode,
   operation: OperationDefinitionNode,
-  fieldName: string,
+  fields: ReadonlySet<string>,
+  schema: GraphQLSchema,
 ): SharedOperation | null {
   const [root, ...others] = operation.selectionSet.selections
   const isAlone = others.length === 0 && !operation.directives?.length
-  if (!isAlone || root?.kind !== Kind.FIELD || root.name.value !== fieldName || root.directives?.length) return null
+  if (!isAlone || root?.kind !== Kind.FIELD || !fields.has(root.name.value) || root.directives?.length) return null
   const bare: DocumentNode = {
     ...document,
     definitions: document.definitions.map((definition) =>
@@ -49,11 +63,17 @@ function describe(
     ),
   }
   const variables = new Set<string>()
-  visit(bare, {
+  let differsByViewer = false
+  const types = new TypeInfo(schema)
+  const visitor = visitWithTypeInfo(types, {
     VariableDefinition: () => false,
     Variable: ({ name }) => {
       variables.add(name.value)
     },
+    Field: () => {
+      if (types.getFieldDef()?.extensions.differsByViewer) differsByViewer = true
+    },
   })
-  return { text: print(bare), variables: [...variables].sort() }
+  visit(bare, visitor)
+  return { text: print(bare), variables: [...variables].sort(), differsByViewer }
 }

@@ -1,13 +1,16 @@
 import type { ExecutionArgs } from 'graphql'
 import type { PriceUpdate } from '../../domain/price-update.ts'
-import type { PriceSink } from '../../stream/price-seat.ts'
+import { PriceBatches } from '../../stream/price-batches.ts'
+import type { Sink } from '../../stream/price-seat.ts'
 import type { PriceSubscription } from '../../stream/price-subscription.ts'
 import type { MessageProducer, MessageWriter, RenderedUpdate } from '../connections/message-writer.ts'
+import { BatchExecution, RenderedBatchCache } from './batch-execution.ts'
 import { ByteSlabs } from './byte-slabs.ts'
-import { RenderedPriceCache, SharedExecution, type SharedExecutionOptions } from './execution.ts'
+import { RenderedPriceCache, SharedExecution } from './execution.ts'
+import type { ExecutorOptions } from './executor.ts'
 import type { SharedOperation } from './operation.ts'
 
-/** How many updates of a subscription may be executing at a time, where the selection has to wait for something. */
+/** How many events of a subscription may be executing at a time, where the selection has to wait for something. */
 const maxExecuting = 32
 
 /** Is told of the end of a subscription. An object rather than a function: there are as many as clients. */
@@ -18,11 +21,10 @@ export interface EndListener {
 /** A client's subscription before its first event. */
 export interface NewSubscriber {
   readonly operation: SharedOperation
-  /** Their context serves all clients of the viewer. */
+  /** Their context serves all clients of the viewer; of every viewer, where the operation looks the same for all. */
   readonly args: ExecutionArgs
-  /** Subscriptions of different viewers are not shared. */
   readonly viewer: string
-  readonly subscription: PriceSubscription
+  readonly subscription: PriceSubscription | PriceBatches
   readonly writer: MessageWriter
   /** The client's own id of its subscription. */
   readonly id: string
@@ -32,23 +34,40 @@ export interface NewSubscriber {
 /** The bytes before the payload of each message. They live as long as their subscribers, each for its own time. */
 const prefixes = new ByteSlabs(4096)
 
-/** Subscribers whose updates look the same. */
-interface Group {
+/** Where the events of a subscription come from: single updates, or batches. */
+interface Source<Event> {
+  pipe(sink: Sink<Event>): void
+  resume(): void
+  lost(event: Event): void
+  return(): unknown
+}
+
+/** Renders each event once for all who are shown it alike. */
+interface Execution<Event> {
+  /** The document as the first of them has written it. */
+  readonly source: string
+  rendered(event: Event, source: string): RenderedUpdate | Promise<RenderedUpdate>
+}
+
+/** Subscribers whose events look the same. */
+interface Group<Event> {
   readonly key: string
-  readonly execution: SharedExecution
+  readonly execution: Execution<Event>
   size: number
 }
 
 /**
- * Executes an update once for all subscriptions that show it alike: those with the same document, operation and viewer,
- * and the same variables where the selection uses them. Each subscription keeps its own symbols and its own progress.
+ * Executes an update once for all subscriptions that show it alike: those with the same document and operation, the
+ * same variables where the selection uses them, and the same viewer where it tells viewers apart. Each subscription
+ * keeps its own symbols and its own progress.
  */
 export class SharedSubscriptions {
-  readonly #options: SharedExecutionOptions
-  readonly #groups = new Map<string, Group>()
-  readonly #cache = new RenderedPriceCache()
+  readonly #options: ExecutorOptions
+  readonly #groups = new Map<string, Group<never>>()
+  readonly #updates = new RenderedPriceCache()
+  readonly #batches = new RenderedBatchCache()
 
-  constructor(options: SharedExecutionOptions) {
+  constructor(options: ExecutorOptions) {
     this.#options = options
   }
 
@@ -58,16 +77,26 @@ export class SharedSubscriptions {
   }
 
   /** From now on the writer sends the updates of the subscription, until the subscription or the client ends it. */
-  join({ operation, args, viewer, subscription, writer, id, onEnd }: NewSubscriber): Subscriber {
+  join(subscriber: NewSubscriber): Subscriber<PriceUpdate> | Subscriber<readonly PriceUpdate[]> {
+    const { subscription, args } = subscriber
+    return subscription instanceof PriceBatches
+      ? this.#join(subscriber, subscription, () => new BatchExecution(args, this.#options, this.#batches))
+      : this.#join(subscriber, subscription, () => new SharedExecution(args, this.#options, this.#updates))
+  }
+
+  #join<Event>(
+    { operation, args, viewer, writer, id, onEnd }: NewSubscriber,
+    subscription: Source<Event>,
+    newExecution: () => Execution<Event>,
+  ): Subscriber<Event> {
     const given = args.variableValues ?? {}
     const variables = operation.variables.map((name) => (Object.hasOwn(given, name) ? [given[name]] : []))
-    const key = JSON.stringify([operation.text, args.operationName ?? null, variables, viewer])
-    const group = this.#groups.get(key) ?? {
-      key,
-      execution: new SharedExecution(args, this.#options, this.#cache),
-      size: 0,
-    }
-    this.#groups.set(key, group)
+    const viewers = operation.differsByViewer ? [viewer] : []
+    const key = JSON.stringify([operation.text, args.operationName ?? null, variables, viewers])
+    // The text names the root field, and so the kind of events.
+    const known = this.#groups.get(key) as Group<Event> | undefined
+    const group: Group<Event> = known ?? { key, execution: newExecution(), size: 0 }
+    this.#groups.set(key, group as Group<never>)
     group.size += 1
     const source = args.document.loc?.source.body ?? ''
     const subscriber = new Subscriber({ id, source, group, writer, subscription, onEnd, leave: this.#leave })
@@ -76,43 +105,43 @@ export class SharedSubscriptions {
   }
 
   /** One function for all subscribers: there are as many of them as clients. */
-  readonly #leave = (group: Group): void => {
+  readonly #leave = (group: Group<never>): void => {
     group.size -= 1
     if (group.size === 0) this.#groups.delete(group.key)
   }
 }
 
-interface SubscriberOptions {
+interface SubscriberOptions<Event> {
   readonly id: string
   /** The document as the client has written it. */
   readonly source: string
-  readonly group: Group
+  readonly group: Group<Event>
   readonly writer: MessageWriter
-  readonly subscription: PriceSubscription
+  readonly subscription: Source<Event>
   readonly onEnd: EndListener
-  readonly leave: (group: Group) => void
+  readonly leave: (group: Group<never>) => void
 }
 
-/** One subscription of a client: takes its price updates, and has the writer send them as its group renders them. */
-export class Subscriber implements PriceSink, MessageProducer {
+/** One subscription of a client: takes its events, and has the writer send them as its group renders them. */
+export class Subscriber<Event> implements Sink<Event>, MessageProducer {
   // Fields that every update reads come first: for thousands of subscribers nearly every read is a cache miss.
   readonly prefix: Buffer
   readonly #writer: MessageWriter
-  readonly #group: Group
+  readonly #group: Group<Event>
   readonly #source: string
-  /** How many updates are executing; the promise settles when the last of them, and so all before it, are done. */
+  /** How many events are executing; the promise settles when the last of them, and so all before it, are done. */
   #executing = 0
   #lastDone: Promise<void> | undefined
   /**
-   * An executing update could not be sent. The updates that execute behind it are not sent either, to keep the order.
+   * An executing event could not be sent. The events that execute behind it are not sent either, to keep the order.
    */
   #isSkipping = false
-  readonly #subscription: PriceSubscription
+  readonly #subscription: Source<Event>
   readonly #onEnd: EndListener
-  readonly #leave: (group: Group) => void
+  readonly #leave: (group: Group<never>) => void
   #state: 'open' | 'returned' | 'ended' = 'open'
 
-  constructor({ id, source, group, writer, subscription, onEnd, leave }: SubscriberOptions) {
+  constructor({ id, source, group, writer, subscription, onEnd, leave }: SubscriberOptions<Event>) {
     this.prefix = prefixes.bytesOf(`{"id":${JSON.stringify(id)},"type":"next","payload":`)
     // The group's copy of an equal text, so that the client's own can be collected.
     this.#source = source === group.execution.source ? group.execution.source : source
@@ -123,15 +152,15 @@ export class Subscriber implements PriceSink, MessageProducer {
     this.#leave = leave
   }
 
-  take(update: PriceUpdate): boolean {
+  take(event: Event): boolean {
     if (this.#writer.needsDrain) {
       this.#writer.resumeOnDrain(this)
       return false
     }
     if (this.#executing === maxExecuting || this.#isSkipping) return false
-    const rendered = this.#group.execution.rendered(update, this.#source)
+    const rendered = this.#group.execution.rendered(event, this.#source)
     if (this.#executing === 0 && !(rendered instanceof Promise)) this.#writer.send(this, rendered)
-    else this.#sendWhenDone(update, rendered)
+    else this.#sendWhenDone(event, rendered)
     return true
   }
 
@@ -144,7 +173,7 @@ export class Subscriber implements PriceSink, MessageProducer {
     if (this.#state === 'returned') this.#writer.discard(this)
     else this.#writer.writeAll()
     this.#state = 'ended'
-    this.#leave(this.#group)
+    this.#leave(this.#group as Group<never>)
     this.#onEnd.ended()
   }
 
@@ -155,17 +184,17 @@ export class Subscriber implements PriceSink, MessageProducer {
     void this.#subscription.return()
   }
 
-  #sendWhenDone(update: PriceUpdate, rendered: RenderedUpdate | Promise<RenderedUpdate>): void {
+  #sendWhenDone(event: Event, rendered: RenderedUpdate | Promise<RenderedUpdate>): void {
     this.#executing += 1
     const before = this.#lastDone ?? Promise.resolve()
-    this.#lastDone = before.then(() => rendered).then((rendered) => this.#done(update, rendered))
+    this.#lastDone = before.then(() => rendered).then((rendered) => this.#done(event, rendered))
   }
 
-  #done(update: PriceUpdate, rendered: RenderedUpdate): void {
+  #done(event: Event, rendered: RenderedUpdate): void {
     this.#executing -= 1
     if (this.#state !== 'open') return
     if (this.#isSkipping || this.#writer.needsDrain) {
-      this.#subscription.lost(update)
+      this.#subscription.lost(event)
       this.#isSkipping = this.#executing > 0
     } else {
       this.#writer.send(this, rendered)

@@ -33,6 +33,7 @@ export class WebSocketConnection implements WriterConnection {
   readonly protocol: string
   readonly socket: Socket
   readonly webSocket: WebSocket
+  readonly isCompressed: boolean
   /**
    * Operations that have neither begun nor failed yet, also if their client has dropped them. undefined: there are
    * none.
@@ -49,6 +50,7 @@ export class WebSocketConnection implements WriterConnection {
     this.protocol = webSocket.protocol
     this.socket = socket
     this.webSocket = webSocket
+    this.isCompressed = webSocket.extensions !== ''
     this.#schedule = schedule
     this.#metrics = metrics
     this.#log = log

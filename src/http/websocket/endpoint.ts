@@ -1,4 +1,5 @@
 import type { IncomingMessage, Server } from 'node:http'
+import type { Duplex } from 'node:stream'
 import type { ExecutionResult, FormattedExecutionResult } from 'graphql'
 import { type Context, handleProtocols, makeServer } from 'graphql-ws'
 import { type WebSocket, WebSocketServer } from 'ws'
@@ -18,6 +19,19 @@ import { WriteSchedule } from './writer.ts'
 /** How long a client may take to answer a close. */
 const closeTimeoutMs = 3000
 
+type VerifyDone = (isServed: boolean, status?: number, body?: string, headers?: Record<string, string>) => void
+
+/**
+ * The server compresses batches by itself, once for all who get them, so a message never goes by what was sent before.
+ * ws compresses nothing. It keeps 44 KiB for each client that compresses what it sends.
+ */
+const compression = {
+  serverNoContextTakeover: true,
+  clientNoContextTakeover: true,
+  serverMaxWindowBits: 15,
+  threshold: Number.POSITIVE_INFINITY,
+}
+
 export interface WebSocketOptions {
   readonly server: Server
   readonly graphql: GraphQL
@@ -36,7 +50,10 @@ export interface WebSocketOptions {
  */
 export class WebSocketTransport {
   readonly #log: Logger
-  readonly #sockets: WebSocketServer
+  readonly #server: Server
+  readonly #plain: WebSocketServer
+  /** For clients that ask for compression. */
+  readonly #compressing: WebSocketServer
   readonly #connections: LiveConnections
   readonly #addresses: ClientAddresses
   readonly #metrics: LiveMetrics
@@ -53,24 +70,23 @@ export class WebSocketTransport {
     const { server, graphql, log, limits, connections, frontDoor, addresses, metrics, fallbacks } = options
     this.#log = log
     this.#addresses = addresses
-    this.#sockets = new WebSocketServer({
-      server,
+    this.#server = server
+    const accepting = {
+      noServer: true,
       path: graphqlPath,
       maxPayload: limits.maxMessageBytes,
       // Missing in @types/ws. back-pressure.test.ts fails without it: a client that never reads again would stay for 30 s.
       ...({ closeTimeout: closeTimeoutMs } as object),
-      // It would cost 43 microseconds a message and 219 KB a connection: more than everything else.
-      perMessageDeflate: false,
-      handleProtocols: (protocols) => handleProtocols(protocols),
-      verifyClient: ({ req }, done) => {
+      handleProtocols: (protocols: Set<string>) => handleProtocols(protocols),
+      verifyClient: ({ req }: { req: IncomingMessage }, done: VerifyDone) => {
         const refusal = frontDoor.refusalOfWebSocket(req)
         if (refusal) done(false, refusal.status, bodyOf(refusal), refusalHeaders)
         else done(true)
       },
-    })
-    // ws passes on errors of the HTTP server, which reports them itself.
-    this.#sockets.on('error', () => {})
-    this.#sockets.on('connection', (socket: WebSocket, request: IncomingMessage) => this.#opened(socket, request))
+    }
+    this.#plain = new WebSocketServer({ ...accepting, perMessageDeflate: false })
+    this.#compressing = new WebSocketServer({ ...accepting, perMessageDeflate: compression })
+    server.on('upgrade', this.#upgrade)
     this.#connections = connections
     this.#metrics = metrics
     this.#buckets = Array.from({ length: limits.pingSeconds }, () => new Set<WebSocketConnection>())
@@ -100,6 +116,11 @@ export class WebSocketTransport {
   /** How many executions of price subscriptions there are: clients that select the same share one. */
   get executions(): number {
     return this.#operations.executions
+  }
+
+  readonly #upgrade = (request: IncomingMessage, socket: Duplex, head: Buffer): void => {
+    const sockets = /[?&]compress(?:[=&]|$)/.test(request.url ?? '') ? this.#compressing : this.#plain
+    sockets.handleUpgrade(request, socket, head, (webSocket) => this.#opened(webSocket, request))
   }
 
   #opened(socket: WebSocket, request: IncomingMessage): void {
@@ -145,8 +166,13 @@ export class WebSocketTransport {
   /** Closes every socket with 1001 (going away). Sockets whose client does not answer are cut after three seconds. */
   async stop(): Promise<void> {
     clearInterval(this.#pings)
-    for (const client of this.#sockets.clients) client.close(closeCodes.goingAway, 'Going away')
-    await new Promise((resolve) => this.#sockets.close(resolve))
+    this.#server.off('upgrade', this.#upgrade)
+    await Promise.all(
+      [this.#plain, this.#compressing].map((sockets) => {
+        for (const client of sockets.clients) client.close(closeCodes.goingAway, 'Going away')
+        return new Promise((resolve) => sockets.close(resolve))
+      }),
+    )
   }
 }
 

@@ -1,10 +1,13 @@
+/** An unmasked text frame that is a message by itself, and the same compressed by permessage-deflate (RFC 7692, 6). */
+type FirstByte = 0x81 | 0xc1
+
 /** Bytes of the header of an unmasked text frame (RFC 6455, section 5.2) with a payload of that length. */
 export const frameHeaderBytes = (payloadBytes: number): number =>
   payloadBytes < 126 ? 2 : payloadBytes < 65_536 ? 4 : 10
 
 /** Writes that header at an offset. Returns the offset behind it. */
-export function writeFrameHeader(into: Buffer, at: number, payloadBytes: number): number {
-  into[at] = 0x81
+export function writeFrameHeader(into: Buffer, at: number, payloadBytes: number, first: FirstByte = 0x81): number {
+  into[at] = first
   if (payloadBytes < 126) {
     into[at + 1] = payloadBytes
     return at + 2
@@ -28,4 +31,25 @@ export function writeFrame(into: Buffer, at: number, first: Buffer, second: Buff
   into.set(first, firstAt)
   into.set(second, secondAt)
   return secondAt + second.length
+}
+
+/** Bytes before the content of a block of DEFLATE that is stored as it is (RFC 1951, section 3.2.4). */
+const storedHeaderBytes = 5
+/** What ends a compressed text that is flushed, and is left out of a message (RFC 7692, section 7.2.1). */
+const emptyBlockBytes = 4
+
+/**
+ * A frame compressed by permessage-deflate: the first part as it is, which differs by client, then the second part,
+ * which was compressed by itself, once for all clients. The first part is shorter than 64 KiB.
+ */
+export function deflatedFrame(first: Buffer, deflated: Buffer): Buffer {
+  const payloadBytes = storedHeaderBytes + first.length + deflated.length - emptyBlockBytes
+  const bytes = Buffer.allocUnsafe(frameHeaderBytes(payloadBytes) + payloadBytes)
+  const at = writeFrameHeader(bytes, 0, payloadBytes, 0xc1)
+  bytes[at] = 0
+  bytes.writeUInt16LE(first.length, at + 1)
+  bytes.writeUInt16LE(0xffff - first.length, at + 3)
+  bytes.set(first, at + storedHeaderBytes)
+  bytes.set(deflated.subarray(0, -emptyBlockBytes), at + storedHeaderBytes + first.length)
+  return bytes
 }

@@ -2,7 +2,8 @@ import { type ExecutionArgs, type ExecutionResult, type GraphQLError, getOperati
 import type { Context as ProtocolContext, SubscribePayload } from 'graphql-ws'
 import { badInput, limitExceeded } from '../../domain/errors.ts'
 import type { Logger } from '../../platform/logger.ts'
-import type { Context } from '../../resolvers/context.ts'
+import { anyViewer, type Context } from '../../resolvers/context.ts'
+import type { PriceBatches } from '../../stream/price-batches.ts'
 import type { PriceSubscription } from '../../stream/price-subscription.ts'
 import type { LiveMetrics } from '../connections/metrics.ts'
 import type { GraphQL, GraphQLHandler } from '../pipeline/graphql.ts'
@@ -13,8 +14,8 @@ import { SharedSubscriptions } from '../sharing/subscriptions.ts'
 import { ClientOperation } from './client-operation.ts'
 import type { WebSocketConnection } from './connection.ts'
 
-/** The root field whose events are shared. */
-const sharedField = 'priceUpdates'
+/** The root fields whose events are shared. */
+const sharedFields: ReadonlySet<string> = new Set(['priceUpdates', 'priceBatches'])
 
 /** The steps of the pipeline for one operation, as Yoga gives them. */
 interface Enveloped {
@@ -50,7 +51,7 @@ export interface WebSocketOperationsOptions {
 }
 
 /**
- * Takes the operations of WebSockets through Yoga's pipeline. Events of `priceUpdates` go past it: they are executed
+ * Takes the operations of WebSockets through Yoga's pipeline. Events of prices go past it: they are executed
  * once for all clients that select the same.
  */
 export class WebSocketOperations {
@@ -133,10 +134,10 @@ export class WebSocketOperations {
     prepared: Prepared,
   ): Promise<AsyncIterable<ExecutionResult> | ExecutionResult> {
     const { enveloped, args } = prepared
-    const shared = sharedOperation(args.document, args.operationName ?? null, sharedField)
+    const shared = sharedOperation(args.document, args.operationName ?? null, sharedFields, args.schema)
     const subscribed = await enveloped.subscribe({ ...args, asSource: shared !== null })
     if (shared && 'source' in subscribed) {
-      const subscription = subscribed.source as PriceSubscription
+      const subscription = subscribed.source as PriceSubscription | PriceBatches
       if (operation.isDropped) await subscription.return()
       else this.#share(operation, prepared, shared, subscription)
       return operation
@@ -151,14 +152,16 @@ export class WebSocketOperations {
     operation: Operation,
     { connection, args }: Prepared,
     shared: SharedOperation,
-    subscription: PriceSubscription,
+    subscription: PriceSubscription | PriceBatches,
   ): void {
     // Without the parameters that Yoga adds, the context serves all clients of the viewer.
     const { params, ...context } = args.contextValue as Context & { params: unknown }
+    const viewer = context.viewer.id
+    const shown = shared.differsByViewer ? context : { ...context, viewer: anyViewer }
     const subscriber = this.#shared.join({
       operation: shared,
-      args: { ...args, contextValue: context },
-      viewer: context.viewer.id,
+      args: { ...args, contextValue: shown },
+      viewer,
       subscription,
       writer: connection.writer,
       id: operation.id,

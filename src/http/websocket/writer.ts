@@ -3,7 +3,7 @@ import { WebSocket } from 'ws'
 import type { LibraryFallbacks } from '../../platform/library-fallbacks.ts'
 import type { MessageProducer, MessageWriter, RenderedUpdate, WriterMetrics } from '../connections/message-writer.ts'
 import { type SocketReader, StalledReaders } from '../connections/stalled-readers.ts'
-import { frameHeaderBytes, writeFrame } from './frames.ts'
+import { deflatedFrame, frameHeaderBytes, writeFrame } from './frames.ts'
 
 /** Under load, messages for a socket that arrive this soon after a write leave together. */
 const gatherMs = 5
@@ -14,9 +14,14 @@ const busyWindowMs = 200
 /** How many bytes are gathered for a socket before they have to leave. The socket itself may hold as many again. */
 const maxGatheredBytes = 64 * 1024
 
+/** A block of DEFLATE that is stored as it is has fewer bytes. */
+const longestStored = 65_536
+
 /** The connection that a writer writes to. */
 export interface WriterConnection extends SocketReader {
   readonly webSocket: Pick<WebSocket, 'readyState'>
+  /** Whether messages may be compressed: each by itself, without what went before. */
+  readonly isCompressed: boolean
 }
 
 /** Decides when the sockets of a process are written to. */
@@ -98,6 +103,7 @@ export class SocketWriter implements MessageWriter {
   readonly #schedule: WriteSchedule
   readonly #socket: Socket
   readonly #webSocket: WriterConnection['webSocket']
+  readonly #isCompressed: boolean
   /** Whole milliseconds: V8 would keep a fraction as an object of its own. */
   #writtenMs = -gatherMs
   /** Of the messages that wait to be written. */
@@ -114,6 +120,7 @@ export class SocketWriter implements MessageWriter {
     this.#schedule = schedule
     this.#socket = connection.socket
     this.#webSocket = connection.webSocket
+    this.#isCompressed = connection.isCompressed
     connection.socket.on('drain', () => this.#drained())
     // once() would keep three more objects.
     connection.socket.on('close', () => this.#stop())
@@ -129,7 +136,7 @@ export class SocketWriter implements MessageWriter {
 
   send(producer: MessageProducer, rendered: RenderedUpdate): void {
     if (this.#gatheredBytes === 0 && this.#mayWriteAtOnce()) {
-      this.#write(frameOf(producer, rendered), 1, rendered)
+      this.#write(this.#isCompressed ? shortFrameOf(producer, rendered) : frameOf(producer, rendered), 1, rendered)
       return
     }
     this.#producers.push(producer)
@@ -150,7 +157,10 @@ export class SocketWriter implements MessageWriter {
     if (this.#gatheredBytes === 0) return
     const [producers, rendered] = [this.#producers, this.#rendered]
     this.#forget()
-    this.#write(framesOf(producers, rendered), producers.length, rendered.at(-1) as RenderedUpdate)
+    const bytes = this.#isCompressed
+      ? Buffer.concat(producers.map((producer, i) => shortFrameOf(producer, rendered[i] as RenderedUpdate)))
+      : framesOf(producers, rendered)
+    this.#write(bytes, producers.length, rendered.at(-1) as RenderedUpdate)
   }
 
   discard(producer: MessageProducer): void {
@@ -226,6 +236,12 @@ function frameOf(producer: MessageProducer, rendered: RenderedUpdate): Buffer {
   writeFrame(bytes, 0, producer.prefix, rendered.payload)
   return bytes
 }
+
+/** The frame, compressed where that pays. */
+const shortFrameOf = (producer: MessageProducer, rendered: RenderedUpdate): Buffer =>
+  rendered.deflated && producer.prefix.length < longestStored
+    ? deflatedFrame(producer.prefix, rendered.deflated)
+    : frameOf(producer, rendered)
 
 /** Frames one behind the other. */
 function framesOf(producers: readonly MessageProducer[], rendered: readonly RenderedUpdate[]): Buffer {

@@ -1,11 +1,13 @@
 import { badInput } from '../../domain/errors.ts'
 import { decodeCursor, encodeCursor, type PriceCursor, type PriceUpdate } from '../../domain/price-update.ts'
+import type { PriceBatches } from '../../stream/price-batches.ts'
 import type { PriceSubscription } from '../../stream/price-subscription.ts'
 import { bounded, boundedList } from '../bounds.ts'
 import type { Context } from '../context.ts'
 
 const maxCursors = 200
-const longestThrottleMs = 60_000
+const longestWindowMs = 60_000
+const shortestBatchMs = 50
 
 export interface PriceUpdatesArgs {
   readonly symbols: readonly string[]
@@ -24,7 +26,24 @@ export async function priceUpdates(
 ): Promise<PriceSubscription> {
   return context.prices.subscribe({
     symbols: boundedList(symbols, context.limits.symbolsPerSubscription, 'symbols'),
-    throttleMs: bounded(throttleMs, 0, longestThrottleMs, 'throttleMs'),
+    throttleMs: bounded(throttleMs, 0, longestWindowMs, 'throttleMs'),
+    after: cursors(after ?? []),
+  })
+}
+
+export interface PriceBatchesArgs extends Omit<PriceUpdatesArgs, 'throttleMs'> {
+  readonly batchMs: number
+}
+
+/** The source events of `priceBatches`, as those of `priceUpdates` are. */
+export async function priceBatches(
+  _root: unknown,
+  { symbols, batchMs, after }: PriceBatchesArgs,
+  context: Context,
+): Promise<PriceBatches> {
+  return context.prices.subscribeBatches({
+    symbols: boundedList(symbols, context.limits.symbolsPerSubscription, 'symbols'),
+    batchMs: bounded(batchMs, shortestBatchMs, longestWindowMs, 'batchMs'),
     after: cursors(after ?? []),
   })
 }
@@ -51,4 +70,9 @@ export const priceCursor = ({ run, seq, quote }: PriceUpdate): string =>
 export function priceUpdate(update: PriceUpdate, _args: unknown, context: Context): PriceUpdate {
   context.renewLoaders()
   return update
+}
+
+export function priceBatch(batch: readonly PriceUpdate[], _args: unknown, context: Context): readonly PriceUpdate[] {
+  context.renewLoaders()
+  return batch
 }

@@ -1,5 +1,5 @@
 import { priceUpdateKinds, type PriceUpdate as UpdateShape } from '../../domain/price-update.ts'
-import { priceCursor, priceUpdate, priceUpdates } from '../../resolvers/market/price.ts'
+import { priceBatch, priceBatches, priceCursor, priceUpdate, priceUpdates } from '../../resolvers/market/price.ts'
 import { builder } from '../builder.ts'
 import { MarketState, Source } from './instrument.ts'
 import { Quote } from './quote.ts'
@@ -52,5 +52,21 @@ builder.subscriptionField('priceUpdates', (t) =>
     },
     subscribe: priceUpdates,
     resolve: priceUpdate,
+  }),
+)
+
+builder.subscriptionField('priceBatches', (t) =>
+  t.field({
+    type: [PriceUpdate],
+    description:
+      'The same as lists: the current price of each symbol at once, then, at the end of each window of `batchMs` (50 to 60,000), the newest ' +
+      'update of each symbol that has changed in it. Over a WebSocket to /graphql?compress, lists come compressed',
+    args: {
+      symbols: t.arg({ type: ['Symbol'], required: true }),
+      batchMs: t.arg.int({ required: true, defaultValue: 1000 }),
+      after: t.arg.stringList(),
+    },
+    subscribe: priceBatches,
+    resolve: priceBatch,
   }),
 )

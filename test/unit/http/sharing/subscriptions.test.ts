@@ -1,10 +1,11 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { buildSchema, type GraphQLError, parse } from 'graphql'
+import { buildSchema, type GraphQLError, GraphQLObjectType, parse } from 'graphql'
 import type { MessageProducer, MessageWriter, RenderedUpdate } from '../../../../src/http/connections/message-writer.ts'
 import { CompiledOperations } from '../../../../src/http/pipeline/compiled-operations.ts'
 import { sharedOperation } from '../../../../src/http/sharing/operation.ts'
 import { SharedSubscriptions } from '../../../../src/http/sharing/subscriptions.ts'
+import { anyViewer, type Context } from '../../../../src/resolvers/context.ts'
 import { PriceHistory } from '../../../../src/stream/price-history.ts'
 import { PriceSubscription } from '../../../../src/stream/price-subscription.ts'
 import { updateOf } from '../../../support/candles/prices.ts'
@@ -12,8 +13,15 @@ import { updateOf } from '../../../support/candles/prices.ts'
 const schema = buildSchema(`
   type Query { unused: Int }
   type Subscription { priceUpdates: Update! }
-  type Update { seq: Int! }
+  type Update { seq: Int! favourite: String! secret: String! }
 `)
+const updateType = schema.getType('Update')
+assert.ok(updateType instanceof GraphQLObjectType)
+const { favourite, secret } = updateType.getFields()
+assert.ok(favourite && secret)
+favourite.resolve = (_update, _args, { viewer }: Pick<Context, 'viewer'>) => `of ${viewer.id}`
+favourite.extensions = { differsByViewer: true }
+secret.resolve = favourite.resolve
 
 /** Notes what it is asked for. */
 class TestWriter implements MessageWriter {
@@ -39,7 +47,7 @@ class TestWriter implements MessageWriter {
 }
 
 /** A client that subscribes to one symbol, whose newest update is number 1. */
-function open(shared: SharedSubscriptions, query = 'subscription { priceUpdates { seq } }') {
+function open(shared: SharedSubscriptions, query = 'subscription { priceUpdates { seq } }', viewer = 'someone') {
   const subscription = new PriceSubscription(
     { symbols: ['A'], throttleMs: 0, after: new Map() },
     { now: () => 1000, counts: { delivered: 0, conflated: 0 }, onEnd: () => {} },
@@ -53,13 +61,16 @@ function open(shared: SharedSubscriptions, query = 'subscription { priceUpdates 
   push(1)
   seat.open(history)
   const document = parse(query)
-  const operation = sharedOperation(document, null, 'priceUpdates') ?? assert.fail()
+  const operation = sharedOperation(document, null, new Set(['priceUpdates']), schema) ?? assert.fail()
   const writer = new TestWriter()
   let ends = 0
   const subscriber = shared.join({
-    args: { schema, document, rootValue: undefined, contextValue: {} },
+    args: {
+      ...{ schema, document, rootValue: undefined },
+      contextValue: { viewer: operation.differsByViewer ? { id: viewer } : anyViewer },
+    },
     operation,
-    viewer: 'someone',
+    viewer,
     subscription,
     writer,
     id: 'x',
@@ -128,4 +139,35 @@ test('clients that select the same share an execution for as long as one of them
   other.subscriber.return()
   third.subscriber.return()
   assert.equal(shared.size, 0)
+})
+
+test('viewers who are shown the same share an execution, whoever they are', () => {
+  const { shared, executed } = sharedSubscriptions()
+  const viewers = ['one', 'another', 'a third'].map((viewer) =>
+    open(shared, 'subscription { priceUpdates { seq } }', viewer),
+  )
+  assert.equal(shared.size, 1)
+  const before = executed()
+  const update = updateOf('A', 2)
+  for (const { subscription } of viewers) subscription.seats[0]?.push(update)
+  assert.equal(executed(), before + 1)
+})
+
+for (const selection of ['favourite', '...F } } fragment F on Update { also: favourite', '... { seq favourite }']) {
+  test(`each viewer gets what differs by viewer: ${selection}`, () => {
+    const { shared } = sharedSubscriptions()
+    const text = `subscription { priceUpdates { ${selection} } }`
+    const query = selection.startsWith('...F') ? text.slice(0, -2) : text
+    const [one, other] = [open(shared, query, 'one'), open(shared, query, 'other')]
+    assert.equal(shared.size, 2)
+    assert.match(one.writer.calls[0] ?? '', /"of one"/)
+    assert.match(other.writer.calls[0] ?? '', /"of other"/)
+  })
+}
+
+test('a field that differs by viewer and does not say so is an error, and never the answer of another viewer', () => {
+  const { shared } = sharedSubscriptions()
+  const { writer } = open(shared, 'subscription { priceUpdates { secret } }', 'one')
+  assert.match(writer.calls[0] ?? '', /"errors":.*not marked with differsByViewer/)
+  assert.doesNotMatch(writer.calls[0] ?? '', /"of /)
 })

@@ -32,7 +32,7 @@ async function accept<T>(open: () => T) {
   const [webSocket, { socket }] = await accepted
   webSocket.on('error', () => {})
   const line: WriterConnection = {
-    ...{ socket, webSocket },
+    ...{ socket, webSocket, isCompressed: webSocket.extensions !== '' },
     cut: () => webSocket.terminate(),
   }
   const writes: { messages: number; bytes: number }[] = []
@@ -202,7 +202,7 @@ async function onMockedClock(t: TestContext) {
     noFallbacks,
   )
   const { socket, webSocket } = pair
-  const line: WriterConnection = { socket, webSocket, cut: () => {} }
+  const line: WriterConnection = { socket, webSocket, isCompressed: false, cut: () => {} }
   return {
     ...pair,
     schedule,
@@ -278,7 +278,7 @@ test('what the system has not taken yet keeps its bytes, whatever is sent to oth
   const { schedule, socket, writer, client, pass } = await onMockedClock(t)
   const { texts } = framesOf(client)
   const next = await openBare()
-  const other = new SocketWriter({ ...next, cut: () => {} }, schedule)
+  const other = new SocketWriter({ ...next, isCompressed: false, cut: () => {} }, schedule)
   const stream = new TestProducer('s')
   client.pause()
   const expected: string[] = []
@@ -305,7 +305,7 @@ test('of one update every socket gets its own message, and what is sent to one a
   const pairs: Awaited<ReturnType<typeof openBare>>[] = []
   while (pairs.length < 70) pairs.push(await openBare())
   const readers = pairs.map(({ client }) => framesOf(client))
-  const writers = pairs.map((pair) => new SocketWriter({ ...pair, cut: () => {} }, schedule))
+  const writers = pairs.map((pair) => new SocketWriter({ ...pair, isCompressed: false, cut: () => {} }, schedule))
   const streams = pairs.map((_, i) => new TestProducer(`${i}`))
   await pass(5)
   for (const text of ['one', 'two']) {
