@@ -1,15 +1,30 @@
 import { hash } from 'node:crypto'
+import type { Context } from '../../resolvers/context.ts'
+import { digestOf, type UnjoinedJson } from '../../resolvers/written-list.ts'
 import type { Encoding } from './encoding.ts'
 
 /** 132 bits. */
 const tagDigits = 22
 
+/** A list of numbers in JSON. It may stand in a string, too: a tag depends on the bytes alone, whatever they mean. */
+const numbers = /\[([-+.,\deEnul]+)\]/g
+
 /**
  * A strong entity tag (RFC 9110, 8.8.3): it stands for the bytes of an answer as they are sent, so each media type and
  * each encoding has its own. `body`: before it is encoded.
+ *
+ * Lists of numbers are hashed by themselves, so that a list that is kept is hashed once, and no answer has to be joined
+ * for its tag. Whether a list was kept, and in which pieces, makes no difference to the tag.
  */
-export const entityTag = (body: string, mediaType: string, encoding: Encoding): string =>
-  `"${hash('sha256', `${mediaType}\n${body}`, 'base64url').slice(0, tagDigits)}-${encoding}"`
+export function entityTag(body: string | UnjoinedJson, mediaType: string, encoding: Encoding): string {
+  const { texts, lists } = typeof body === 'string' ? { texts: [body], lists: [] } : body
+  let text = `${mediaType}\n`
+  for (let i = 0; i < texts.length; i++) {
+    text += texts[i]?.replace(numbers, (_list, entries: string) => `[${digestOf(entries)}]`)
+    text += lists[i]?.digest ?? ''
+  }
+  return `"${hash('sha256', text, 'base64url').slice(0, tagDigits)}-${encoding}"`
+}
 
 /**
  * Whether a client that sends this If-None-Match has the answer already (RFC 9110, 13.1.2). Its tags may come back
@@ -18,4 +33,18 @@ export const entityTag = (body: string, mediaType: string, encoding: Encoding): 
 export function isKnown(ifNoneMatch: string | undefined, tag: string): boolean {
   if (ifNoneMatch === undefined) return false
   return ifNoneMatch.trim() === '*' || Array.from(ifNoneMatch.matchAll(/"[^"]*"/g)).some(([known]) => known === tag)
+}
+
+/**
+ * How long caches may serve an answer without errors before they ask again. Only `candles` can tell; an answer that
+ * holds anything else is revalidated. `rootField`: the only one of the operation.
+ */
+export function cacheControlOf(
+  rootField: string | undefined,
+  { viewer, staysUntilMs, now }: Pick<Context, 'viewer' | 'staysUntilMs' | 'now'>,
+): string {
+  if (viewer.wasAsked) return 'private, no-cache'
+  if (rootField !== 'candles' || staysUntilMs === undefined) return 'no-cache'
+  const seconds = Math.floor((staysUntilMs - now()) / 1000)
+  return seconds > 0 ? `max-age=${seconds}` : 'no-cache'
 }

@@ -1,15 +1,16 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { ExecutionResult } from 'graphql'
 import { type FetchAPI, isPromise, processRegularResult } from 'graphql-yoga'
+import type { Context } from '../../resolvers/context.ts'
 import { tellOrigin, varyOf } from '../access/front-door.ts'
-import { acceptedEncoding, encode, leastBytes } from '../answers/encoding.ts'
+import { acceptedEncoding, type Encoding, encode, leastBytes } from '../answers/encoding.ts'
 import { type GraphQL, graphqlPath, type OperationRequest } from './graphql.ts'
 import { maxBodyBytes } from './limits.ts'
 import type { PreparedOperation } from './prepared-documents.ts'
 
-type MediaType = 'application/json' | 'application/graphql-response+json'
+export type MediaType = 'application/json' | 'application/graphql-response+json'
 
-interface Ready {
+export interface Ready {
   readonly operation: PreparedOperation
   readonly request: OperationRequest
 }
@@ -22,12 +23,8 @@ interface Ready {
 export function servePost(graphql: GraphQL, request: IncomingMessage, response: ServerResponse): void {
   const length = plainLength(request)
   const mediaType = length > 0 ? mediaTypeOf(request.headers.accept) : undefined
-  const leaveToYoga = (): void => {
-    tellOrigin(request, response)
-    void graphql.yoga(request, response)
-  }
   if (!mediaType) {
-    leaveToYoga()
+    leaveToYoga(graphql, request, response)
     return
   }
 
@@ -41,23 +38,37 @@ export function servePost(graphql: GraphQL, request: IncomingMessage, response: 
     if (received < length) return
     request.removeListener('readable', read)
     const body = chunks.length === 1 ? chunk : Buffer.concat(chunks)
-    const ready = readyOperation(graphql, body)
+    const ready = readyOperation(graphql, parsed(body))
     if (!ready) {
       request.unshift(body)
-      leaveToYoga()
+      leaveToYoga(graphql, request, response)
       return
     }
-    const send = (result: ExecutionResult): void | Promise<void> => answer(request, response, mediaType, result)
-    const fail = (error: unknown): void | Promise<void> => send(graphql.failed(error))
-    try {
-      const result = graphql.execute(ready.operation, ready.request)
-      if (isPromise(result)) result.then(send).catch(fail)
-      else send(result)
-    } catch (error) {
-      fail(error)
-    }
+    execute(graphql, ready, (result) => answer(request, response, mediaType, result))
   }
   request.on('readable', read)
+}
+
+export function leaveToYoga(graphql: GraphQL, request: IncomingMessage, response: ServerResponse): void {
+  tellOrigin(request, response)
+  void graphql.yoga(request, response)
+}
+
+/** Sends the result of an operation, or what there is to say if its execution or the sending has failed. */
+export function execute(
+  graphql: GraphQL,
+  { operation, request }: Ready,
+  send: (result: ExecutionResult) => void | Promise<void>,
+  context?: Context,
+): void {
+  const fail = (error: unknown): void | Promise<void> => send(graphql.failed(error))
+  try {
+    const result = graphql.execute(operation, request, context)
+    if (isPromise(result)) result.then(send).catch(fail)
+    else send(result)
+  } catch (error) {
+    fail(error)
+  }
 }
 
 /**
@@ -71,7 +82,7 @@ function plainLength({ method, url, headers }: IncomingMessage): number {
 }
 
 /** The media type that Yoga would choose for a plain result. undefined: Yoga decides. */
-function mediaTypeOf(accept: string | undefined): MediaType | undefined {
+export function mediaTypeOf(accept: string | undefined): MediaType | undefined {
   if (!accept || accept === '*/*' || accept === 'application/json') return 'application/json'
   for (const part of accept.toLowerCase().split(',')) {
     const [type, ...parameters] = part.replace(/\s/g, '').split(';')
@@ -88,13 +99,16 @@ const isObject = (value: unknown): value is Record<string, unknown> =>
   typeof value === 'object' && value !== null && !Array.isArray(value)
 const parameterNames: ReadonlySet<string> = new Set(['query', 'operationName', 'variables', 'extensions'])
 
-function readyOperation(graphql: GraphQL, body: Buffer): Ready | undefined {
-  let parameters: unknown
+function parsed(body: Buffer): unknown {
   try {
-    parameters = JSON.parse(body.toString())
+    return JSON.parse(body.toString())
   } catch {
     return undefined
   }
+}
+
+/** The operation that a request asks for by these parameters; undefined: Yoga answers it. */
+export function readyOperation(graphql: GraphQL, parameters: unknown): Ready | undefined {
   if (!isObject(parameters)) return undefined
   for (const name in parameters) if (!parameterNames.has(name)) return undefined
   const { query, variables, extensions } = parameters
@@ -121,23 +135,43 @@ class Answer {
 /** Relies on Yoga making nothing but this Response of a plain result; http-equivalence.test.ts notices if it makes more. */
 const answerAPI = { Response: Answer } as unknown as FetchAPI
 
+export const plainAnswer = (result: ExecutionResult, mediaType: MediaType): Answer =>
+  processRegularResult(result, answerAPI, mediaType) as unknown as Answer
+
 function answer(
   request: IncomingMessage,
   response: ServerResponse,
   mediaType: MediaType,
   result: ExecutionResult,
 ): void | Promise<void> {
-  const { body, status, headers } = processRegularResult(result, answerAPI, mediaType) as unknown as Answer
-  const { origin } = request.headers
+  const { body, status, headers } = plainAnswer(result, mediaType)
   const bytes = Buffer.byteLength(body)
+  const isLong = bytes >= leastBytes
   const fields = ['content-length', String(bytes)]
   for (const name in headers) fields.push(name, headers[name] ?? '')
+  tellReaders(fields, request, isLong)
+  const encoding = isLong ? acceptedEncoding(request.headers['accept-encoding']) : 'identity'
+  return sendBody(response, status, fields, body, bytes, encoding)
+}
+
+/** Adds the headers that say who may read an answer, and which requests it is for. */
+export function tellReaders(fields: string[], request: IncomingMessage, mayBeEncoded: boolean): void {
+  const { origin } = request.headers
   // As tellOrigin does, which would cost a fifth of the request: it sets headers one by one.
   if (origin !== undefined) fields.push('access-control-allow-origin', origin)
-  const isLong = bytes >= leastBytes
-  if (isLong) fields.push('vary', varyOf(request))
+  if (mayBeEncoded) fields.push('vary', varyOf(request))
   else if (origin !== undefined) fields.push('vary', 'Origin')
-  const encoding = isLong ? acceptedEncoding(request.headers['accept-encoding']) : 'identity'
+}
+
+/** `fields`: the first is the length. `bytes`: of the body before it is encoded. */
+export function sendBody(
+  response: ServerResponse,
+  status: number,
+  fields: string[],
+  body: string,
+  bytes: number,
+  encoding: Encoding,
+): void | Promise<void> {
   if (encoding === 'identity') {
     response.writeHead(status, fields)
     // Where all characters are ASCII, both encodings give the same bytes, and this one is much faster to write.

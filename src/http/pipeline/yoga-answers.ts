@@ -4,7 +4,7 @@ import type { Plugin } from 'graphql-yoga'
 import type { Context } from '../../resolvers/context.ts'
 import { varyOf } from '../access/front-door.ts'
 import { acceptedEncoding, encode, leastBytes } from '../answers/encoding.ts'
-import { entityTag, isKnown } from '../answers/revalidation.ts'
+import { cacheControlOf, entityTag, isKnown } from '../answers/revalidation.ts'
 import { describeOperation } from './operation-metrics.ts'
 
 /** What Yoga adds to the context of an operation that came over HTTP. */
@@ -31,7 +31,7 @@ export function yogaAnswers(): Plugin {
       if (req?.method !== 'GET') return
       return {
         onExecuteDone({ result }) {
-          if (!(result as ExecutionResult).errors) cacheControls.set(req, cacheControlOf(args))
+          if (!(result as ExecutionResult).errors) cacheControls.set(req, cacheControl(args))
         },
       }
     },
@@ -75,16 +75,7 @@ export function yogaAnswers(): Plugin {
   }
 }
 
-/**
- * How long caches may serve an answer without asking again. Only `candles` can tell; an answer that holds anything else
- * is revalidated.
- */
-function cacheControlOf({ document, operationName, contextValue }: Execution): string {
-  const { viewer, staysUntilMs, now } = contextValue as Context
-  if (viewer.wasAsked) return 'private, no-cache'
-  if (staysUntilMs === undefined) return 'no-cache'
+function cacheControl({ document, operationName, contextValue }: Execution): string {
   const node = getOperationAST(document, operationName)
-  const seconds = Math.floor((staysUntilMs - now()) / 1000)
-  const isCandles = node !== null && node !== undefined && describeOperation(document, node).name === 'candles'
-  return isCandles && seconds > 0 ? `max-age=${seconds}` : 'no-cache'
+  return cacheControlOf(node ? describeOperation(document, node).name : undefined, contextValue as Context)
 }

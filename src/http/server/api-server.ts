@@ -10,6 +10,7 @@ import { LiveConnections, type LiveLimits } from '../connections/limits.ts'
 import { LiveMetrics } from '../connections/metrics.ts'
 import { createGraphQL, graphqlPath } from '../pipeline/graphql.ts'
 import { servePost } from '../pipeline/json-post.ts'
+import { serveGet } from '../pipeline/query-get.ts'
 import { EventStreams } from '../sse/event-streams.ts'
 import { WebSocketTransport } from '../websocket/endpoint.ts'
 import { GraphiQLPage } from './graphiql.ts'
@@ -59,7 +60,10 @@ export class ApiServer {
         const path = pathOf(request)
         if (path === graphqlPath) {
           if (GraphiQLPage.isWanted(request)) void page.serve(request, response)
-          else if (frontDoor.admitsOperation(request, response)) servePost(graphql, request, response)
+          else if (frontDoor.admitsOperation(request, response)) {
+            const serve = request.method === 'GET' ? serveGet : servePost
+            serve(graphql, request, response)
+          }
         } else if (path === '/') {
           response.writeHead(302, { location: graphqlPath }).end()
         } else if (!health.serve(request, response, { tellsReasons: false })) {

@@ -7,7 +7,7 @@ import {
   maxCandles,
   tooManyCandles,
 } from '../../domain/candle.ts'
-import type { CandleColumn } from '../../domain/candle-list.ts'
+import type { CandleColumn, CandleList } from '../../domain/candle-list.ts'
 import { badInput } from '../../domain/errors.ts'
 import type { Instrument } from '../../domain/instrument.ts'
 import type { SessionHours } from '../../domain/sessions/session-hours.ts'
@@ -109,8 +109,17 @@ export const column =
   <C extends CandleColumn>(name: C) =>
   (series: CandleSeries, _args: unknown, { takesWrittenLists }: Context): Candle[C][] => {
     const list = series.lists?.nodes
-    const json = takesWrittenLists ? list?.json(name) : null
+    const written = takesWrittenLists && list ? writtenColumn(list, name) : null
     // To the executor it is a list.
-    if (list && json) return new WrittenList(json, list.length) as unknown as Candle[C][]
-    return series.nodes.map((candle) => candle[name])
+    return written ? (written as unknown as Candle[C][]) : series.nodes.map((candle) => candle[name])
   }
+
+/** By estimate, beside the pieces, which are kept in any case. */
+const bytesPerColumn = 400
+
+/** The same one as long as the candles stay as they are: so that it is digested once. */
+const writtenColumn = (list: CandleList<Candle>, name: CandleColumn): WrittenList | null =>
+  list.remembered(name, () => {
+    const json = list.json(name)
+    return { written: json && new WrittenList(json, list.length), bytes: bytesPerColumn }
+  }).written
