@@ -24,11 +24,13 @@ after(async () => {
 })
 
 const short = '/graphql'
-/** With a query string, every request is Yoga's. */
+/** With a parameter that is none of GraphQL's, every request is Yoga's. */
 const direct = '/graphql?yoga'
 
 interface Sent {
   readonly method?: string
+  /** Of the address, as it is sent. */
+  readonly search?: string
   readonly headers?: Readonly<Record<string, string>>
   readonly body?: string | Buffer | readonly Buffer[]
 }
@@ -40,17 +42,20 @@ interface Answered {
 
 const json = { 'content-type': 'application/json' }
 
-function lengthComesFirst(rawHeaders: readonly string[]): boolean {
+/** Yoga has the type before the length, and what it varies by before how long it may be kept. */
+function areOfShortWay(status: number | undefined, rawHeaders: readonly string[]): boolean {
   const names = rawHeaders.map((name) => name.toLowerCase())
+  if (status === 304) return names[0] === 'cache-control'
   const length = names.indexOf('content-length')
   return length >= 0 && length < names.indexOf('content-type')
 }
 
 /** A list of buffers goes out in as many chunks. */
-async function send(path: string, { method = 'POST', headers = json, body = '' }: Sent): Promise<Answered> {
+async function send(way: string, { method = 'POST', search, headers = json, body = '' }: Sent): Promise<Answered> {
+  const path = search === undefined ? way : `${short}?${search}${way === direct ? '&yoga' : ''}`
   const bodyHeaders =
     Array.isArray(body) || method !== 'POST' ? {} : { 'content-length': Buffer.byteLength(body as string) }
-  const outgoing = httpRequest(`${app.api}${path}`, { method, agent, headers: { ...bodyHeaders, ...headers } })
+  const outgoing = httpRequest(app.api, { path, method, agent, headers: { ...bodyHeaders, ...headers } })
   const arrived = once(outgoing, 'response') as Promise<[IncomingMessage]>
   if (Array.isArray(body)) for (const chunk of body) outgoing.write(chunk)
   outgoing.end(Array.isArray(body) ? undefined : body)
@@ -64,8 +69,7 @@ async function send(path: string, { method = 'POST', headers = json, body = '' }
       headers: others,
       body: Buffer.concat(chunks).toString(),
     },
-    // Yoga has the type before the length.
-    tookShortWay: lengthComesFirst(response.rawHeaders),
+    tookShortWay: areOfShortWay(response.statusCode, response.rawHeaders),
   }
 }
 
@@ -81,7 +85,10 @@ function inOrder(answer: Answered['answer']): Answered['answer'] {
 }
 
 /** Both answers, after the document has become known. Fails where they differ. Tells whether the short way was taken. */
-async function compare(sent: Sent, runs = 1): Promise<{ tookShortWay: boolean; body: string }> {
+async function compare(
+  sent: Sent,
+  runs = 1,
+): Promise<{ tookShortWay: boolean; body: string; etag: string | undefined }> {
   const yoga = await send(direct, sent)
   assert.equal(yoga.tookShortWay, false)
   let tookShortWay = false
@@ -90,10 +97,18 @@ async function compare(sent: Sent, runs = 1): Promise<{ tookShortWay: boolean; b
     assert.deepEqual(inOrder(ours.answer), inOrder(yoga.answer))
     tookShortWay ||= ours.tookShortWay
   }
-  return { tookShortWay, body: yoga.answer.body }
+  const { body, headers } = yoga.answer
+  return { tookShortWay, body, etag: (headers as { etag?: string }).etag }
 }
 
 const operation = (query: string, rest: object = {}): Sent => ({ body: JSON.stringify({ query, ...rest }) })
+const query = (query: string, rest: Readonly<Record<string, unknown>> = {}, headers: Sent['headers'] = {}): Sent => {
+  const others = Object.entries(rest).map(([name, value]) => [
+    name,
+    typeof value === 'string' ? value : JSON.stringify(value),
+  ])
+  return { method: 'GET', search: String(new URLSearchParams([['query', query], ...others])), headers }
+}
 /** More than an operation is interpreted before it is compiled. */
 const manyRuns = 12
 
@@ -126,9 +141,62 @@ test('whatever query is asked, it is answered alike both ways: known, unknown, i
   assert.ok(shortWays > total / 2, `${shortWays} of ${total}`)
 })
 
+/** If-None-Match, with a tag that the client has. */
+const conditions = [
+  () => undefined,
+  () => '*',
+  (tag: string) => tag,
+  (tag: string) => `W/${tag}`,
+  (tag: string) => `"other" ,W/"another", ${tag}`,
+  (tag: string) => tag.replaceAll('"', ''),
+  (tag: string) => tag.replace('-', '_'),
+  () => '"other"',
+  () => '',
+]
+const encodings = [
+  undefined,
+  'identity',
+  'gzip',
+  'br, gzip;q=0.5',
+  'zstd;q=0, *',
+  'zstd, br, gzip',
+  'identity;q=0',
+  'x',
+]
+const origins = [undefined, undefined, 'http://localhost:5173', 'http://[::1]', 'https://example.com']
+const given = (headers: Record<string, string | undefined>): Record<string, string> =>
+  Object.fromEntries(Object.entries(headers).filter((entry): entry is [string, string] => entry[1] !== undefined))
+
+test('whatever query is asked by GET, it is answered alike both ways, and kept and revalidated alike', async () => {
+  let [shortWays, notModified, total] = [0, 0, 0]
+  const headers = fc.record({
+    accept: fc.constantFrom(undefined, 'application/json', 'application/graphql-response+json, application/json;q=0.9'),
+    'accept-encoding': fc.constantFrom(...encodings),
+    origin: fc.constantFrom(...origins),
+  })
+  await fc.assert(
+    fc.asyncProperty(
+      queries(schema).filter(({ query }) => query.length < 8000),
+      headers,
+      fc.constantFrom(...conditions),
+      async (generated, sentHeaders, condition) => {
+        total++
+        const first = query(generated.query, { variables: generated.variables }, given(sentHeaders))
+        const { etag } = await compare(first)
+        const again = given({ ...sentHeaders, 'if-none-match': etag && condition(etag) })
+        const { tookShortWay, body } = await compare({ ...first, headers: again }, manyRuns)
+        if (tookShortWay) shortWays++
+        if (body === '') notModified++
+      },
+    ),
+    { numRuns: 120, endOnFailure: true },
+  )
+  assert.ok(shortWays > total / 3 && notModified > 5, `${shortWays} of ${total}, ${notModified} not modified`)
+})
+
 const columns = 'epoch open high low close volume'
 const candles = (args: string, fields: string): string => `candles(symbol: "AAPL", ${args}) { ${fields} }`
-for (const [what, query] of [
+for (const [what, text] of [
   ['more rows than a piece has', `{ ${candles('last: 700', `columns { ${columns} }`)} }`],
   ['no rows', `{ ${candles('from: "1950-01-01T00:00:00Z", to: "1950-02-01T00:00:00Z"', `columns { ${columns} }`)} }`],
   ['minutes', `{ ${candles('interval: MINUTE_1, last: 1500', `columns { time ${columns} } nodes { close }`)} }`],
@@ -146,10 +214,20 @@ for (const [what, query] of [
   ],
 ] as const) {
   test(`columns of candles, ${what}: written from memory, the answer is the same byte for byte`, async () => {
-    assert.equal((await compare(operation(query), manyRuns)).tookShortWay, true)
+    assert.equal((await compare(operation(text), manyRuns)).tookShortWay, true)
+    for (const encoding of ['identity', 'zstd', 'br', 'gzip']) {
+      const headers = { 'accept-encoding': encoding, origin: 'http://localhost:5173' }
+      const { tookShortWay, etag } = await compare(query(text, {}, headers), manyRuns)
+      assert.equal(tookShortWay, true)
+      for (const condition of etag === undefined ? [] : conditions) {
+        const again = given({ ...headers, 'if-none-match': condition(etag ?? '') })
+        assert.equal((await compare(query(text, {}, again))).tookShortWay, true)
+      }
+    }
   })
 }
 
+const mutation = 'mutation M { enqueueAnalysis(input: { symbols: [] }) { __typename } }'
 const several = 'query A { quote(symbol: "AAPL") { symbol } } query B { quote(symbol: "MSFT") { symbol } }'
 const byVariable = 'query ($s: Symbol!) { quote(symbol: $s) { symbol } }'
 
@@ -169,6 +247,7 @@ for (const [what, rest] of [
 ] as const) {
   test(`one document, asked with ${what}, is answered the short way as Yoga does`, async () => {
     assert.equal((await compare(operation(byVariable, rest), manyRuns)).tookShortWay, true)
+    assert.equal((await compare(query(byVariable, rest), manyRuns)).tookShortWay, true)
   })
 }
 
@@ -180,6 +259,8 @@ test('the operations of one document are not mixed up', async () => {
     ]) {
       const { body, tookShortWay } = await compare(operation(several, { operationName }))
       assert.deepEqual([JSON.parse(body), tookShortWay], [{ data: { quote: { symbol } } }, true])
+      const byGet = await compare(query(several, { operationName }))
+      assert.deepEqual([byGet.body, byGet.tookShortWay], [body, true])
     }
   }
 })
@@ -227,8 +308,49 @@ for (const [what, sent] of [
   ],
   ['no content type', { ...operation(quote), headers: {} }],
   ['two content types', { ...operation(quote), headers: { 'content-type': 'application/json;x, text/plain' } }],
-  ['GET', { method: 'GET', headers: {} }],
+  ['GET without anything', { method: 'GET', headers: {} }],
   ['HEAD', { method: 'HEAD', headers: {} }],
+  ['HEAD of a query', { ...query(quote), method: 'HEAD' }],
+  ['DELETE of a query', { ...query(quote), method: 'DELETE' }],
+  ['a mutation by GET', query(mutation)],
+  [
+    'one of two operations by GET, a mutation',
+    query(`${mutation} query Q { quote(symbol: "AAPL") { symbol } }`, { operationName: 'M' }),
+  ],
+  ['a subscription by GET', query('subscription { priceUpdates(symbols: ["NOSUCH"]) { price } }')],
+  ['a syntax error by GET', query('{ quote(')],
+  ['a field that is not there by GET', query('{ nothing }')],
+  ['several operations and no name by GET', query(several)],
+  ['an operation name that is not there by GET', query(several, { operationName: 'C' })],
+  ['variables cut in the middle', query(byVariable, { variables: '{"s":"AA' })],
+  ['variables that are a word', query(byVariable, { variables: 'undefined' })],
+  ['variables that are a list', query(byVariable, { variables: [{ s: 'AAPL' }] })],
+  ['variables that are a text', query(byVariable, { variables: '"s"' })],
+  ['extensions cut in the middle', query(quote, { extensions: '{' })],
+  ['extensions that are a number', query(quote, { extensions: '7' })],
+  ['an extra parameter by GET', query(quote, { persisted: 'true' })],
+  ['a parameter called constructor', query(quote, { constructor: 'x' })],
+  ['a parameter called __proto__ by GET', query(quote, Object.fromEntries([['__proto__', 'x']]))],
+  ['two queries', { method: 'GET', search: `${query(quote).search}&${query('{ nothing }').search}`, headers: {} }],
+  ['two queries, the first one empty', { method: 'GET', search: `query=&${query(quote).search}`, headers: {} }],
+  [
+    'the digest of a query',
+    {
+      method: 'GET',
+      search: `extensions=${encodeURIComponent('{"persistedQuery":{"version":1,"sha256Hash":"00"}}')}`,
+      headers: {},
+    },
+  ],
+  ['an empty query by GET', { method: 'GET', search: 'query=', headers: {} }],
+  ['a fragment in an address', { method: 'GET', search: `${query(quote).search}#x`, headers: {} }],
+  [
+    'a query that is cut in the middle of a character',
+    { method: 'GET', search: `${query(quote).search}%E2%82`, headers: {} },
+  ],
+  ['a percent sign alone', { method: 'GET', search: `${query(quote).search}%`, headers: {} }],
+  ['a body beside a query', { ...query(quote), headers: { ...json, 'content-length': '2' }, body: '{}' }],
+  ['no media type that there is by GET', query(quote, {}, { accept: 'text/plain' })],
+  ['a stream of a query', query(quote, {}, { accept: 'text/event-stream' })],
   ['PUT', { ...operation(quote), method: 'PUT' }],
   ['DELETE', { method: 'DELETE', headers: {} }],
   [
@@ -238,6 +360,7 @@ for (const [what, sent] of [
 ] as readonly [string, Sent][]) {
   test(`${what}: Yoga answers, as it would without the short way`, async () => {
     const known = [
+      query(quote),
       operation(several, { operationName: 'A' }),
       operation(quote),
       operation(byVariable, { variables: { s: 'A' } }),
@@ -246,6 +369,30 @@ for (const [what, sent] of [
     assert.equal((await compare(sent, 2)).tookShortWay, false)
   })
 }
+
+for (const [what, search] of [
+  ['nothing but a query', query(quote).search],
+  ['empty parameters beside it', `operationName=&variables=&${query(quote).search}&extensions=`],
+  ['null for variables', `${query(quote).search}&variables=null&extensions=null`],
+  ['spaces as pluses, and what need not be escaped', `query=${quote.replaceAll(' ', '+').replaceAll('"', '%22')}`],
+  ['everything escaped', `query=${Array.from(Buffer.from(quote), (byte) => `%${byte.toString(16)}`).join('')}`],
+  ['ampersands one behind the other', `&&${query(quote).search}&`],
+] as const) {
+  test(`an address with ${what} goes the short way`, async () => {
+    const sent: Sent = { method: 'GET', search: search ?? '', headers: {} }
+    await compare(query(quote))
+    const { tookShortWay, body } = await compare(sent, 2)
+    assert.equal(tookShortWay, true)
+    assert.match(body, /"name":"Apple Inc\."/)
+  })
+}
+
+test('what the viewer alone sees is kept by the viewer alone, also once it is compiled', async () => {
+  const { tookShortWay } = await compare(query('{ jobs { edges { node { kind } } } }'), manyRuns)
+  assert.equal(tookShortWay, true)
+  const { answer } = await send(short, query('{ jobs { edges { node { kind } } } }'))
+  assert.equal((answer.headers as Record<string, string>)['cache-control'], 'private, no-cache')
+})
 
 test('limits refuse on both ways, however often', async () => {
   const aliases = Array.from({ length: 300 }, (_, i) => `a${i}: quote(symbol: "AAPL") { price }`).join(' ')
@@ -271,18 +418,20 @@ const oddTypes = ['multipart/mixed', '*/json', 'text/*', 'APPLICATION/JSON', 'ap
 const parameters = ['', ';q=0.5', '; q=0', ';charset=utf-8', ';charset=latin1', '; charset=UTF-8', ';x=y']
 
 test('what a client accepts is weighed as Yoga weighs it, and so is where it comes from', async () => {
-  const broken = operation('query ($s: Symbol!) { quote(symbol: $s) { price } }')
+  const brokenText = 'query ($s: Symbol!) { quote(symbol: $s) { price } }'
+  const broken = operation(brokenText)
   await compare(operation(quote))
   const part = fc
     .tuple(fc.constantFrom(...types, ...types, ...oddTypes), fc.constantFrom(...parameters))
     .map((p) => p.join(''))
   const accepts = fc.array(part, { minLength: 1, maxLength: 4 }).map((parts) => parts.join(', '))
-  const origins = fc.constantFrom(undefined, undefined, 'http://localhost:5173', 'http://[::1]', 'https://example.com')
   let shortWays = 0
   await fc.assert(
-    fc.asyncProperty(accepts, origins, fc.boolean(), async (accept, origin, isBroken) => {
+    fc.asyncProperty(accepts, fc.constantFrom(...origins), fc.boolean(), async (accept, origin, isBroken) => {
       const headers = { ...json, accept, ...(origin === undefined ? {} : { origin }) }
       const { tookShortWay } = await compare({ ...(isBroken ? broken : operation(quote)), headers })
+      const text = isBroken ? brokenText : quote
+      assert.equal((await compare(query(text, {}, given({ accept, origin })))).tookShortWay, tookShortWay)
       if (tookShortWay) shortWays++
     }),
     { numRuns: 300 },
@@ -302,9 +451,11 @@ test('what fails inside is told alike, without its reason', async () => {
   await compare(jobs)
   await database.query('ALTER TABLE finstage.jobs RENAME TO hidden')
   try {
-    const { body, tookShortWay } = await compare(jobs, manyRuns)
-    assert.match(body, /"code":"INTERNAL"/)
-    assert.equal(tookShortWay, true)
+    for (const sent of [jobs, query('{ jobs { edges { cursor } } }')]) {
+      const { body, tookShortWay } = await compare(sent, manyRuns)
+      assert.match(body, /"code":"INTERNAL"/)
+      assert.equal(tookShortWay, true)
+    }
   } finally {
     await database.query('ALTER TABLE finstage.hidden RENAME TO jobs')
   }
