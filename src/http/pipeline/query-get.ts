@@ -1,5 +1,6 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { ExecutionResult } from 'graphql'
+import { LRUCache } from 'lru-cache'
 import { joined, type UnjoinedJson, unjoinedJson } from '../../resolvers/written-list.ts'
 import { acceptedEncoding, leastBytes } from '../answers/encoding.ts'
 import { cacheControlOf, entityTag, isKnown } from '../answers/revalidation.ts'
@@ -16,33 +17,58 @@ import {
   tellReaders,
 } from './json-post.ts'
 
+type Parameters = Readonly<Record<string, unknown>>
+
+/** Of the addresses that are kept, by estimate. */
+const maxAddressBytes = 8 * 1024 * 1024
+/** An address, its query and its variables. */
+const bytesPerCharacter = 10
+
 /**
  * The short way for queries by GET whose document the pipeline has found valid before. It answers as Yoga does with
  * `yogaAnswers`, and puts an answer together only if its client does not have it yet. Yoga answers every other request.
  */
-export function serveGet(graphql: GraphQL, request: IncomingMessage, response: ServerResponse): void {
-  const ready = readyQuery(graphql, request)
-  const mediaType = ready && mediaTypeOf(request.headers.accept)
-  if (!ready || !mediaType) {
-    leaveToYoga(graphql, request, response)
-    return
-  }
-  const context = graphql.newContext()
-  const send = (result: ExecutionResult): void | Promise<void> =>
-    answer(request, response, mediaType, result, cacheControlOf(ready.operation.description.name, context))
-  execute(graphql, ready, send, context)
-}
+export class GetQueries {
+  readonly #graphql: GraphQL
+  /** What was read from an address. Clients that revalidate an answer repeat its address. */
+  readonly #addresses = new LRUCache<string, Parameters>({
+    maxSize: maxAddressBytes,
+    sizeCalculation: (_parameters, { length }) => 500 + bytesPerCharacter * length,
+  })
 
-function readyQuery(graphql: GraphQL, { url = '', headers }: IncomingMessage): Ready | undefined {
-  if (headers['content-length'] !== undefined || headers['transfer-encoding'] !== undefined) return undefined
-  const ready = readyOperation(graphql, parametersOf(url))
-  return ready?.operation.description.kind === 'query' ? ready : undefined
+  constructor(graphql: GraphQL) {
+    this.#graphql = graphql
+  }
+
+  serve(request: IncomingMessage, response: ServerResponse): void {
+    const graphql = this.#graphql
+    const ready = this.#ready(request)
+    const mediaType = ready && mediaTypeOf(request.headers.accept)
+    if (!ready || !mediaType) {
+      leaveToYoga(graphql, request, response)
+      return
+    }
+    const context = graphql.newContext()
+    const send = (result: ExecutionResult): void | Promise<void> =>
+      answer(request, response, mediaType, result, cacheControlOf(ready.operation.description.name, context))
+    execute(graphql, ready, send, context)
+  }
+
+  #ready({ url = '', headers }: IncomingMessage): Ready | undefined {
+    if (headers['content-length'] !== undefined || headers['transfer-encoding'] !== undefined) return undefined
+    const known = this.#addresses.get(url)
+    const parameters = known ?? parametersOf(url)
+    const ready = readyOperation(this.#graphql, parameters)
+    if (ready?.operation.description.kind !== 'query') return undefined
+    if (!known && parameters) this.#addresses.set(url, parameters)
+    return ready
+  }
 }
 
 const start = `${graphqlPath}?`
 
 /** The parameters of an address as the body of a POST would have them. undefined: Yoga reads them. */
-function parametersOf(url: string): Record<string, unknown> | undefined {
+function parametersOf(url: string): Parameters | undefined {
   if (!url.startsWith(start) || url.includes('#')) return undefined
   const parameters: Record<string, unknown> = {}
   try {

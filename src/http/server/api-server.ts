@@ -10,7 +10,7 @@ import { LiveConnections, type LiveLimits } from '../connections/limits.ts'
 import { LiveMetrics } from '../connections/metrics.ts'
 import { createGraphQL, graphqlPath } from '../pipeline/graphql.ts'
 import { servePost } from '../pipeline/json-post.ts'
-import { serveGet } from '../pipeline/query-get.ts'
+import { GetQueries } from '../pipeline/query-get.ts'
 import { EventStreams } from '../sse/event-streams.ts'
 import { WebSocketTransport } from '../websocket/endpoint.ts'
 import { GraphiQLPage } from './graphiql.ts'
@@ -49,6 +49,7 @@ export class ApiServer {
     })
     const eventStreams = new EventStreams({ connections, addresses, metrics, fallbacks })
     const graphql = createGraphQL({ schema, ports, log, registry, plugins: [eventStreams.plugin()] })
+    const queries = new GetQueries(graphql)
     const page = new GraphiQLPage()
     this.#listener = new Listener({
       host,
@@ -61,8 +62,8 @@ export class ApiServer {
         if (path === graphqlPath) {
           if (GraphiQLPage.isWanted(request)) void page.serve(request, response)
           else if (frontDoor.admitsOperation(request, response)) {
-            const serve = request.method === 'GET' ? serveGet : servePost
-            serve(graphql, request, response)
+            if (request.method === 'GET') queries.serve(request, response)
+            else servePost(graphql, request, response)
           }
         } else if (path === '/') {
           response.writeHead(302, { location: graphqlPath }).end()
