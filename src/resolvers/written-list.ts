@@ -2,13 +2,19 @@ import { hash, randomBytes } from 'node:crypto'
 
 /** A digest of fewer characters would be no shorter. */
 const leastDigested = 64
+/** A list of numbers in JSON, also one that stands in a string. */
+const listOfNumbers = /\[([-+.,\deEnul]+)\]/g
+const onlyNumbers = /^[-+.,\deEnul]*$/
 
 /**
- * Stands for the entries of a list in what an answer is tagged by: a digest of their JSON, or that itself if it is
- * short. JSON has no control characters, so that no other text looks like a digest.
+ * JSON with a digest in place of each long list of numbers, so that one that is kept has to be digested only once. Two
+ * texts have the same digest only if they are the same: JSON has no control characters, so nothing else looks like one.
  */
-export const digestOf = (json: string): string =>
-  json.length < leastDigested ? json : `\0${hash('sha256', json, 'base64url')}`
+export const digested = (json: string): string =>
+  json.replace(listOfNumbers, (_list, entries: string) => `[${digestOf(entries)}]`)
+
+const digestOf = (entries: string): string =>
+  entries.length < leastDigested ? entries : `\0${hash('sha256', entries, 'base64url')}`
 
 /**
  * A list of numbers that stands in a result as JSON already, in pieces. The executor takes it for a list with one entry,
@@ -19,22 +25,28 @@ export class WrittenList implements Iterable<unknown> {
   readonly length: number
   /** JSON of some entries each, with commas between them. */
   readonly pieces: readonly string[]
-  #digest: string | undefined
+  #digested: string | undefined
+  #bytes: number | undefined
 
   constructor(pieces: readonly string[], length: number) {
     this.pieces = pieces
     this.length = length
   }
 
-  /** Of all entries, however they are cut into pieces. */
-  get digest(): string {
-    this.#digest ??= digestOf(this.pieces.join(','))
-    return this.#digest
+  /** Its entries as `digested` would have them, in whichever pieces they are. */
+  get digested(): string {
+    if (this.#digested === undefined) {
+      const entries = this.pieces.join(',')
+      this.#digested = onlyNumbers.test(entries) ? digestOf(entries) : digested(entries)
+    }
+    return this.#digested
   }
 
-  /** How long its JSON is without the brackets. All of it is ASCII. */
+  /** How long the JSON of its entries is. */
   get bytes(): number {
-    return this.pieces.reduce((sum, { length }) => sum + length + 1, 0) - Math.min(1, this.pieces.length)
+    const commas = Math.max(0, this.pieces.length - 1)
+    this.#bytes ??= this.pieces.reduce((sum, piece) => sum + Buffer.byteLength(piece), commas)
+    return this.#bytes
   }
 
   *[Symbol.iterator](): Generator<unknown> {
@@ -65,6 +77,13 @@ export function unjoinedJson(value: unknown): UnjoinedJson {
   const lists = found
   found = []
   return { texts: lists.length === 0 ? [text] : text.split(markJson), lists }
+}
+
+export function bytesOf({ texts, lists }: UnjoinedJson): number {
+  let bytes = 0
+  for (const text of texts) bytes += Buffer.byteLength(text)
+  for (const list of lists) bytes += list.bytes
+  return bytes
 }
 
 export function joined({ texts, lists }: UnjoinedJson): string {

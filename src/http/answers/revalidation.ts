@@ -1,27 +1,23 @@
 import { hash } from 'node:crypto'
 import type { Context } from '../../resolvers/context.ts'
-import { digestOf, type UnjoinedJson } from '../../resolvers/written-list.ts'
+import { digested, type UnjoinedJson } from '../../resolvers/written-list.ts'
 import type { Encoding } from './encoding.ts'
 
 /** 132 bits. */
 const tagDigits = 22
 
-/** A list of numbers in JSON. It may stand in a string, too: a tag depends on the bytes alone, whatever they mean. */
-const numbers = /\[([-+.,\deEnul]+)\]/g
-
 /**
  * A strong entity tag (RFC 9110, 8.8.3): it stands for the bytes of an answer as they are sent, so each media type and
  * each encoding has its own. `body`: before it is encoded.
  *
- * Lists of numbers are hashed by themselves, so that a list that is kept is hashed once, and no answer has to be joined
- * for its tag. Whether a list was kept, and in which pieces, makes no difference to the tag.
+ * Long lists of numbers are hashed by themselves, so that no answer is joined for its tag, and a list that is kept is
+ * hashed once. Whether it was kept, and in which pieces, makes no difference to the tag.
  */
 export function entityTag(body: string | UnjoinedJson, mediaType: string, encoding: Encoding): string {
   const { texts, lists } = typeof body === 'string' ? { texts: [body], lists: [] } : body
   let text = `${mediaType}\n`
   for (let i = 0; i < texts.length; i++) {
-    text += texts[i]?.replace(numbers, (_list, entries: string) => `[${digestOf(entries)}]`)
-    text += lists[i]?.digest ?? ''
+    text += digested(texts[i] as string) + (lists[i]?.digested ?? '')
   }
   return `"${hash('sha256', text, 'base64url').slice(0, tagDigits)}-${encoding}"`
 }

@@ -3,7 +3,7 @@ import type { ExecutionResult } from 'graphql'
 import { type FetchAPI, isPromise, processRegularResult } from 'graphql-yoga'
 import type { Context } from '../../resolvers/context.ts'
 import { tellOrigin, varyOf } from '../access/front-door.ts'
-import { acceptedEncoding, type Encoding, encode, leastBytes } from '../answers/encoding.ts'
+import { acceptedEncoding, encode, leastBytes } from '../answers/encoding.ts'
 import { type GraphQL, graphqlPath, type OperationRequest } from './graphql.ts'
 import { maxBodyBytes } from './limits.ts'
 import type { PreparedOperation } from './prepared-documents.ts'
@@ -135,43 +135,26 @@ class Answer {
 /** Relies on Yoga making nothing but this Response of a plain result; http-equivalence.test.ts notices if it makes more. */
 const answerAPI = { Response: Answer } as unknown as FetchAPI
 
-export const plainAnswer = (result: ExecutionResult, mediaType: MediaType): Answer =>
-  processRegularResult(result, answerAPI, mediaType) as unknown as Answer
-
-function answer(
+/** `extra`: header fields beside those that every answer has. */
+export function answer(
   request: IncomingMessage,
   response: ServerResponse,
   mediaType: MediaType,
   result: ExecutionResult,
+  extra: readonly string[] = [],
 ): void | Promise<void> {
-  const { body, status, headers } = plainAnswer(result, mediaType)
+  const { body, status, headers } = processRegularResult(result, answerAPI, mediaType) as unknown as Answer
+  const { origin } = request.headers
   const bytes = Buffer.byteLength(body)
-  const isLong = bytes >= leastBytes
   const fields = ['content-length', String(bytes)]
   for (const name in headers) fields.push(name, headers[name] ?? '')
-  tellReaders(fields, request, isLong)
-  const encoding = isLong ? acceptedEncoding(request.headers['accept-encoding']) : 'identity'
-  return sendBody(response, status, fields, body, bytes, encoding)
-}
-
-/** Adds the headers that say who may read an answer, and which requests it is for. */
-export function tellReaders(fields: string[], request: IncomingMessage, mayBeEncoded: boolean): void {
-  const { origin } = request.headers
+  fields.push(...extra)
   // As tellOrigin does, which would cost a fifth of the request: it sets headers one by one.
   if (origin !== undefined) fields.push('access-control-allow-origin', origin)
-  if (mayBeEncoded) fields.push('vary', varyOf(request))
+  const isLong = bytes >= leastBytes
+  if (isLong || request.method === 'GET') fields.push('vary', varyOf(request))
   else if (origin !== undefined) fields.push('vary', 'Origin')
-}
-
-/** `fields`: the first is the length. `bytes`: of the body before it is encoded. */
-export function sendBody(
-  response: ServerResponse,
-  status: number,
-  fields: string[],
-  body: string,
-  bytes: number,
-  encoding: Encoding,
-): void | Promise<void> {
+  const encoding = isLong ? acceptedEncoding(request.headers['accept-encoding']) : 'identity'
   if (encoding === 'identity') {
     response.writeHead(status, fields)
     // Where all characters are ASCII, both encodings give the same bytes, and this one is much faster to write.

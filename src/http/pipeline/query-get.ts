@@ -1,21 +1,12 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { ExecutionResult } from 'graphql'
 import { LRUCache } from 'lru-cache'
-import { joined, type UnjoinedJson, unjoinedJson } from '../../resolvers/written-list.ts'
+import { bytesOf, joined, unjoinedJson } from '../../resolvers/written-list.ts'
+import { varyOf } from '../access/front-door.ts'
 import { acceptedEncoding, leastBytes } from '../answers/encoding.ts'
 import { cacheControlOf, entityTag, isKnown } from '../answers/revalidation.ts'
 import { type GraphQL, graphqlPath } from './graphql.ts'
-import {
-  execute,
-  leaveToYoga,
-  type MediaType,
-  mediaTypeOf,
-  plainAnswer,
-  type Ready,
-  readyOperation,
-  sendBody,
-  tellReaders,
-} from './json-post.ts'
+import { answer, execute, leaveToYoga, type MediaType, mediaTypeOf, type Ready, readyOperation } from './json-post.ts'
 
 type Parameters = Readonly<Record<string, unknown>>
 
@@ -50,7 +41,7 @@ export class GetQueries {
     }
     const context = graphql.newContext()
     const send = (result: ExecutionResult): void | Promise<void> =>
-      answer(request, response, mediaType, result, cacheControlOf(ready.operation.description.name, context))
+      answerQuery(request, response, mediaType, result, cacheControlOf(ready.operation.description.name, context))
     execute(graphql, ready, send, context)
   }
 
@@ -83,39 +74,26 @@ function parametersOf(url: string): Parameters | undefined {
   return parameters
 }
 
-function answer(
+function answerQuery(
   request: IncomingMessage,
   response: ServerResponse,
   mediaType: MediaType,
   result: ExecutionResult,
   cacheControl: string,
 ): void | Promise<void> {
+  if (result.errors) return answer(request, response, mediaType, result, ['cache-control', 'no-store'])
   const { headers } = request
-  const failed = result.errors && plainAnswer(result, mediaType)
-  const json = failed ? { texts: [failed.body], lists: [] } : unjoinedJson(result)
-  const bytes = bytesOf(json)
-  const encoding = bytes < leastBytes ? 'identity' : acceptedEncoding(headers['accept-encoding'])
-  const contentType = `${mediaType}; charset=utf-8`
-  const fields = ['cache-control', failed ? 'no-store' : cacheControl]
-  tellReaders(fields, request, true)
-  if (!failed) {
-    const tag = entityTag(json, contentType, encoding)
-    fields.push('etag', tag)
-    if (headers.origin !== undefined) fields.push('access-control-expose-headers', 'ETag')
-    if (isKnown(headers['if-none-match'], tag)) {
-      response.writeHead(304, fields).end()
-      return
-    }
+  const json = unjoinedJson(result)
+  const isLong = bytesOf(json) >= leastBytes
+  const encoding = isLong ? acceptedEncoding(headers['accept-encoding']) : 'identity'
+  const tag = entityTag(json, `${mediaType}; charset=utf-8`, encoding)
+  const fields = ['cache-control', cacheControl, 'etag', tag]
+  const { origin } = headers
+  if (origin !== undefined) fields.push('access-control-expose-headers', 'ETag')
+  if (!isKnown(headers['if-none-match'], tag)) {
+    const stringify = (): string => joined(json)
+    return answer(request, response, mediaType, Object.assign(result, { stringify }), fields)
   }
-  const ofBody = ['content-length', String(bytes)]
-  const others = failed?.headers ?? { 'content-type': contentType }
-  for (const name in others) ofBody.push(name, others[name] ?? '')
-  return sendBody(response, failed?.status ?? 200, [...ofBody, ...fields], joined(json), bytes, encoding)
-}
-
-function bytesOf({ texts, lists }: UnjoinedJson): number {
-  let bytes = 0
-  for (const text of texts) bytes += Buffer.byteLength(text)
-  for (const list of lists) bytes += list.bytes
-  return bytes
+  if (origin !== undefined) fields.push('access-control-allow-origin', origin)
+  response.writeHead(304, [...fields, 'vary', varyOf(request)]).end()
 }
