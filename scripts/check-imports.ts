@@ -61,7 +61,7 @@ const rooms = [
 
 /** Of these folders, with all that is in them, other folders see only the files named here. */
 const doors: Readonly<Record<string, readonly string[]>> = {
-  'src/http/server': ['api-server.ts', 'health.ts', 'metrics-server.ts'],
+  'src/http/server': ['api-server.ts', 'health.ts', 'metrics-server.ts', 'rehearsal.ts'],
   'src/http/sse': ['event-streams.ts'],
   'src/http/websocket': ['endpoint.ts'],
   'src/http/sharing': ['subscriptions.ts', 'operation.ts'],

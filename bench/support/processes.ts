@@ -1,6 +1,6 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { existsSync } from 'node:fs'
+import { existsSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { nodeOn, root as ownRoot } from './machine.ts'
@@ -65,8 +65,11 @@ export function startServer(
   return startFinstage({ DATA_DIR: directory, ...settings, ...environment }, { nodeArgs })
 }
 
-/** The options of npm start. */
-const asStarted = ['--max-semi-space-size=32']
+/** The options that npm start gives to Node. */
+function startOptions(root: string): string[] {
+  const { scripts } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as { scripts: { start: string } }
+  return scripts.start.split(' ').filter((word) => word.startsWith('--'))
+}
 
 let profiles: string | undefined
 
@@ -88,7 +91,7 @@ export async function startFinstage(
   }: { role?: 'all' | 'api'; core?: Core; nodeArgs?: readonly string[]; root?: string } = {},
 ): Promise<Server> {
   const settings = { PORT: '0', METRICS_PORT: '0', LOG_LEVEL: 'warn', ...environment }
-  const args = [...asStarted, ...nodeArgs, ...profiling(), 'src/main.ts', role]
+  const args = [...startOptions(root), ...nodeArgs, ...profiling(), 'src/main.ts', role]
   if (role === 'all') return start('Finstage', args, settings, { core, root })
   // Only the role `all` prints its address; the others log it at level info.
   const logged = { ...settings, LOG_LEVEL: 'info' }

@@ -4,6 +4,7 @@ import type { Config } from './config.ts'
 import { startDatabase } from './database.ts'
 import { startIngest } from './ingest.ts'
 import { startMetrics } from './metrics.ts'
+import { rehearseChart } from './rehearsal.ts'
 import type { Role } from './role.ts'
 import { startShared } from './shared-services.ts'
 import { StopStack } from './stop-stack.ts'
@@ -48,12 +49,15 @@ export class App {
   async #startAll(): Promise<Addresses> {
     const { config, role, log, onFatal, now } = this.#options
     const stops = this.#stops
-    const connectionString = await startDatabase({ config, log, stops, onFatal })
+    const database = startDatabase({ config, log, stops, onFatal })
+    const rehearsal = role === 'all' || role === 'api' ? rehearse(config, log) : undefined
+    const connectionString = await database
     if (role === 'migrate') return { api: null, metrics: null }
 
     const shared = await startShared({ config, role, log, stops, connectionString, now })
     if (role === 'all' || role === 'ingest') startIngest(shared)
     if (role === 'all' || role === 'worker') await startWorker(shared)
+    await rehearsal
     const api = role === 'all' || role === 'api' ? await startApi(shared) : null
     const metrics = await startMetrics(shared)
     stops.push(() => shared.health.stopping())
@@ -75,4 +79,9 @@ export class App {
     await this.#started?.catch(() => {})
     await this.#stops.stopAll()
   }
+}
+
+/** Never rejects: what fails here costs only the time of the first request. */
+async function rehearse(config: Config, log: Logger): Promise<void> {
+  await rehearseChart(config).catch((error: unknown) => log.debug({ err: error }, 'the rehearsal failed'))
 }
