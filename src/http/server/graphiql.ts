@@ -30,12 +30,20 @@ const protections = {
   'referrer-policy': 'no-referrer',
 }
 
-/** GraphiQL in one page that needs no other host. It is compressed once, when it is first asked for. */
+interface Page {
+  readonly html: Buffer
+  readonly version: string
+}
+
+function render(): Page {
+  const page = renderGraphiQL({ title: 'Finstage', defaultQuery: exampleOperations, subscriptionsProtocol: 'WS' })
+  const html = Buffer.from(String(page))
+  return { html, version: createHash('sha256').update(html).digest('base64url').slice(0, 20) }
+}
+
+/** GraphiQL in one page that needs no other host. It is rendered and compressed once, when it is first asked for. */
 export class GraphiQLPage {
-  readonly #html = Buffer.from(
-    String(renderGraphiQL({ title: 'Finstage', defaultQuery: exampleOperations, subscriptionsProtocol: 'WS' })),
-  )
-  readonly #version = createHash('sha256').update(this.#html).digest('base64url').slice(0, 20)
+  #rendered: Page | undefined
   readonly #bodies = new Map<Encoding, Promise<Buffer>>()
 
   static isWanted(request: IncomingMessage): boolean {
@@ -48,7 +56,7 @@ export class GraphiQLPage {
 
   async serve(request: IncomingMessage, response: ServerResponse): Promise<void> {
     const encoding = acceptedEncoding(request.headers['accept-encoding'], encodings)
-    const etag = `"${this.#version}-${encoding}"`
+    const etag = `"${this.#page.version}-${encoding}"`
     const headers = { ...protections, etag, 'cache-control': 'no-cache', vary: 'accept, accept-encoding' }
     if (isKnown(request.headers['if-none-match'], etag)) {
       response.writeHead(304, headers).end()
@@ -64,10 +72,15 @@ export class GraphiQLPage {
     response.end(body)
   }
 
+  get #page(): Page {
+    this.#rendered ??= render()
+    return this.#rendered
+  }
+
   #body(encoding: Encoding): Promise<Buffer> {
     const known = this.#bodies.get(encoding)
     if (known) return known
-    const body = compress[encoding](this.#html)
+    const body = compress[encoding](this.#page.html)
     this.#bodies.set(encoding, body)
     return body
   }
