@@ -79,8 +79,13 @@ function argumentsOf(
   info: GraphQLResolveInfo,
 ): Readonly<Record<string, unknown>> {
   try {
-    return getArgumentValues(field, node, info.variableValues)
+    return getArgumentValues(field, node, variablesOf(info))
   } catch {
     return {}
   }
+}
+
+/** graphql-jit has the coerced values where graphql has them below `coerced`. */
+function variablesOf({ variableValues }: GraphQLResolveInfo): GraphQLResolveInfo['variableValues'] {
+  return 'coerced' in variableValues ? variableValues : { sources: {}, coerced: variableValues }
 }

@@ -90,8 +90,9 @@ export class CompiledOperations {
  *
  * A compiled operation gives the result of the interpreter, unless it has errors: those may differ, so the operation is
  * then interpreted again. So mutations are not compiled, which must not run twice. Nor is anything that graphql-jit 0.8
- * reads otherwise than graphql 17: @skip and @include (order of fields), variables inside of other values, variables
- * that a resolver reads ahead from `info`, introspection, names with two underscores.
+ * reads otherwise than graphql 17: @skip and @include (order of fields), variables inside of other values,
+ * introspection, names with two underscores. Nor one with a variable `coerced`: `selectedFields` tells by this name
+ * whether variables come from graphql-jit.
  */
 export function compilableFields(document: DocumentNode, node: OperationDefinitionNode): number {
   if (node.operation === OperationTypeNode.MUTATION || node.directives?.length) return 0
@@ -99,22 +100,23 @@ export function compilableFields(document: DocumentNode, node: OperationDefiniti
   for (const definition of document.definitions) {
     if (definition.kind === Kind.FRAGMENT_DEFINITION) fragments.set(definition.name.value, definition)
   }
+  if (node.variableDefinitions?.some(({ variable }) => variable.name.value === 'coerced')) return 0
   let fields = 0
-  const isCompilable = ({ selections }: SelectionSetNode, isRoot: boolean): boolean =>
+  const isCompilable = ({ selections }: SelectionSetNode): boolean =>
     selections.every((selection) => {
       if (selection.directives?.length) return false
-      if (selection.kind === Kind.INLINE_FRAGMENT) return isCompilable(selection.selectionSet, isRoot)
+      if (selection.kind === Kind.INLINE_FRAGMENT) return isCompilable(selection.selectionSet)
       if (selection.kind === Kind.FRAGMENT_SPREAD) {
         const fragment = fragments.get(selection.name.value)
-        return fragment !== undefined && !fragment.directives?.length && isCompilable(fragment.selectionSet, isRoot)
+        return fragment !== undefined && !fragment.directives?.length && isCompilable(fragment.selectionSet)
       }
       const { name, alias, arguments: args, selectionSet } = selection
       if (++fields > maxFields || alias?.value.startsWith('__')) return false
       if (name.value.startsWith('__') && name.value !== '__typename') return false
-      if (args?.some(({ value }) => hasVariable(value) && !(isRoot && value.kind === Kind.VARIABLE))) return false
-      return !selectionSet || isCompilable(selectionSet, false)
+      if (args?.some(({ value }) => hasVariable(value) && value.kind !== Kind.VARIABLE)) return false
+      return !selectionSet || isCompilable(selectionSet)
     })
-  return isCompilable(node.selectionSet, true) ? fields : 0
+  return isCompilable(node.selectionSet) ? fields : 0
 }
 
 function hasVariable(value: ValueNode): boolean {

@@ -228,6 +228,30 @@ for (const [what, text] of [
 }
 
 const mutation = 'mutation M { enqueueAnalysis(input: { symbols: [] }) { __typename } }'
+const byVariables = `query ($long: Int!, $fast: Int = 5, $source: PriceField! = HL2, $unset: Int! = 30, $coerced: Boolean = true) {
+  ${candles('last: 300', 'columns { close ema(period: $long, source: $source) rsi(period: $unset) ...F }')} }
+  fragment F on CandleColumns { macd(fast: $fast) { macd signal } }`
+for (const [what, query] of [
+  ['compiled', byVariables.replace(', $coerced: Boolean = true', '')],
+  ['interpreted, for the name of one', byVariables.replace('macd signal', 'macd @include(if: $coerced)')],
+] as const) {
+  test(`indicators whose parameters are variables, ${what}: warmed up for, the answer is the same byte for byte`, async () => {
+    for (const variables of [
+      { long: 90 },
+      { long: 12, fast: 20, source: 'OPEN', unset: 3 },
+      { long: 12, fast: null },
+      { long: 0 },
+      { long: 'x' },
+      {},
+    ]) {
+      const { body, tookShortWay } = await compare(operation(query, { variables }), manyRuns)
+      assert.equal(tookShortWay, true)
+      const { data } = JSON.parse(body)
+      if (variables.long === 90) assert.equal(typeof data.candles.columns.ema[0], 'number')
+    }
+  })
+}
+
 const several = 'query A { quote(symbol: "AAPL") { symbol } } query B { quote(symbol: "MSFT") { symbol } }'
 const byVariable = 'query ($s: Symbol!) { quote(symbol: $s) { symbol } }'
 

@@ -18,6 +18,7 @@ function fieldsOf(query: string): number {
 test('an operation is as large as the fields of it and of its fragments, wherever those are spread', () => {
   assert.equal(fieldsOf('{ quote(symbol: "AAPL") { symbol price } }'), 3)
   assert.equal(fieldsOf('query ($s: Symbol!) { quote(symbol: $s) { symbol __typename } }'), 3)
+  assert.equal(fieldsOf('query ($n: Int!) { candles(symbol: "A") { sma(period: $n) { value } } }'), 3)
   assert.equal(
     fieldsOf(
       '{ a: quote(symbol: "A") { ...F } b: quote(symbol: "B") { ... on Quote { ...F } } } fragment F on Quote { price open }',
@@ -35,7 +36,10 @@ for (const [what, query] of [
     '{ ...F } fragment F on Query { ... @include(if: true) { quote(symbol: "A") { price } } }',
   ],
   ['a variable inside of a list', 'query ($s: Symbol!) { quotes(symbols: [$s]) { price } }'],
-  ['a variable below the root', 'query ($n: Int!) { candles(symbol: "A") { sma(period: $n) { value } } }'],
+  [
+    'a variable by whose name resolvers take its values for those of the interpreter',
+    'query ($coerced: Int!) { candles(symbol: "A") { sma(period: $coerced) { value } } }',
+  ],
   ['introspection', '{ __schema { queryType { name } } }'],
   ['introspection of a type', '{ __type(name: "Quote") { name } }'],
   ['a name that means something to JavaScript', '{ __proto__: quote(symbol: "A") { price } }'],
