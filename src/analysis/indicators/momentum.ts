@@ -1,7 +1,6 @@
-import { AverageGain, AverageLoss } from 'technicalindicators'
 import { type Columns, prices } from './columns.ts'
 import { ema, sma } from './moving-averages.ts'
-import { aligned, difference, ratio, shares } from './series.ts'
+import { difference, ratio } from './series.ts'
 import { highest, lowest, meanDeviations } from './windows.ts'
 
 /** Rate of change: the difference from the value `period` places before, in per cent of it; NaN if that is 0. */
@@ -33,16 +32,33 @@ export function awesomeOscillator(candles: Columns, fast: number, slow: number):
 
 /**
  * Relative strength index: the average gain in per cent of average gain plus average loss, with Wilder's averages; 50
- * if nothing has moved. The values must have no holes.
+ * if nothing has moved. While nothing moves, both shrink alike, and it stays exactly as it is, even when they have become
+ * too small for numbers. The values must have no holes.
  */
 export function rsi(values: Float64Array, period: number): Float64Array {
-  // The library rounds its RSI to two decimals.
-  const input = { period, values: [...values] }
-  const gains = aligned(values.length, AverageGain.calculate(input))
-  const losses = aligned(values.length, AverageLoss.calculate(input))
-  const moves = gains.map((gain, i) => gain + (losses[i] as number))
-  const changes = values.map((value, i) => value - (values[i - 1] ?? Number.NaN))
-  return shares(gains, moves, period, changes, 50)
+  const strengths = new Float64Array(values.length).fill(Number.NaN)
+  let [gain, loss] = [0, 0]
+  let strength = Number.NaN
+  for (let i = 1; i < values.length; i++) {
+    const change = (values[i] as number) - (values[i - 1] as number)
+    const [risen, fallen] = [Math.max(change, 0), Math.max(-change, 0)]
+    if (i <= period) {
+      gain += risen
+      loss += fallen
+    }
+    if (i < period) continue
+    if (i === period) {
+      gain /= period
+      loss /= period
+    } else {
+      gain = (gain * (period - 1) + risen) / period
+      loss = (loss * (period - 1) + fallen) / period
+    }
+    const stays = change === 0 && period > 1 && !Number.isNaN(strength)
+    if (!stays) strength = gain + loss === 0 ? 50 : 100 * (gain / (gain + loss))
+    strengths[i] = strength
+  }
+  return strengths
 }
 
 /**

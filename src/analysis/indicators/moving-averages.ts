@@ -1,7 +1,7 @@
-import { weightedMean, weightedMeans } from './windows.ts'
+import { meanAt, means, weightedMeans } from './windows.ts'
 
 /** Simple moving average: the mean of the last `period` values; NaN if one is missing. */
-export const sma = (values: Float64Array, period: number): Float64Array => weightedMeans(values, equalWeights(period))
+export const sma = (values: Float64Array, period: number): Float64Array => means(values, period)
 
 /** Linearly weighted moving average: the newest value has weight `period`, the oldest 1; NaN if one is missing. */
 export const wma = (values: Float64Array, period: number): Float64Array =>
@@ -23,16 +23,16 @@ export const wilder = (values: Float64Array, period: number): Float64Array =>
  * and again after each hole; NaN before.
  */
 function smoothed(values: Float64Array, period: number, kept: number): Float64Array {
-  const weights = equalWeights(period)
+  const averages = new Float64Array(values.length)
   let known = 0
   let average = Number.NaN
-  return values.map((value, i) => {
+  for (let i = 0; i < values.length; i++) {
+    const value = values[i] as number
     known = Number.isNaN(value) ? 0 : known + 1
-    if (known < period) return Number.NaN
     // In this form, equal values stay exactly what they are, and small values after a huge one stay exact too.
-    average = known === period ? weightedMean(values, i, weights) : value + (average - value) * kept
-    return average
-  })
+    if (known > period) average = value + (average - value) * kept
+    else average = known === period ? meanAt(values, i, period) : Number.NaN
+    averages[i] = average
+  }
+  return averages
 }
-
-const equalWeights = (period: number): Float64Array => new Float64Array(period).fill(1)

@@ -1,12 +1,30 @@
+/** Mean of the last `period` values at each place; NaN if one is missing. */
+export function means(values: Float64Array, period: number): Float64Array {
+  const found = new Float64Array(values.length).fill(Number.NaN)
+  for (let end = period - 1; end < values.length; end++) found[end] = meanAt(values, end, period)
+  return found
+}
+
+/**
+ * Mean of the `period` values up to `end`. Each window is summed afresh, so that it does not depend on earlier values,
+ * and then corrected by the mean of the residuals, so that equal values have exactly themselves as mean.
+ */
+export function meanAt(values: Float64Array, end: number, period: number): number {
+  const start = end - period + 1
+  let sum = 0
+  for (let i = start; i <= end; i++) sum += values[i] as number
+  const mean = sum / period
+  let left = 0
+  for (let i = start; i <= end; i++) left += (values[i] as number) - mean
+  return mean + left / period
+}
+
 /** Weighted mean of the values up to each place, the last weight for the newest value; NaN if a value is missing. */
 export const weightedMeans = (values: Float64Array, weights: Float64Array): Float64Array =>
   values.map((_, end) => (end < weights.length - 1 ? Number.NaN : weightedMean(values, end, weights)))
 
-/**
- * The weighted mean at `end`. Each window is summed afresh, so that it does not depend on earlier values, and then
- * corrected by the mean of the residuals, so that equal values have exactly themselves as mean.
- */
-export function weightedMean(values: Float64Array, end: number, weights: Float64Array): number {
+/** As `meanAt`. */
+function weightedMean(values: Float64Array, end: number, weights: Float64Array): number {
   const start = end - weights.length + 1
   let total = 0
   let sum = 0
@@ -25,17 +43,19 @@ export function weightedMean(values: Float64Array, end: number, weights: Float64
  * 1) or squares (power 2).
  */
 export function meanDeviations(values: Float64Array, period: number, means: Float64Array, power: 1 | 2): Float64Array {
-  return means.map((mean, end) => {
-    if (Number.isNaN(mean)) return Number.NaN
+  const found = new Float64Array(means.length).fill(Number.NaN)
+  for (let end = period - 1; end < means.length; end++) {
+    const mean = means[end] as number
     let sum = 0
-    for (let i = end - period + 1; i <= end; i++) {
-      // Not a function argument: calling one for each value takes ten times as long.
-      const deviation = (values[i] as number) - mean
-      sum += power === 1 ? Math.abs(deviation) : deviation * deviation
-    }
-    return sum / period
-  })
+    // Not a function argument, nor asked for each value: either takes several times as long.
+    if (power === 1) for (let i = end - period + 1; i <= end; i++) sum += Math.abs((values[i] as number) - mean)
+    else for (let i = end - period + 1; i <= end; i++) sum += squared((values[i] as number) - mean)
+    found[end] = sum / period
+  }
+  return found
 }
+
+const squared = (value: number): number => value * value
 
 /** The highest of the last `period` values; NaN if a value is missing. */
 export const highest = (values: Float64Array, period: number): Float64Array => extremes(values, period, Math.max)
