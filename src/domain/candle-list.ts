@@ -15,8 +15,18 @@ export interface CandleList<C> {
    * it is not at hand.
    */
   json(column: CandleColumn): readonly string[] | null
-  /** What `make` returns, or what it returned before for these very candles under the same name. */
-  remembered<T extends Sized>(name: string, make: () => T): T
+  /**
+   * What `make` returns, or what it returned before for these very candles under the same name. It is given what it
+   * returned before some of the candles changed, if that is at hand.
+   */
+  remembered<T extends Sized>(name: string, make: (earlier?: Earlier<T>) => T): T
+}
+
+/** Something made of a list before it changed. */
+export interface Earlier<T> {
+  readonly value: T
+  /** How many of the first candles have stayed the same, as have those before the list. */
+  readonly sameRows: number
 }
 
 /** Something that takes memory. */

@@ -93,10 +93,17 @@ export function indicatorColumns(
   const count = input.candles.epoch.length
   const length = lengthOf(parts, input)
   return {
-    parts: columnsOf(parts, input.first, count),
-    ahead: { epoch: length > count ? ahead(length - count) : [], parts: columnsOf(parts, count, length) },
+    parts: columnsOf(valuesOf(parts, input.first, count)),
+    ahead: { epoch: length > count ? ahead(length - count) : [], parts: columnsOf(valuesOf(parts, count, length)) },
   }
 }
+
+/** The parts of `indicatorColumns` as numbers: what is null there is NaN or infinite. */
+export const indicatorValues = (name: IndicatorName, input: IndicatorInput, args: IndicatorArgs): PartValues =>
+  valuesOf(computed(name, input, args), input.first, input.candles.epoch.length)
+
+/** By part. */
+export type PartValues = Readonly<Record<string, Float64Array>>
 
 interface ComputedPart {
   readonly part: string
@@ -121,11 +128,28 @@ function computed(name: IndicatorName, input: IndicatorInput, args: IndicatorArg
 const lengthOf = (parts: readonly ComputedPart[], { candles }: IndicatorInput): number =>
   Math.max(candles.epoch.length, ...parts.map(({ output }) => output.length))
 
-function columnsOf(parts: readonly ComputedPart[], from: number, to: number): Record<string, Column> {
-  const columns: Record<string, Column> = {}
+function valuesOf(parts: readonly ComputedPart[], from: number, to: number): PartValues {
+  const values: Record<string, Float64Array> = {}
   for (const { part, output } of parts) {
+    const found = new Float64Array(to - from).fill(Number.NaN)
+    found.set(output.subarray(from, to))
+    values[part] = found
+  }
+  for (const { part, isRequired } of parts) {
+    const required = values[part] as Float64Array
+    if (!isRequired) continue
+    for (let i = 0; i < required.length; i++) {
+      if (!Number.isFinite(required[i])) for (const found of Object.values(values)) found[i] = Number.NaN
+    }
+  }
+  return values
+}
+
+function columnsOf(values: PartValues): Record<string, Column> {
+  const columns: Record<string, Column> = {}
+  for (const [part, found] of Object.entries(values)) {
     const column: Column = []
-    for (let i = from; i < to; i++) column.push(isPoint(parts, i) ? knownAt(output, i) : null)
+    for (const value of found) column.push(Number.isFinite(value) ? value : null)
     columns[part] = column
   }
   return columns

@@ -9,6 +9,7 @@ import {
   type IndicatorName,
   indicatorColumns,
   indicatorPoints,
+  indicatorValues,
   indicatorWarmUp,
   isIndicator,
   type Point,
@@ -17,15 +18,15 @@ import {
 import { findSignals, namedSignal, signalsWarmUp } from '../../analysis/signals.ts'
 import type { SignalKind } from '../../domain/analysis/signal.ts'
 import type { CandleSeries } from '../../domain/candle.ts'
-import { listOf, type Sized } from '../../domain/candle-list.ts'
+import { type Earlier, listOf, type Sized } from '../../domain/candle-list.ts'
 import { nextStarts } from '../../domain/sessions/next-starts.ts'
 import type { Interval } from '../../domain/time/interval.ts'
 import { boundedFilter } from '../bounds.ts'
 import type { Context } from '../context.ts'
 import { answerRows } from '../rows.ts'
 import { selectedFields } from '../selected-fields.ts'
-import { WrittenList } from '../written-list.ts'
 import type { ShownSignal } from './signal.ts'
+import { type WrittenColumns, writtenColumns } from './written-columns.ts'
 
 /**
  * A month of minutes round the clock, which is how far back sources go. Only a VWAP of minutes anchored at the year
@@ -89,7 +90,12 @@ export const columnOf = (name: IndicatorName): Resolver<Column> =>
  * What `make` returns for an indicator, or what it returned before for the same candles and parameters. Not for one that
  * is drawn ahead: that depends on more than the candles.
  */
-function remembered<T extends Sized>(shape: string, name: IndicatorName, asked: Asked, make: () => T): T {
+function remembered<T extends Sized>(
+  shape: string,
+  name: IndicatorName,
+  asked: Asked,
+  make: (earlier?: Earlier<T>) => T,
+): T {
   if (name === 'ichimoku') return make()
   const { args, first, series } = asked
   const { isWhole, interval, sessions } = series
@@ -113,22 +119,12 @@ function points(name: IndicatorName, asked: Asked): Point[] {
 /** Where an answer takes lists that are written already, it gets them so. */
 function columns(name: IndicatorName, asked: Asked): IndicatorColumns {
   const { isWritten, input, args, ahead } = asked
-  const compute = (): IndicatorColumns => indicatorColumns(name, input(), args, ahead)
-  if (!isWritten || name === 'ichimoku') return compute()
-  const { parts } = remembered('columns', name, asked, () => written(compute().parts))
-  // To the executor they are lists.
-  return { parts: parts as unknown as IndicatorColumns['parts'], ahead: { epoch: [], parts: {} } }
-}
-
-function written(columns: IndicatorColumns['parts']): Sized & { readonly parts: Record<string, WrittenList> } {
-  const parts: Record<string, WrittenList> = {}
-  let bytes = 200
-  for (const [part, column] of Object.entries(columns)) {
-    const json = JSON.stringify(column).slice(1, -1)
-    parts[part] = new WrittenList([json], column.length)
-    bytes += json.length + 150
-  }
-  return { parts, bytes }
+  if (!isWritten || name === 'ichimoku') return indicatorColumns(name, input(), args, ahead)
+  const { lists } = remembered<WrittenColumns>('columns', name, asked, (earlier) =>
+    writtenColumns(indicatorValues(name, input(), args), earlier),
+  )
+  // To the executor they are lists of numbers.
+  return { parts: lists as unknown as IndicatorColumns['parts'], ahead: { epoch: [], parts: {} } }
 }
 
 /** The signals of the closed nodes. A signal that a job also stored has the same id. */

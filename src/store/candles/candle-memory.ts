@@ -87,7 +87,7 @@ export class CandleMemory {
       kept.to = settledTo
     }
     kept.tail = isOpen ? tailOf(stamped, kept.to, to) : null
-    kept.derived = new DerivedValues(() => this.#resize(state.id, kept))
+    kept.derived = new DerivedValues(kept.to, () => this.#resize(state.id, kept), kept.derived)
     this.#resize(state.id, kept)
     return served(kept, stamped, span)
   }
@@ -107,7 +107,7 @@ export class CandleMemory {
       to: settledTo,
       settled: table,
       tail: isOpen ? tailOf(stamped, settledTo, to) : null,
-      derived: new DerivedValues(grown),
+      derived: new DerivedValues(settledTo, grown),
     }
     // What has changed since the state was read may not be stored for good any more.
     if (isAsOf(stamped, state)) this.#kept.set(state.id, kept)

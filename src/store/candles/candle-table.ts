@@ -1,5 +1,5 @@
 import type { SourceCandle } from '../../domain/candle.ts'
-import type { CandleColumn, CandleList, Sized } from '../../domain/candle-list.ts'
+import { type CandleColumn, type CandleList, countBefore, type Earlier, type Sized } from '../../domain/candle-list.ts'
 import type { CandleRow } from './candle-copy.ts'
 
 /** Rows of one piece of JSON. */
@@ -149,35 +149,76 @@ export class CandleTable {
 /** At most this much for each series, so that one that is asked for in many ways does not drive others out. */
 const maxDerivedBytes = 1024 * 1024
 
+/** Most parameters of indicators never come again, so only what is asked for a second time is kept. */
+const mostAskedOnce = 32
+const bytesPerAsked = 300
+
 /** What was computed from rows of tables, by name, as long as those do not change. */
 export class DerivedValues {
   readonly #values = new Map<string, Sized>()
+  /** Of the rows before some of them changed, and before which epoch second none has. */
+  readonly #earlier = new Map<string, { readonly value: Sized; readonly sameBefore: number }>()
+  readonly #askedOnce = new Set<string>()
+  readonly #settledTo: number
   readonly #grown: () => void
   #bytes = 0
 
-  constructor(grown: () => void) {
+  /**
+   * `settledTo`: candles before it, in epoch seconds, stay as they are. `before`: of the same tables before other rows
+   * changed.
+   */
+  constructor(settledTo: number, grown: () => void, before?: DerivedValues) {
+    this.#settledTo = settledTo
     this.#grown = grown
+    if (!before) return
+    for (const [name, earlier] of before.#earlier) this.#earlier.set(name, earlier)
+    for (const [name, value] of before.#values) this.#earlier.set(name, { value, sameBefore: before.#settledTo })
+    for (const name of before.#askedOnce) this.#askedOnce.add(name)
+    this.#bytes = before.#bytes
   }
 
   get bytes(): number {
-    return this.#bytes
+    return this.#bytes + bytesPerAsked * this.#askedOnce.size
   }
 
-  get<T extends Sized>(name: string, make: () => T): T {
+  /** `sameRows`: how many of the rows are before a time. */
+  get<T extends Sized>(name: string, make: (earlier?: Earlier<T>) => T, sameRows: (before: number) => number): T {
     const known = this.#values.get(name)
     if (known) return known as T
-    const made = make()
-    if (this.#bytes + made.bytes > maxDerivedBytes) {
-      this.#values.clear()
-      this.#bytes = 0
+    const earlier = this.#earlier.get(name)
+    if (earlier) {
+      this.#earlier.delete(name)
+      this.#bytes -= bytesNamed(name, earlier.value)
+      const made = make({ value: earlier.value as T, sameRows: sameRows(earlier.sameBefore) })
+      this.#keep(name, made)
+      return made
     }
-    if (made.bytes > maxDerivedBytes) return made
-    this.#values.set(name, made)
-    this.#bytes += made.bytes + 2 * name.length + 100
-    this.#grown()
+    const made = make()
+    if (this.#askedOnce.delete(name)) this.#keep(name, made)
+    else {
+      const [oldest] = this.#askedOnce
+      if (oldest !== undefined && this.#askedOnce.size === mostAskedOnce) this.#askedOnce.delete(oldest)
+      this.#askedOnce.add(name)
+      this.#grown()
+    }
     return made
   }
+
+  #keep(name: string, value: Sized): void {
+    const bytes = bytesNamed(name, value)
+    if (this.#bytes + bytes > maxDerivedBytes) {
+      this.#values.clear()
+      this.#earlier.clear()
+      this.#bytes = 0
+    }
+    if (bytes > maxDerivedBytes) return
+    this.#values.set(name, value)
+    this.#bytes += bytes
+    this.#grown()
+  }
 }
+
+const bytesNamed = (name: string, { bytes }: Sized): number => bytes + 2 * name.length + 100
 
 /** Stored candles of a span: closed ones from memory, and those after them. Rows that are appended later do not show. */
 export class StoredCandles implements CandleList<SourceCandle> {
@@ -243,10 +284,10 @@ export class StoredCandles implements CandleList<SourceCandle> {
     return isWhole ? parts : null
   }
 
-  remembered<T extends Sized>(name: string, make: () => T): T {
+  remembered<T extends Sized>(name: string, make: (earlier?: Earlier<T>) => T): T {
     if (!this.#derived || this.length === 0) return make()
     const range = `${this.epochAt(0)} ${this.epochAt(this.length - 1)}`
-    return this.#derived.get(`${range} ${name}`, make)
+    return this.#derived.get(`${range} ${name}`, make, (before) => countBefore(this, before))
   }
 }
 

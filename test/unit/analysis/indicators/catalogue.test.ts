@@ -145,6 +145,34 @@ test('where nothing moves averages are exactly the price, bands have no width an
   }
 })
 
+test('no value depends on a later candle, to the last bit, apart from the lagging line of Ichimoku', () => {
+  for (const [kind, candlesOf] of Object.entries(candleKinds)) {
+    for (const [length, known] of [
+      [300, 299],
+      [300, 170],
+      [40, 3],
+    ] as const) {
+      const [candles, others] = [candlesOf(length, 5), walk(length, length, 6)]
+      const changed = Object.fromEntries(
+        Object.entries(candles).map(([name, column]: [string, Float64Array]) => {
+          const other = others[name as keyof Columns]
+          return [name, column.map((value, i) => (i < known || name === 'epoch' ? value : (other[i] as number)))]
+        }),
+      ) as unknown as Columns
+      for (const [name, indicator] of indicators) {
+        for (const values of [defaults(indicator), withPeriods(indicator, () => 1), withPeriods(indicator, () => 7)]) {
+          const found = outputsOf(indicator, inputOf(changed, 2), values)
+          for (const [i, [part, output]] of outputsOf(indicator, inputOf(candles, 2), values).entries()) {
+            if (part === 'lagging') continue
+            const same = output.subarray(0, known)
+            assert.deepEqual(found[i]?.[1].subarray(0, known), same, `${name}.${part} over candles ${kind}`)
+          }
+        }
+      }
+    }
+  }
+})
+
 // ---- warm-up --------------------------------------------------------------------------------------------
 
 /** Those that look at a fixed number of candles alone. */
