@@ -1,5 +1,6 @@
 import type { PartValues } from '../../analysis/indicators/points.ts'
 import type { Earlier, Sized } from '../../domain/candle-list.ts'
+import { numbersAsJson } from '../../platform/number-json.ts'
 import { WrittenList } from '../written-list.ts'
 
 /** Columns of an indicator as JSON, by part. */
@@ -39,7 +40,7 @@ const maxTailRows = 32
 function written(values: Float64Array, earlier?: WrittenColumn, sameRows = 0): WrittenColumn {
   const headRows = earlier ? Math.min(sameRows, earlier.headRows) : 0
   const head = earlier && headRows > 0 ? firstRows(earlier, headRows) : ''
-  const tail = jsonOf(values.subarray(headRows))
+  const tail = numbersAsJson(values.subarray(headRows))
   if (head !== '' && values.length - headRows <= maxTailRows) return { head, headRows, tail }
   return { head: head === '' ? tail : `${head},${tail}`, headRows: values.length, tail: '' }
 }
@@ -49,11 +50,4 @@ function firstRows({ head, headRows }: WrittenColumn, rows: number): string {
   let end = head.length
   for (let left = headRows; left > rows; left--) end = head.lastIndexOf(',', end - 1)
   return head.slice(0, end)
-}
-
-/** JSON.stringify writes null for numbers that JSON has not. An array of doubles is written fastest. */
-function jsonOf(values: Float64Array): string {
-  const numbers = new Array<number>(values.length)
-  for (let i = 0; i < values.length; i++) numbers[i] = values[i] as number
-  return JSON.stringify(numbers).slice(1, -1)
 }
