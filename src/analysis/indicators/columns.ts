@@ -57,11 +57,6 @@ export function newest({ epoch, open, high, low, close, volume }: Columns, count
  * which doubles only approximate, and candles whose prices have the same sum must have the same mean.
  */
 export function prices({ open, high, low, close }: Columns, field: PriceField): Float64Array {
-  const mean = (...columns: Float64Array[]): Float64Array =>
-    close.map((_, i) => {
-      const sum = columns.reduce((sum, column) => sum + (column[i] as number), 0)
-      return Number((sum / columns.length).toPrecision(14))
-    })
   switch (field) {
     case 'OPEN':
       return open
@@ -72,10 +67,46 @@ export function prices({ open, high, low, close }: Columns, field: PriceField): 
     case 'CLOSE':
       return close
     case 'HL2':
-      return mean(high, low)
+      return meansOf(high, low)
     case 'HLC3':
-      return mean(high, low, close)
+      return meansOf(high, low, close)
     case 'OHLC4':
-      return mean(open, high, low, close)
+      return meansOf(open, high, low, close)
   }
+}
+
+function meansOf(...columns: Float64Array[]): Float64Array {
+  const means = new Float64Array(columns[0]?.length ?? 0)
+  for (const column of columns)
+    for (let i = 0; i < means.length; i++) means[i] = (means[i] as number) + (column[i] as number)
+  let power = 1
+  for (let i = 0; i < means.length; i++) {
+    const mean = (means[i] as number) / columns.length
+    if (!hasDigits(mean * power)) power = powerFor(mean)
+    means[i] = rounded(mean, power)
+  }
+  return means
+}
+
+const digits = 14
+const [least, most] = [10 ** (digits - 1), 10 ** digits]
+/** Powers of ten that are exact. */
+const powers = Float64Array.from({ length: 23 }, (_, power) => Number(`1e${power}`))
+
+/** Whether so many digits are before the point. */
+const hasDigits = (scaled: number): boolean => Math.abs(scaled) > least + 1 && Math.abs(scaled) < most - 1
+
+/** By how much a number has to be multiplied for that; NaN if there is no exact power of ten for it. */
+const powerFor = (value: number): number => powers[digits - 1 - Math.floor(Math.log10(Math.abs(value)))] ?? Number.NaN
+
+/**
+ * Rounds to 14 digits, as toPrecision does by way of text, which takes fifty times as long. The quotient of whole number and
+ * power is the double that the decimal is read as, because both are exact.
+ */
+function rounded(value: number, power: number): number {
+  const scaled = value * power
+  const whole = Math.round(scaled)
+  // Near a half, the rounding of the product may decide.
+  const isSure = hasDigits(scaled) && Math.abs(scaled - whole) < 0.48
+  return isSure ? whole / power : Number(value.toPrecision(digits))
 }
