@@ -29,6 +29,7 @@ export interface GraphQLOptions {
 type MaybePromise = ExecutionResult | Promise<ExecutionResult>
 
 export interface GraphQL {
+  readonly schema: GraphQLSchema
   /** Serves every request over HTTP and SSE. WebSockets use its pipeline by `getEnveloped`. */
   readonly yoga: GraphQLHandler
   /** Documents that were parsed and found valid, on any transport. */
@@ -139,7 +140,7 @@ export function createGraphQL({ schema, ports, log, registry, plugins = [] }: Gr
 
   const failed = (error: unknown): ExecutionResult => ({ errors: [mask(error)] })
 
-  return { yoga, documents, compiled, newContext, execute, failed }
+  return { schema, yoga, documents, compiled, newContext, execute, failed }
 }
 
 /** Answers requests that can't be read with an error of our own: the message of JSON.parse would quote the request. */

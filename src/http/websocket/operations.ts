@@ -3,12 +3,14 @@ import type { Context as ProtocolContext, SubscribePayload } from 'graphql-ws'
 import { badInput, limitExceeded } from '../../domain/errors.ts'
 import type { Logger } from '../../platform/logger.ts'
 import { anyViewer, type Context } from '../../resolvers/context.ts'
+import { stringify } from '../../resolvers/written-list.ts'
 import type { PriceBatches } from '../../stream/price-batches.ts'
 import type { PriceSubscription } from '../../stream/price-subscription.ts'
 import type { LiveMetrics } from '../connections/metrics.ts'
-import type { GraphQL, GraphQLHandler } from '../pipeline/graphql.ts'
+import type { GraphQL, GraphQLHandler, OperationRequest } from '../pipeline/graphql.ts'
 import type { SubscribeArgs, Subscribed } from '../pipeline/interpreter.ts'
 import { maskError } from '../pipeline/mask-error.ts'
+import type { PreparedOperation } from '../pipeline/prepared-documents.ts'
 import { type SharedOperation, sharedOperation } from '../sharing/operation.ts'
 import { SharedSubscriptions } from '../sharing/subscriptions.ts'
 import { ClientOperation } from './client-operation.ts'
@@ -36,7 +38,14 @@ interface Prepared {
   readonly args: PipelineArgs
 }
 
-type Operation = ClientOperation<Prepared>
+/** A query whose document the pipeline has found valid before. */
+interface KnownQuery {
+  readonly query: PreparedOperation
+  readonly connection: WebSocketConnection
+  readonly request: OperationRequest
+}
+
+type Operation = ClientOperation<Prepared | KnownQuery>
 
 /** The arguments of an operation as graphql-ws holds them: beside the operation only what it needs itself. */
 type OperationArgs = Omit<ExecutionArgs, 'rootValue'> & { readonly rootValue: Operation }
@@ -87,13 +96,16 @@ export class WebSocketOperations {
     return operation.unlessDropped(Promise.resolve(prepared))
   }
 
-  execute({ rootValue: operation }: OperationArgs): Promise<ExecutionResult> {
-    const { connection, enveloped, args } = operation.takePrepared()
-    return begun(operation, connection, async () => enveloped.execute(args))
+  execute({ rootValue: operation }: OperationArgs): Promise<AsyncIterable<ExecutionResult> | ExecutionResult> {
+    const prepared = operation.takePrepared()
+    return begun(operation, prepared.connection, async () =>
+      'query' in prepared ? this.#answer(operation, prepared) : prepared.enveloped.execute(prepared.args),
+    )
   }
 
   async subscribe({ rootValue: operation }: OperationArgs): Promise<AsyncIterable<ExecutionResult> | ExecutionResult> {
     const prepared = operation.takePrepared()
+    if ('query' in prepared) throw new Error('a query is executed')
     return begun(operation, prepared.connection, () => this.#subscribe(operation, prepared))
   }
 
@@ -109,6 +121,19 @@ export class WebSocketOperations {
         metrics.refused('subscriptions')
         const message = `At most ${maxSubscriptions} subscriptions may be open on one connection`
         throw limitExceeded(message, 0)
+      }
+      const [name = null, variables = null] = [payload.operationName, payload.variables]
+      const query = graphql.documents.operation(payload.query, name)
+      if (query?.description.kind === 'query') {
+        operation.prepare({ query, connection, request: { variables, operationName: name } })
+        const { schema } = graphql
+        return {
+          schema,
+          document: query.document,
+          operationName: name,
+          contextValue: undefined,
+          rootValue: operation,
+        }
       }
       const enveloped = envelop(graphql.yoga, { params: payload })
       const document = enveloped.parse(payload.query)
@@ -127,6 +152,28 @@ export class WebSocketOperations {
     } catch (error) {
       return [maskError(error, log)]
     }
+  }
+
+  /**
+   * Sends the answer past graphql-ws, which would not know lists that are written already. Answers with errors are left
+   * to it.
+   */
+  async #answer(
+    operation: Operation,
+    { query, connection, request }: KnownQuery,
+  ): Promise<AsyncIterable<ExecutionResult> | ExecutionResult> {
+    const { graphql } = this.#options
+    let result: ExecutionResult
+    try {
+      result = await graphql.execute(query, request)
+    } catch (error) {
+      return graphql.failed(error)
+    }
+    if (result.errors || operation.isDropped) return result
+    const [id, payload] = [JSON.stringify(operation.id), stringify(result)]
+    await connection.send(`{"id":${id},"type":"next","payload":${payload}}`)
+    operation.ended()
+    return operation
   }
 
   async #subscribe(
