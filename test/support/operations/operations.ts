@@ -8,6 +8,7 @@ import {
   type GraphQLOutputType,
   type GraphQLSchema,
   getNamedType,
+  getNullableType,
   isEnumType,
   isInputObjectType,
   isLeafType,
@@ -54,7 +55,10 @@ const awkwardNames = [
 
 interface WriterOptions {
   readonly kind: 'query' | 'mutation' | 'subscription'
+  /** By the name of an argument, or else by that of its scalar. */
   readonly values: Readonly<Record<string, readonly unknown[]>>
+  /** Fields that are selected more often than others; of the root, only these. */
+  readonly preferred?: readonly string[]
   /** Fields of one selection, and entries of a list, at most. */
   readonly maxFields: number
   readonly maxEntries: number
@@ -73,6 +77,7 @@ class Writer {
   // What a document has at all: else nearly all would have something of everything.
   readonly #hasDirectives: boolean
   readonly #hasNestedVariables: boolean
+  readonly #hasDefaults: boolean
   readonly #hasMistakes: boolean
 
   constructor(g: GeneratorValue, schema: GraphQLSchema, options: WriterOptions) {
@@ -81,6 +86,7 @@ class Writer {
     this.#options = options
     this.#hasDirectives = this.#chance(30)
     this.#hasNestedVariables = this.#chance(40)
+    this.#hasDefaults = this.#chance(30)
     this.#hasMistakes = this.#chance(50)
   }
 
@@ -119,7 +125,11 @@ class Writer {
     const most = Math.max(1, Math.min(this.#options.maxFields, this.#fieldsLeft))
     const count = fields.length > 0 ? 1 + this.#g(fc.nat, { max: most - 1 }) : 0
     this.#fieldsLeft -= count
-    const parts = Array.from({ length: count }, () => this.#field(this.#pick(fields), depth))
+    const preferred = fields.filter(({ name }) => this.#options.preferred?.includes(name))
+    const isPreferred = (): boolean => preferred.length > 0 && (depth === 0 || this.#chance(50))
+    const parts = Array.from({ length: count }, () =>
+      this.#field(this.#pick(isPreferred() ? preferred : fields), depth),
+    )
     if (count === 0 || this.#chance(15)) parts.push('__typename')
     const body = `{ ${parts.join(' ')} }`
     if (this.#chance(10)) return `{ ... on ${named.name} ${body} }`
@@ -149,11 +159,13 @@ class Writer {
     return ` @${this.#pick(['skip', 'include'])}(if: ${condition})`
   }
 
-  #variable(type: string, value: unknown): string {
+  /** `fallback`: the value as a document says it. */
+  #variable(type: string, value: unknown, fallback = String(value)): string {
     const name = `v${this.#definitions.length}`
-    this.#definitions.push(`$${name}: ${type}`)
+    const hasDefault = this.#hasDefaults && this.#chance(50)
+    this.#definitions.push(`$${name}: ${type}${hasDefault ? ` = ${fallback}` : ''}`)
     // null where one is left out is not the same as none.
-    if (!this.#mistake(2)) this.variables[name] = value
+    if (!this.#mistake(2) && !(hasDefault && this.#chance(50))) this.variables[name] = value
     return `$${name}`
   }
 
@@ -162,16 +174,27 @@ class Writer {
   }
 
   #argument(arg: GraphQLArgument, mayBeVariable: boolean): string {
-    const value = this.#value(arg.type)
-    return `${arg.name}: ${mayBeVariable && this.#chance(40) ? this.#variable(String(arg.type), value) : literal(arg.type, value)}`
+    const value = this.#value(arg.type, arg.name)
+    return `${arg.name}: ${mayBeVariable && this.#chance(40) ? this.#variable(String(arg.type), value, literal(arg.type, value)) : this.#literal(arg.type, value)}`
   }
 
-  #value(type: GraphQLInputType): unknown {
-    if (isNonNullType(type)) return this.#mistake(2) ? null : this.#given(type.ofType)
-    return this.#chance(5) ? null : this.#given(type)
+  /** With a variable in place of an entry now and then. */
+  #literal(type: GraphQLInputType, value: unknown): string {
+    const nullable = getNullableType(type)
+    if (!this.#hasNestedVariables || !isListType(nullable) || !Array.isArray(value)) return literal(type, value)
+    const { ofType } = nullable
+    const entries = value.map((entry) =>
+      this.#chance(20) ? this.#variable(String(ofType), entry, literal(ofType, entry)) : literal(ofType, entry),
+    )
+    return `[${entries.join(', ')}]`
   }
 
-  #given(type: GraphQLNullableInputType): unknown {
+  #value(type: GraphQLInputType, name?: string): unknown {
+    if (isNonNullType(type)) return this.#mistake(2) ? null : this.#given(type.ofType, name)
+    return this.#chance(5) ? null : this.#given(type, name)
+  }
+
+  #given(type: GraphQLNullableInputType, name = ''): unknown {
     if (isListType(type)) {
       const length = this.#mistake(10) ? 0 : 1 + this.#g(fc.nat, { max: this.#options.maxEntries - 1 })
       return Array.from({ length }, () => this.#value(type.ofType))
@@ -181,7 +204,7 @@ class Writer {
       const fields = Object.values(type.getFields()).filter((field) => isRequiredInputField(field) || this.#chance(30))
       return Object.fromEntries(fields.map((field) => [field.name, this.#value(field.type)]))
     }
-    const values = this.#options.values[type.name] ?? ['x']
+    const values = this.#options.values[name] ?? this.#options.values[type.name] ?? ['x']
     return this.#mistake(25) ? this.#pick(values) : (values[this.#g(fc.nat, { max: 1 })] ?? values[0])
   }
 }
@@ -205,6 +228,16 @@ export const queries = (schema: GraphQLSchema): fc.Arbitrary<GeneratedOperation>
   fc.gen().map((g) => {
     const options = { kind: 'query', values: scalarValues, maxFields: 4, maxEntries: 3, maxDepth: 4 } as const
     const writer = new Writer(g, schema, options)
+    return { query: writer.document(), variables: writer.variables }
+  })
+
+/** Queries of candles and of what is computed from them, by column and by point, of one symbol and of several. */
+export const chartQueries = (schema: GraphQLSchema): fc.Arbitrary<GeneratedOperation> =>
+  fc.gen().map((g) => {
+    const values = { ...scalarValues, Int: [20, 5, 0, -1, 100_000], last: [300, 20, 1, 0], Float: [2, 3, -1] }
+    const preferred = ['candles', 'instruments', 'columns']
+    const sizes = { maxFields: 4, maxEntries: 3, maxDepth: 4 }
+    const writer = new Writer(g, schema, { kind: 'query', values, preferred, ...sizes })
     return { query: writer.document(), variables: writer.variables }
   })
 
