@@ -385,6 +385,7 @@ for (const [what, sent] of [
   test(`${what}: Yoga answers, as it would without the short way`, async () => {
     const known = [
       query(quote),
+      operation(mutation),
       operation(several, { operationName: 'A' }),
       operation(quote),
       operation(byVariable, { variables: { s: 'A' } }),
