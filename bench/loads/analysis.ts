@@ -66,7 +66,9 @@ const source: MarketSource = {
     return batch
   },
 }
-const market = new MarketService({ source, store: new CandleStore(pool), registry, quarantine, now: Date.now })
+// As with the embedded Postgres of an app.
+const store = new CandleStore(pool, { isOnlyWriter: true })
+const market = new MarketService({ source, store, registry, quarantine, now: Date.now })
 const made = Array.from({ length: 2 * symbolCount }, (_, i) => `B${i}`)
 // Warm-up first: a worker in use has been running for a while.
 const [warmUp, symbols] = [made.slice(0, symbolCount), made.slice(symbolCount)]

@@ -1,7 +1,8 @@
-import { toColumns } from '../../analysis/indicators/columns.ts'
+import { joinedColumns } from '../../analysis/indicators/columns.ts'
 import { type FindingsInput, findingsCandles } from '../../analysis/symbol-findings.ts'
 import type { SymbolFindings } from '../../domain/analysis/analysis.ts'
-import type { CandleRequest } from '../../domain/candle.ts'
+import type { Candle, CandleRequest } from '../../domain/candle.ts'
+import { type CandleList, listOf } from '../../domain/candle-list.ts'
 import type { Interval } from '../../domain/time/interval.ts'
 import type { MarketService } from '../../market/market-service.ts'
 import type { CpuPool } from '../../platform/concurrency/cpu-pool.ts'
@@ -37,14 +38,22 @@ export async function findingsInput(
   if (series === undefined || series instanceof Error) throw series
   // Stored candles may have gaps or end long ago, which the findings would not show.
   if (series.failure) throw series.failure
-  const { source, sessions, nodes, hasEarlier } = series
+  const { source, sessions, hasEarlier } = series
+  const nodes = series.lists?.nodes ?? listOf(series.nodes)
   return {
     symbol,
     source,
     interval,
     sessions,
-    candles: toColumns(nodes),
-    closedCount: nodes.filter(({ closed }) => closed).length,
+    candles: joinedColumns([nodes]),
+    closedCount: closedCount(nodes),
     isWhole: !hasEarlier,
   }
+}
+
+/** Looks from the end, where the open ones are: closed candles need not become objects. */
+function closedCount(nodes: CandleList<Candle>): number {
+  let count = nodes.length
+  while (count > 0 && !nodes.slice(count - 1, count).candles[0]?.closed) count--
+  return count
 }

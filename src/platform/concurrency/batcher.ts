@@ -1,3 +1,5 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+
 interface Asked<In, Out> {
   readonly item: In
   readonly result: PromiseWithResolvers<Out>
@@ -11,16 +13,19 @@ export class Batcher<In, Out> {
   readonly #run: (items: readonly In[]) => Promise<readonly Out[]>
   readonly #maxItems: number
   readonly #mayBeForOne: (error: unknown) => boolean
+  readonly #gatherMs: number
   #waiting: Asked<In, Out>[] = []
   #running = false
 
-  /** `run` returns a result for each item, in order. */
+  /** `run` returns a result for each item, in order. `gatherMs`: how long items gather before each call. */
   constructor(
     run: (items: readonly In[]) => Promise<readonly Out[]>,
     maxItems: number,
     mayBeForOne: (error: unknown) => boolean = () => false,
+    gatherMs = 0,
   ) {
     this.#run = run
+    this.#gatherMs = gatherMs
     this.#maxItems = maxItems
     this.#mayBeForOne = mayBeForOne
   }
@@ -36,7 +41,10 @@ export class Batcher<In, Out> {
     this.#running = true
     // Wait one turn of the event loop, so that items added together go together.
     await new Promise(setImmediate)
-    while (this.#waiting.length > 0) await this.#runBatch(this.#waiting.splice(0, this.#maxItems))
+    while (this.#waiting.length > 0) {
+      if (this.#gatherMs > 0) await sleep(this.#gatherMs)
+      await this.#runBatch(this.#waiting.splice(0, this.#maxItems))
+    }
     this.#running = false
   }
 

@@ -29,6 +29,8 @@ interface Part {
 }
 
 const maxPartsAtOnce = 500
+/** A statement for each symbol would cost as much as a third of its analysis. */
+const gatherPartsMs = 10
 
 /**
  * The changes that workers make to jobs. They return null when the attempt was superseded: the job has ended, or
@@ -46,6 +48,7 @@ export class JobRunStore {
       (parts) => this.#writeParts(parts),
       maxPartsAtOnce,
       (error) => !isOutage(error),
+      gatherPartsMs,
     )
   }
 
@@ -150,20 +153,21 @@ export class JobRunStore {
   }
 
   async #writeParts(parts: readonly Part[]): Promise<undefined[]> {
-    await this.#pool.query(
-      `INSERT INTO finstage.job_parts (job_id, part, result)
+    await this.#pool.query({
+      name: 'job-parts',
+      text: `INSERT INTO finstage.job_parts (job_id, part, result)
        SELECT jobs.id, asked.part, asked.result
        FROM unnest($1::uuid[], $2::bigint[], $3::int[], $4::text[], $5::jsonb[]) AS asked(id, carrier, attempt, part, result)
          JOIN finstage.jobs ON jobs.id = asked.id AND jobs.queue_job_id = asked.carrier AND jobs.attempt = asked.attempt
        WHERE jobs.state = 'RUNNING' ON CONFLICT (job_id, part) DO UPDATE SET result = excluded.result`,
-      [
+      values: [
         parts.map(({ run }) => run.id),
         parts.map(({ run }) => run.carrier),
         parts.map(({ run }) => run.attempt),
         parts.map(({ part }) => part),
         parts.map(({ result }) => toJson(result ?? null)),
       ],
-    )
+    })
     return parts.map(() => undefined)
   }
 }

@@ -3,6 +3,7 @@ import { test } from 'node:test'
 import { toColumns } from '../../../../src/analysis/indicators/columns.ts'
 import { findingsCandles, symbolFindings } from '../../../../src/analysis/symbol-findings.ts'
 import type { Candle, CandleRequest, CandleSeries } from '../../../../src/domain/candle.ts'
+import { type CandleList, listOf } from '../../../../src/domain/candle-list.ts'
 import { FinstageError } from '../../../../src/domain/errors.ts'
 import { computeFindings, findingsInput } from '../../../../src/jobs/tasks/symbol-analysis.ts'
 import type { MarketService } from '../../../../src/market/market-service.ts'
@@ -39,6 +40,26 @@ test('findings are made of as many candles before a time as they need, adjusted 
     ...{ symbol: 'AAPL', source: 'SIMULATED', interval: 'MINUTE_1', sessions, isWhole: false },
     ...{ candles: toColumns(running), closedCount: running.length - 1 },
   })
+})
+
+test('columns that the market has are taken as they are, without an object for each candle', async () => {
+  const objects = listOf(running)
+  let made = 0
+  const nodes: CandleList<Candle> = {
+    ...objects,
+    get candles(): readonly Candle[] {
+      throw new Error('all candles were made')
+    },
+    slice: (from, to) => {
+      made += to - from
+      return objects.slice(from, to)
+    },
+  }
+  const { market } = marketOf({ nodes: running, hasEarlier: true, lists: { nodes, earlier: listOf([]) } })
+  const { candles, closedCount } = await findingsInput(market, 'AAPL', 'DAY_1', null)
+  assert.deepEqual(candles, toColumns(running))
+  assert.equal(closedCount, running.length - 1)
+  assert.equal(made, 2)
 })
 
 test('where there is nothing earlier, the candles are known to be all', async () => {
