@@ -24,7 +24,7 @@ export type Refusal =
   | 'ping_timeout'
   | 'too_slow'
 
-/** Metrics of WebSockets, of streams over SSE, and of the prices that are sent over WebSockets. */
+/** Metrics of WebSockets, of streams over SSE, and of the prices that are sent over them. */
 export class LiveMetrics implements WriterMetrics {
   /** Counted here and read when metrics are scraped: a call of prom-client for each message would cost too much. */
   #messages = 0
@@ -46,13 +46,13 @@ export class LiveMetrics implements WriterMetrics {
     gaugeOf(
       registry,
       'finstage_shared_executions',
-      'Different price subscriptions over WebSocket: an update is executed once for each',
+      'Different price subscriptions: an update is executed once for each',
       executions,
     )
     counterOf(
       registry,
       'finstage_shared_messages_total',
-      'Price updates written to WebSockets, executed once for all',
+      'Price updates written to WebSockets and streams over SSE, executed once for all',
       () => this.#messages,
     )
     counterOf(registry, 'finstage_shared_bytes_total', 'Bytes of these', () => this.#bytes)
@@ -70,7 +70,7 @@ export class LiveMetrics implements WriterMetrics {
     })
     this.#latency = new Histogram({
       name: 'finstage_delivery_latency_seconds',
-      help: `From when this server had a price until it was written to a WebSocket, of one message in ${timedOneIn}`,
+      help: `From when this server had a price until it was written to a client, of one message in ${timedOneIn}`,
       buckets: [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5],
       registers,
     })

@@ -8,9 +8,12 @@ import { ClientAddresses } from '../access/client-address.ts'
 import { type AccessSettings, FrontDoor } from '../access/front-door.ts'
 import { LiveConnections, type LiveLimits } from '../connections/limits.ts'
 import { LiveMetrics } from '../connections/metrics.ts'
+import { WriteSchedule } from '../connections/socket-writer.ts'
 import { createGraphQL, graphqlPath } from '../pipeline/graphql.ts'
 import { servePost } from '../pipeline/json-post.ts'
+import { maskError } from '../pipeline/mask-error.ts'
 import { GetQueries } from '../pipeline/query-get.ts'
+import { SharedSubscriptions } from '../sharing/subscriptions.ts'
 import { EventStreams } from '../sse/event-streams.ts'
 import { WebSocketTransport } from '../websocket/endpoint.ts'
 import { GraphiQLPage } from './graphiql.ts'
@@ -45,10 +48,17 @@ export class ApiServer {
       registry,
       connections: () => connections.count,
       unsentBytes: () => this.#webSockets.unsentBytes + eventStreams.unsentBytes,
-      executions: () => this.#webSockets.executions,
+      executions: () => shared.size,
     })
-    const eventStreams = new EventStreams({ connections, addresses, metrics, fallbacks })
+    const schedule = new WriteSchedule(metrics, fallbacks)
+    const eventStreams = new EventStreams({ connections, addresses, metrics, schedule })
     const graphql = createGraphQL({ schema, ports, log, registry, plugins: [eventStreams.plugin()] })
+    const shared = new SharedSubscriptions({
+      mask: (error) => maskError(error, log),
+      executed: () => metrics.executed(),
+      compiled: graphql.compiled,
+    })
+    eventStreams.share({ graphql, shared })
     const queries = new GetQueries(graphql)
     const page = new GraphiQLPage()
     this.#listener = new Listener({
@@ -82,7 +92,8 @@ export class ApiServer {
       frontDoor,
       addresses,
       metrics,
-      fallbacks,
+      schedule,
+      shared,
       server: this.#listener.server,
     })
   }

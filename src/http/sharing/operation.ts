@@ -1,5 +1,6 @@
 import {
   type DocumentNode,
+  type ExecutionArgs,
   type GraphQLSchema,
   getOperationAST,
   Kind,
@@ -25,22 +26,20 @@ export interface SharedOperation {
 
 const described = new WeakMap<DocumentNode, Map<string | null, SharedOperation | null>>()
 
+/** The root fields whose events are shared. */
+const sharedFields: ReadonlySet<string> = new Set(['priceUpdates', 'priceBatches'])
+
 /**
- * Describes an operation whose only root field is one of `fields`, without directives at the field or the operation: directives
- * may read variables before there is an event. null: the operation cannot be shared.
+ * Describes an operation whose only root field is one of prices, without directives at the field or the operation:
+ * directives may read variables before there is an event. null: the operation cannot be shared.
  */
-export function sharedOperation(
-  document: DocumentNode,
-  operationName: string | null,
-  fields: ReadonlySet<string>,
-  schema: GraphQLSchema,
-): SharedOperation | null {
+export function sharedOperation({ document, operationName = null, schema }: ExecutionArgs): SharedOperation | null {
   const byName = described.get(document) ?? new Map<string | null, SharedOperation | null>()
   described.set(document, byName)
   const known = byName.get(operationName)
   if (known !== undefined) return known
   const operation = getOperationAST(document, operationName)
-  const shared = operation ? describe(document, operation, fields, schema) : null
+  const shared = operation ? describe(document, operation, schema) : null
   byName.set(operationName, shared)
   return shared
 }
@@ -48,12 +47,12 @@ export function sharedOperation(
 function describe(
   document: DocumentNode,
   operation: OperationDefinitionNode,
-  fields: ReadonlySet<string>,
   schema: GraphQLSchema,
 ): SharedOperation | null {
   const [root, ...others] = operation.selectionSet.selections
   const isAlone = others.length === 0 && !operation.directives?.length
-  if (!isAlone || root?.kind !== Kind.FIELD || !fields.has(root.name.value) || root.directives?.length) return null
+  if (!isAlone || root?.kind !== Kind.FIELD || !sharedFields.has(root.name.value) || root.directives?.length)
+    return null
   const bare: DocumentNode = {
     ...document,
     definitions: document.definitions.map((definition) =>

@@ -1,5 +1,6 @@
 import type { ExecutionArgs } from 'graphql'
 import type { PriceUpdate } from '../../domain/price-update.ts'
+import { anyViewer, type Context } from '../../resolvers/context.ts'
 import { PriceBatches } from '../../stream/price-batches.ts'
 import type { Sink } from '../../stream/price-seat.ts'
 import type { PriceSubscription } from '../../stream/price-subscription.ts'
@@ -21,9 +22,8 @@ export interface EndListener {
 /** A client's subscription before its first event. */
 export interface NewSubscriber {
   readonly operation: SharedOperation
-  /** Their context serves all clients of the viewer; of every viewer, where the operation looks the same for all. */
-  readonly args: ExecutionArgs
-  readonly viewer: string
+  /** Its context serves all clients of its viewer, so it holds nothing of one client. */
+  readonly args: ExecutionArgs & { readonly contextValue: Pick<Context, 'viewer'> }
   readonly subscription: PriceSubscription | PriceBatches
   readonly writer: MessageWriter
   /** The client's own id of its subscription. */
@@ -78,20 +78,24 @@ export class SharedSubscriptions {
 
   /** From now on the writer sends the updates of the subscription, until the subscription or the client ends it. */
   join(subscriber: NewSubscriber): Subscriber<PriceUpdate> | Subscriber<readonly PriceUpdate[]> {
-    const { subscription, args } = subscriber
+    const { operation, subscription } = subscriber
+    const { contextValue } = subscriber.args
+    const args = operation.differsByViewer
+      ? subscriber.args
+      : { ...subscriber.args, contextValue: { ...contextValue, viewer: anyViewer } }
     return subscription instanceof PriceBatches
       ? this.#join(subscriber, subscription, () => new BatchExecution(args, this.#options, this.#batches))
       : this.#join(subscriber, subscription, () => new SharedExecution(args, this.#options, this.#updates))
   }
 
   #join<Event>(
-    { operation, args, viewer, writer, id, onEnd }: NewSubscriber,
+    { operation, args, writer, id, onEnd }: NewSubscriber,
     subscription: Source<Event>,
     newExecution: () => Execution<Event>,
   ): Subscriber<Event> {
     const given = args.variableValues ?? {}
     const variables = operation.variables.map((name) => (Object.hasOwn(given, name) ? [given[name]] : []))
-    const viewers = operation.differsByViewer ? [viewer] : []
+    const viewers = operation.differsByViewer ? [args.contextValue.viewer.id] : []
     const key = JSON.stringify([operation.text, args.operationName ?? null, variables, viewers])
     // The text names the root field, and so the kind of events.
     const known = this.#groups.get(key) as Group<Event> | undefined

@@ -2,11 +2,18 @@ import type { IncomingMessage, ServerResponse } from 'node:http'
 import { finished } from 'node:stream'
 import { type ExecutionResult, GraphQLError } from 'graphql'
 import type { Plugin } from 'graphql-yoga'
-import type { LibraryFallbacks } from '../../platform/library-fallbacks.ts'
+import type { Context } from '../../resolvers/context.ts'
 import type { ClientAddresses } from '../access/client-address.ts'
 import type { FullLimit, LiveConnections } from '../connections/limits.ts'
 import type { LiveMetrics } from '../connections/metrics.ts'
-import { type SocketReader, StalledReaders } from '../connections/stalled-readers.ts'
+import type { WriterConnection, WriteSchedule } from '../connections/socket-writer.ts'
+import type { SocketReader } from '../connections/stalled-readers.ts'
+import type { GraphQL } from '../pipeline/graphql.ts'
+import type { SourceEvents, SubscribeArgs } from '../pipeline/interpreter.ts'
+import { type SharedOperation, sharedOperation } from '../sharing/operation.ts'
+import type { NewSubscriber, SharedSubscriptions } from '../sharing/subscriptions.ts'
+import { eventFraming } from './event-framing.ts'
+import { SharedStream } from './shared-stream.ts'
 
 /** How long a client that is refused is told to wait: by then other clients may have gone. */
 const retryAfterSeconds = 5
@@ -25,27 +32,37 @@ interface OverHttp {
 
 type Subscribed = AsyncIterable<ExecutionResult> | ExecutionResult
 
+/** What Yoga subscribes by; with `asSource`, to the source of the events. */
+type Subscribe = (args: SubscribeArgs) => Promise<Subscribed | SourceEvents>
+
 export interface EventStreamsOptions {
   readonly connections: LiveConnections
   readonly addresses: ClientAddresses
   readonly metrics: LiveMetrics
-  readonly fallbacks: LibraryFallbacks
+  readonly schedule: WriteSchedule
+}
+
+/** What sharing the streams takes, which is there only when the pipeline is. */
+export interface StreamSharing {
+  readonly graphql: GraphQL
+  readonly shared: SharedSubscriptions
 }
 
 /**
  * Counts streams over SSE, which Yoga writes, among the connections, and ends each with its response, however early
- * that closes. Cuts clients that take nothing.
+ * that closes. Events of prices go past Yoga. Cuts clients that take nothing.
  */
 export class EventStreams {
   readonly #connections: LiveConnections
   readonly #addresses: ClientAddresses
   readonly #metrics: LiveMetrics
   readonly #open = new Set<SocketReader>()
-  readonly #stalledReaders: StalledReaders
+  readonly #schedule: WriteSchedule
+  #sharing: StreamSharing | undefined
   #timer: NodeJS.Timeout | undefined
 
-  constructor({ connections, addresses, metrics, fallbacks }: EventStreamsOptions) {
-    this.#stalledReaders = new StalledReaders(fallbacks)
+  constructor({ connections, addresses, metrics, schedule }: EventStreamsOptions) {
+    this.#schedule = schedule
     this.#connections = connections
     this.#addresses = addresses
     this.#metrics = metrics
@@ -58,13 +75,18 @@ export class EventStreams {
     return bytes
   }
 
+  /** From now on, streams that show the same are executed once. */
+  share(sharing: StreamSharing): void {
+    this.#sharing = sharing
+  }
+
   /** Wraps the step that subscribes. */
   plugin(): Plugin {
     return {
       onSubscribe: ({ args, subscribeFn, setSubscribeFn }) => {
         const { req, res } = args.contextValue as OverHttp
         if (!req || !res) return
-        setSubscribeFn((args) => this.#subscribe(req, res, () => subscribeFn(args) as Promise<Subscribed>))
+        setSubscribeFn((args) => this.#subscribe(req, res, args as SubscribeArgs, subscribeFn as Subscribe))
       },
     }
   }
@@ -72,7 +94,8 @@ export class EventStreams {
   async #subscribe(
     request: IncomingMessage,
     response: ServerResponse,
-    subscribe: () => Promise<Subscribed>,
+    args: SubscribeArgs,
+    subscribe: Subscribe,
   ): Promise<Subscribed> {
     const { socket } = request
     // Else nginx holds events back until they fill a buffer.
@@ -83,8 +106,10 @@ export class EventStreams {
       this.#metrics.refused(full)
       return { errors: [refusal(full)] }
     }
-    const reader: SocketReader = {
+    const reader: WriterConnection = {
       socket,
+      carrier: carrierOf(response),
+      framing: eventFraming,
       cut: () => {
         this.#metrics.refused('too_slow')
         socket.destroy()
@@ -102,7 +127,12 @@ export class EventStreams {
       isClosed = true
       void events?.return?.()
     })
-    const subscribed = await subscribe()
+    const operation = mayShare(request, response) ? sharedOperation(args) : null
+    const begun = await subscribe(operation ? { ...args, asSource: true } : args)
+    const subscribed =
+      operation && 'source' in begun
+        ? this.#shareStream(operation, args, begun.source as NewSubscriber['subscription'], response, reader)
+        : (begun as Subscribed)
     if (!(Symbol.asyncIterator in subscribed)) return subscribed
     // Yoga does not end a stream whose client has gone before it begins, nor one whose media type the client does not
     // accept.
@@ -111,14 +141,43 @@ export class EventStreams {
     return subscribed
   }
 
+  #shareStream(
+    operation: SharedOperation,
+    args: SubscribeArgs,
+    subscription: NewSubscriber['subscription'],
+    response: ServerResponse,
+    connection: WriterConnection,
+  ): SharedStream {
+    if (!this.#sharing) throw new Error('streams are served once the pipeline is there')
+    const { graphql, shared } = this.#sharing
+    const { viewer } = args.contextValue as Context
+    // What Yoga adds is of this client alone.
+    const contextValue = Object.assign(graphql.newContext(), { viewer })
+    const subscriber = { operation, subscription, args: { ...args, contextValue } }
+    return new SharedStream({ response, connection, schedule: this.#schedule, shared, subscriber })
+  }
+
   /** Yoga does not tell when its writes do not leave. */
   #check(): void {
-    for (const reader of this.#open) if (reader.socket.writableLength > 0) this.#stalledReaders.watch(reader)
+    for (const reader of this.#open) if (reader.socket.writableLength > 0) this.#schedule.stalledReaders.watch(reader)
     if (this.#open.size > 0) return
     clearInterval(this.#timer)
     this.#timer = undefined
   }
 }
+
+/**
+ * Whether events may be written into the response past Yoga: in chunks, which HTTP/1.0 has not, and not while the
+ * connection still carries the response of an earlier request.
+ */
+const mayShare = ({ httpVersion }: IncomingMessage, { socket }: ServerResponse): boolean =>
+  httpVersion === '1.1' && socket !== null
+
+const carrierOf = (response: ServerResponse): WriterConnection['carrier'] => ({
+  get readyState() {
+    return response.writable && !response.writableEnded ? 1 : 3
+  },
+})
 
 function refusal(full: FullLimit): GraphQLError {
   const { status, message } = refusals[full]

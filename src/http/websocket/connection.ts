@@ -3,8 +3,9 @@ import { CloseCode, MessageType, parseMessage } from 'graphql-ws'
 import type { WebSocket } from 'ws'
 import type { Logger } from '../../platform/logger.ts'
 import type { LiveMetrics } from '../connections/metrics.ts'
+import { type Framing, SocketWriter, type WriterConnection, type WriteSchedule } from '../connections/socket-writer.ts'
 import type { ClientOperation } from './client-operation.ts'
-import { SocketWriter, type WriterConnection, type WriteSchedule } from './writer.ts'
+import { deflatingFraming, textFraming } from './frames.ts'
 
 /** Close codes in addition to those of graphql-transport-ws: docs/protocol.md. */
 export const closeCodes = { goingAway: 1001, tryAgainLater: 1013, tooSlow: 4413, internalError: 4500 }
@@ -33,7 +34,7 @@ export class WebSocketConnection implements WriterConnection {
   readonly protocol: string
   readonly socket: Socket
   readonly webSocket: WebSocket
-  readonly isCompressed: boolean
+  readonly framing: Framing
   /**
    * Operations that have neither begun nor failed yet, also if their client has dropped them. undefined: there are
    * none.
@@ -50,7 +51,7 @@ export class WebSocketConnection implements WriterConnection {
     this.protocol = webSocket.protocol
     this.socket = socket
     this.webSocket = webSocket
-    this.isCompressed = webSocket.extensions !== ''
+    this.framing = webSocket.extensions === '' ? textFraming : deflatingFraming
     this.#schedule = schedule
     this.#metrics = metrics
     this.#log = log
@@ -77,6 +78,10 @@ export class WebSocketConnection implements WriterConnection {
   /** To be called when the client has gone. graphql-ws ends operations that have begun, and only those. */
   dropBeginning(): void {
     for (const operation of this.#beginning ?? []) void operation.return()
+  }
+
+  get carrier(): WebSocket {
+    return this.webSocket
   }
 
   get isOpen(): boolean {

@@ -3,18 +3,18 @@ import type { Duplex } from 'node:stream'
 import type { ExecutionResult, FormattedExecutionResult } from 'graphql'
 import { type Context, handleProtocols, makeServer } from 'graphql-ws'
 import { type WebSocket, WebSocketServer } from 'ws'
-import type { LibraryFallbacks } from '../../platform/library-fallbacks.ts'
 import type { Logger } from '../../platform/logger.ts'
 import type { ClientAddresses } from '../access/client-address.ts'
 import { bodyOf, type FrontDoor, refusalHeaders } from '../access/front-door.ts'
 import type { LiveConnections, LiveLimits } from '../connections/limits.ts'
 import type { LiveMetrics } from '../connections/metrics.ts'
+import type { WriteSchedule } from '../connections/socket-writer.ts'
 import { type GraphQL, graphqlPath } from '../pipeline/graphql.ts'
 import { shownError } from '../pipeline/mask-error.ts'
+import type { SharedSubscriptions } from '../sharing/subscriptions.ts'
 import type { ClientOperation } from './client-operation.ts'
 import { closeCodes, WebSocketConnection } from './connection.ts'
 import { WebSocketOperations } from './operations.ts'
-import { WriteSchedule } from './writer.ts'
 
 /** How long a client may take to answer a close. */
 const closeTimeoutMs = 3000
@@ -41,7 +41,8 @@ export interface WebSocketOptions {
   readonly frontDoor: FrontDoor
   readonly addresses: ClientAddresses
   readonly metrics: LiveMetrics
-  readonly fallbacks: LibraryFallbacks
+  readonly schedule: WriteSchedule
+  readonly shared: SharedSubscriptions
 }
 
 /**
@@ -57,7 +58,6 @@ export class WebSocketTransport {
   readonly #connections: LiveConnections
   readonly #addresses: ClientAddresses
   readonly #metrics: LiveMetrics
-  readonly #operations: WebSocketOperations
   readonly #schedule: WriteSchedule
   readonly #protocol: ReturnType<typeof makeServer<never, WebSocketConnection>>
   readonly #pings: NodeJS.Timeout
@@ -67,7 +67,7 @@ export class WebSocketTransport {
   #pingedBucket = 0
 
   constructor(options: WebSocketOptions) {
-    const { server, graphql, log, limits, connections, frontDoor, addresses, metrics, fallbacks } = options
+    const { server, graphql, log, limits, connections, frontDoor, addresses, metrics, schedule, shared } = options
     this.#log = log
     this.#addresses = addresses
     this.#server = server
@@ -90,10 +90,9 @@ export class WebSocketTransport {
     this.#connections = connections
     this.#metrics = metrics
     this.#buckets = Array.from({ length: limits.pingSeconds }, () => new Set<WebSocketConnection>())
-    this.#schedule = new WriteSchedule(metrics, fallbacks)
+    this.#schedule = schedule
     const { maxSubscriptions } = limits
-    const operations = new WebSocketOperations({ graphql, log, metrics, maxSubscriptions })
-    this.#operations = operations
+    const operations = new WebSocketOperations({ graphql, log, metrics, shared, maxSubscriptions })
     type Args = Parameters<typeof operations.subscribe>[0]
     this.#protocol = makeServer<never, WebSocketConnection>({
       connectionInitWaitTimeout: limits.initTimeoutSeconds * 1000,
@@ -111,11 +110,6 @@ export class WebSocketTransport {
     let bytes = 0
     for (const bucket of this.#buckets) for (const { socket } of bucket) bytes += socket.writableLength
     return bytes
-  }
-
-  /** How many executions of price subscriptions there are: clients that select the same share one. */
-  get executions(): number {
-    return this.#operations.executions
   }
 
   readonly #upgrade = (request: IncomingMessage, socket: Duplex, head: Buffer): void => {

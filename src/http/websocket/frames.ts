@@ -1,3 +1,6 @@
+import type { MessageProducer, RenderedUpdate } from '../connections/message-writer.ts'
+import type { Framing } from '../connections/socket-writer.ts'
+
 /** An unmasked text frame that is a message by itself, and the same compressed by permessage-deflate (RFC 7692, 6). */
 type FirstByte = 0x81 | 0xc1
 
@@ -25,7 +28,7 @@ export function writeFrameHeader(into: Buffer, at: number, payloadBytes: number,
 }
 
 /** Writes a frame whose payload is in two parts. Returns the offset behind it. */
-export function writeFrame(into: Buffer, at: number, first: Buffer, second: Buffer): number {
+function writeFrame(into: Buffer, at: number, first: Buffer, second: Buffer): number {
   const firstAt = writeFrameHeader(into, at, first.length + second.length)
   const secondAt = firstAt + first.length
   into.set(first, firstAt)
@@ -42,7 +45,7 @@ const emptyBlockBytes = 4
  * A frame compressed by permessage-deflate: the first part as it is, which differs by client, then the second part,
  * which was compressed by itself, once for all clients. The first part is shorter than 64 KiB.
  */
-export function deflatedFrame(first: Buffer, deflated: Buffer): Buffer {
+function deflatedFrame(first: Buffer, deflated: Buffer): Buffer {
   const payloadBytes = storedHeaderBytes + first.length + deflated.length - emptyBlockBytes
   const bytes = Buffer.allocUnsafe(frameHeaderBytes(payloadBytes) + payloadBytes)
   const at = writeFrameHeader(bytes, 0, payloadBytes, 0xc1)
@@ -52,4 +55,45 @@ export function deflatedFrame(first: Buffer, deflated: Buffer): Buffer {
   bytes.set(first, at + storedHeaderBytes)
   bytes.set(deflated.subarray(0, -emptyBlockBytes), at + storedHeaderBytes + first.length)
   return bytes
+}
+
+const payloadBytes = ({ prefix }: MessageProducer, { payload }: RenderedUpdate): number =>
+  prefix.length + payload.length
+
+const frameBytes = (bytes: number): number => frameHeaderBytes(bytes) + bytes
+
+/** Frames of a WebSocket. */
+export const textFraming: Framing = {
+  frame(producer, rendered) {
+    const bytes = Buffer.allocUnsafe(frameBytes(payloadBytes(producer, rendered)))
+    writeFrame(bytes, 0, producer.prefix, rendered.payload)
+    return bytes
+  },
+
+  frames(producers, rendered) {
+    let length = 0
+    for (let i = 0; i < producers.length; i++) {
+      length += frameBytes(payloadBytes(producers[i] as MessageProducer, rendered[i] as RenderedUpdate))
+    }
+    const bytes = Buffer.allocUnsafe(length)
+    let at = 0
+    for (let i = 0; i < producers.length; i++) {
+      at = writeFrame(bytes, at, (producers[i] as MessageProducer).prefix, (rendered[i] as RenderedUpdate).payload)
+    }
+    return bytes
+  },
+}
+
+/** A block of DEFLATE that is stored as it is has fewer bytes. */
+const longestStored = 65_536
+
+/** The same, compressed where that pays. */
+export const deflatingFraming: Framing = {
+  frame: (producer, rendered) =>
+    rendered.deflated && producer.prefix.length < longestStored
+      ? deflatedFrame(producer.prefix, rendered.deflated)
+      : textFraming.frame(producer, rendered),
+
+  frames: (producers, rendered) =>
+    Buffer.concat(producers.map((producer, i) => deflatingFraming.frame(producer, rendered[i] as RenderedUpdate))),
 }

@@ -2,7 +2,7 @@ import { type ExecutionArgs, type ExecutionResult, type GraphQLError, getOperati
 import type { Context as ProtocolContext, SubscribePayload } from 'graphql-ws'
 import { badInput, limitExceeded } from '../../domain/errors.ts'
 import type { Logger } from '../../platform/logger.ts'
-import { anyViewer, type Context } from '../../resolvers/context.ts'
+import type { Context } from '../../resolvers/context.ts'
 import { stringify } from '../../resolvers/written-list.ts'
 import type { PriceBatches } from '../../stream/price-batches.ts'
 import type { PriceSubscription } from '../../stream/price-subscription.ts'
@@ -12,12 +12,9 @@ import type { SubscribeArgs, Subscribed } from '../pipeline/interpreter.ts'
 import { maskError } from '../pipeline/mask-error.ts'
 import type { PreparedOperation } from '../pipeline/prepared-documents.ts'
 import { type SharedOperation, sharedOperation } from '../sharing/operation.ts'
-import { SharedSubscriptions } from '../sharing/subscriptions.ts'
+import type { SharedSubscriptions } from '../sharing/subscriptions.ts'
 import { ClientOperation } from './client-operation.ts'
 import type { WebSocketConnection } from './connection.ts'
-
-/** The root fields whose events are shared. */
-const sharedFields: ReadonlySet<string> = new Set(['priceUpdates', 'priceBatches'])
 
 /** The steps of the pipeline for one operation, as Yoga gives them. */
 interface Enveloped {
@@ -56,6 +53,7 @@ export interface WebSocketOperationsOptions {
   readonly graphql: GraphQL
   readonly log: Logger
   readonly metrics: LiveMetrics
+  readonly shared: SharedSubscriptions
   readonly maxSubscriptions: number
 }
 
@@ -65,21 +63,9 @@ export interface WebSocketOperationsOptions {
  */
 export class WebSocketOperations {
   readonly #options: WebSocketOperationsOptions
-  readonly #shared: SharedSubscriptions
 
   constructor(options: WebSocketOperationsOptions) {
     this.#options = options
-    const { graphql, log, metrics } = options
-    this.#shared = new SharedSubscriptions({
-      mask: (error) => maskError(error, log),
-      executed: () => metrics.executed(),
-      compiled: graphql.compiled,
-    })
-  }
-
-  /** How many executions of price subscriptions there are. */
-  get executions(): number {
-    return this.#shared.size
   }
 
   async prepare(
@@ -181,7 +167,7 @@ export class WebSocketOperations {
     prepared: Prepared,
   ): Promise<AsyncIterable<ExecutionResult> | ExecutionResult> {
     const { enveloped, args } = prepared
-    const shared = sharedOperation(args.document, args.operationName ?? null, sharedFields, args.schema)
+    const shared = sharedOperation(args)
     const subscribed = await enveloped.subscribe({ ...args, asSource: shared !== null })
     if (shared && 'source' in subscribed) {
       const subscription = subscribed.source as PriceSubscription | PriceBatches
@@ -201,14 +187,11 @@ export class WebSocketOperations {
     shared: SharedOperation,
     subscription: PriceSubscription | PriceBatches,
   ): void {
-    // Without the parameters that Yoga adds, the context serves all clients of the viewer.
-    const { params, ...context } = args.contextValue as Context & { params: unknown }
-    const viewer = context.viewer.id
-    const shown = shared.differsByViewer ? context : { ...context, viewer: anyViewer }
-    const subscriber = this.#shared.join({
+    // What Yoga adds is of this client alone.
+    const contextValue = Object.assign(this.#options.graphql.newContext(), { viewer: args.contextValue.viewer })
+    const subscriber = this.#options.shared.join({
       operation: shared,
-      args: { ...args, contextValue: shown },
-      viewer,
+      args: { ...args, contextValue },
       subscription,
       writer: connection.writer,
       id: operation.id,

@@ -5,7 +5,7 @@ import type { MessageProducer, MessageWriter, RenderedUpdate } from '../../../..
 import { CompiledOperations } from '../../../../src/http/pipeline/compiled-operations.ts'
 import { sharedOperation } from '../../../../src/http/sharing/operation.ts'
 import { SharedSubscriptions } from '../../../../src/http/sharing/subscriptions.ts'
-import { anyViewer, type Context } from '../../../../src/resolvers/context.ts'
+import type { Context } from '../../../../src/resolvers/context.ts'
 import { PriceHistory } from '../../../../src/stream/price-history.ts'
 import { PriceSubscription } from '../../../../src/stream/price-subscription.ts'
 import { updateOf } from '../../../support/candles/prices.ts'
@@ -61,16 +61,15 @@ function open(shared: SharedSubscriptions, query = 'subscription { priceUpdates 
   push(1)
   seat.open(history)
   const document = parse(query)
-  const operation = sharedOperation(document, null, new Set(['priceUpdates']), schema) ?? assert.fail()
+  const operation = sharedOperation({ schema, document }) ?? assert.fail()
   const writer = new TestWriter()
   let ends = 0
   const subscriber = shared.join({
     args: {
       ...{ schema, document, rootValue: undefined },
-      contextValue: { viewer: operation.differsByViewer ? { id: viewer } : anyViewer },
+      contextValue: { viewer: { id: viewer, wasAsked: false } },
     },
     operation,
-    viewer,
     subscription,
     writer,
     id: 'x',

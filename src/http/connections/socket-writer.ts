@@ -1,9 +1,7 @@
 import type { Socket } from 'node:net'
-import { WebSocket } from 'ws'
 import type { LibraryFallbacks } from '../../platform/library-fallbacks.ts'
-import type { MessageProducer, MessageWriter, RenderedUpdate, WriterMetrics } from '../connections/message-writer.ts'
-import { type SocketReader, StalledReaders } from '../connections/stalled-readers.ts'
-import { deflatedFrame, frameHeaderBytes, writeFrame } from './frames.ts'
+import type { MessageProducer, MessageWriter, RenderedUpdate, WriterMetrics } from './message-writer.ts'
+import { type SocketReader, StalledReaders } from './stalled-readers.ts'
 
 /** Under load, messages for a socket that arrive this soon after a write leave together. */
 const gatherMs = 5
@@ -11,17 +9,23 @@ const gatherMs = 5
 const busyShare = 0.7
 const gatherBusyMs = 20
 const busyWindowMs = 200
+/** The state of a carrier. */
+const isOpen = 1
 /** How many bytes are gathered for a socket before they have to leave. The socket itself may hold as many again. */
 const maxGatheredBytes = 64 * 1024
 
-/** A block of DEFLATE that is stored as it is has fewer bytes. */
-const longestStored = 65_536
+/** How messages stand in the bytes of a transport, each in a frame of its own. */
+export interface Framing {
+  /** How many producers and messages there are is the same. */
+  frames(producers: readonly MessageProducer[], rendered: readonly RenderedUpdate[]): Buffer
+  frame(producer: MessageProducer, rendered: RenderedUpdate): Buffer
+}
 
 /** The connection that a writer writes to. */
 export interface WriterConnection extends SocketReader {
-  readonly webSocket: Pick<WebSocket, 'readyState'>
-  /** Whether messages may be compressed: each by itself, without what went before. */
-  readonly isCompressed: boolean
+  /** What the messages are part of; its state is 1 while messages may be written, as that of a WebSocket is. */
+  readonly carrier: { readonly readyState: number }
+  readonly framing: Framing
 }
 
 /** Decides when the sockets of a process are written to. */
@@ -90,9 +94,9 @@ export class WriteSchedule {
 }
 
 /**
- * Writes the messages of a client's subscriptions to its WebSocket, past ws. A message for a quiet socket leaves at
- * once. Messages that follow within a few milliseconds leave together, each in a frame of its own. Messages that ws
- * writes go between them, whole.
+ * Writes the messages of a client's subscriptions to its socket, past the library that has the connection. A message
+ * for a quiet socket leaves at once. Messages that follow within a few milliseconds leave together, each in a frame of
+ * its own. What the library writes goes between them, whole.
  *
  * Messages that the client does not take wait: at most two writes in the socket, and one here. Until it has caught up,
  * the writer takes nothing more; then it resumes the producers.
@@ -102,8 +106,8 @@ export class SocketWriter implements MessageWriter {
   // cache miss.
   readonly #schedule: WriteSchedule
   readonly #socket: Socket
-  readonly #webSocket: WriterConnection['webSocket']
-  readonly #isCompressed: boolean
+  readonly #carrier: WriterConnection['carrier']
+  readonly #framing: Framing
   /** Whole milliseconds: V8 would keep a fraction as an object of its own. */
   #writtenMs = -gatherMs
   /** Of the messages that wait to be written. */
@@ -119,11 +123,11 @@ export class SocketWriter implements MessageWriter {
     this.#connection = connection
     this.#schedule = schedule
     this.#socket = connection.socket
-    this.#webSocket = connection.webSocket
-    this.#isCompressed = connection.isCompressed
-    connection.socket.on('drain', () => this.#drained())
+    this.#carrier = connection.carrier
+    this.#framing = connection.framing
+    connection.socket.on('drain', this.#drained)
     // once() would keep three more objects.
-    connection.socket.on('close', () => this.#stop())
+    connection.socket.on('close', this.close)
   }
 
   get needsDrain(): boolean {
@@ -136,7 +140,7 @@ export class SocketWriter implements MessageWriter {
 
   send(producer: MessageProducer, rendered: RenderedUpdate): void {
     if (this.#gatheredBytes === 0 && this.#mayWriteAtOnce()) {
-      this.#write(this.#isCompressed ? shortFrameOf(producer, rendered) : frameOf(producer, rendered), 1, rendered)
+      this.#write(this.#framing.frame(producer, rendered), 1, rendered)
       return
     }
     this.#producers.push(producer)
@@ -157,10 +161,7 @@ export class SocketWriter implements MessageWriter {
     if (this.#gatheredBytes === 0) return
     const [producers, rendered] = [this.#producers, this.#rendered]
     this.#forget()
-    const bytes = this.#isCompressed
-      ? Buffer.concat(producers.map((producer, i) => shortFrameOf(producer, rendered[i] as RenderedUpdate)))
-      : framesOf(producers, rendered)
-    this.#write(bytes, producers.length, rendered.at(-1) as RenderedUpdate)
+    this.#write(this.#framing.frames(producers, rendered), producers.length, rendered.at(-1) as RenderedUpdate)
   }
 
   discard(producer: MessageProducer): void {
@@ -187,7 +188,7 @@ export class SocketWriter implements MessageWriter {
   }
 
   #write(bytes: Buffer, messages: number, newest: RenderedUpdate): void {
-    if (this.#webSocket.readyState !== WebSocket.OPEN) return
+    if (this.#carrier.readyState !== isOpen) return
     const socket = this.#socket
     this.#schedule.metrics.written(messages, bytes.length, newest.update)
     socket.write(bytes)
@@ -195,7 +196,7 @@ export class SocketWriter implements MessageWriter {
     if (socket.writableLength > 0) this.#schedule.stalledReaders.watch(this.#connection)
   }
 
-  #drained(): void {
+  readonly #drained = (): void => {
     const producers = [...(this.#waiting ?? [])]
     this.#waiting = undefined
     this.flush()
@@ -219,7 +220,10 @@ export class SocketWriter implements MessageWriter {
     this.#gatheredBytes = 0
   }
 
-  #stop(): void {
+  /** Nothing is written any more. The socket may go on to carry something else. */
+  readonly close = (): void => {
+    this.#socket.off('drain', this.#drained)
+    this.#socket.off('close', this.close)
     this.#schedule.forget(this)
     this.#forget()
     this.#waiting = undefined
@@ -228,31 +232,3 @@ export class SocketWriter implements MessageWriter {
 
 const messageBytes = ({ prefix }: MessageProducer, { payload }: RenderedUpdate): number =>
   prefix.length + payload.length
-
-const frameBytes = (payloadBytes: number): number => frameHeaderBytes(payloadBytes) + payloadBytes
-
-function frameOf(producer: MessageProducer, rendered: RenderedUpdate): Buffer {
-  const bytes = Buffer.allocUnsafe(frameBytes(messageBytes(producer, rendered)))
-  writeFrame(bytes, 0, producer.prefix, rendered.payload)
-  return bytes
-}
-
-/** The frame, compressed where that pays. */
-const shortFrameOf = (producer: MessageProducer, rendered: RenderedUpdate): Buffer =>
-  rendered.deflated && producer.prefix.length < longestStored
-    ? deflatedFrame(producer.prefix, rendered.deflated)
-    : frameOf(producer, rendered)
-
-/** Frames one behind the other. */
-function framesOf(producers: readonly MessageProducer[], rendered: readonly RenderedUpdate[]): Buffer {
-  let length = 0
-  for (let i = 0; i < producers.length; i++) {
-    length += frameBytes(messageBytes(producers[i] as MessageProducer, rendered[i] as RenderedUpdate))
-  }
-  const bytes = Buffer.allocUnsafe(length)
-  let at = 0
-  for (let i = 0; i < producers.length; i++) {
-    at = writeFrame(bytes, at, (producers[i] as MessageProducer).prefix, (rendered[i] as RenderedUpdate).payload)
-  }
-  return bytes
-}

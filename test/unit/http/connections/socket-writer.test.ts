@@ -7,7 +7,8 @@ import { setImmediate as nextTurn } from 'node:timers/promises'
 import fc from 'fast-check'
 import { WebSocket, WebSocketServer } from 'ws'
 import type { MessageProducer, RenderedUpdate } from '../../../../src/http/connections/message-writer.ts'
-import { SocketWriter, type WriterConnection, WriteSchedule } from '../../../../src/http/websocket/writer.ts'
+import { SocketWriter, type WriterConnection, WriteSchedule } from '../../../../src/http/connections/socket-writer.ts'
+import { textFraming } from '../../../../src/http/websocket/frames.ts'
 import { updateOf } from '../../../support/candles/prices.ts'
 import { eventually } from '../../../support/clients/client.ts'
 import { clientFrame, FrameParser, textOf } from '../../../support/clients/frames.ts'
@@ -32,7 +33,7 @@ async function accept<T>(open: () => T) {
   const [webSocket, { socket }] = await accepted
   webSocket.on('error', () => {})
   const line: WriterConnection = {
-    ...{ socket, webSocket, isCompressed: webSocket.extensions !== '' },
+    ...{ socket, carrier: webSocket, framing: textFraming },
     cut: () => webSocket.terminate(),
   }
   const writes: { messages: number; bytes: number }[] = []
@@ -202,7 +203,7 @@ async function onMockedClock(t: TestContext) {
     noFallbacks,
   )
   const { socket, webSocket } = pair
-  const line: WriterConnection = { socket, webSocket, isCompressed: false, cut: () => {} }
+  const line: WriterConnection = { socket, carrier: webSocket, framing: textFraming, cut: () => {} }
   return {
     ...pair,
     schedule,
@@ -278,7 +279,7 @@ test('what the system has not taken yet keeps its bytes, whatever is sent to oth
   const { schedule, socket, writer, client, pass } = await onMockedClock(t)
   const { texts } = framesOf(client)
   const next = await openBare()
-  const other = new SocketWriter({ ...next, isCompressed: false, cut: () => {} }, schedule)
+  const other = new SocketWriter({ ...next, carrier: next.webSocket, framing: textFraming, cut: () => {} }, schedule)
   const stream = new TestProducer('s')
   client.pause()
   const expected: string[] = []
@@ -305,7 +306,9 @@ test('of one update every socket gets its own message, and what is sent to one a
   const pairs: Awaited<ReturnType<typeof openBare>>[] = []
   while (pairs.length < 70) pairs.push(await openBare())
   const readers = pairs.map(({ client }) => framesOf(client))
-  const writers = pairs.map((pair) => new SocketWriter({ ...pair, isCompressed: false, cut: () => {} }, schedule))
+  const writers = pairs.map(
+    (pair) => new SocketWriter({ ...pair, carrier: pair.webSocket, framing: textFraming, cut: () => {} }, schedule),
+  )
   const streams = pairs.map((_, i) => new TestProducer(`${i}`))
   await pass(5)
   for (const text of ['one', 'two']) {
