@@ -1,9 +1,10 @@
 import type pg from 'pg'
 import type { SourceCandles } from '../../domain/candle.ts'
 import type { TimeSpan } from '../../domain/time/units.ts'
-import { type CandleRow, copyCandles } from './candle-copy.ts'
+import type { CandleRow } from './candle-copy.ts'
 
-type Row = [minute: number, ...prices: (number | null)[]]
+/** A stored row, column by column. */
+export type Row = [minute: number, ...prices: (number | null)[]]
 
 /** Rows of a series, oldest first, with what tells whether they have changed since. */
 export interface StampedRows {
@@ -15,10 +16,10 @@ export interface StampedRows {
   readonly openFrom: number | null
 }
 
-const prices = 'open, high, low, close, volume, adjusted_close'
+export const prices = 'open, high, low, close, volume, adjusted_close'
 
 /** Rows of a span, oldest first. */
-async function rowsOf(client: pg.PoolClient, id: number, { from, to }: TimeSpan): Promise<Row[]> {
+export async function rowsOf(client: pg.PoolClient, id: number, { from, to }: TimeSpan): Promise<Row[]> {
   const { rows } = await client.query<Row>({
     name: 'candle-rows',
     text: `SELECT minute, ${prices} FROM finstage.candles
@@ -73,85 +74,50 @@ const toRow = ([minute, open, high, low, close, volume, adjustedClose]: Row): Ca
   adjustedClose: adjustedClose ?? null,
 })
 
-/** So few rows are written with one statement; more by COPY. */
-const fewRows = 16
-
-/** Makes a fetch all that is stored of a span. Leaves identical rows alone. */
-export async function replaceRows(
-  client: pg.PoolClient,
-  id: number,
-  span: TimeSpan,
-  fetched: SourceCandles,
-): Promise<void> {
-  await changeRows(client, id, span, fetched, () => false)
+/** What a fetch changes of the rows that are stored. */
+export interface RowChanges {
+  readonly wanted: readonly CandleRow[]
+  /** The minutes of stored rows that go, or are replaced. */
+  readonly obsolete: readonly number[]
 }
+
+/** Makes a fetch all that is stored of a span, given what is. Leaves identical rows alone. */
+export const replacing = (stored: readonly Row[], span: TimeSpan, fetched: SourceCandles): RowChanges =>
+  changesOf(stored, span, fetched, () => false)
 
 /**
  * Adds and changes what a later fetch brings. A candle stays that the fetch lacks or has no usable prices for: the
  * answer may be cut, or have a hole of its own. A row without prices goes if the fetch has candles before and after it.
- * Returns whether anything has changed.
  */
-export function reviseRows(
-  client: pg.PoolClient,
-  id: number,
-  span: TimeSpan,
-  fetched: SourceCandles,
-): Promise<boolean> {
+export function revising(stored: readonly Row[], span: TimeSpan, fetched: SourceCandles): RowChanges {
   const first = fetched.candles[0]?.epoch ?? Number.POSITIVE_INFINITY
   const last = fetched.candles.at(-1)?.epoch ?? Number.NEGATIVE_INFINITY
-  return changeRows(client, id, span, fetched, ([minute, open], next) => {
+  return changesOf(stored, span, fetched, ([minute, open], next) => {
     if (next) return open != null && next.open === null
     const isWithin = minute * 60 > first && minute * 60 < last
     return open != null || !isWithin
   })
 }
 
-/** `keeps`: whether a row stays as it is, beside what the fetch has in its place. Returns whether anything has changed. */
-async function changeRows(
-  client: pg.PoolClient,
-  id: number,
+/** `keeps`: whether a row stays as it is, beside what the fetch has in its place. */
+function changesOf(
+  stored: readonly Row[],
   span: TimeSpan,
   fetched: SourceCandles,
   keeps: (row: Row, next: CandleRow | undefined) => boolean,
-): Promise<boolean> {
+): RowChanges {
   const wanted = rowsToStore(fetched, span)
   const obsolete: number[] = []
-  for (const row of await rowsOf(client, id, span)) {
+  for (const row of stored) {
     const next = wanted.get(row[0])
     if ((next && isSame(row, next)) || keeps(row, next)) wanted.delete(row[0])
     else obsolete.push(row[0])
   }
-  if (wanted.size > 0 && wanted.size <= fewRows) {
-    await putRows(client, id, [...wanted.values()])
-    const gone = obsolete.filter((minute) => !wanted.has(minute))
-    if (gone.length > 0) await deleteRows(client, id, gone)
-    return true
-  }
-  if (obsolete.length > 0) await deleteRows(client, id, obsolete)
-  if (wanted.size > 0) await copyCandles(client, id, [...wanted.values()])
-  return obsolete.length + wanted.size > 0
+  return { wanted: [...wanted.values()], obsolete }
 }
 
-const deleteRows = (client: pg.PoolClient, id: number, minutes: readonly number[]) =>
+export const deleteRows = (client: pg.PoolClient, id: number, minutes: readonly number[]) =>
   client.query('DELETE FROM finstage.candles WHERE series_id = $1 AND minute = ANY ($2::int[])', [id, minutes])
-
-/** Inserts or replaces rows. The newest candle of a series is replaced every few seconds. */
-async function putRows(client: pg.PoolClient, id: number, rows: readonly CandleRow[]): Promise<void> {
-  await client.query({
-    name: 'candle-rows-put',
-    text: `INSERT INTO finstage.candles (series_id, minute, ${prices})
-           SELECT $1, * FROM unnest($2::int[], $3::float8[], $4::float8[], $5::float8[], $6::float8[], $7::float8[], $8::float8[])
-           ON CONFLICT (series_id, minute) DO UPDATE SET open = excluded.open, high = excluded.high, low = excluded.low,
-             close = excluded.close, volume = excluded.volume, adjusted_close = excluded.adjusted_close`,
-    values: [
-      id,
-      rows.map(({ minute }) => minute),
-      ...(['open', 'high', 'low', 'close', 'volume', 'adjustedClose'] as const).map((column) =>
-        rows.map((row) => row[column]),
-      ),
-    ],
-  })
-}
 
 /** Keyed by whole minutes: a time between two of them would fail the whole COPY. */
 function rowsToStore({ candles, excluded }: SourceCandles, { from, to }: TimeSpan): Map<number, CandleRow> {

@@ -5,17 +5,12 @@ import type { TimeSpan } from '../../domain/time/units.ts'
 import { type DatabasePool, transaction } from '../../platform/database/pool.ts'
 import { counterOf, gaugeOf } from '../../platform/metrics.ts'
 import { CandleMemory } from './candle-memory.ts'
-import { replaceRows, reviseRows, stampedRows } from './candle-rows.ts'
+import { stampedRows } from './candle-rows.ts'
+import { lockSymbol, writeAtOnce, writeInTurn } from './candle-write.ts'
 import { readActions } from './corporate-action-store.ts'
-import { applyActions, cover, gapsOf, isOvertaken, storedOf } from './coverage.ts'
 import { type FetchedCandles, type Series, type SeriesState, type StoredRows, seriesKey } from './series.ts'
 import { SeriesStates } from './series-states.ts'
 
-/**
- * Longer than any answer takes. If an earlier answer claims to have been asked for this much later than the current
- * one, the clock was put back in between.
- */
-const longestAnswerSeconds = 300
 /** How many minutes of one series retention deletes per transaction. */
 const pruneMinutes = 60 * 24 * 30
 
@@ -87,24 +82,10 @@ export class CandleStore {
    * are fetched again. Returns the generation of the series; null: nothing was written, because a fetch that began later
    * has brought such an action.
    */
-  async write(series: Series, span: TimeSpan, fetched: FetchedCandles): Promise<number | null> {
-    return this.#transaction(series, async (client) => {
-      await lockSymbol(client, series)
-      if (await isOvertaken(client, series, fetched)) return null
-      const { id, isLate } = await upsertSeries(client, series, span, fetched)
-      if (series.interval === 'DAY_1') await applyActions(client, series, span, fetched)
-      const finalTo = Math.max(span.from, Math.min(span.to, fetched.finalBefore))
-      // For candles that may still change, the later fetch wins.
-      for (const open of await gapsOf(client, id, { from: span.from, to: isLate ? finalTo : span.to })) {
-        await replaceRows(client, id, open, fetched)
-      }
-      if (!fetched.revises || isLate)
-        return await cover(client, id, span, finalTo, { ...fetched, revises: false }, false)
-      let changesSettled = false
-      for (const part of await storedOf(client, id, { from: span.from, to: finalTo })) {
-        if (await reviseRows(client, id, part, fetched)) changesSettled = true
-      }
-      return await cover(client, id, span, finalTo, fetched, changesSettled)
+  write(series: Series, span: TimeSpan, fetched: FetchedCandles): Promise<number | null> {
+    return this.#states.write(series, async () => {
+      const written = await writeAtOnce(this.#pool, series, span, fetched)
+      return written ?? transaction(this.#pool, (client) => writeInTurn(client, series, span, fetched))
     })
   }
 
@@ -191,68 +172,4 @@ export class CandleStore {
     other.#memory = this.#memory
     return other
   }
-}
-
-/** Held until the transaction ends. */
-async function lockSymbol(client: pg.PoolClient, { source, symbol }: Series): Promise<void> {
-  await client.query({
-    name: 'candle-lock',
-    text: 'SELECT pg_advisory_xact_lock(hashtextextended($1, 0))',
-    values: [`candles ${source} ${symbol}`],
-  })
-}
-
-const isImpossible = `known.received_at > excluded.received_at + interval '${longestAnswerSeconds} seconds'`
-
-/**
- * Creates the row of the series if it is missing, and records the source's facts. `isLate`: the source was asked for
- * the series again since this fetch began.
- */
-async function upsertSeries(
-  client: pg.PoolClient,
-  series: Series,
-  span: TimeSpan,
-  fetched: FetchedCandles,
-): Promise<{ id: number; isLate: boolean }> {
-  const { facts, startedMs, candles } = fetched
-  // From here on, candles were still forming when they were stored.
-  const openFrom = candles.find(({ closed }) => !closed)?.epoch ?? null
-  const { rows } = await client.query<{ id: number; isLate: boolean }>({
-    name: 'candle-series-fetched',
-    text: `INSERT INTO finstage.candle_series AS known
-       (source, symbol, interval, extended_hours, timezone, currency, first_trade, session_opens, session_closes,
-        open_from, received_at, basis_at, revised_at, exchange)
-     VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, to_timestamp($11::float8 / 1000), to_timestamp($11::float8 / 1000),
-       to_timestamp($11::float8 / 1000), $14)
-     ON CONFLICT (source, symbol, interval, extended_hours) DO UPDATE SET
-       timezone = coalesce(excluded.timezone, known.timezone),
-       currency = coalesce(excluded.currency, known.currency),
-       first_trade = coalesce(excluded.first_trade, known.first_trade),
-       session_opens = coalesce(excluded.session_opens, known.session_opens),
-       session_closes = coalesce(excluded.session_opens + greatest(excluded.session_closes - excluded.session_opens,
-         known.session_closes - known.session_opens), known.session_closes),
-       exchange = coalesce(excluded.exchange, known.exchange),
-       open_from = CASE WHEN (known.received_at <= excluded.received_at OR ${isImpossible})
-           AND (excluded.open_from IS NOT NULL OR known.open_from >= $12 AND known.open_from < $13)
-         THEN excluded.open_from ELSE known.open_from END,
-       received_at = CASE WHEN ${isImpossible} THEN excluded.received_at
-         ELSE greatest(known.received_at, excluded.received_at) END
-     RETURNING id, received_at > to_timestamp($11::float8 / 1000) AS "isLate"`,
-    values: [
-      ...seriesKey(series),
-      facts?.timezone ?? null,
-      facts?.currency ?? null,
-      facts?.firstTradeEpoch ?? null,
-      facts?.sessionOpens ?? null,
-      facts?.sessionCloses ?? null,
-      openFrom,
-      startedMs,
-      span.from,
-      span.to,
-      facts?.exchange ?? null,
-    ],
-  })
-  const [row] = rows
-  if (!row) throw new Error('the database returned no row')
-  return row
 }

@@ -35,25 +35,19 @@ export interface ActionChanges {
   readonly splits: readonly number[]
 }
 
-/**
- * Replaces the actions of a span; new ones are recorded as seen at `seenMs`. Runs within a transaction of the client.
- */
+export const changedActions = (known: CorporateActions, { dividends, splits }: CorporateActions): ActionChanges => ({
+  dividends: changedDates(known.dividends, dividends, (a, b) => a.amount === b.amount && a.currency === b.currency),
+  splits: changedDates(known.splits, splits, (a, b) => a.numerator === b.numerator && a.denominator === b.denominator),
+})
+
+/** Makes the changes; new actions are recorded as seen at `seenMs`. Runs within a transaction of the client. */
 export async function replaceActions(
   client: Pick<pg.Pool, 'query'>,
   key: Key,
-  span: TimeSpan,
+  changes: ActionChanges,
   { dividends, splits }: CorporateActions,
   seenMs: number,
-): Promise<ActionChanges> {
-  const known = await readActions(client, key, span)
-  const changes = {
-    dividends: changedDates(known.dividends, dividends, (a, b) => a.amount === b.amount && a.currency === b.currency),
-    splits: changedDates(
-      known.splits,
-      splits,
-      (a, b) => a.numerator === b.numerator && a.denominator === b.denominator,
-    ),
-  }
+): Promise<void> {
   const own = [key.source, key.symbol]
   for (const [table, dates] of [
     ['dividends', changes.dividends],
@@ -82,7 +76,6 @@ export async function replaceActions(
       seenMs,
     ])
   }
-  return changes
 }
 
 function changedDates<T extends { readonly epoch: number }>(

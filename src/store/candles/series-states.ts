@@ -3,7 +3,7 @@ import { daySeconds, type TimeSpan } from '../../domain/time/units.ts'
 import { Batcher } from '../../platform/concurrency/batcher.ts'
 import type { DatabasePool } from '../../platform/database/pool.ts'
 import { epochMs } from '../epoch-ms.ts'
-import { type Series, type SeriesState, seriesName, unsettledDays } from './series.ts'
+import { type Series, type SeriesState, seriesName, spansOf, unsettledDays } from './series.ts'
 
 /** More series than a board asks for at once. */
 const seriesPerStatement = 200
@@ -111,10 +111,6 @@ async function readSeries(pool: DatabasePool, series: readonly Series[]): Promis
   for (const row of rows) found[row.place - 1] = { ...row, covered: spansOf(row.covered) }
   return found
 }
-
-/** Reads Postgres' text of an int8multirange: {[1,2),[3,4)} */
-const spansOf = (multirange: string): TimeSpan[] =>
-  [...multirange.matchAll(/\[(-?\d+),(-?\d+)\)/g)].map(([, from, to]) => ({ from: Number(from), to: Number(to) }))
 
 function stateIn({ covered, recentFrom, place: _place, ...known }: StoredSeries, span: TimeSpan): SeriesState {
   const gaps: TimeSpan[] = []

@@ -87,3 +87,7 @@ export const seriesKey = ({ source, symbol, interval, extendedHours }: Series): 
   interval,
   extendedHours,
 ]
+
+/** Reads Postgres' text of an int8multirange: {[1,2),[3,4)} */
+export const spansOf = (multirange: string): TimeSpan[] =>
+  [...multirange.matchAll(/\[(-?\d+),(-?\d+)\)/g)].map(([, from, to]) => ({ from: Number(from), to: Number(to) }))

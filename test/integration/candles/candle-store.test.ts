@@ -7,6 +7,7 @@ import type { TimeSpan } from '../../../src/domain/time/units.ts'
 import { createPool } from '../../../src/platform/database/pool.ts'
 import { CandleStore } from '../../../src/store/candles/candle-store.ts'
 import type { FetchedCandles, Series } from '../../../src/store/candles/series.ts'
+import { gatedPool, holdAt } from '../../support/candles/candle-process.ts'
 import { eventually } from '../../support/clients/client.ts'
 import { createTestDatabase } from '../../support/database/database.ts'
 import { silentLog } from '../../support/log.ts'
@@ -48,7 +49,7 @@ interface Said {
   readonly revises?: boolean
 }
 
-function write(series: Series, span: TimeSpan, said: Said): Promise<number | null> {
+function write(series: Series, span: TimeSpan, said: Said, by = store): Promise<number | null> {
   const { at, ...rest } = said
   const fetched: FetchedCandles = {
     ...{ candles: [], excluded: [], splits: [], dividends: [], finalBefore: span.to, facts: null, revises: false },
@@ -56,7 +57,7 @@ function write(series: Series, span: TimeSpan, said: Said): Promise<number | nul
     startedMs: Date.parse(at),
     isCurrent: false,
   }
-  return store.write(series, span, fetched)
+  return by.write(series, span, fetched)
 }
 
 async function stored(series: Series, span: TimeSpan) {
@@ -279,6 +280,49 @@ test('a fetch that comes in while old candles are deleted has what it stored, or
   const missing = all.filter(({ epoch }) => gaps.some(({ from, to }) => epoch >= from && epoch < to))
   assert.ok(left.length + missing.length >= all.length)
 })
+
+for (const [what, meanwhile] of Object.entries<(series: Series, span: TimeSpan) => Promise<unknown>>({
+  'a later fetch': (series, span) =>
+    write(series, span, { at: '2025-12-20T00:01:00Z', candles: candles(span, 3600, 7), finalBefore: span.from + 7200 }),
+  'a revision': (series, span) =>
+    write(series, span, { at: '2025-12-20T00:01:00Z', candles: candles(span, 3600, 7), revises: true }),
+  'a deletion of all': (series) => store.forget(series),
+  'a deletion of old candles': (_series, span) => store.prune(span.from + 7200),
+  'a split': (series) =>
+    write({ ...series, interval: 'DAY_1' }, year, {
+      at: '2025-12-20T00:01:00Z',
+      splits: [{ epoch: day('2025-12-19'), numerator: 2, denominator: 1 }],
+    }),
+})) {
+  test(`an open end whose write begins before ${what} and ends after it leaves what the one leaves after the other`, async () => {
+    const span = { from: day('2025-12-19'), to: day('2025-12-19') + 4 * 3600 }
+    const open = { at: '2025-12-20T00:00:30Z', candles: candles(span, 3600, 6), finalBefore: span.from + 3600 }
+    const left = async (isCrossing: boolean) => {
+      const symbol = `${what} ${isCrossing}`
+      const series = seriesOf(symbol, 'HOUR_1')
+      await write(seriesOf(symbol), year, { at: '2025-12-20T00:00:00Z', candles: candles(year, daySeconds, 5) })
+      const before = { from: day('2025-12-01'), to: span.to }
+      await write(series, before, { ...open, at: '2025-12-20T00:00:00Z', candles: candles(before, 3600, 5) })
+      if (isCrossing) {
+        const gated = gatedPool(database.url)
+        const { reached, release } = holdAt(gated, { statement: 'candle-write-basis', side: 'after' })
+        const written = write(series, span, open, new CandleStore(gated))
+        await reached
+        await meanwhile(series, span)
+        release()
+        await written
+        await gated.end()
+      } else {
+        await meanwhile(series, span)
+        await write(series, span, open)
+      }
+      const { candles: found, excluded, gaps } = await stored(series, before)
+      const state = await store.state(series, before)
+      return { found, excluded, gaps, openFrom: state?.openFrom, receivedAtMs: state?.receivedAtMs }
+    }
+    assert.deepEqual(await left(true), await left(false))
+  })
+}
 
 test('a series that is forgotten has nothing left', async () => {
   const days = seriesOf('FORGET')

@@ -112,6 +112,7 @@ class Play {
   }
 
   async #act(action: Action): Promise<Outcome> {
+    if (action.kind === 'write' && action.age < 0) this.#world = { ...this.#world, now: this.#world.now + 7 }
     const operation = this.#operation(action)
     if (operation.kind === 'ask') {
       const { request } = operation
@@ -188,11 +189,9 @@ class Play {
   async #hold({ gate, before, action, meanwhile, isKilled }: Held): Promise<void> {
     for (const each of before) await this.#act(each)
     const process = this.#process(action.by)
-    const { series, span } = { span: null, ...this.#operation(action) } as { series?: Series; span: TimeSpan | null }
+    const peek = action.kind === 'peek' ? this.#operation(action) : null
     const stored = async (): Promise<string> =>
-      action.kind === 'peek' && series && span
-        ? rowsOf((await this.#bare.do({ kind: 'peek', series, span }, this.#world, true)).text)
-        : ''
+      peek ? rowsOf((await this.#bare.do(peek, this.#world, true)).text) : ''
     const right = [await stored(), JSON.stringify({ candles: [], excluded: [] })]
     const { reached, release } = process.holdAt(gate)
     const held = this.#act(action)

@@ -54,7 +54,6 @@ export interface Outcome {
 
 /** The candles of a process, with a source that is told what it has. */
 export class CandleHouse {
-  readonly #pool: DatabasePool
   readonly #source = madeSource(() => this.#world)
   readonly #store: CandleStore
   readonly #service: CandleService
@@ -68,7 +67,6 @@ export class CandleHouse {
     options: CandleStoreOptions,
     { barePool, writer }: { barePool?: DatabasePool; writer?: CandleStore } = {},
   ) {
-    this.#pool = pool
     this.#remembers = options.memoryBytes !== 0
     const store = new CandleStore(pool, options)
     this.#store = writer ? readingBare(store, writer) : store
@@ -127,18 +125,6 @@ export class CandleHouse {
         return { text: '' }
     }
   }
-
-  /** Whoever comes to the gate next waits until the returned function is called; `reached` tells that somebody has. */
-  holdAt(gate: Gate): { reached: Promise<void>; release: () => void } {
-    const [reached, released] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()]
-    gates.set(this.#pool, { ...gate, reached: reached.resolve, released: released.promise })
-    const release = (): void => {
-      gates.delete(this.#pool)
-      reached.resolve()
-      released.resolve()
-    }
-    return { reached: reached.promise, release }
-  }
 }
 
 /** Reads through one store, and writes through another, which thus knows of it. */
@@ -191,7 +177,19 @@ interface Held extends Gate {
 
 const gates = new WeakMap<DatabasePool, Held>()
 
-/** A pool whose statements can be held up by `CandleHouse.holdAt`. */
+/** Whoever comes to the gate next waits for `release`; `reached` resolves when somebody does, or need not any more. */
+export function holdAt(pool: DatabasePool, gate: Gate): { reached: Promise<void>; release: () => void } {
+  const [reached, released] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()]
+  gates.set(pool, { ...gate, reached: reached.resolve, released: released.promise })
+  const release = (): void => {
+    gates.delete(pool)
+    reached.resolve()
+    released.resolve()
+  }
+  return { reached: reached.promise, release }
+}
+
+/** A pool whose statements can be held up by `holdAt`. */
 export function gatedPool(url: string): DatabasePool {
   const pool = createPool(url, silentLog, { max: 6 })
   const pass = async (side: Gate['side'], statement: unknown): Promise<void> => {
@@ -280,12 +278,13 @@ export class CandleProcess {
 }
 
 function serve(url: string, options: CandleStoreOptions): void {
-  const house = new CandleHouse(gatedPool(url), options, options.isOnlyWriter ? { barePool: gatedPool(url) } : {})
+  const pool = gatedPool(url)
+  const house = new CandleHouse(pool, options, options.isOnlyWriter ? { barePool: gatedPool(url) } : {})
   let release = (): void => {}
   process.on('message', async (message: Message) => {
     if ('release' in message) return release()
     if ('gate' in message) {
-      const hold = house.holdAt(message.gate)
+      const hold = holdAt(pool, message.gate)
       release = hold.release
       await hold.reached
       process.send?.({ id: message.id } satisfies Answer)

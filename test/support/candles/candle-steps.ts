@@ -34,7 +34,7 @@ interface Peek extends Part {
 interface Write extends Part {
   readonly kind: 'write'
   readonly revises: boolean
-  /** How many steps ago the source was asked. */
+  /** How many steps ago the source was asked; -1: now, some seconds after what was before. */
   readonly age: number
 }
 
@@ -61,8 +61,8 @@ export type Change =
 export interface Held {
   readonly kind: 'held'
   readonly gate: Gate
-  readonly before: readonly Write[]
-  readonly action: Peek | Write | Dropping
+  readonly before: readonly (Ask | Write)[]
+  readonly action: Ask | Peek | Write | Dropping
   readonly meanwhile: readonly (Peek | Write | Dropping)[]
   /** It never goes on. */
   readonly isKilled: boolean
@@ -186,7 +186,7 @@ const heldRead: fc.Arbitrary<Held> = fc.record({
 const heldWrite: fc.Arbitrary<Held> = fc.record({
   kind: fc.constant('held' as const),
   gate: fc.record({
-    statement: fc.constantFrom('COMMIT', 'COMMIT', 'candle-fetch-record'),
+    statement: fc.constantFrom('COMMIT', 'COMMIT', 'candle-fetch-record-1'),
     side: fc.constantFrom('before', 'after' as const),
   }),
   before: fc.array(write, { maxLength: 1 }),
@@ -261,26 +261,45 @@ const crossing = fc
     ]
   })
 /** Charts that begin and end where pieces of JSON do. */
-const pieces = fc.tuple(ask, count, count).map(([first, begin, end]): Step[] => {
-  const whole = { ...first, ...{ by: 0, adjustment: 'SPLITS' as const, interval: sourceInterval(first.interval) } }
+const pieces = fc
+  .tuple(
+    ask,
+    fc.shuffledSubarray(
+      [254, 255, 256, 257, 511, 512].flatMap((count): Range[] => [
+        { count, place: 'first' },
+        { count, place: 'after' },
+      ]),
+      { minLength: 9 },
+    ),
+  )
+  .map(([first, ranges]): Step[] => {
+    const whole = { ...first, ...{ by: 0, adjustment: 'SPLITS' as const, interval: sourceInterval(first.interval) } }
+    return [{ count: 1, place: 'all' as const }, ...ranges].map((range) => ({ ...whole, range }))
+  })
+/** Candles become final, one at a time or several, and several readers come to them at once. */
+const growing = fc.tuple(ask, ask, by, fc.constantFrom(1, 1, 3)).map(([one, two, by, days]): Step[] => {
+  const interval = sourceInterval(one.interval)
+  const first = { ...one, ...{ by, interval, range: { ...one.range, place: 'last' as const } } }
+  const second = { ...first, ...{ adjustment: two.adjustment, range: { count: 1, place: 'all' as const } } }
   return [
-    { ...whole, range: { count: 1, place: 'all' } },
-    { ...whole, range: { count: begin, place: 'after' } },
-    { ...whole, range: { count: end, place: 'first' } },
+    second,
+    { kind: 'days', days },
+    { kind: 'together', actions: [first, second, { ...first, kind: 'peek' }] },
+    { kind: 'days', days: 1 },
+    first,
   ]
 })
 /** Candles go while they are read for the first time. */
 const filling = fc
   .tuple(ask, by, dropping, fc.constantFrom('before', 'after' as const))
-  .map(([first, by, drop, side]): Step[] => {
-    const interval = first.interval === 'DAY_1' ? 'MINUTE_15' : sourceInterval(first.interval)
-    const range = { count: 511, place: 'last' as const }
+  .map(([one, by, drop, side]): Step[] => {
+    const interval = one.interval === 'DAY_1' ? 'MINUTE_15' : sourceInterval(one.interval)
+    const first = { ...one, ...{ by, interval, range: { count: 511, place: 'last' as const } } }
     return [
-      { ...first, ...{ by: 0, isBare: true, interval, range } },
-      other,
       {
-        ...{ kind: 'held', gate: { statement: 'candle-rows-stamped', side }, before: [], isKilled: false },
-        action: { ...first, ...{ kind: 'peek', by, interval, range } },
+        ...{ kind: 'held', gate: { statement: 'candle-rows-stamped', side }, isKilled: false },
+        before: [{ ...first, isBare: true }],
+        action: first,
         meanwhile: [{ ...drop, ...('interval' in drop ? { interval } : {}) }],
       },
     ]
@@ -288,20 +307,21 @@ const filling = fc
 /** Candles that were stored for good change while the newest ones are read on. */
 const tearing = fc.tuple(ask, by, write, write).map(([first, by, one, two]): Step[] => {
   const interval = sourceInterval(first.interval)
-  const same = { interval, extendedHours: first.extendedHours, range: { count: 300, place: 'last' as const }, age: 0 }
+  const same = { interval, extendedHours: first.extendedHours, range: { count: 300, place: 'last' as const } }
   return [
     { ...first, ...same, by },
     other,
     { kind: 'tick', seconds: 20 },
     {
       ...{ kind: 'held', gate: { statement: 'candle-rows-stamped', side: 'before' }, isKilled: false },
-      before: [{ ...one, ...same, revises: false }],
+      // Another version of the row, with the same candles.
+      before: [{ ...one, ...same, ...{ revises: false, age: 0 } }],
       action: { ...first, ...same, ...{ kind: 'peek', by } },
-      meanwhile: [{ ...two, ...same, revises: true }],
+      meanwhile: [{ ...two, ...same, ...{ revises: true, age: -1 } }],
     },
   ]
 })
-const scenarios = [anew, moving, splitting, crossing, pieces, filling, tearing]
+const scenarios = [anew, moving, splitting, crossing, pieces, growing, filling, tearing]
 const steps = fc
   .array(fc.oneof({ weight: 5, arbitrary: step.map((one) => [one]) }, ...scenarios), { minLength: 2, maxLength: 8 })
   .map((parts) => parts.flat())
