@@ -174,15 +174,24 @@ export function inputOf(series: CandleSeries): IndicatorInput {
 }
 
 /**
- * How many candles before the first node the selected fields of a series need, also by column. The series is what the
- * current resolver returns, or what `path` leads to from there. At least one, which tells whether there are earlier
- * candles. Parameters out of bounds are refused at their own field.
+ * How many candles before the first node to ask for: at least as many as the selected fields of a series need, also by
+ * column. The series is what the current resolver returns, or what `path` leads to from there. At least one, which tells
+ * whether there are earlier candles. Parameters out of bounds are refused at their own field.
  */
 export function warmUp(info: GraphQLResolveInfo, interval: Interval, path: readonly string[] = []): number {
   let needed = 1
   const fields = [...selectedFields(info, path), ...selectedFields(info, [...path, 'columns'])]
   for (const { name, args } of fields) needed = Math.max(needed, candlesBefore(name, args, interval))
-  return Math.min(needed, maxWarmUp)
+  return Math.min(roundedUp(needed), maxWarmUp)
+}
+
+/**
+ * To a power of two, or one and a half of one: so that other parameters seldom need a candle more, for which the source
+ * would be asked.
+ */
+function roundedUp(count: number): number {
+  const power = 2 ** Math.ceil(Math.log2(count))
+  return count <= 0.75 * power ? 0.75 * power : power
 }
 
 function candlesBefore(field: string, args: Readonly<Record<string, unknown>>, interval: Interval): number {
