@@ -18,7 +18,7 @@ test('nothing hooks into a request of the pipeline but what the short way of JSO
     // createContext.
     onContextBuilding: 1,
     // Yoga's executor, graphql-js in its place, the metrics, the masking of errors, the bound of their number, and how
-    // long caches may keep an answer to GET, which the short way leaves to Yoga.
+    // long caches may keep an answer to GET.
     onExecute: 6,
     onExecutionResult: 0,
     // The check of parameters.
@@ -29,7 +29,7 @@ test('nothing hooks into a request of the pipeline but what the short way of JSO
     onRequestParse: 8,
     // The choice of a media type.
     onResultProcess: 1,
-    // The body of 406, which the short way leaves to Yoga, and the encoding.
+    // The body of 406, which the short way leaves to Yoga, and the encoding and the tag.
     onResponse: 2,
     onEnveloped: 0,
     instrumentation: 0,
