@@ -114,12 +114,13 @@ export const column =
     return written ? (written as unknown as Candle[C][]) : series.nodes.map((candle) => candle[name])
   }
 
-/** By estimate, beside the pieces, which are kept in any case. */
+/** By estimate, beside the pieces, of which all but the last are kept in any case. */
 const bytesPerColumn = 400
 
 /** The same one as long as the candles stay as they are: so that it is digested once. */
 const writtenColumn = (list: CandleList<Candle>, name: CandleColumn): WrittenList | null =>
   list.remembered(name, () => {
     const json = list.json(name)
-    return { written: json && new WrittenList(json, list.length), bytes: bytesPerColumn }
+    const bytes = bytesPerColumn + (json?.at(-1)?.length ?? 0)
+    return { written: json && new WrittenList(json, list.length), bytes }
   }).written

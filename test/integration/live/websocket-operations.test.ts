@@ -197,6 +197,39 @@ test('an id may be used again in the breath that completes it: the later subscri
   assert.deepEqual(of('1', 'complete'), [])
 })
 
+test('a query that is completed before its answer is told nothing, and its id may be used again, also once it is known', async () => {
+  const waiting: (() => void)[] = []
+  const listing = (symbol: string): Promise<Listing> => {
+    const { promise, resolve } = Promise.withResolvers<Listing>()
+    if (symbol === 'LATE') waiting.push(() => resolve(instrumentOf(symbol)))
+    else resolve(instrumentOf(symbol))
+    return promise
+  }
+  await using server = await startPriceServer({ ports: listingFrom(listing) })
+  const { client, of, messages, settled } = await open(server.api)
+  const query = 'query ($s: Symbol!) { instrument(symbol: $s) { name } }'
+  const answer = (symbol: string): object => ({ data: { instrument: { name: `The ${symbol}` } } })
+  for (let run = 1; run <= 12; run++) {
+    client.subscribe('1', query, { s: 'LATE' })
+    await eventually(() => waiting.length === run, 'that it waits')
+    client.complete('1')
+    client.subscribe('1', query, { s: 'A' })
+    await eventually(() => of('1', 'complete').length === run, 'the answer to the second')
+    waiting.at(-1)?.()
+    await settled()
+    assert.deepEqual(
+      of('1', 'next').map(({ payload }) => payload),
+      Array.from({ length: run }, () => answer('A')),
+    )
+  }
+  assert.equal(messages.filter(({ type }) => type !== 'pong').length, 24)
+  client.subscribe('1', query, { s: 'LATE' })
+  await eventually(() => waiting.length === 13, 'that it waits')
+  client.cut()
+  await eventually(async () => (await server.metric('finstage_live_connections')) === 0, 'that it is gone')
+  waiting.at(-1)?.()
+})
+
 test('a socket that closes while a subscription waits for its first price leaves nothing', async () => {
   await using server = await startPriceServer()
   server.withhold('LATE')
