@@ -1,14 +1,26 @@
 import { LRUCache } from 'lru-cache'
-import { daySeconds, type TimeSpan } from '../../domain/time/units.ts'
+import type { TimeSpan } from '../../domain/time/units.ts'
+import type { CandleRow } from './candle-copy.ts'
 import type { StampedRows } from './candle-rows.ts'
 import { CandleTable, DerivedValues, partOf, StoredCandles } from './candle-table.ts'
-import type { SeriesState, StoredRows } from './series.ts'
-
-/** How far past its span a read goes on where candles are still forming, so that the next one finds them, too. */
-const aheadSeconds = 2 * daySeconds
+import { aheadSeconds, type SeriesState, type StoredRows } from './series.ts'
 
 /** Reads the rows of a series; null: it has another generation by now. */
 export type ReadRows = (state: SeriesState, span: TimeSpan) => Promise<StampedRows | null>
+
+/** The newest rows of a series as a write has left them, which has changed nothing else. */
+export interface WrittenEnd {
+  readonly id: number
+  readonly generation: number
+  readonly settledVersion: number
+  readonly rowVersion: string
+  /** All that are stored in [from, to), in epoch seconds. */
+  readonly rows: readonly CandleRow[]
+  readonly from: number
+  readonly to: number
+  /** Those before it, in epoch seconds, are stored for good. */
+  readonly finalTo: number
+}
 
 /** What is kept of one series. */
 interface Kept {
@@ -68,7 +80,20 @@ export class CandleMemory {
     return this.#readAnew(state, span, settledTo)
   }
 
-  #current({ id, generation, settledVersion }: SeriesState): Kept | undefined {
+  /** Keeps the newest rows, where those before them are kept. */
+  written({ rows, rowVersion, from, to, finalTo, ...end }: WrittenEnd): void {
+    const kept = this.#current(end)
+    if (!kept?.tail || from > kept.to || finalTo > kept.to) return
+    this.#keepTail(end.id, kept, tailOf({ rows, rowVersion }, kept.to, to))
+  }
+
+  #keepTail(id: number, kept: Kept, tail: Kept['tail']): void {
+    kept.tail = tail
+    kept.derived = new DerivedValues(kept.to, () => this.#resize(id, kept), kept.derived)
+    this.#resize(id, kept)
+  }
+
+  #current({ id, generation, settledVersion }: Pick<SeriesState, 'id' | 'generation' | 'settledVersion'>) {
     const kept = this.#kept.get(id)
     return kept?.generation === generation && kept.settledVersion === settledVersion ? kept : undefined
   }
@@ -86,9 +111,7 @@ export class CandleMemory {
       kept.settled.append(stamped.rows.filter(({ minute }) => minute * 60 < settledTo))
       kept.to = settledTo
     }
-    kept.tail = isOpen ? tailOf(stamped, kept.to, to) : null
-    kept.derived = new DerivedValues(kept.to, () => this.#resize(state.id, kept), kept.derived)
-    this.#resize(state.id, kept)
+    this.#keepTail(state.id, kept, isOpen ? tailOf(stamped, kept.to, to) : null)
     return served(kept, stamped, span)
   }
 
@@ -147,7 +170,11 @@ const isAsOf = (stamped: StampedRows, { generation, settledVersion }: SeriesStat
 const hasTail = ({ tail }: Kept, { rowVersion }: SeriesState, to: number): boolean =>
   tail?.rowVersion === rowVersion && to <= tail.to
 
-function tailOf({ rows, rowVersion }: StampedRows, from: number, to: number): Kept['tail'] {
+function tailOf(
+  { rows, rowVersion }: Pick<StampedRows, 'rows' | 'rowVersion'>,
+  from: number,
+  to: number,
+): Kept['tail'] {
   return { table: new CandleTable(rows.filter(({ minute }) => minute * 60 >= from)), rowVersion, to }
 }
 

@@ -64,7 +64,7 @@ export async function stampedRows(
   }
 }
 
-const toRow = ([minute, open, high, low, close, volume, adjustedClose]: Row): CandleRow => ({
+export const toRow = ([minute, open, high, low, close, volume, adjustedClose]: Row): CandleRow => ({
   minute,
   open: open ?? null,
   high: high ?? null,

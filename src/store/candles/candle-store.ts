@@ -84,8 +84,10 @@ export class CandleStore {
    */
   write(series: Series, span: TimeSpan, fetched: FetchedCandles): Promise<number | null> {
     return this.#states.write(series, async () => {
-      const written = await writeAtOnce(this.#pool, series, span, fetched)
-      return written ?? transaction(this.#pool, (client) => writeInTurn(client, series, span, fetched))
+      const end = await writeAtOnce(this.#pool, series, span, fetched)
+      if (!end) return transaction(this.#pool, (client) => writeInTurn(client, series, span, fetched))
+      this.#memory.written(end)
+      return end.generation
     })
   }
 

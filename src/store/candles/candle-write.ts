@@ -2,11 +2,12 @@ import type pg from 'pg'
 import type { TimeSpan } from '../../domain/time/units.ts'
 import type { DatabasePool } from '../../platform/database/pool.ts'
 import { copyCandles } from './candle-copy.ts'
-import { deleteRows, type Row, type RowChanges, replacing, revising, rowsOf } from './candle-rows.ts'
+import type { WrittenEnd } from './candle-memory.ts'
+import { deleteRows, type Row, type RowChanges, replacing, revising, rowsOf, toRow } from './candle-rows.ts'
 import { changedActions } from './corporate-action-store.ts'
 import { applyActions } from './coverage.ts'
 import { createSeries, fewRows, recordFetch } from './fetch-record.ts'
-import { type FetchedCandles, type Series, seriesKey } from './series.ts'
+import { aheadSeconds, type FetchedCandles, type Series, seriesKey } from './series.ts'
 import { readBasis, type WriteBasis } from './write-basis.ts'
 
 /*
@@ -21,17 +22,25 @@ export async function writeAtOnce(
   series: Series,
   span: TimeSpan,
   fetched: FetchedCandles,
-): Promise<number | undefined> {
+): Promise<WrittenEnd | undefined> {
   if (fetched.revises || fetched.candles.length + fetched.excluded.length > fewRows) return undefined
   const basis = await readBasis(pool, series, span, fetched)
-  const { id, rows, rowVersion, isOvertaken, isLate } = basis
-  if (id === null || rows === null || isOvertaken || isLate || hasNews(series, basis, fetched)) return undefined
+  const { id, rows, rowVersion, settledVersion, isOvertaken, isLate } = basis
+  if (id === null || settledVersion === null || rows === null) return undefined
+  if (isOvertaken || isLate || hasNews(series, basis, fetched)) return undefined
   const { wanted, obsolete } = replacingIn(basis.gaps, rows, fetched)
   if (obsolete.some((minute) => !wanted.some((row) => row.minute === minute))) return undefined
   const finalTo = finalEnd(span, fetched)
   const unrevised = { hasRevised: false, changesSettled: false }
-  const generation = await recordFetch(pool, { id, span, finalTo, rows: wanted, ...unrevised, rowVersion }, fetched)
-  return generation ?? undefined
+  const recorded = await recordFetch(pool, { id, span, finalTo, rows: wanted, ...unrevised, rowVersion }, fetched)
+  if (!recorded) return undefined
+  const left = new Map([...rows.map(toRow), ...wanted].map((row) => [row.minute, row]))
+  return {
+    ...{ id, settledVersion, finalTo, ...recorded },
+    rows: [...left.values()].sort((a, b) => a.minute - b.minute),
+    from: basis.gaps[0]?.from ?? span.to,
+    to: span.to + aheadSeconds,
+  }
 }
 
 /** Runs within a transaction of the client. null: a later fetch has brought a split or dividend that this one lacks. */
@@ -70,11 +79,9 @@ export async function writeInTurn(
   const isCopied = wanted.length > fewRows
   if (isCopied) await copyCandles(client, id, wanted)
   const changesSettled = changes.slice(1).some((each) => each.wanted.length + each.obsolete.length > 0)
-  return recordFetch(
-    client,
-    { id, span, finalTo, rows: isCopied ? [] : wanted, hasRevised, changesSettled, rowVersion: null },
-    fetched,
-  )
+  const rows = isCopied ? [] : wanted
+  const record = { id, span, finalTo, rows, hasRevised, changesSettled, rowVersion: null }
+  return (await recordFetch(client, record, fetched))?.generation ?? null
 }
 
 /**

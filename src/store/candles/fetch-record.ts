@@ -63,7 +63,7 @@ const update = `UPDATE finstage.candle_series AS series SET
       THEN greatest(actions_at, ${startedAt}) ELSE actions_at END
   WHERE id = $1 AND ($16::text IS NULL OR series.xmin::text = $16::text
     AND pg_try_advisory_xact_lock(hashtextextended('candles ' || source || ' ' || symbol, 0)))
-  RETURNING id, generation`
+  RETURNING id, generation, series.xmin::text AS "rowVersion"`
 const updateValues = 16
 const rowColumns = ['minute', 'open', 'high', 'low', 'close', 'volume', 'adjustedClose'] as const
 
@@ -81,7 +81,7 @@ function textFor(rowCount: number): string {
       SELECT id, row.* FROM recorded, (VALUES ${values.join(', ')}) AS row
       ON CONFLICT (series_id, minute) DO UPDATE SET open = excluded.open, high = excluded.high, low = excluded.low,
         close = excluded.close, volume = excluded.volume, adjusted_close = excluded.adjusted_close
-    ) SELECT generation FROM recorded`
+    ) SELECT generation, "rowVersion" FROM recorded`
 }
 
 const texts = Array.from({ length: fewRows + 1 }, (_, rowCount) => textFor(rowCount))
@@ -89,17 +89,17 @@ const texts = Array.from({ length: fewRows + 1 }, (_, rowCount) => textFor(rowCo
 /**
  * Records a fetch: what the source says of the series, its few rows, and that a span is stored for good up to `finalTo`.
  * If days are known without a gap from the last look at actions up to the present, this counts as a look too. If nothing
- * was stored before, there is nothing to ask for again. Returns the generation; null: nothing was recorded, because the
- * series has another row version by now, or somebody else is writing to the symbol.
+ * was stored before, there is nothing to ask for again. Returns what the series is at then; null: nothing was recorded,
+ * because it has another row version by now, or somebody else is writing to the symbol.
  */
 export async function recordFetch(
   client: Pick<pg.Pool, 'query'>,
   { id, span, finalTo, rows, hasRevised, changesSettled, rowVersion }: FetchRecord,
   { facts, startedMs, isCurrent, candles }: FetchedCandles,
-): Promise<number | null> {
+): Promise<{ readonly generation: number; readonly rowVersion: string } | null> {
   // From here on, candles were still forming when they were stored.
   const openFrom = candles.find(({ closed }) => !closed)?.epoch ?? null
-  const { rows: recorded } = await client.query<{ generation: number }>({
+  const { rows: recorded } = await client.query<{ generation: number; rowVersion: string }>({
     name: `candle-fetch-record-${rows.length}`,
     text: texts[rows.length] as string,
     values: [
@@ -114,5 +114,5 @@ export async function recordFetch(
       ...rows.flatMap((row) => rowColumns.map((column) => row[column])),
     ],
   })
-  return recorded[0]?.generation ?? null
+  return recorded[0] ?? null
 }

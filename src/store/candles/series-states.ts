@@ -22,7 +22,7 @@ interface StoredSeries extends Omit<SeriesState, 'gaps' | 'recent'> {
 }
 
 /** Series of a symbol that are known, or being read. */
-type Known = Map<string, StoredSeries | typeof reading>
+type Known = Map<string, StoredSeries | null | typeof reading>
 const reading = Symbol('reading')
 
 /**
@@ -42,11 +42,12 @@ export class SeriesStates {
 
   /** null: nothing of the series was ever stored. At once where it is known. */
   async state(series: Series, span: TimeSpan): Promise<SeriesState | null> {
-    const stored = this.#at(series) ?? (await this.#read(series))
+    const known = this.#at(series)
+    const stored = known === undefined ? await this.#read(series) : known
     return stored && stateIn(stored, span)
   }
 
-  #at({ source, symbol, ...series }: Series): StoredSeries | undefined {
+  #at({ source, symbol, ...series }: Series): StoredSeries | null | undefined {
     const known = this.#known?.get(`${source} ${symbol}`)?.get(seriesName({ source, symbol, ...series }))
     return known === reading ? undefined : known
   }
@@ -63,9 +64,7 @@ export class SeriesStates {
       throw error
     })
     // Whoever wrote meanwhile has replaced the map of the symbol.
-    if (known.get(name) !== reading) return stored
-    if (stored) known.set(name, stored)
-    else known.delete(name)
+    if (known.get(name) === reading) known.set(name, stored)
     return stored
   }
 

@@ -3,7 +3,7 @@ import type { CandleList } from '../../domain/candle-list.ts'
 import type { CorporateActions } from '../../domain/corporate-action.ts'
 import type { Source } from '../../domain/instrument.ts'
 import type { SourceInterval } from '../../domain/time/interval.ts'
-import type { TimeSpan } from '../../domain/time/units.ts'
+import { daySeconds, type TimeSpan } from '../../domain/time/units.ts'
 
 /** Names a series: the candles of one symbol and interval from one source. */
 export interface Series {
@@ -19,6 +19,9 @@ export const seriesName = ({ symbol, interval, extendedHours }: Series): string 
 
 /** How many days long a source may still fill, correct or reject candles of a session that has ended. */
 export const unsettledDays = 8
+
+/** How far past its span a read goes on where candles are still forming, so that the next one finds them, too. */
+export const aheadSeconds = 2 * daySeconds
 
 /** What the store knows of a series, and which parts of a span it lacks. */
 export interface SeriesState {

@@ -2,7 +2,7 @@ import type pg from 'pg'
 import type { CorporateActions } from '../../domain/corporate-action.ts'
 import { daySeconds, type TimeSpan } from '../../domain/time/units.ts'
 import { prices, type Row } from './candle-rows.ts'
-import { type FetchedCandles, type Series, seriesKey, spansOf, unsettledDays } from './series.ts'
+import { aheadSeconds, type FetchedCandles, type Series, seriesKey, spansOf, unsettledDays } from './series.ts'
 
 /**
  * Longer than any answer takes. If an earlier answer claims to have been asked for this much later than the current
@@ -18,6 +18,7 @@ export interface WriteBasis {
   readonly id: number | null
   /** Changes with every write to the series. */
   readonly rowVersion: string | null
+  readonly settledVersion: number | null
   /** A fetch that began later has brought a split or dividend that this one cannot include. */
   readonly isOvertaken: boolean
   /** The source was asked for the series again since this fetch began. */
@@ -26,7 +27,7 @@ export interface WriteBasis {
   readonly gaps: readonly TimeSpan[]
   /** The others. */
   readonly stored: readonly TimeSpan[]
-  /** Those from the first gap to the last, oldest first; null: they are many. */
+  /** All from the first gap on until `aheadSeconds` after the span, oldest first; null: they are many. */
   readonly rows: readonly Row[] | null
   /** Of days: the dividends and splits of the span. */
   readonly actions: CorporateActions
@@ -52,7 +53,7 @@ export async function readBasis(
 ): Promise<WriteBasis> {
   const { rows } = await client.query<Found>({
     name: 'candle-write-basis',
-    text: `SELECT known.id, known.xmin::text AS "rowVersion",
+    text: `SELECT known.id, known.xmin::text AS "rowVersion", settled_version AS "settledVersion",
              EXISTS (
                SELECT FROM (SELECT source, symbol, epoch, seen_at FROM finstage.splits
                  UNION ALL SELECT source, symbol, epoch, seen_at FROM finstage.dividends) AS action
@@ -63,7 +64,7 @@ export async function readBasis(
              (span - coalesce(covered, '{}'))::text AS gaps, (span * coalesce(covered, '{}'))::text AS stored,
              (SELECT json_agg(json_build_array(minute, ${prices})) FROM (
                SELECT minute, ${prices} FROM finstage.candles WHERE series_id = id
-                 AND minute >= ceil(lower(span - covered) / 60.0)::int AND minute < ceil(upper(span - covered) / 60.0)::int
+                 AND minute >= ceil(lower(span - covered) / 60.0)::int AND minute < ceil($6 / 60.0)::int + ${aheadSeconds / 60}
                ORDER BY minute LIMIT ${mostRows + 1}) AS row) AS rows,
              CASE WHEN $3 = 'DAY_1' THEN (
                SELECT json_agg(json_build_object('epoch', epoch, 'amount', amount, 'currency', currency))

@@ -294,7 +294,8 @@ const filling = fc
   .tuple(ask, by, dropping, fc.constantFrom('before', 'after' as const))
   .map(([one, by, drop, side]): Step[] => {
     const interval = one.interval === 'DAY_1' ? 'MINUTE_15' : sourceInterval(one.interval)
-    const first = { ...one, ...{ by, interval, range: { count: 511, place: 'last' as const } } }
+    const range = { count: 150, place: 'last' as const }
+    const first = { ...one, ...{ by, interval, range, adjustment: 'SPLITS' as const } }
     return [
       {
         ...{ kind: 'held', gate: { statement: 'candle-rows-stamped', side }, isKilled: false },
