@@ -19,9 +19,8 @@ const instantPattern = /^(?!0000)\d{4}-\d{2}-\d{2}T(?!24)\d{2}:\d{2}:\d{2}(\.\d+
 /** Date.parse alone would read 31 February as 3 March. */
 function isInstant(text: string): boolean {
   if (!instantPattern.test(text)) return false
-  const date = text.slice(0, 10)
-  const midnight = new Date(`${date}T00:00:00Z`)
-  return !Number.isNaN(midnight.getTime()) && midnight.toISOString().startsWith(date)
+  const midnight = new Date(`${text.slice(0, 10)}T00:00:00Z`)
+  return midnight.getUTCDate() === Number(text.slice(8, 10))
 }
 
 builder.scalarType('DateTime', {

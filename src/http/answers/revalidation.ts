@@ -15,11 +15,9 @@ const tagDigits = 22
  */
 export function entityTag(body: string | UnjoinedJson, mediaType: string, encoding: Encoding): string {
   const { texts, lists } = typeof body === 'string' ? { texts: [body], lists: [] } : body
-  let text = `${mediaType}\n`
-  for (let i = 0; i < texts.length; i++) {
-    text += digested(texts[i] as string) + (lists[i]?.digested ?? '')
-  }
-  return `"${hash('sha256', text, 'base64url').slice(0, tagDigits)}-${encoding}"`
+  // What is digested already stays as it is.
+  const json = digested(texts.reduce((before, text, i) => `${before}${lists[i - 1]?.digested ?? ''}${text}`))
+  return `"${hash('sha256', `${mediaType}\n${json}`, 'base64url').slice(0, tagDigits)}-${encoding}"`
 }
 
 /**
@@ -28,6 +26,8 @@ export function entityTag(body: string | UnjoinedJson, mediaType: string, encodi
  */
 export function isKnown(ifNoneMatch: string | undefined, tag: string): boolean {
   if (ifNoneMatch === undefined) return false
+  // What nearly all clients send.
+  if (ifNoneMatch === tag) return true
   return ifNoneMatch.trim() === '*' || Array.from(ifNoneMatch.matchAll(/"[^"]*"/g)).some(([known]) => known === tag)
 }
 
