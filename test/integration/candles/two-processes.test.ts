@@ -79,13 +79,16 @@ class Play {
   async play(steps: readonly Step[]): Promise<void> {
     for (const [place, step] of steps.entries()) {
       this.#worlds.push(this.#world)
-      await this.#take(step)
-      await this.#check(this.#asked.slice(-1), `after step ${place + 1}, ${step.kind}`)
+      if (isChange(step)) this.#world = changed(this.#world, step)
+      else {
+        await this.#take(step)
+        await this.#check(this.#asked.slice(-1), `after step ${place + 1}, ${step.kind}`)
+      }
     }
     await this.#check(this.#asked.slice(-5), 'at the end')
   }
 
-  async #take(step: Step): Promise<void> {
+  async #take(step: Exclude<Step, Change>): Promise<void> {
     switch (step.kind) {
       case 'together':
         await Promise.all(step.actions.map((each) => this.#act(each)))
@@ -94,14 +97,6 @@ class Play {
         return this.#hold(step)
       case 'restart':
         return this.#restart(step.by % this.#processes.length)
-      case 'tick':
-      case 'days':
-      case 'rows':
-      case 'split':
-      case 'dividend':
-      case 'currency':
-        this.#world = changed(this.#world, step)
-        return
       default:
         await this.#act(step)
     }
@@ -258,6 +253,9 @@ function rowsOf(text: string): string {
   const { candles, excluded } = JSON.parse(text)
   return JSON.stringify({ candles, excluded })
 }
+
+const isChange = (step: Step): step is Change =>
+  ['tick', 'days', 'rows', 'split', 'dividend', 'currency'].includes(step.kind)
 
 function changed(world: World, change: Change): World {
   const { now } = world

@@ -276,32 +276,38 @@ const pieces = fc
     const whole = { ...first, ...{ by: 0, adjustment: 'SPLITS' as const, interval: sourceInterval(first.interval) } }
     return [{ count: 1, place: 'all' as const }, ...ranges].map((range) => ({ ...whole, range }))
   })
-/** Candles become final, one at a time or several, and several readers come to them at once. */
-const growing = fc.tuple(ask, ask, by, fc.constantFrom(1, 1, 3)).map(([one, two, by, days]): Step[] => {
-  const interval = sourceInterval(one.interval)
-  const first = { ...one, ...{ by, interval, range: { ...one.range, place: 'last' as const } } }
-  const second = { ...first, ...{ adjustment: two.adjustment, range: { count: 1, place: 'all' as const } } }
+/** Candles become final, one or some at a time, and several readers come to them at once. */
+const growing = fc.tuple(ask, by, fc.constantFrom(1, 1, 3)).map(([one, by, days]): Step[] => {
+  const range = { count: 1, place: 'all' as const }
+  const first = { ...one, ...{ by, interval: sourceInterval(one.interval), range } }
+  const peek = { ...first, kind: 'peek' as const }
   return [
-    second,
-    { kind: 'days', days },
-    { kind: 'together', actions: [first, second, { ...first, kind: 'peek' }] },
-    { kind: 'days', days: 1 },
     first,
+    { kind: 'days', days },
+    {
+      ...{ kind: 'held', gate: { statement: 'candle-rows-stamped', side: 'before' }, isKilled: false },
+      before: [{ ...first, isBare: true }],
+      action: peek,
+      meanwhile: [peek],
+    },
+    { kind: 'days', days: 1 },
+    { kind: 'together', actions: [first, { ...first, range: { count: 257, place: 'last' } }] },
   ]
 })
 /** Candles go while they are read for the first time. */
 const filling = fc
-  .tuple(ask, by, dropping, fc.constantFrom('before', 'after' as const))
+  .tuple(ask, by, prune, fc.constantFrom('before', 'after' as const))
   .map(([one, by, drop, side]): Step[] => {
     const interval = one.interval === 'DAY_1' ? 'MINUTE_15' : sourceInterval(one.interval)
-    const range = { count: 150, place: 'last' as const }
-    const first = { ...one, ...{ by, interval, range, adjustment: 'SPLITS' as const } }
+    // It need not look further back for what has gone.
+    const range = { count: 1, place: 'all' as const }
+    const first = { ...one, ...{ by, interval, range, adjustment: 'SPLITS' as const, earlier: 0 } }
     return [
       {
         ...{ kind: 'held', gate: { statement: 'candle-rows-stamped', side }, isKilled: false },
         before: [{ ...first, isBare: true }],
         action: first,
-        meanwhile: [{ ...drop, ...('interval' in drop ? { interval } : {}) }],
+        meanwhile: [drop],
       },
     ]
   })
