@@ -67,6 +67,12 @@ async function stored(series: Series, span: TimeSpan) {
   return { candles: list.candles, excluded, gaps: state.gaps }
 }
 
+/** That so many writers wait for others. */
+async function waiting(count: number): Promise<void> {
+  const sql = "SELECT 1 FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
+  await eventually(async () => (await database.query(sql)).length >= count, `${count} wait for a lock`)
+}
+
 const year: TimeSpan = { from: day('2025-01-01'), to: day('2026-01-01') }
 
 test('a split that is news makes prices before it be fetched again, of every interval, and never be served as they were', async () => {
@@ -258,10 +264,6 @@ test('a fetch that comes in while old candles are deleted has what it stored, or
   const span: TimeSpan = { from: day('2024-11-01'), to: day('2024-12-01') }
   const all = candles(span, 3600, 5)
   await write(series, span, { at: '2025-01-12T00:00:00Z', candles: all })
-  const waiting = async (count: number) => {
-    const sql = "SELECT 1 FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
-    await eventually(async () => (await database.query(sql)).length >= count, `${count} wait for a lock`)
-  }
   const holder = await pool.connect()
   try {
     // Whoever deletes the first candle has to wait, between saying that it goes and having it gone.
@@ -323,6 +325,50 @@ for (const [what, meanwhile] of Object.entries<(series: Series, span: TimeSpan) 
     assert.deepEqual(await left(true), await left(false))
   })
 }
+
+test('what a fetch has looked at is not deleted before the fetch is stored', async () => {
+  const series = seriesOf('LOOKED AT', 'HOUR_1')
+  const span: TimeSpan = { from: day('2024-11-01'), to: day('2024-12-01') }
+  const all = candles(span, 3600, 5)
+  await write(series, span, { at: '2025-01-12T00:00:00Z', candles: all })
+  const gated = gatedPool(database.url)
+  const { reached, release } = holdAt(gated, { statement: 'candle-write-basis', side: 'after' })
+  const written = write(series, span, { at: '2025-01-12T00:00:01Z', candles: all }, new CandleStore(gated))
+  await reached
+  const pruned = store.prune(day('2024-11-10'))
+  await Promise.race([pruned, waiting(1)])
+  release()
+  await Promise.all([pruned, written])
+  await gated.end()
+  const { candles: left, gaps } = await stored(series, span)
+  assert.deepEqual(gaps, [{ from: span.from, to: day('2024-11-10') }])
+  assert.deepEqual(
+    left.map(({ epoch }) => epoch),
+    all.map(({ epoch }) => epoch).filter((epoch) => epoch >= day('2024-11-10')),
+  )
+})
+
+test('an open end waits for who writes to its symbol, and takes the candles along that it no longer has', async () => {
+  const series = seriesOf('TURNS')
+  const span: TimeSpan = { from: day('2025-03-03'), to: day('2025-03-06') }
+  const all = candles(span, daySeconds, 5)
+  const open = { finalBefore: span.from }
+  await write(series, span, { at: '2025-03-05T12:00:00Z', candles: all, ...open })
+  const holder = await pool.connect()
+  try {
+    await holder.query("SELECT pg_advisory_lock(hashtextextended('candles YAHOO TURNS', 0))")
+    const written = write(series, span, { at: '2025-03-05T12:00:20Z', candles: candles(span, daySeconds, 6), ...open })
+    await Promise.race([written, waiting(1)])
+    assert.deepEqual((await stored(series, span)).candles, all)
+    await holder.query('SELECT pg_advisory_unlock_all()')
+    await written
+  } finally {
+    holder.release(true)
+  }
+  const fewer = candles(span, daySeconds, 6).filter(({ epoch }) => epoch !== day('2025-03-04'))
+  await write(series, span, { at: '2025-03-05T12:00:40Z', candles: fewer, ...open })
+  assert.deepEqual((await stored(series, span)).candles, fewer)
+})
 
 test('a series that is forgotten has nothing left', async () => {
   const days = seriesOf('FORGET')
