@@ -59,12 +59,21 @@ export async function replaceActions(
       [...own, dates],
     )
   }
-  for (const { epoch, amount, currency } of dividends.filter((each) => changes.dividends.includes(each.epoch))) {
-    await client.query(
-      `INSERT INTO finstage.dividends (source, symbol, epoch, amount, currency, seen_at)
-       VALUES ($1, $2, $3, $4, $5, to_timestamp($6::float8 / 1000))`,
-      [...own, epoch, amount, currency, seenMs],
-    )
+  const added = dividends.filter(({ epoch }) => changes.dividends.includes(epoch))
+  if (added.length > 0) {
+    await client.query({
+      name: 'dividends-added',
+      text: `INSERT INTO finstage.dividends (source, symbol, epoch, amount, currency, seen_at)
+         SELECT $1, $2, epoch, amount, currency, to_timestamp($6::float8 / 1000)
+         FROM unnest($3::bigint[], $4::float8[], $5::text[]) AS added(epoch, amount, currency)`,
+      values: [
+        ...own,
+        added.map(({ epoch }) => epoch),
+        added.map(({ amount }) => amount),
+        added.map(({ currency }) => currency),
+        seenMs,
+      ],
+    })
   }
   for (const each of splits.filter(({ epoch }) => changes.splits.includes(epoch))) {
     const { epoch, numerator, denominator } = each

@@ -22,7 +22,8 @@ export async function applyActions(
   fetched: FetchedCandles,
 ): Promise<void> {
   await replaceActions(client, series, changes, fetched, fetched.startedMs)
-  for (const date of changes.dividends) await uncover(client, series, date, "interval = 'DAY_1'")
+  // What was fetched before an earlier dividend was fetched before the newest, too.
+  if (changes.dividends.length > 0) await uncover(client, series, Math.max(...changes.dividends), "interval = 'DAY_1'")
   for (const date of changes.splits) {
     const changed = await uncover(client, series, date, 'true')
     await client.query(

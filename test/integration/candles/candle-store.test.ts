@@ -113,6 +113,16 @@ test('a dividend that is news makes the adjusted closes before it be fetched aga
   assert.deepEqual(await store.actions(days, { from: year.from, to: next.to }), { dividends, splits: [] })
 })
 
+test('of several dividends that come at once, the newest decides what is fetched again', async () => {
+  const days = seriesOf('DIVIDENDS')
+  await write(days, year, { at: '2025-12-31T22:00:00Z', candles: candles(year, daySeconds, 100) })
+  const next: TimeSpan = { from: day('2025-12-01'), to: day('2026-01-03') }
+  const dividends = ['2025-12-10', '2026-01-02'].map((date) => ({ epoch: day(date), amount: 0.5, currency: 'USD' }))
+  await write(days, next, { at: '2026-01-02T22:00:00Z', dividends })
+  assert.deepEqual((await stored(days, { from: year.from, to: next.to })).gaps, [{ from: year.from, to: next.from }])
+  assert.deepEqual((await store.actions(days, next)).dividends, dividends)
+})
+
 test('an action that is older than what is stored changes nothing of it: that was fetched with it', async () => {
   const days = seriesOf('OLD')
   await write(days, year, { at: '2026-01-05T22:00:00Z', candles: candles(year, daySeconds, 100) })
