@@ -1,6 +1,6 @@
 import { join } from 'node:path'
 import type { AnalysisFigures, AnalysisOptions } from '../loads/analysis.ts'
-import { quiet } from '../support/machine.ts'
+import { quiet, root } from '../support/machine.ts'
 import { runLoad } from '../support/processes.ts'
 import { fixed, median, table, whole } from '../support/table.ts'
 
@@ -18,6 +18,9 @@ export async function measureAnalysis(directory: string, progress: (text: string
   return `${unseen}\n\n${await measureStored(directory, progress)}`
 }
 
+const figuresOf = (options: AnalysisOptions, core: 0 | null): Promise<AnalysisFigures> =>
+  runLoad('analysis.ts', options, core, root, { asServer: true })
+
 async function measureStored(directory: string, progress: (text: string) => void): Promise<string> {
   const measured = { stored: [] as number[], computing: [] as number[] }
   for (let round = 1; round <= rounds; round++) {
@@ -25,7 +28,7 @@ async function measureStored(directory: string, progress: (text: string) => void
       await quiet()
       const data = join(directory, `analysis-${part}-${round}`)
       const options: AnalysisOptions = { part, data, symbolCount: storedCount, delayMs: 0, durationMs: 60_000 }
-      const { wholeMs } = await runLoad<AnalysisOptions, AnalysisFigures>('analysis.ts', options, 0)
+      const { wholeMs } = await figuresOf(options, 0)
       const rate = storedCount / (wholeMs / 1000)
       progress(`analysis, round ${round}, ${part}: ${whole(rate)} symbols/s`)
       measured[part].push(rate)
@@ -48,7 +51,7 @@ async function measureUnseen(directory: string, progress: (text: string) => void
       await quiet()
       const data = join(directory, `analysis-${part}-${round}`)
       const options: AnalysisOptions = { part, data, symbolCount, delayMs, durationMs: 60_000 }
-      const figures = await runLoad<AnalysisOptions, AnalysisFigures>('analysis.ts', options, null)
+      const figures = await figuresOf(options, null)
       progress(`analysis, round ${round}, ${part}: ${whole(figures.wholeMs)} ms`)
       measured[part].push(figures)
     }

@@ -159,14 +159,19 @@ async function start(
   }
 }
 
-/** Runs a load client to its end: options in as JSON, figures out as JSON. Rejects if it reports an error. */
+/**
+ * Runs a load client to its end: options in as JSON, figures out as JSON. Rejects if it reports an error. `asServer`:
+ * with the options of npm start, since it measures what servers do.
+ */
 export async function runLoad<Options extends { readonly durationMs: number }, Figures>(
   file: string,
   options: Options,
   core: Core = 1,
   root = ownRoot,
+  { asServer = false } = {},
 ): Promise<Figures> {
-  const child = launch(core, [join(root, 'bench/loads', file), JSON.stringify(options)], {}, root)
+  const args = [...(asServer ? startOptions(root) : []), join(root, 'bench/loads', file), JSON.stringify(options)]
+  const child = launch(core, args, {}, root)
   let output = ''
   let errors = ''
   child.stdout?.on('data', (chunk) => (output += chunk))
