@@ -2,11 +2,11 @@ import { badInput } from '../domain/errors.ts'
 import { EventLoopTurns } from '../platform/concurrency/event-loop-turns.ts'
 import { type Context, rowsOfEvent, rowsOfOperation } from './context.ts'
 
-/** About ten milliseconds of work on candles. */
-const candlesPerTurn = 10_000
+/** How long the work of operations holds the event loop at a time. */
+const turnMs = 2
 
 /** One for the process, because it has one event loop. */
-const turns = new EventLoopTurns(candlesPerTurn)
+export const turns = new EventLoopTurns(turnMs)
 
 /**
  * Charges rows to an operation: candles that it loads, candles before the first node that its indicators read, entries
@@ -22,18 +22,12 @@ export function spendRows(rows: number, context: Context): void {
   context.rowsLeft -= rows
 }
 
-export interface RowsCost {
-  /** Rows charged beside the entries of the answer. */
-  readonly rows: number
-  /** How many candles the work goes through. */
-  readonly candles: number
-}
-
 /**
  * Returns the result of `work`: at once, or as a promise if the event loop has to serve others first. So a small
- * request does not wait for a large one. Throws like `spendRows`.
+ * request does not wait for a large one. `rows`: what the work costs beside the entries of the answer. Throws like
+ * `spendRows`.
  */
-export function answerRows<T>({ rows, candles }: RowsCost, context: Context, work: () => T): T | Promise<T> {
+export function answerRows<T>(rows: number, context: Context, work: () => T): T | Promise<T> {
   spendRows(rows, context)
-  return turns.run(context, candles + 1, work)
+  return turns.run(context.caller, work)
 }

@@ -35,10 +35,7 @@ export class WrittenList implements Iterable<unknown> {
 
   /** Its entries as `digested` would have them, in whichever pieces they are. */
   get digested(): string {
-    if (this.#digested === undefined) {
-      const entries = this.pieces.join(',')
-      this.#digested = onlyNumbers.test(entries) ? digestOf(entries) : digested(entries)
-    }
+    this.#digested ??= this.#digest()
     return this.#digested
   }
 
@@ -49,20 +46,26 @@ export class WrittenList implements Iterable<unknown> {
     return this.#bytes
   }
 
+  #digest(): string {
+    const entries = this.pieces.join(',')
+    return onlyNumbers.test(entries) ? digestOf(entries) : digested(entries)
+  }
+
   *[Symbol.iterator](): Generator<unknown> {
     yield this
   }
 
   toJSON(): string {
-    found.push(this)
-    return mark
+    return `${mark}${found.push(this) - 1}`
   }
 }
 
-/** Stands in the JSON where the pieces go. No client can know it, and so write it into an answer. */
+/**
+ * Stands in the JSON where the pieces go, with the number of the list. No client can know it, and so write it into an
+ * answer.
+ */
 const mark = randomBytes(16).toString('hex')
-const markJson = JSON.stringify(mark)
-/** In the order of the JSON that is being made. */
+/** By their numbers in the JSON that is being made. */
 let found: WrittenList[] = []
 
 /** JSON whose written lists are not put in yet: a list comes between one text and the next. */
@@ -73,10 +76,23 @@ export interface UnjoinedJson {
 
 export function unjoinedJson(value: unknown): UnjoinedJson {
   found = []
-  const text = JSON.stringify(value)
-  const lists = found
+  return unjoined(JSON.stringify(value))
+}
+
+/** JSON that was just made of a value that may hold written lists. */
+function unjoined(text: string): UnjoinedJson {
+  if (found.length === 0) return { texts: [text], lists: [] }
+  const texts: string[] = []
+  const lists: WrittenList[] = []
+  let from = 0
+  for (let at = text.indexOf(mark); at >= 0; at = text.indexOf(mark, from)) {
+    texts.push(text.slice(from, at - 1))
+    from = text.indexOf('"', at) + 1
+    lists.push(found[Number(text.slice(at + mark.length, from - 1))] as WrittenList)
+  }
   found = []
-  return { texts: lists.length === 0 ? [text] : text.split(markJson), lists }
+  texts.push(text.slice(from))
+  return { texts, lists }
 }
 
 export function bytesOf({ texts, lists }: UnjoinedJson): number {
@@ -86,20 +102,28 @@ export function bytesOf({ texts, lists }: UnjoinedJson): number {
   return bytes
 }
 
-export function joined({ texts, lists }: UnjoinedJson): string {
-  if (lists.length === 0) return texts[0] ?? ''
-  const parts: string[] = []
+/** In parts that follow each other. */
+export function partsOf({ texts, lists }: UnjoinedJson): string[] {
+  const parts = [texts[0] as string]
   for (let at = 0; at < lists.length; at++) {
-    parts.push(texts[at] as string)
     const { pieces } = lists[at] as WrittenList
     for (let i = 0; i < pieces.length; i++) {
       if (i > 0) parts.push(',')
       parts.push(pieces[i] as string)
     }
+    parts.push(texts[at + 1] as string)
   }
-  parts.push(texts[lists.length] as string)
-  return parts.join('')
+  return parts
 }
 
+/** JSON.stringify in parts that follow each other, with the pieces of written lists in their places. */
+export const jsonParts = (value: unknown): string[] => partsOf(unjoinedJson(value))
+
+/** The same of JSON that was just made of a value that may hold written lists. */
+export const filledIn = (text: string): string[] => partsOf(unjoined(text))
+
 /** JSON.stringify, with the pieces of written lists in their places. */
-export const stringify = (value: unknown): string => joined(unjoinedJson(value))
+export function stringify(value: unknown): string {
+  const parts = jsonParts(value)
+  return parts.length === 1 ? (parts[0] as string) : parts.join('')
+}

@@ -13,6 +13,7 @@ import {
   type SelectionSetNode,
 } from 'graphql'
 import type { Context } from '../resolvers/context.ts'
+import { inTurns } from '../resolvers/long-lists.ts'
 import { spendRows } from '../resolvers/rows.ts'
 import { WrittenList } from '../resolvers/written-list.ts'
 
@@ -45,9 +46,11 @@ function counted(
 ): GraphQLFieldResolver<unknown, unknown> {
   return (source, args, context, info) => {
     const count = (list: unknown): unknown => {
-      if (Array.isArray(list) || list instanceof WrittenList)
-        spendRows(Math.ceil(list.length * rowsOf(info)), context as Context)
-      return list
+      const isArray = Array.isArray(list)
+      if (!isArray && !(list instanceof WrittenList)) return list
+      const rows = Math.ceil(list.length * rowsOf(info))
+      spendRows(rows, context as Context)
+      return isArray ? inTurns(list, rows, context as Context, info) : list
     }
     const result: unknown = resolve(source, args, context, info)
     return result instanceof Promise ? result.then(count) : count(result)

@@ -56,6 +56,12 @@ const customSerializers = {
   Float: (value: unknown): unknown => (value instanceof WrittenList ? value : GraphQLFloat.serialize(value)),
 }
 
+/** null: it cannot be compiled. */
+export function compile(schema: GraphQLSchema, document: DocumentNode, name?: string): CompiledOperation | null {
+  const compiled = compileQuery(schema, document, name, { customSerializers })
+  return 'query' in compiled ? (compiled.query as CompiledOperation) : null
+}
+
 /** Compiles operations that are asked for again and again. The least recently used make room for others. */
 export class CompiledOperations {
   readonly #schema: GraphQLSchema
@@ -63,6 +69,11 @@ export class CompiledOperations {
 
   constructor(schema: GraphQLSchema) {
     this.#schema = schema
+  }
+
+  /** The operation is compiled in its next run: interpreting it is costlier than compiling. */
+  hurry(operation: Compilable): void {
+    operation.runs = runsBeforeCompiling
   }
 
   /** To be called once for each run. undefined: this run is interpreted. */
@@ -73,12 +84,11 @@ export class CompiledOperations {
     if (operation.runs < runsBeforeCompiling) return undefined
     operation.runs = 0
     const { document, node, compilableFields } = operation
-    const compiled = compileQuery(this.#schema, document, node.name?.value, { customSerializers })
-    if (!('query' in compiled)) {
+    const run = compile(this.#schema, document, node.name?.value)
+    if (!run) {
       operation.compilableFields = 0
       return undefined
     }
-    const run = compiled.query as CompiledOperation
     const size = bytesPerFunction + bytesPerField * compilableFields + documentBytes(document)
     this.#functions.set(operation, run, { size })
     return run

@@ -5,8 +5,9 @@ import type { Logger } from '../../platform/logger.ts'
 import { type Context, createContext, type Ports } from '../../resolvers/context.ts'
 import { stringify } from '../../resolvers/written-list.ts'
 import { CompiledOperations } from './compiled-operations.ts'
-import { interpret, interpreter } from './interpreter.ts'
+import { interpreter, interpretInTurns } from './interpreter.ts'
 import { boundedErrors, limitPlugins, maxBodyBytes } from './limits.ts'
+import { EntriesOperations, LongLists } from './long-lists.ts'
 import { maskError, withCode } from './mask-error.ts'
 import { OperationMetrics } from './operation-metrics.ts'
 import { PreparedDocuments, type PreparedOperation } from './prepared-documents.ts'
@@ -35,12 +36,14 @@ export interface GraphQL {
   /** Documents that were parsed and found valid, on any transport. */
   readonly documents: PreparedDocuments
   readonly compiled: CompiledOperations
-  newContext(): Context
+  /** `caller`: whose turn the work of the operation takes. */
+  newContext(caller?: object): Context
   /**
    * Executes an operation that is parsed and valid. It does what Yoga's hooks would do one by one, at a tenth of the
-   * cost. `context`: a new one. If the result has no errors, it tells how long caches may keep it.
+   * cost. `context`: a new one. The result may have `stringify`, which writes it in parts. If it has no errors, the
+   * context tells how long caches may keep it.
    */
-  execute(operation: PreparedOperation, request: OperationRequest, context?: Context): MaybePromise
+  execute(operation: PreparedOperation, request: OperationRequest, context: Context): MaybePromise
   /** The result of an operation whose execution threw. */
   failed(error: unknown): ExecutionResult
 }
@@ -58,15 +61,16 @@ export interface OperationRequest {
 export function createGraphQL({ schema, ports, log, registry, plugins = [] }: GraphQLOptions): GraphQL {
   const documents = new PreparedDocuments()
   const compiled = new CompiledOperations(schema)
+  const entries = new EntriesOperations(schema)
   const metrics = new OperationMetrics(registry)
   const measured = measureResolvers(schema, registry)
-  const newContext = (): Context => Object.assign(createContext(ports), measured)
+  const newContext = (caller?: object): Context => Object.assign(createContext(ports, caller), measured)
   const mask = (error: unknown): GraphQLError => maskError(error, log)
 
   const yoga = createYoga<object, Context>({
     schema,
     graphqlEndpoint: graphqlPath,
-    context: newContext,
+    context: () => newContext(),
     graphiql: false,
     landingPage: false,
     multipart: false,
@@ -99,7 +103,7 @@ export function createGraphQL({ schema, ports, log, registry, plugins = [] }: Gr
     request: OperationRequest,
     contextValue: Context,
   ): MaybePromise =>
-    interpret({
+    interpretInTurns({
       schema,
       document,
       contextValue,
@@ -109,26 +113,36 @@ export function createGraphQL({ schema, ports, log, registry, plugins = [] }: Gr
 
   function run(operation: PreparedOperation, request: OperationRequest, context: Context): MaybePromise {
     const asCompiled = compiled.find(operation)
-    if (!asCompiled) return runInterpreted(operation, request, context)
+    if (!asCompiled) {
+      const result = runInterpreted(operation, request, context)
+      if (!isPromise(result)) return result
+      return result.finally(() => {
+        if (context.hasLongLists) compiled.hurry(operation)
+      })
+    }
     context.takesWrittenLists = true
+    const variables = request.variables ?? {}
+    const longLists = new LongLists(entries, context, variables)
+    context.laterLists = longLists
     // Compiled operations may report errors otherwise than the interpreter, which runs again: with the data that is
     // loaded by now, with counters of its own, and unmeasured.
-    const settled = (result: ExecutionResult): MaybePromise => {
-      if (!result.errors) return Object.assign(result, { stringify })
-      const { loaders, viewer } = context
+    const again = (): MaybePromise => {
+      longLists.stop()
+      const { caller, loaders, viewer } = context
       // Should it come out without errors, caches ask each time.
       context.staysUntilMs = 0
-      return runInterpreted(operation, request, Object.assign(newContext(), { loaders, viewer }, unmeasured))
+      return runInterpreted(operation, request, Object.assign(newContext(caller), { loaders, viewer }, unmeasured))
     }
-    const result = asCompiled(undefined, context, request.variables ?? {})
+    const settled = (result: ExecutionResult): MaybePromise => {
+      if (result.errors) return again()
+      Object.assign(result, { stringify })
+      return longLists.count === 0 ? result : longLists.fill(result).then((isFilled) => (isFilled ? result : again()))
+    }
+    const result = asCompiled(undefined, context, variables)
     return isPromise(result) ? result.then(settled) : settled(result)
   }
 
-  function execute(
-    operation: PreparedOperation,
-    request: OperationRequest,
-    context: Context = newContext(),
-  ): MaybePromise {
+  function execute(operation: PreparedOperation, request: OperationRequest, context: Context): MaybePromise {
     const startedMs = performance.now()
     const answered = (result: ExecutionResult): ExecutionResult => {
       metrics.answered(operation.description, startedMs, result)

@@ -1,3 +1,4 @@
+import type { ServerResponse } from 'node:http'
 import { execute } from '@graphql-tools/executor'
 import {
   createSourceEventStream,
@@ -8,6 +9,15 @@ import {
   validateSubscriptionArgs,
 } from 'graphql'
 import { isAsyncIterable, isPromise, type Plugin } from 'graphql-yoga'
+import type { Context } from '../../resolvers/context.ts'
+import { turns } from '../../resolvers/rows.ts'
+import { stringify } from '../../resolvers/written-list.ts'
+import { ResultWriter } from './long-lists.ts'
+
+/** What Yoga adds to the context of an operation that came over HTTP. */
+interface OverHttp {
+  readonly res?: ServerResponse
+}
 
 export interface SubscribeArgs extends ExecutionArgs {
   /** The transport executes and sends the events itself: it gets the source event stream as `SourceEvents`. */
@@ -26,7 +36,11 @@ export type Subscribed = AsyncIterable<ExecutionResult> | ExecutionResult | Sour
  * there is one to compare compiled operations with. The plugin stands first, so that the others wrap it.
  */
 export const interpreter = (): Plugin => ({
-  onExecute: ({ setExecuteFn }) => setExecuteFn(interpret),
+  onExecute({ args, setExecuteFn }) {
+    setExecuteFn(interpretInTurns)
+    const { caller, res } = args.contextValue as unknown as Context & OverHttp
+    res?.once('close', () => turns.drop(caller))
+  },
   onSubscribe: ({ setSubscribeFn }) => setSubscribeFn(subscribe as Parameters<typeof setSubscribeFn>[0]),
 })
 
@@ -38,13 +52,25 @@ export const interpret = (args: ExecutionArgs): ExecutionResult | Promise<Execut
   // The schema has neither @defer nor @stream.
   execute(args as Parameters<typeof execute>[0]) as ExecutionResult | Promise<ExecutionResult>
 
+/** Executes as `interpret` does. The result holds long lists as JSON that was written in turns of the event loop. */
+export function interpretInTurns(args: ExecutionArgs): ExecutionResult | Promise<ExecutionResult> {
+  const context = args.contextValue as Context
+  const result = interpret(args)
+  if (!isPromise(result)) return result
+  return result.then(async (settled) => {
+    if (!context.hasLongLists) return settled
+    if (settled.data) await new ResultWriter(context.caller).write(settled.data)
+    return Object.assign(settled, { stringify })
+  })
+}
+
 function subscribe(args: SubscribeArgs): Subscribed | Promise<Subscribed> {
   const validated = validateSubscriptionArgs(args)
   if (!('schema' in validated)) return badRequest(validated)
   const begun = (source: AsyncIterable<unknown> | ExecutionResult): Subscribed => {
     if (!isAsyncIterable(source)) return source
     if (args.asSource) return { source }
-    return mapSourceToResponseEvent(validated, source, ({ rootValue }) => interpret({ ...args, rootValue }))
+    return mapSourceToResponseEvent(validated, source, ({ rootValue }) => interpretInTurns({ ...args, rootValue }))
   }
   const source = createSourceEventStream(validated)
   return isPromise(source) ? source.then(begun) : begun(source)

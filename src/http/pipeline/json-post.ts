@@ -2,8 +2,11 @@ import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { ExecutionResult } from 'graphql'
 import { type FetchAPI, isPromise, processRegularResult } from 'graphql-yoga'
 import type { Context } from '../../resolvers/context.ts'
+import { turns } from '../../resolvers/rows.ts'
+import { jsonParts } from '../../resolvers/written-list.ts'
 import { tellOrigin, varyOf } from '../access/front-door.ts'
 import { acceptedEncoding, encode, leastBytes } from '../answers/encoding.ts'
+import { bytesOf, encodedInTurns, isLong, writeInTurns } from '../answers/long-answer.ts'
 import { type GraphQL, graphqlPath, type OperationRequest } from './graphql.ts'
 import { maxBodyBytes } from './limits.ts'
 import type { PreparedOperation } from './prepared-documents.ts'
@@ -44,7 +47,9 @@ export function servePost(graphql: GraphQL, request: IncomingMessage, response: 
       leaveToYoga(graphql, request, response)
       return
     }
-    execute(graphql, ready, (result) => answer(request, response, mediaType, result))
+    execute(graphql, ready, graphql.newContext(response), response, (result) =>
+      answer(request, response, mediaType, result),
+    )
   }
   request.on('readable', read)
 }
@@ -54,18 +59,26 @@ export function leaveToYoga(graphql: GraphQL, request: IncomingMessage, response
   void graphql.yoga(request, response)
 }
 
-/** Sends the result of an operation, or what there is to say if its execution or the sending has failed. */
+/**
+ * Sends the result of an operation, or what there is to say if its execution or the sending has failed. `context`: its
+ * caller is the response, whose end ends the work.
+ */
 export function execute(
   graphql: GraphQL,
   { operation, request }: Ready,
+  context: Context,
+  response: ServerResponse,
   send: (result: ExecutionResult) => void | Promise<void>,
-  context?: Context,
 ): void {
   const fail = (error: unknown): void | Promise<void> => send(graphql.failed(error))
   try {
     const result = graphql.execute(operation, request, context)
-    if (isPromise(result)) result.then(send).catch(fail)
-    else send(result)
+    if (!isPromise(result)) {
+      send(result)
+      return
+    }
+    response.once('close', () => turns.drop(response))
+    result.then(send).catch(fail)
   } catch (error) {
     fail(error)
   }
@@ -122,11 +135,15 @@ export function readyOperation(graphql: GraphQL, parameters: unknown): Ready | u
 
 /** Stands in for the Response that Yoga creates. */
 class Answer {
-  readonly body: string
+  /** In parts if the result holds written lists. */
+  readonly body: string | readonly string[]
   readonly status: number
   readonly headers: Readonly<Record<string, string>>
 
-  constructor(body: string, { status, headers }: { status: number; headers: Record<string, string> }) {
+  constructor(
+    body: string | readonly string[],
+    { status, headers }: { status: number; headers: Record<string, string> },
+  ) {
     this.body = body
     this.status = status
     this.headers = headers
@@ -135,36 +152,58 @@ class Answer {
 /** Relies on Yoga making nothing but this Response of a plain result; http-equivalence.test.ts notices if it makes more. */
 const answerAPI = { Response: Answer } as unknown as FetchAPI
 
-/** `extra`: header fields beside those that every answer has. */
+/** `extra`: header fields beside those that every answer has. `write`: what makes the JSON of a result with lists. */
 export function answer(
   request: IncomingMessage,
   response: ServerResponse,
   mediaType: MediaType,
   result: ExecutionResult,
   extra: readonly string[] = [],
+  write: (result: ExecutionResult) => string[] = jsonParts,
 ): void | Promise<void> {
+  if ('stringify' in result) result.stringify = write
   const { body, status, headers } = processRegularResult(result, answerAPI, mediaType) as unknown as Answer
-  const { origin } = request.headers
-  const bytes = Buffer.byteLength(body)
-  const fields = ['content-length', String(bytes)]
+  const fields = ['content-length', '']
   for (const name in headers) fields.push(name, headers[name] ?? '')
   fields.push(...extra)
+  const { origin } = request.headers
   // As tellOrigin does, which would cost a fifth of the request: it sets headers one by one.
   if (origin !== undefined) fields.push('access-control-allow-origin', origin)
-  const isLong = bytes >= leastBytes
-  if (isLong || request.method === 'GET') fields.push('vary', varyOf(request))
+  if (typeof body !== 'string' && isLong(body)) return answerLong(request, response, status, fields, body)
+  const text = typeof body === 'string' ? body : body.join('')
+  const bytes = Buffer.byteLength(text)
+  fields[1] = String(bytes)
+  const isEncodable = bytes >= leastBytes
+  if (isEncodable || request.method === 'GET') fields.push('vary', varyOf(request))
   else if (origin !== undefined) fields.push('vary', 'Origin')
-  const encoding = isLong ? acceptedEncoding(request.headers['accept-encoding']) : 'identity'
+  const encoding = isEncodable ? acceptedEncoding(request.headers['accept-encoding']) : 'identity'
   if (encoding === 'identity') {
     response.writeHead(status, fields)
     // Where all characters are ASCII, both encodings give the same bytes, and this one is much faster to write.
-    response.end(body, bytes === body.length ? 'latin1' : 'utf8')
+    response.end(text, bytes === text.length ? 'latin1' : 'utf8')
     return
   }
   const send = (encoded: Uint8Array): void => {
     fields[1] = String(encoded.length)
     response.writeHead(status, [...fields, 'content-encoding', encoding]).end(encoded)
   }
-  const encoded = encode(Buffer.from(body), encoding)
+  const encoded = encode(Buffer.from(text), encoding)
   return isPromise(encoded) ? encoded.then(send) : send(encoded)
+}
+
+/** `fields`: the header fields that do not depend on the encoding; content-length is the first. */
+async function answerLong(
+  request: IncomingMessage,
+  response: ServerResponse,
+  status: number,
+  fields: string[],
+  parts: readonly string[],
+): Promise<void> {
+  const encoding = acceptedEncoding(request.headers['accept-encoding'])
+  const bytes = await encodedInTurns(await bytesOf(parts, response), encoding, response)
+  fields[1] = String(bytes.length)
+  fields.push('vary', varyOf(request))
+  if (encoding !== 'identity') fields.push('content-encoding', encoding)
+  response.writeHead(status, fields)
+  await writeInTurns(response, bytes, response)
 }

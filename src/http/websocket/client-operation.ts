@@ -19,6 +19,7 @@ export class ClientOperation<Prepared = unknown> implements AsyncIterableIterato
   #subscription: { return?(): unknown } | undefined
   /** undefined: there are none, or they are sent past graphql-ws. */
   #events: AsyncIterator<ExecutionResult> | undefined
+  #onDropped: (() => void) | undefined
   #state: 'open' | 'dropped' | 'ended' = 'open'
   #resolveEnd: ((result: typeof done) => void) | undefined
 
@@ -49,6 +50,12 @@ export class ClientOperation<Prepared = unknown> implements AsyncIterableIterato
     if (prepared === undefined) throw new Error('the operation is not prepared')
     this.#prepared = undefined
     return prepared
+  }
+
+  /** Has this called once the client drops the operation. */
+  onDropped(dropped: () => void): void {
+    this.#onDropped = dropped
+    if (this.isDropped) dropped()
   }
 
   /** graphql-ws sends the events. They are ended when the client drops the operation. */
@@ -88,6 +95,7 @@ export class ClientOperation<Prepared = unknown> implements AsyncIterableIterato
   async return(): Promise<IteratorResult<ExecutionResult>> {
     if (this.#state === 'open') {
       this.#state = 'dropped'
+      this.#onDropped?.()
       await this.#subscription?.return?.()
     }
     return done

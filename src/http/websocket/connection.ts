@@ -2,6 +2,8 @@ import type { Socket } from 'node:net'
 import { CloseCode, MessageType, parseMessage } from 'graphql-ws'
 import type { WebSocket } from 'ws'
 import type { Logger } from '../../platform/logger.ts'
+import { filledIn } from '../../resolvers/written-list.ts'
+import { bytesOf, isLong } from '../answers/long-answer.ts'
 import type { LiveMetrics } from '../connections/metrics.ts'
 import { type Framing, SocketWriter, type WriterConnection, type WriteSchedule } from '../connections/socket-writer.ts'
 import type { ClientOperation } from './client-operation.ts'
@@ -96,10 +98,25 @@ export class WebSocketConnection implements WriterConnection {
 
   /** Resolves when the system has taken the message, or the client has gone. */
   send(text: string): Promise<void> {
+    return this.sendParts(filledIn(text))
+  }
+
+  /** The same, of a text in parts that follow each other. */
+  async sendParts(parts: readonly string[]): Promise<void> {
+    // One fragment of a message follows the other at once: the writer could write between them.
+    const fragments = isLong(parts) ? (await bytesOf(parts, this)).pieces : [parts.join('')]
+    return this.#send(fragments)
+  }
+
+  #send(fragments: readonly (string | Uint8Array)[]): Promise<void> {
     return new Promise((resolve, reject) => {
       if (!this.isOpen) return resolve()
       this.#writer?.writeAll()
-      this.webSocket.send(text, (error) => (error ? reject(error) : resolve()))
+      for (const [i, fragment] of fragments.entries()) {
+        const fin = i === fragments.length - 1
+        const sent = (error?: Error | null): void => (error ? reject(error) : fin ? resolve() : undefined)
+        this.webSocket.send(fragment, { binary: false, fin }, sent)
+      }
       const { writableLength } = this.socket
       if (writableLength > 0) this.#schedule.stalledReaders.watch(this)
       if (writableLength > maxUnsentBytes && !this.webSocket.isPaused) this.#pause()

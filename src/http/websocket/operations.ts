@@ -3,7 +3,8 @@ import type { Context as ProtocolContext, SubscribePayload } from 'graphql-ws'
 import { badInput, limitExceeded } from '../../domain/errors.ts'
 import type { Logger } from '../../platform/logger.ts'
 import type { Context } from '../../resolvers/context.ts'
-import { stringify } from '../../resolvers/written-list.ts'
+import { turns } from '../../resolvers/rows.ts'
+import { jsonParts } from '../../resolvers/written-list.ts'
 import type { PriceBatches } from '../../stream/price-batches.ts'
 import type { PriceSubscription } from '../../stream/price-subscription.ts'
 import type { LiveMetrics } from '../connections/metrics.ts'
@@ -84,8 +85,11 @@ export class WebSocketOperations {
 
   execute({ rootValue: operation }: OperationArgs): Promise<AsyncIterable<ExecutionResult> | ExecutionResult> {
     const prepared = operation.takePrepared()
-    return begun(operation, prepared.connection, async () =>
-      'query' in prepared ? this.#answer(operation, prepared) : prepared.enveloped.execute(prepared.args),
+    const { connection } = prepared
+    const context = 'query' in prepared ? this.#options.graphql.newContext() : prepared.args.contextValue
+    operation.onDropped(() => turns.drop(context.caller, () => connection.hasBegun(operation)))
+    return begun(operation, connection, async () =>
+      'query' in prepared ? this.#answer(operation, prepared, context) : prepared.enveloped.execute(prepared.args),
     )
   }
 
@@ -147,17 +151,18 @@ export class WebSocketOperations {
   async #answer(
     operation: Operation,
     { query, connection, request }: KnownQuery,
+    context: Context,
   ): Promise<AsyncIterable<ExecutionResult> | ExecutionResult> {
     const { graphql } = this.#options
     let result: ExecutionResult
     try {
-      result = await graphql.execute(query, request)
+      result = await graphql.execute(query, request, context)
     } catch (error) {
       return graphql.failed(error)
     }
     if (result.errors || operation.isDropped) return result
-    const [id, payload] = [JSON.stringify(operation.id), stringify(result)]
-    await connection.send(`{"id":${id},"type":"next","payload":${payload}}`)
+    const id = JSON.stringify(operation.id)
+    await connection.sendParts([`{"id":${id},"type":"next","payload":`, ...jsonParts(result), '}'])
     operation.ended()
     return operation
   }

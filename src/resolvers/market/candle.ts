@@ -73,9 +73,7 @@ export async function loadCandles(
   context.staysUntilMs = Math.min(context.staysUntilMs ?? Number.POSITIVE_INFINITY, staysUntilMs(series, context))
   const { nodes, earlier: before } = series.lists ?? series
   if (nodes.length > maxCandles) throw tooManyCandles()
-  const rows = nodes.length * parts
-  const cost = { rows: Math.max(0, rows + before.length * parts - expected), candles: rows }
-  return answerRows(cost, context, () => series)
+  return answerRows(Math.max(0, (nodes.length + before.length) * parts - expected), context, () => series)
 }
 
 /**

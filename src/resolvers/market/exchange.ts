@@ -25,7 +25,7 @@ export function sessions(
   const dates = (end - first) / daySeconds
   if (dates > maxDates) throw badInput(`from and to are ${dates} dates apart; at most ${maxDates} are allowed`, 'to')
   const calendar = calendarOf(code)
-  return calendar && answerRows({ rows: dates, candles: dates }, context, () => calendar.sessions(first, end))
+  return calendar && answerRows(dates, context, () => calendar.sessions(first, end))
 }
 
 /** Epoch seconds. null: not known. */

@@ -65,14 +65,13 @@ const resolver =
     const { earlier, nodes } = listsOf(series)
     const warmUp = indicatorWarmUp(name, args, interval)
     const first = Math.min(earlier.length, warmUp)
-    const candles = first + nodes.length
-    const cost = { rows: rowsOf({ before: first, all: candles }), candles }
+    const rows = rowsOf({ before: first, all: first + nodes.length })
     const asked: Asked = {
       ...{ series, args, first, isWritten: context.takesWrittenLists },
       input: () => withWarmUp(inputOf(series), warmUp),
       ahead: (count) => nextStarts(inputOf(series).candles.epoch, interval, sessions, count),
     }
-    return answerRows(cost, context, () => answer(name, asked))
+    return answerRows(rows, context, () => answer(name, asked))
   }
 
 export const pointsOf = (name: IndicatorName): Resolver<Point[]> => resolver(name, ({ before }) => before, points)
@@ -139,8 +138,7 @@ export function seriesSignals(
   const variant = variantOf(series)
   const input = withWarmUp(inputOf(series), signalsWarmUp)
   const { candles, first } = input
-  const cost = { rows: rowsPerSignalCandle * candles.epoch.length, candles: candles.epoch.length }
-  return answerRows(cost, context, () =>
+  return answerRows(rowsPerSignalCandle * candles.epoch.length, context, () =>
     findSignals(candles)
       .filter(({ index, kind }) => series.nodes[index - first]?.closed && (wanted === null || wanted.includes(kind)))
       .map((found) => ({ ...namedSignal(found, candles.epoch[found.index] as number, series), ...variant })),

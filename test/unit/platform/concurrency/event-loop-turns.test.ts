@@ -4,16 +4,21 @@ import { EventLoopTurns } from '../../../../src/platform/concurrency/event-loop-
 
 const turn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve))
 
-/** Turns of a cost of 10, and the pieces in the order in which they have begun. */
+/** Turns of 10 ms by a clock of their own, and the pieces in the order in which they have begun. */
 function started() {
-  const turns = new EventLoopTurns(10)
+  let nowMs = 0
+  const turns = new EventLoopTurns(10, () => nowMs)
   const begun: string[] = []
   const asker = {}
-  const piece = (name: string, cost: number, of: object = asker): unknown => turns.run(of, cost, () => begun.push(name))
-  return { begun, piece }
+  const take = (name: string, ms: number): void => {
+    begun.push(name)
+    nowMs += ms
+  }
+  const piece = (name: string, ms: number, of: object = asker): unknown => turns.run(of, () => take(name, ms))
+  return { turns, begun, piece, take }
 }
 
-test('a turn of the event loop begins pieces up to its cost, and the others in later turns, the oldest first', async () => {
+test('a turn of the event loop begins pieces until its time is over, and the others in later turns, the oldest first', async () => {
   const { begun, piece } = started()
   piece('a', 6)
   piece('b', 4)
@@ -25,23 +30,16 @@ test('a turn of the event loop begins pieces up to its cost, and the others in l
   assert.deepEqual(begun, ['a', 'b', 'c', 'd'])
   await turn()
   assert.deepEqual(begun, ['a', 'b', 'c', 'd', 'e'])
-  await turn()
-  assert.equal(piece('f', 10), 6)
 })
 
-test('a piece that costs more than a turn has one alone, and what its asker wants later does not overtake it', async () => {
+test('a piece that takes longer than a turn ends it, and what its asker wants later does not overtake it', async () => {
   const { begun, piece } = started()
   piece('small', 1)
   piece('huge', 1000)
   piece('late', 1)
-  assert.deepEqual(begun, ['small'])
-  await turn()
   assert.deepEqual(begun, ['small', 'huge'])
   await turn()
   assert.deepEqual(begun, ['small', 'huge', 'late'])
-  await turn()
-  piece('first', 1000)
-  assert.equal(begun.at(-1), 'first')
 })
 
 test('who asks for little waits for one piece of those who ask for much, and who asks for much is not put off for ever', async () => {
@@ -53,23 +51,84 @@ test('who asks for little waits for one piece of those who ask for much, and who
   await turn()
   assert.deepEqual(begun, ['big 1', 'big 2'])
   await turn()
-  assert.deepEqual(begun, ['big 1', 'big 2', 'small 1'])
+  assert.deepEqual(begun, ['big 1', 'big 2', 'small 1', 'big 3'])
   for (const i of [2, 3, 4, 5]) piece(`small ${i}`, 3, small)
-  assert.deepEqual(begun.slice(2), ['small 1', 'small 2', 'small 3'])
   await turn()
-  assert.deepEqual(begun.slice(5), ['big 3'])
+  assert.deepEqual(begun.slice(4), ['big 4'])
   await turn()
-  assert.deepEqual(begun.slice(5), ['big 3', 'small 4', 'small 5'])
+  assert.deepEqual(begun.slice(5), ['small 2', 'small 3', 'small 4', 'small 5'])
+})
+
+test('work that is divided learns when its turn is over, and its rest comes before what its asker began later', async () => {
+  const { turns, begun, piece, take } = started()
+  const [asker, other] = [{}, {}]
+  const divided = async (): Promise<void> => {
+    let left = 25
+    while (left > 0) {
+      await turns.goOn(asker, (untilMs) => {
+        while (left > 0 && turns.now() < untilMs) {
+          take(`${left} left`, 5)
+          left -= 5
+        }
+      })
+    }
+  }
+  const done = divided()
+  piece('of the same asker', 1, asker)
+  piece('of another', 1, other)
+  await done
+  const last = ['of another', '5 left', 'of the same asker']
+  assert.deepEqual(begun, ['25 left', '20 left', '15 left', '10 left', ...last])
+})
+
+test('work that goes on in promises has a turn to itself', async () => {
+  const { turns, begun, piece, take } = started()
+  const asker = {}
+  piece('before', 10)
+  const first = turns.whole(asker, { isFirst: true })
+  piece('of the same asker', 1, asker)
+  piece('of another', 1, {})
+  const untilMs = await first
+  assert.deepEqual(begun, ['before'])
+  assert.equal(untilMs, turns.now() + 10)
+  take('in its turn', 10)
+  await turns.whole(asker, { isFirst: false })
+  assert.deepEqual(begun, ['before', 'in its turn', 'of another'])
   await turn()
-  assert.deepEqual(begun.slice(8), ['big 4'])
+  assert.equal(begun.at(-1), 'of the same asker')
+})
+
+test('work that nobody waits for any more does not begin, its promises stay open, and it is told that it has stopped', async () => {
+  const { turns, begun, piece } = started()
+  const [gone, asker] = [{}, {}]
+  piece('before', 10)
+  let settled = 0
+  const settle = (): number => settled++
+  const open = [turns.run(gone, () => begun.push('run')), turns.whole(gone, { isFirst: true })]
+  let stops = 0
+  turns.drop(gone, () => stops++)
+  assert.equal(stops, 1)
+  open.push(
+    turns.goOn(gone, () => begun.push('later')),
+    turns.whole(gone, { isFirst: false }),
+  )
+  for (const each of open) Promise.resolve(each).then(settle, settle)
+  piece('of another', 1, asker)
+  for (let i = 0; i < 4; i++) await turn()
+  assert.deepEqual(begun, ['before', 'of another'])
+  assert.equal(settled, 0)
+  assert.ok(stops > 1)
+  const idle = {}
+  turns.drop(idle, () => assert.fail('it has no work'))
 })
 
 test('what a piece gives or throws is told, at once or as a promise', async () => {
-  const turns = new EventLoopTurns(1)
+  const { turns, take } = started()
   const fail = (): never => {
+    take('fail', 10)
     throw new Error('failed')
   }
-  assert.throws(() => turns.run({}, 1, fail), { message: 'failed' })
-  await assert.rejects(async () => turns.run({}, 1, fail), { message: 'failed' })
-  assert.equal(await turns.run({}, 1, () => 'given'), 'given')
+  assert.throws(() => turns.run({}, fail), { message: 'failed' })
+  await assert.rejects(async () => turns.run({}, fail), { message: 'failed' })
+  assert.equal(await turns.run({}, () => 'given'), 'given')
 })

@@ -1,0 +1,51 @@
+import type { GraphQLResolveInfo } from 'graphql'
+import type { Context } from './context.ts'
+import { turns } from './rows.ts'
+
+/** Shorter lists are completed at once, however many there are. */
+export const leastLongLength = 16
+/** How many entries are completed between two looks at the clock. */
+const entriesPerLook = 16
+
+/**
+ * A list as the executor gets it: as it is, or so that its entries are completed in turns of the event loop. `rows`:
+ * what its entries cost.
+ */
+export function inTurns(list: readonly unknown[], rows: number, context: Context, info: GraphQLResolveInfo): unknown {
+  // The executor has to wait for all promises at once: one that it comes to later may have been rejected before.
+  if (list.length < leastLongLength || rows <= context.rowsAtOnce || list.some((entry) => entry instanceof Promise)) {
+    context.rowsAtOnce -= rows
+    return list
+  }
+  if (context.laterLists) return context.laterLists.take(list, info) ? [] : list
+  context.hasLongLists = true
+  return new PausingList(list, context)
+}
+
+const done = { value: undefined, done: true } as const
+
+/** Makes an interpreter pause between its entries when the turn is over. */
+class PausingList implements AsyncIterable<unknown> {
+  readonly #list: readonly unknown[]
+  readonly #context: Context
+
+  constructor(list: readonly unknown[], context: Context) {
+    this.#list = list
+    this.#context = context
+  }
+
+  [Symbol.asyncIterator](): AsyncIterator<unknown> {
+    const [list, context] = [this.#list, this.#context]
+    let index = 0
+    const take = (): IteratorResult<unknown> => (index < list.length ? { value: list[index++], done: false } : done)
+    const next = (): IteratorResult<unknown> | Promise<IteratorResult<unknown>> => {
+      if (index % entriesPerLook !== 0 || turns.now() < context.turnEndsMs) return take()
+      return turns.whole(context.caller, { isFirst: index === 0 }).then((endMs) => {
+        context.turnEndsMs = endMs
+        return take()
+      })
+    }
+    // What waits for an entry takes one that is there already, too: a promise for each would cost as much as the entry.
+    return { next } as AsyncIterator<unknown>
+  }
+}

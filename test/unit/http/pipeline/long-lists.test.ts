@@ -1,0 +1,238 @@
+import assert from 'node:assert/strict'
+import { once } from 'node:events'
+import { createServer, type IncomingMessage, request, type ServerResponse } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import { test } from 'node:test'
+import { buildSchema, type GraphQLSchema } from 'graphql'
+import { Registry } from 'prom-client'
+import { createGraphQL, graphqlPath } from '../../../../src/http/pipeline/graphql.ts'
+import { servePost } from '../../../../src/http/pipeline/json-post.ts'
+import type { Ports } from '../../../../src/resolvers/context.ts'
+import { countLists } from '../../../../src/schema/list-rows.ts'
+import { askHttp } from '../../../support/clients/http-answer.ts'
+import { silentLog } from '../../../support/log.ts'
+
+type Resolve = (source: never, args: { n: number; bad?: number }) => unknown
+
+/** Entry `bad` of a list fails. */
+function schemaOf(onEntry: () => void): GraphQLSchema {
+  const schema = buildSchema(`
+    type Query {
+      strict(n: Int!, bad: Int): [Point!]
+      loose(n: Int!, bad: Int): [Point]
+      later(n: Int!, bad: Int): [Point!]
+      numbers(n: Int!): [Float]!
+      texts(n: Int!): [String!]!
+      groups(n: Int!): [Group!]!
+      things(n: Int!): [Thing!]!
+      promised(n: Int!, bad: Int): [Point]
+      one: Group!
+    }
+    interface Thing { epoch: Int! }
+    type Point implements Thing { epoch: Int! value: Float text: String! plus(by: Int!): Int soon: Int }
+    type Other implements Thing { epoch: Int! other: String }
+    type Group { name: String! points(n: Int!): [Point!]! }
+  `)
+  const point = (i: number, bad?: number) => ({
+    epoch: i === bad ? 'none' : i,
+    value: i % 7 ? i / 8 : null,
+    text: `é${i}`,
+  })
+  const points: Resolve = (_, { n, bad }) => Array.from({ length: n }, (_, i) => point(i, bad))
+  const resolvers: Record<string, Record<string, unknown>> = {
+    Query: {
+      strict: points,
+      loose: points,
+      promised: ((_, { n, bad }) =>
+        Array.from({ length: n }, async (_, i) => (i === bad ? assert.fail() : point(i)))) satisfies Resolve,
+      later: async (source: never, args: never) => points(source, args),
+      numbers: ((_, { n }) => Array.from({ length: n }, (_, i) => (i % 5 ? i / 16 : null))) satisfies Resolve,
+      texts: ((_, { n }) => Array.from({ length: n }, (_, i) => `"${i}\u2028`)) satisfies Resolve,
+      groups: ((_, { n }) => Array.from({ length: n }, (_, i) => ({ name: `g${i}` }))) satisfies Resolve,
+      things: ((_, { n }) =>
+        Array.from({ length: n }, (_, i) => ({
+          ...point(i),
+          __typename: i % 2 ? 'Point' : 'Other',
+          other: 'o',
+        }))) satisfies Resolve,
+      one: () => ({ name: 'one' }),
+    },
+    Point: {
+      value({ value }: { value: number }) {
+        onEntry()
+        return value
+      },
+      plus: ({ epoch }: { epoch: number }, { by }: { by: number }) => epoch + by,
+      soon: async ({ epoch }: { epoch: number }) => epoch,
+    },
+    Group: { points: (_: never, { n }: { n: number }) => Array.from({ length: n }, (_, i) => point(i)) },
+  }
+  for (const [type, fields] of Object.entries(resolvers)) {
+    const found = (schema.getType(type) as unknown as { getFields(): Record<string, object> }).getFields()
+    for (const [field, resolve] of Object.entries(fields))
+      Object.assign(found[field] ?? assert.fail(field), { resolve })
+  }
+  return schema
+}
+
+interface Asked {
+  readonly n?: number
+  readonly encoding?: string
+  readonly operationName?: string
+}
+
+/** A server that completes long lists in turns, or as they are. */
+async function serve(inTurns: boolean) {
+  const counts = { entries: 0 }
+  const plain = schemaOf(() => counts.entries++)
+  const schema = inTurns ? countLists(plain) : plain
+  const graphql = createGraphQL({ schema, ports: {} as Ports, log: silentLog, registry: new Registry() })
+  const server = createServer((incoming, outgoing) => {
+    servePost(graphql, incoming, outgoing)
+  }).listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}${graphqlPath}`
+  const headers = { 'content-type': 'application/json' }
+  return {
+    url,
+    counts,
+    isCompiled(query: string): boolean {
+      const operation = graphql.documents.operation(query, null)
+      return operation !== undefined && graphql.compiled.find(operation) !== undefined
+    },
+    post: (query: string, { n = 3000, encoding, operationName }: Asked = {}) =>
+      askHttp(url, {
+        method: 'POST',
+        headers: encoding ? { ...headers, 'accept-encoding': encoding } : headers,
+        body: JSON.stringify({ query, operationName, variables: { n } }),
+      }),
+    get: (query: string) =>
+      askHttp(`${url}?query=${encodeURIComponent(query)}&variables=${encodeURIComponent('{"n":3000}')}`, {}),
+    /** A request of which the client has sent all and read nothing. */
+    async begin(query: string) {
+      const body = JSON.stringify({ query, variables: { n: 20_000 } })
+      const sent = request(url, { method: 'POST', headers: { ...headers, 'content-length': Buffer.byteLength(body) } })
+      sent.on('error', () => {})
+      const arrived = once(sent, 'response') as Promise<[IncomingMessage]>
+      arrived.catch(() => {})
+      sent.end(body)
+      const [, answer] = (await once(server, 'request')) as [IncomingMessage, ServerResponse]
+      return { sent, arrived, answer }
+    },
+    [Symbol.dispose]() {
+      server.closeAllConnections()
+      server.close()
+    },
+  }
+}
+
+const turn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve))
+
+const shapes: Readonly<Record<string, string>> = {
+  'lists of objects': '{ a: strict(n: 3000) { epoch v: value text } b: loose(n: 2500) { text __typename } }',
+  'lists of values': '{ numbers(n: 9000) texts(n: 9000) }',
+  'a list that comes later': '{ texts(n: 5) later(n: 3000) { epoch } numbers(n: 4) }',
+  'entries that wait for something': '{ strict(n: 3000) { epoch soon } }',
+  'a field that is selected twice':
+    '{ strict(n: 3000) { epoch } ...More strict(n: 3000) { text } } fragment More on Query { strict(n: 3000) { plus(by: 2) } }',
+  'entries that are promises, one of them rejected': '{ promised(n: 3000, bad: 2500) { epoch } }',
+  'lists in lists': '{ groups(n: 80) { name points(n: 90) { epoch } } one { points(n: 4000) { value } } }',
+  'many small lists': '{ groups(n: 500) { name points(n: 3) { epoch value } } }',
+  'many lists that are not quite so small': '{ groups(n: 300) { name points(n: 20) { epoch value } } }',
+  'objects of several types': '{ things(n: 4000) { epoch ... on Other { other } ... on Point { value } } }',
+  variables: 'query ($n: Int!) { strict(n: $n) { epoch plus(by: 2) } }',
+  'an entry with an error that is null': '{ loose(n: 3000, bad: 2000) { epoch } texts(n: 3000) }',
+  'an entry with an error that makes its list null': '{ strict(n: 3000, bad: 2990) { epoch value } texts(n: 3000) }',
+  'an error in a list that comes later': '{ later(n: 3000, bad: 100) { epoch value } numbers(n: 3000) }',
+  'what is not compiled': 'query ($n: Int!) { strict(n: $n) { epoch @include(if: true) text } }',
+}
+
+for (const [what, query] of Object.entries(shapes)) {
+  test(`${what}: completed in turns, they are byte for byte what plain execution gives, compiled or not, by POST and GET, in every encoding`, async () => {
+    using plain = await serve(false)
+    using paced = await serve(true)
+    const expected = await plain.post(query)
+    assert.match(expected.text, /^\{("data"|"errors")/)
+    const same = async (got: Promise<{ text: string; status: number }>): Promise<void> => {
+      const { text, status } = await got
+      assert.equal(status, expected.status)
+      assert.ok(text === expected.text, `${text.slice(0, 300)} instead of ${expected.text.slice(0, 300)}`)
+    }
+    for (let i = 0; i < 12; i++) await same(paced.post(query))
+    assert.equal(paced.isCompiled(query), what !== 'what is not compiled')
+    await same(paced.get(query))
+    for (const encoding of ['zstd', 'br', 'gzip']) await same(paced.post(query, { encoding }))
+  })
+}
+
+test('a fragment with a long list gives each operation of a document what its own variables say', async () => {
+  using plain = await serve(false)
+  using paced = await serve(true)
+  const query = `query A($add: Int! = 2) { ...L } query B($add: Int! = 7) { ...L }
+    fragment L on Query { strict(n: 3000) { plus(by: $add) } }`
+  const [a, b] = [await plain.post(query, { operationName: 'A' }), await plain.post(query, { operationName: 'B' })]
+  assert.notEqual(a.text, b.text)
+  for (let i = 0; i < 12; i++) {
+    assert.ok((await paced.post(query, { operationName: 'A' })).text === a.text)
+    assert.ok((await paced.post(query, { operationName: 'B' })).text === b.text)
+  }
+})
+
+const lists = Array.from({ length: 12 }, (_, i) => `l${i}: strict(n: $n) { epoch value text }`)
+const long = `query ($n: Int!) { ${lists.join(' ')} }`
+
+for (const [how, runs] of [
+  ['interpreted', 1],
+  ['compiled', 12],
+] as const) {
+  const isCompiled = how === 'compiled'
+
+  test(`while an operation with long lists is ${how}, the event loop turns to others again and again`, async () => {
+    using paced = await serve(true)
+    for (let i = 1; i < runs; i++) await paced.post(long, { n: 1 })
+    assert.equal(paced.isCompiled(long), isCompiled)
+    const answer = paced.post(long, { n: 20_000 })
+    let isDone = false
+    const done = answer.then(() => (isDone = true))
+    let turnsWithWork = 0
+    let before = -1
+    while (!isDone) {
+      if (paced.counts.entries !== before) turnsWithWork++
+      before = paced.counts.entries
+      await turn()
+    }
+    await done
+    assert.ok(turnsWithWork > 20, `240,000 entries were completed in ${turnsWithWork} turns`)
+  })
+
+  test(`${how} work on long lists ends when its client goes`, async () => {
+    using paced = await serve(true)
+    for (let i = 1; i < runs; i++) await paced.post(long, { n: 1 })
+    assert.equal(paced.isCompiled(long), isCompiled)
+    const before = paced.counts.entries
+    const { sent } = await paced.begin(long)
+    while (paced.counts.entries < before + 5000) await turn()
+    sent.destroy()
+    let entries = 0
+    for (let quiet = 0; quiet < 50; quiet++) {
+      await turn()
+      if (paced.counts.entries !== entries) quiet = 0
+      entries = paced.counts.entries
+    }
+    assert.ok(entries - before < 200_000, `${entries - before} of 240,000 entries were completed`)
+  })
+}
+
+test('of a long answer no more is written than the client takes, and all of it when the client reads on', async () => {
+  using paced = await serve(true)
+  await paced.post(long, { n: 1 })
+  const { arrived, answer } = await paced.begin(long)
+  const [message] = await arrived
+  for (let i = 0; i < 200; i++) await turn()
+  const length = Number(message.headers['content-length'])
+  assert.ok(length > 8_000_000)
+  assert.ok(answer.writableLength < 1_000_000, `${answer.writableLength} of ${length} bytes wait`)
+  assert.equal(answer.writableEnded, false)
+  const chunks = (await message.toArray()) as Buffer[]
+  assert.equal(Buffer.concat(chunks).length, length)
+})
