@@ -153,11 +153,21 @@ const maxDerivedBytes = 1024 * 1024
 const mostAskedOnce = 32
 const bytesPerAsked = 300
 
+/** What was not asked for since so many changes is given up: a range that has moved on does not come back. */
+const mostChanges = 8
+
+/** Computed from rows before some of them changed. */
+interface EarlierValue {
+  readonly value: Sized
+  /** Rows before this epoch second have not changed since. */
+  readonly sameBefore: number
+  readonly changes: number
+}
+
 /** What was computed from rows of tables, by name, as long as those do not change. */
 export class DerivedValues {
   readonly #values = new Map<string, Sized>()
-  /** Of the rows before some of them changed, and before which epoch second none has. */
-  readonly #earlier = new Map<string, { readonly value: Sized; readonly sameBefore: number }>()
+  readonly #earlier = new Map<string, EarlierValue>()
   readonly #askedOnce = new Set<string>()
   readonly #settledTo: number
   readonly #grown: () => void
@@ -171,10 +181,14 @@ export class DerivedValues {
     this.#settledTo = settledTo
     this.#grown = grown
     if (!before) return
-    for (const [name, earlier] of before.#earlier) this.#earlier.set(name, earlier)
-    for (const [name, value] of before.#values) this.#earlier.set(name, { value, sameBefore: before.#settledTo })
-    for (const name of before.#askedOnce) this.#askedOnce.add(name)
     this.#bytes = before.#bytes
+    for (const [name, earlier] of before.#earlier) {
+      if (earlier.changes < mostChanges) this.#earlier.set(name, { ...earlier, changes: earlier.changes + 1 })
+      else this.#bytes -= bytesNamed(name, earlier.value)
+    }
+    const sameBefore = before.#settledTo
+    for (const [name, value] of before.#values) this.#earlier.set(name, { value, sameBefore, changes: 1 })
+    for (const name of before.#askedOnce) this.#askedOnce.add(name)
   }
 
   get bytes(): number {

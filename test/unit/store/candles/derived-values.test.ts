@@ -34,6 +34,20 @@ test('when candles change, what was kept is handed to whoever makes it anew, wit
   assert.ok(later.bytes < derived.bytes, 'what it replaced is not counted any more')
 })
 
+test('what is not asked for while candles change again and again is given up, because its range has moved on', () => {
+  let derived = new DerivedValues(0, () => {})
+  for (let change = 0; change < 100; change++) {
+    for (let times = 0; times < 2; times++) derived.get(`sma up to ${change}`, sized(20_000), none)
+    derived.get('always', sized(100), none)
+    derived = new DerivedValues(0, () => {}, derived)
+    assert.ok(derived.bytes < 9 * 21_000, `${derived.bytes}`)
+  }
+  const always = derived.get<Sized & { readonly from?: unknown }>('always', (from) => ({ bytes: 100, from }), none)
+  assert.deepEqual(always.from, { value: { bytes: 100 }, sameRows: 0 })
+  for (let change = 0; change < 9; change++) derived = new DerivedValues(0, () => {}, derived)
+  assert.ok(derived.bytes < 10_000, 'none of its bytes is counted any more')
+})
+
 test('what is derived stays within a mebibyte for a series', () => {
   const derived = new DerivedValues(0, () => {})
   for (let i = 0; i < 300; i++) {
