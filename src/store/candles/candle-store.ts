@@ -82,13 +82,14 @@ export class CandleStore {
    * are fetched again. Returns the generation of the series; null: nothing was written, because a fetch that began later
    * has brought such an action.
    */
-  write(series: Series, span: TimeSpan, fetched: FetchedCandles): Promise<number | null> {
-    return this.#states.write(series, async () => {
-      const end = await writeAtOnce(this.#pool, series, span, fetched)
-      if (!end) return transaction(this.#pool, (client) => writeInTurn(client, series, span, fetched))
-      this.#memory.written(end)
-      return end.generation
+  async write(series: Series, span: TimeSpan, fetched: FetchedCandles): Promise<number | null> {
+    const { left } = await this.#states.write(series, async () => {
+      const written = await writeAtOnce(this.#pool, series, span, fetched)
+      if (written) this.#memory.written(written.end)
+      const inTurn = (client: pg.PoolClient) => writeInTurn(client, series, span, fetched)
+      return { left: written?.left ?? (await transaction(this.#pool, inTurn)) }
     })
+    return left?.generation ?? null
   }
 
   /** Drops all of a series, when its symbol has come to mean something else. */
@@ -140,8 +141,11 @@ export class CandleStore {
   }
 
   /** `series`: whose symbol it writes; null: any. */
-  #transaction<T>(series: Series | null, work: (client: pg.PoolClient) => Promise<T>): Promise<T> {
-    return this.#states.write(series, () => transaction(this.#pool, work))
+  async #transaction<T>(series: Series | null, work: (client: pg.PoolClient) => Promise<T>): Promise<T> {
+    const { result } = await this.#states.write(series, async () => ({
+      ...{ left: null, result: await transaction(this.#pool, work) },
+    }))
+    return result
   }
 
   /** Tells how much is kept in memory, and how often that was enough. */

@@ -8,6 +8,7 @@ import { changedActions } from './corporate-action-store.ts'
 import { applyActions } from './coverage.ts'
 import { createSeries, fewRows, recordFetch } from './fetch-record.ts'
 import { aheadSeconds, type FetchedCandles, type Series, seriesKey } from './series.ts'
+import type { StoredSeries } from './stored-series.ts'
 import { readBasis, type WriteBasis } from './write-basis.ts'
 
 /*
@@ -22,34 +23,37 @@ export async function writeAtOnce(
   series: Series,
   span: TimeSpan,
   fetched: FetchedCandles,
-): Promise<WrittenEnd | undefined> {
+): Promise<{ readonly left: StoredSeries; readonly end: WrittenEnd } | undefined> {
   if (fetched.revises || fetched.candles.length + fetched.excluded.length > fewRows) return undefined
   const basis = await readBasis(pool, series, span, fetched)
-  const { id, rows, rowVersion, settledVersion, isOvertaken, isLate } = basis
-  if (id === null || settledVersion === null || rows === null) return undefined
-  if (isOvertaken || isLate || hasNews(series, basis, fetched)) return undefined
+  const { id, rows, rowVersion, isOvertaken, isLate } = basis
+  if (id === null || rows === null || isOvertaken || isLate || hasNews(series, basis, fetched)) return undefined
   const { wanted, obsolete } = replacingIn(basis.gaps, rows, fetched)
   if (obsolete.some((minute) => !wanted.some((row) => row.minute === minute))) return undefined
   const finalTo = finalEnd(span, fetched)
   const unrevised = { hasRevised: false, changesSettled: false }
-  const recorded = await recordFetch(pool, { id, span, finalTo, rows: wanted, ...unrevised, rowVersion }, fetched)
-  if (!recorded) return undefined
-  const left = new Map([...rows.map(toRow), ...wanted].map((row) => [row.minute, row]))
-  return {
-    ...{ id, settledVersion, finalTo, ...recorded },
-    rows: [...left.values()].sort((a, b) => a.minute - b.minute),
+  const left = await recordFetch(pool, { id, span, finalTo, rows: wanted, ...unrevised, rowVersion }, fetched)
+  if (!left) return undefined
+  const ends = new Map([...rows.map(toRow), ...wanted].map((row) => [row.minute, row]))
+  const end: WrittenEnd = {
+    ...{ id, finalTo, generation: left.generation, settledVersion: left.settledVersion, rowVersion: left.rowVersion },
+    rows: [...ends.values()].sort((a, b) => a.minute - b.minute),
     from: basis.gaps[0]?.from ?? span.to,
     to: span.to + aheadSeconds,
   }
+  return { left, end }
 }
 
-/** Runs within a transaction of the client. null: a later fetch has brought a split or dividend that this one lacks. */
+/**
+ * Runs within a transaction of the client. Returns what it has left of the series; null: a later fetch has brought a split
+ * or dividend that this one lacks.
+ */
 export async function writeInTurn(
   client: pg.PoolClient,
   series: Series,
   span: TimeSpan,
   fetched: FetchedCandles,
-): Promise<number | null> {
+): Promise<StoredSeries | null> {
   const locked = await lockSymbol(client, series)
   let basis = await readBasis(client, series, span, fetched)
   // Created while this waited for its turn.
@@ -81,7 +85,7 @@ export async function writeInTurn(
   const changesSettled = changes.slice(1).some((each) => each.wanted.length + each.obsolete.length > 0)
   const rows = isCopied ? [] : wanted
   const record = { id, span, finalTo, rows, hasRevised, changesSettled, rowVersion: null }
-  return (await recordFetch(client, record, fetched))?.generation ?? null
+  return recordFetch(client, record, fetched)
 }
 
 /**

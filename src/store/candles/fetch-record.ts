@@ -3,6 +3,7 @@ import type { TimeSpan } from '../../domain/time/units.ts'
 import type { CandleRow } from './candle-copy.ts'
 import { prices } from './candle-rows.ts'
 import { type FetchedCandles, type Series, seriesKey } from './series.ts'
+import { type StoredSeries, type StoredSeriesRow, storedColumns, toStoredSeries } from './stored-series.ts'
 import { longestAnswerSeconds } from './write-basis.ts'
 
 /** So few rows are written with the record of their fetch; more by COPY. */
@@ -42,7 +43,7 @@ export interface FetchRecord {
 const startedAt = 'to_timestamp($12::float8 / 1000)'
 const isImpossible = `received_at > ${startedAt} + interval '${longestAnswerSeconds} seconds'`
 
-const update = `UPDATE finstage.candle_series AS series SET
+const update = `UPDATE finstage.candle_series AS known SET
     timezone = coalesce($2, timezone), currency = coalesce($3, currency),
     first_trade = coalesce($4, first_trade), exchange = coalesce($5, exchange),
     session_opens = coalesce($6::bigint, session_opens),
@@ -59,11 +60,11 @@ const update = `UPDATE finstage.candle_series AS series SET
     actions_at = CASE WHEN $13::boolean AND interval = 'DAY_1'
         AND covered + int8multirange(int8range($9::bigint, $10::bigint)) @> int8range(least($10::bigint,
           (SELECT floor(extract(epoch FROM coalesce(max(actions_at), min(basis_at))))::bigint
-           FROM finstage.candle_series WHERE source = series.source AND symbol = series.symbol)), $10::bigint)
+           FROM finstage.candle_series WHERE source = known.source AND symbol = known.symbol)), $10::bigint)
       THEN greatest(actions_at, ${startedAt}) ELSE actions_at END
-  WHERE id = $1 AND ($16::text IS NULL OR series.xmin::text = $16::text
+  WHERE id = $1 AND ($16::text IS NULL OR known.xmin::text = $16::text
     AND pg_try_advisory_xact_lock(hashtextextended('candles ' || source || ' ' || symbol, 0)))
-  RETURNING id, generation, series.xmin::text AS "rowVersion"`
+  RETURNING ${storedColumns}`
 const updateValues = 16
 const rowColumns = ['minute', 'open', 'high', 'low', 'close', 'volume', 'adjustedClose'] as const
 
@@ -81,7 +82,7 @@ function textFor(rowCount: number): string {
       SELECT id, row.* FROM recorded, (VALUES ${values.join(', ')}) AS row
       ON CONFLICT (series_id, minute) DO UPDATE SET open = excluded.open, high = excluded.high, low = excluded.low,
         close = excluded.close, volume = excluded.volume, adjusted_close = excluded.adjusted_close
-    ) SELECT generation, "rowVersion" FROM recorded`
+    ) SELECT * FROM recorded`
 }
 
 const texts = Array.from({ length: fewRows + 1 }, (_, rowCount) => textFor(rowCount))
@@ -96,10 +97,10 @@ export async function recordFetch(
   client: Pick<pg.Pool, 'query'>,
   { id, span, finalTo, rows, hasRevised, changesSettled, rowVersion }: FetchRecord,
   { facts, startedMs, isCurrent, candles }: FetchedCandles,
-): Promise<{ readonly generation: number; readonly rowVersion: string } | null> {
+): Promise<StoredSeries | null> {
   // From here on, candles were still forming when they were stored.
   const openFrom = candles.find(({ closed }) => !closed)?.epoch ?? null
-  const { rows: recorded } = await client.query<{ generation: number; rowVersion: string }>({
+  const { rows: recorded } = await client.query<StoredSeriesRow>({
     name: `candle-fetch-record-${rows.length}`,
     text: texts[rows.length] as string,
     values: [
@@ -114,5 +115,5 @@ export async function recordFetch(
       ...rows.flatMap((row) => rowColumns.map((column) => row[column])),
     ],
   })
-  return recorded[0] ?? null
+  return recorded[0] ? toStoredSeries(recorded[0]) : null
 }

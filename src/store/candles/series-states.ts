@@ -1,25 +1,15 @@
 import { LRUCache } from 'lru-cache'
-import { daySeconds, type TimeSpan } from '../../domain/time/units.ts'
+import type { TimeSpan } from '../../domain/time/units.ts'
 import { Batcher } from '../../platform/concurrency/batcher.ts'
 import type { DatabasePool } from '../../platform/database/pool.ts'
-import { epochMs } from '../epoch-ms.ts'
-import { type Series, type SeriesState, seriesName, spansOf, unsettledDays } from './series.ts'
+import { type Series, type SeriesState, seriesName } from './series.ts'
+import { type StoredSeries, type StoredSeriesRow, storedColumns, toStoredSeries } from './stored-series.ts'
 
 /** More series than a board asks for at once. */
 const seriesPerStatement = 200
 const rememberedSymbols = 20_000
 /** Longer than Postgres goes on with a transaction whose client has given up. */
 const uncertainMs = 120_000
-
-/** A row of finstage.candle_series. */
-interface StoredSeries extends Omit<SeriesState, 'gaps' | 'recent'> {
-  /** Which of the series asked for, from 1 on. */
-  readonly place: number
-  /** What is stored for good. */
-  readonly covered: readonly TimeSpan[]
-  /** What was stored for good before that time is settled, in epoch seconds. */
-  readonly recentFrom: number
-}
 
 /** Series of a symbol that are known, or being read. */
 type Known = Map<string, StoredSeries | null | typeof reading>
@@ -53,7 +43,7 @@ export class SeriesStates {
   }
 
   async #read(series: Series): Promise<StoredSeries | null> {
-    if (!this.#known || performance.now() < this.#uncertainUntilMs) return this.#batcher.add(series)
+    if (!this.#known || this.#isUncertain) return this.#batcher.add(series)
     const symbol = `${series.source} ${series.symbol}`
     const name = seriesName(series)
     const known: Known = this.#known.get(symbol) ?? new Map()
@@ -68,34 +58,46 @@ export class SeriesStates {
     return stored
   }
 
-  /** Runs a write of a symbol's series, or of any. What was read before it is forgotten. */
-  async write<T>(series: Pick<Series, 'source' | 'symbol'> | null, work: () => Promise<T>): Promise<T> {
+  /**
+   * Runs a write of a symbol's series, or of any. What was read before it is forgotten. What it has left of its own
+   * series is known after it, unless somebody else has written to the symbol meanwhile.
+   */
+  async write<T extends { readonly left: StoredSeries | null }>(
+    series: Series | null,
+    work: () => Promise<T>,
+  ): Promise<T> {
     if (!this.#known) return work()
+    const symbol = series && `${series.source} ${series.symbol}`
+    const before = symbol === null ? null : this.#known.get(symbol)
+    const began: Known = before ?? new Map()
+    if (symbol !== null && !before) this.#known.set(symbol, began)
+    let left: StoredSeries | null = null
     try {
-      return await work()
+      const written = await work()
+      left = written.left
+      return written
     } catch (error) {
       // It may have been committed, or still be.
       this.#uncertainUntilMs = performance.now() + uncertainMs
       this.#known.clear()
       throw error
     } finally {
-      if (series) this.#known.delete(`${series.source} ${series.symbol}`)
-      else this.#known.clear()
+      if (series === null || symbol === null) this.#known.clear()
+      else if (left === null || this.#known.get(symbol) !== began || this.#isUncertain) this.#known.delete(symbol)
+      else this.#known.set(symbol, new Map([[seriesName(series), left]]))
     }
+  }
+
+  get #isUncertain(): boolean {
+    return performance.now() < this.#uncertainUntilMs
   }
 }
 
 async function readSeries(pool: DatabasePool, series: readonly Series[]): Promise<(StoredSeries | null)[]> {
-  const { rows } = await pool.query<Omit<StoredSeries, 'covered'> & { covered: string }>({
+  const { rows } = await pool.query<StoredSeriesRow & { place: number }>({
     name: 'candle-series',
-    text: `SELECT place::int4, id, timezone, currency, first_trade::float8 AS "firstTradeEpoch",
-             session_opens::float8 AS "sessionOpens", session_closes::float8 AS "sessionCloses", exchange, generation,
-             settled_version AS "settledVersion", known.xmin::text AS "rowVersion", open_from::float8 AS "openFrom",
-             ${epochMs('received_at')} AS "receivedAtMs", ${epochMs('basis_at')} AS "basisAtMs",
-             ${epochMs('revised_at')} AS "revisedAtMs", covered::text AS covered,
-             (extract(epoch FROM revised_at)::bigint - ${unsettledDays * daySeconds})::float8 AS "recentFrom",
-             (SELECT ${epochMs('coalesce(max(actions_at), min(basis_at))')} FROM finstage.candle_series AS any_of
-              WHERE any_of.source = known.source AND any_of.symbol = known.symbol) AS "actionsAtMs"
+    // Which of the series asked for, from 1 on.
+    text: `SELECT place::int4, ${storedColumns}
            FROM unnest($1::text[], $2::text[], $3::text[], $4::boolean[]) WITH ORDINALITY
              AS asked (source, symbol, interval, extended_hours, place)
            JOIN finstage.candle_series AS known USING (source, symbol, interval, extended_hours)`,
@@ -107,11 +109,11 @@ async function readSeries(pool: DatabasePool, series: readonly Series[]): Promis
     ],
   })
   const found: (StoredSeries | null)[] = series.map(() => null)
-  for (const row of rows) found[row.place - 1] = { ...row, covered: spansOf(row.covered) }
+  for (const { place, ...row } of rows) found[place - 1] = toStoredSeries(row)
   return found
 }
 
-function stateIn({ covered, recentFrom, place: _place, ...known }: StoredSeries, span: TimeSpan): SeriesState {
+function stateIn({ covered, recentFrom, ...known }: StoredSeries, span: TimeSpan): SeriesState {
   const gaps: TimeSpan[] = []
   let { from } = span
   for (const part of covered) {

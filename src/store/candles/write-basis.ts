@@ -18,7 +18,6 @@ export interface WriteBasis {
   readonly id: number | null
   /** Changes with every write to the series. */
   readonly rowVersion: string | null
-  readonly settledVersion: number | null
   /** A fetch that began later has brought a split or dividend that this one cannot include. */
   readonly isOvertaken: boolean
   /** The source was asked for the series again since this fetch began. */
@@ -53,7 +52,7 @@ export async function readBasis(
 ): Promise<WriteBasis> {
   const { rows } = await client.query<Found>({
     name: 'candle-write-basis',
-    text: `SELECT known.id, known.xmin::text AS "rowVersion", settled_version AS "settledVersion",
+    text: `SELECT known.id, known.xmin::text AS "rowVersion",
              EXISTS (
                SELECT FROM (SELECT source, symbol, epoch, seen_at FROM finstage.splits
                  UNION ALL SELECT source, symbol, epoch, seen_at FROM finstage.dividends) AS action

@@ -47,15 +47,15 @@ interface Said {
   readonly finalBefore?: number
   readonly facts?: FetchedCandles['facts']
   readonly revises?: boolean
+  readonly isCurrent?: boolean
 }
 
 function write(series: Series, span: TimeSpan, said: Said, by = store): Promise<number | null> {
   const { at, ...rest } = said
   const fetched: FetchedCandles = {
-    ...{ candles: [], excluded: [], splits: [], dividends: [], finalBefore: span.to, facts: null, revises: false },
-    ...rest,
+    ...{ candles: [], excluded: [], splits: [], dividends: [], finalBefore: span.to, facts: null },
+    ...{ revises: false, isCurrent: false, ...rest },
     startedMs: Date.parse(at),
-    isCurrent: false,
   }
   return by.write(series, span, fetched)
 }
@@ -378,6 +378,24 @@ test('an open end waits for who writes to its symbol, and takes the candles alon
   const fewer = candles(span, daySeconds, 6).filter(({ epoch }) => epoch !== day('2025-03-04'))
   await write(series, span, { at: '2025-03-05T12:00:40Z', candles: fewer, ...open })
   assert.deepEqual((await stored(series, span)).candles, fewer)
+})
+
+test('days that are asked for up to the present count as a look at actions for all series of their symbol', async () => {
+  const alone = new CandleStore(pool, { isOnlyWriter: true })
+  const [days, hours] = [seriesOf('LOOKS'), seriesOf('LOOKS', 'HOUR_1')]
+  const span = { from: day('2025-03-01'), to: day('2025-03-07') }
+  await write(days, span, { at: '2025-03-05T12:00:00Z', candles: candles(span, daySeconds, 5), isCurrent: true }, alone)
+  await write(hours, span, { at: '2025-03-05T13:00:00Z', candles: candles(span, 3600, 5), isCurrent: true }, alone)
+  const looks = async (by: CandleStore) =>
+    Promise.all([days, hours].map(async (series) => (await by.state(series, span))?.actionsAtMs))
+  const first = Date.parse('2025-03-05T12:00:00Z')
+  assert.deepEqual(await looks(alone), [first, first])
+  const end = { from: day('2025-03-06'), to: day('2025-03-08') }
+  const open = { candles: candles(end, daySeconds, 5), finalBefore: day('2025-03-07'), isCurrent: true }
+  await write(days, end, { at: '2025-03-07T12:00:00Z', ...open }, alone)
+  const second = Date.parse('2025-03-07T12:00:00Z')
+  assert.deepEqual(await looks(alone), [second, second])
+  assert.deepEqual(await looks(new CandleStore(pool)), [second, second])
 })
 
 test('a series that is forgotten has nothing left', async () => {
