@@ -1,14 +1,16 @@
 import type { BacktestInput, SymbolCandles } from '../../analysis/backtest.ts'
-import { toColumns } from '../../analysis/indicators/columns.ts'
+import { joinedColumns } from '../../analysis/indicators/columns.ts'
 import { signalsWarmUp } from '../../analysis/signals.ts'
 import type { BacktestOutcome, BacktestResult } from '../../domain/analysis/backtest.ts'
 import { beginningOfTime, type CandleRequest } from '../../domain/candle.ts'
+import { listOf } from '../../domain/candle-list.ts'
 import { FinstageError } from '../../domain/errors.ts'
 import type { MarketService } from '../../market/market-service.ts'
 import type { CpuPool } from '../../platform/concurrency/cpu-pool.ts'
 import type { FairSlots } from '../../platform/concurrency/fair-slots.ts'
 import { jobDescriptions } from '../job-inputs.ts'
 import { defineTask, type Task } from '../queue/define-task.ts'
+import { closedNodes } from './closed-candles.ts'
 import { eachPiece } from './each-piece.ts'
 
 const backtestModule = new URL('../../analysis/backtest.ts', import.meta.url)
@@ -61,6 +63,6 @@ async function candlesOf(
   if (series === undefined || series instanceof Error) throw series
   // Stored candles may have gaps, which the result would not show.
   if (series.failure) throw series.failure
-  const closed = series.nodes.filter((candle) => candle.closed)
-  return { candles: toColumns([...series.earlier, ...closed]), first: series.earlier.length }
+  const earlier = series.lists?.earlier ?? listOf(series.earlier)
+  return { candles: joinedColumns([earlier, closedNodes(series)]), first: earlier.length }
 }

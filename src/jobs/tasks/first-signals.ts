@@ -1,4 +1,4 @@
-import { toColumns } from '../../analysis/indicators/columns.ts'
+import { joinedColumns } from '../../analysis/indicators/columns.ts'
 import { findSignals, namedSignal, signalsWarmUp } from '../../analysis/signals.ts'
 import type { Signal } from '../../domain/analysis/signal.ts'
 import type { CandleRequest } from '../../domain/candle.ts'
@@ -7,6 +7,7 @@ import type { MarketService } from '../../market/market-service.ts'
 import { type DatabasePool, transaction } from '../../platform/database/pool.ts'
 import type { SignalStore } from '../../store/analyses/signal-store.ts'
 import type { JobService } from '../job-service.ts'
+import { closedNodes } from './closed-candles.ts'
 
 const symbolCount = 12
 /** Candles that signals are stored of. Two months: for the oldest, the month that outcomes look ahead has passed. */
@@ -64,8 +65,8 @@ async function pastSignals(symbol: string, market: FirstSignalsOptions['market']
   const [series] = await market.candles([request])
   if (series === undefined || series instanceof Error) throw series
   const { source, interval, sessions } = series
-  const closed = series.nodes.filter((candle) => candle.closed)
-  const candles = toColumns(closed)
+  const closed = closedNodes(series)
+  const candles = joinedColumns([closed])
   return findSignals(candles)
     .filter(({ index }) => index >= closed.length - candleCount)
     .map((each) => namedSignal(each, candles.epoch[each.index] as number, { symbol, source, interval, sessions }))

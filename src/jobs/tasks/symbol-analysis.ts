@@ -1,11 +1,11 @@
 import { joinedColumns } from '../../analysis/indicators/columns.ts'
 import { type FindingsInput, findingsCandles } from '../../analysis/symbol-findings.ts'
 import type { SymbolFindings } from '../../domain/analysis/analysis.ts'
-import type { Candle, CandleRequest } from '../../domain/candle.ts'
-import { type CandleList, listOf } from '../../domain/candle-list.ts'
+import type { CandleRequest } from '../../domain/candle.ts'
 import type { Interval } from '../../domain/time/interval.ts'
 import type { MarketService } from '../../market/market-service.ts'
 import type { CpuPool } from '../../platform/concurrency/cpu-pool.ts'
+import { closedCount, nodeList } from './closed-candles.ts'
 
 const findingsModule = new URL('../../analysis/symbol-findings.ts', import.meta.url)
 
@@ -39,7 +39,7 @@ export async function findingsInput(
   // Stored candles may have gaps or end long ago, which the findings would not show.
   if (series.failure) throw series.failure
   const { source, sessions, hasEarlier } = series
-  const nodes = series.lists?.nodes ?? listOf(series.nodes)
+  const nodes = nodeList(series)
   return {
     symbol,
     source,
@@ -49,11 +49,4 @@ export async function findingsInput(
     closedCount: closedCount(nodes),
     isWhole: !hasEarlier,
   }
-}
-
-/** Looks from the end, where the open ones are: closed candles need not become objects. */
-function closedCount(nodes: CandleList<Candle>): number {
-  let count = nodes.length
-  while (count > 0 && !nodes.slice(count - 1, count).candles[0]?.closed) count--
-  return count
 }
