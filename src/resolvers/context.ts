@@ -181,7 +181,7 @@ function once<T>(known: Map<string, Promise<T>>, key: string, load: () => Promis
 export interface Context extends Ports {
   readonly viewer: Viewer
   /** Whose turn its work takes: see `turns`. */
-  readonly caller: object
+  caller: object
   /** For a subscription: those of the current event. */
   loaders: Loaders
   /** What may be added to its answer, or to that of the current event: see `spendRows`. */
@@ -207,11 +207,11 @@ export interface Context extends Ports {
   renewLoaders(): void
 }
 
-export function createContext(ports: Ports, caller: object = {}): Context {
+export function createContext(ports: Ports): Context {
   const context: Context = {
     ...ports,
     viewer: new Viewer(),
-    caller,
+    caller: {},
     loaders: new Loaders(ports),
     rowsLeft: rowsOfOperation,
     takesWrittenLists: false,

@@ -17,8 +17,8 @@ const digestOf = (entries: string): string =>
   entries.length < leastDigested ? entries : `\0${hash('sha256', entries, 'base64url')}`
 
 /**
- * A list of numbers that stands in a result as JSON already, in pieces. The executor takes it for a list with one entry,
- * itself, whose JSON is put between the brackets. Only compiled operations know it (`Context.takesWrittenLists`).
+ * A list that stands in a result as JSON already, in pieces. It is taken for a list with one entry, itself, whose JSON is
+ * put between the brackets. Resolvers return it only to compiled operations (`Context.takesWrittenLists`).
  */
 export class WrittenList implements Iterable<unknown> {
   /** How many entries it stands for. */
@@ -35,8 +35,20 @@ export class WrittenList implements Iterable<unknown> {
 
   /** Its entries as `digested` would have them, in whichever pieces they are. */
   get digested(): string {
-    this.#digested ??= this.#digest()
+    if (this.#digested === undefined) {
+      const entries = this.pieces.join(',')
+      this.#digested = onlyNumbers.test(entries) ? digestOf(entries) : digested(entries)
+    }
     return this.#digested
+  }
+
+  /** `digested` in parts, none of which takes long. */
+  *digestedParts(): Generator<string> {
+    if (this.pieces.every((piece) => onlyNumbers.test(piece))) {
+      yield this.digested
+      return
+    }
+    for (const [i, piece] of this.pieces.entries()) yield (i > 0 ? ',' : '') + digested(piece)
   }
 
   /** How long the JSON of its entries is. */
@@ -46,26 +58,20 @@ export class WrittenList implements Iterable<unknown> {
     return this.#bytes
   }
 
-  #digest(): string {
-    const entries = this.pieces.join(',')
-    return onlyNumbers.test(entries) ? digestOf(entries) : digested(entries)
-  }
-
   *[Symbol.iterator](): Generator<unknown> {
     yield this
   }
 
   toJSON(): string {
-    return `${mark}${found.push(this) - 1}`
+    found.push(this)
+    return mark
   }
 }
 
-/**
- * Stands in the JSON where the pieces go, with the number of the list. No client can know it, and so write it into an
- * answer.
- */
+/** Stands in the JSON where the pieces go. No client can know it, and so write it into an answer. */
 const mark = randomBytes(16).toString('hex')
-/** By their numbers in the JSON that is being made. */
+const markJson = JSON.stringify(mark)
+/** In the order of the JSON that is being made. */
 let found: WrittenList[] = []
 
 /** JSON whose written lists are not put in yet: a list comes between one text and the next. */
@@ -80,18 +86,10 @@ export function unjoinedJson(value: unknown): UnjoinedJson {
 }
 
 /** JSON that was just made of a value that may hold written lists. */
-function unjoined(text: string): UnjoinedJson {
-  if (found.length === 0) return { texts: [text], lists: [] }
-  const texts: string[] = []
-  const lists: WrittenList[] = []
-  let from = 0
-  for (let at = text.indexOf(mark); at >= 0; at = text.indexOf(mark, from)) {
-    texts.push(text.slice(from, at - 1))
-    from = text.indexOf('"', at) + 1
-    lists.push(found[Number(text.slice(at + mark.length, from - 1))] as WrittenList)
-  }
+export function unjoined(text: string): UnjoinedJson {
+  const texts = found.length === 0 ? [text] : text.split(markJson)
+  const lists = found.slice(found.length + 1 - texts.length)
   found = []
-  texts.push(text.slice(from))
   return { texts, lists }
 }
 
@@ -102,28 +100,23 @@ export function bytesOf({ texts, lists }: UnjoinedJson): number {
   return bytes
 }
 
-/** In parts that follow each other. */
+/** Its parts, one behind the other. */
 export function partsOf({ texts, lists }: UnjoinedJson): string[] {
-  const parts = [texts[0] as string]
+  const parts: string[] = []
   for (let at = 0; at < lists.length; at++) {
+    parts.push(texts[at] as string)
     const { pieces } = lists[at] as WrittenList
     for (let i = 0; i < pieces.length; i++) {
       if (i > 0) parts.push(',')
       parts.push(pieces[i] as string)
     }
-    parts.push(texts[at + 1] as string)
   }
+  parts.push(texts[lists.length] as string)
   return parts
 }
 
-/** JSON.stringify in parts that follow each other, with the pieces of written lists in their places. */
-export const jsonParts = (value: unknown): string[] => partsOf(unjoinedJson(value))
-
-/** The same of JSON that was just made of a value that may hold written lists. */
-export const filledIn = (text: string): string[] => partsOf(unjoined(text))
+export const joined = (json: UnjoinedJson): string =>
+  json.lists.length === 0 ? (json.texts[0] as string) : partsOf(json).join('')
 
 /** JSON.stringify, with the pieces of written lists in their places. */
-export function stringify(value: unknown): string {
-  const parts = jsonParts(value)
-  return parts.length === 1 ? (parts[0] as string) : parts.join('')
-}
+export const stringify = (value: unknown): string => joined(unjoinedJson(value))

@@ -1,5 +1,6 @@
 import type { ServerResponse } from 'node:http'
 import { turns } from '../../resolvers/rows.ts'
+import type { UnjoinedJson } from '../../resolvers/written-list.ts'
 import { type Encoding, encode } from './encoding.ts'
 
 /** Shorter texts are made and written at once, in about a millisecond. */
@@ -15,14 +16,15 @@ export interface LongBytes {
   readonly length: number
 }
 
-export function isLong(parts: readonly string[]): boolean {
+export function isLong({ texts, lists }: UnjoinedJson): boolean {
   let length = 0
-  for (const part of parts) length += part.length
+  for (const text of texts) length += text.length
+  for (const { pieces } of lists) for (const piece of pieces) length += piece.length
   return length >= leastLongLength
 }
 
 /** The bytes of a text in parts that follow each other, made in turns of the event loop. */
-export async function bytesOf(parts: readonly string[], caller: object): Promise<LongBytes> {
+export async function bytesInTurns(parts: readonly string[], caller: object): Promise<LongBytes> {
   const pieces: Bytes[] = []
   let at = 0
   let length = 0
@@ -41,13 +43,14 @@ export async function bytesOf(parts: readonly string[], caller: object): Promise
 
 export async function encodedInTurns(bytes: LongBytes, encoding: Encoding, caller: object): Promise<LongBytes> {
   if (encoding === 'identity') return bytes
-  const encoded = await encode(await joined(bytes, caller), encoding)
+  const encoded = await encode(await joinedInTurns(bytes, caller), encoding)
   const pieces: Bytes[] = []
   for (let at = 0; at < encoded.length; at += pieceBytes) pieces.push(encoded.subarray(at, at + pieceBytes))
   return { pieces, length: encoded.length }
 }
 
-async function joined({ pieces, length }: LongBytes, caller: object): Promise<Bytes> {
+/** The pieces in one, copied in turns of the event loop. */
+export async function joinedInTurns({ pieces, length }: LongBytes, caller: object): Promise<Bytes> {
   const all = Buffer.allocUnsafeSlow(length)
   let [at, to] = [0, 0]
   const some = (untilMs: number): void => {

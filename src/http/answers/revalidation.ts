@@ -1,5 +1,6 @@
-import { hash } from 'node:crypto'
+import { createHash, hash } from 'node:crypto'
 import type { Context } from '../../resolvers/context.ts'
+import { turns } from '../../resolvers/rows.ts'
 import { digested, type UnjoinedJson } from '../../resolvers/written-list.ts'
 import type { Encoding } from './encoding.ts'
 
@@ -18,6 +19,34 @@ export function entityTag(body: string | UnjoinedJson, mediaType: string, encodi
   // What is digested already stays as it is.
   const json = digested(texts.reduce((before, text, i) => `${before}${lists[i - 1]?.digested ?? ''}${text}`))
   return `"${hash('sha256', `${mediaType}\n${json}`, 'base64url').slice(0, tagDigits)}-${encoding}"`
+}
+
+/** What `entityTag` gives, made in turns of the event loop. */
+export async function entityTagInTurns(
+  json: UnjoinedJson,
+  mediaType: string,
+  encoding: Encoding,
+  caller: object,
+): Promise<string> {
+  const tag = createHash('sha256').update(`${mediaType}\n`)
+  const parts = digestedParts(json)
+  const some = (untilMs: number): boolean => {
+    do {
+      const { value, done } = parts.next()
+      if (done) return true
+      tag.update(value)
+    } while (turns.now() < untilMs)
+    return false
+  }
+  while (!(await turns.goOn(caller, some)));
+  return `"${tag.digest('base64url').slice(0, tagDigits)}-${encoding}"`
+}
+
+function* digestedParts({ texts, lists }: UnjoinedJson): Generator<string, undefined> {
+  for (let i = 0; i < texts.length; i++) {
+    yield digested(texts[i] as string)
+    yield* lists[i]?.digestedParts() ?? []
+  }
 }
 
 /**

@@ -36,14 +36,12 @@ export interface GraphQL {
   /** Documents that were parsed and found valid, on any transport. */
   readonly documents: PreparedDocuments
   readonly compiled: CompiledOperations
-  /** `caller`: whose turn the work of the operation takes. */
-  newContext(caller?: object): Context
+  newContext(): Context
   /**
    * Executes an operation that is parsed and valid. It does what Yoga's hooks would do one by one, at a tenth of the
-   * cost. `context`: a new one. The result may have `stringify`, which writes it in parts. If it has no errors, the
-   * context tells how long caches may keep it.
+   * cost. `context`: a new one. If the result has no errors, it tells how long caches may keep it.
    */
-  execute(operation: PreparedOperation, request: OperationRequest, context: Context): MaybePromise
+  execute(operation: PreparedOperation, request: OperationRequest, context?: Context): MaybePromise
   /** The result of an operation whose execution threw. */
   failed(error: unknown): ExecutionResult
 }
@@ -64,13 +62,13 @@ export function createGraphQL({ schema, ports, log, registry, plugins = [] }: Gr
   const entries = new EntriesOperations(schema)
   const metrics = new OperationMetrics(registry)
   const measured = measureResolvers(schema, registry)
-  const newContext = (caller?: object): Context => Object.assign(createContext(ports, caller), measured)
+  const newContext = (): Context => Object.assign(createContext(ports), measured)
   const mask = (error: unknown): GraphQLError => maskError(error, log)
 
   const yoga = createYoga<object, Context>({
     schema,
     graphqlEndpoint: graphqlPath,
-    context: () => newContext(),
+    context: newContext,
     graphiql: false,
     landingPage: false,
     multipart: false,
@@ -131,7 +129,7 @@ export function createGraphQL({ schema, ports, log, registry, plugins = [] }: Gr
       const { caller, loaders, viewer } = context
       // Should it come out without errors, caches ask each time.
       context.staysUntilMs = 0
-      return runInterpreted(operation, request, Object.assign(newContext(caller), { loaders, viewer }, unmeasured))
+      return runInterpreted(operation, request, Object.assign(newContext(), { caller, loaders, viewer }, unmeasured))
     }
     const settled = (result: ExecutionResult): MaybePromise => {
       if (result.errors) return again()
@@ -142,7 +140,11 @@ export function createGraphQL({ schema, ports, log, registry, plugins = [] }: Gr
     return isPromise(result) ? result.then(settled) : settled(result)
   }
 
-  function execute(operation: PreparedOperation, request: OperationRequest, context: Context): MaybePromise {
+  function execute(
+    operation: PreparedOperation,
+    request: OperationRequest,
+    context: Context = newContext(),
+  ): MaybePromise {
     const startedMs = performance.now()
     const answered = (result: ExecutionResult): ExecutionResult => {
       metrics.answered(operation.description, startedMs, result)

@@ -1,12 +1,11 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { ExecutionResult } from 'graphql'
 import { type FetchAPI, isPromise, processRegularResult } from 'graphql-yoga'
-import type { Context } from '../../resolvers/context.ts'
 import { turns } from '../../resolvers/rows.ts'
-import { jsonParts } from '../../resolvers/written-list.ts'
+import { joined, partsOf, type UnjoinedJson, unjoinedJson } from '../../resolvers/written-list.ts'
 import { tellOrigin, varyOf } from '../access/front-door.ts'
 import { acceptedEncoding, encode, leastBytes } from '../answers/encoding.ts'
-import { bytesOf, encodedInTurns, isLong, writeInTurns } from '../answers/long-answer.ts'
+import { bytesInTurns, encodedInTurns, isLong, writeInTurns } from '../answers/long-answer.ts'
 import { type GraphQL, graphqlPath, type OperationRequest } from './graphql.ts'
 import { maxBodyBytes } from './limits.ts'
 import type { PreparedOperation } from './prepared-documents.ts'
@@ -47,9 +46,7 @@ export function servePost(graphql: GraphQL, request: IncomingMessage, response: 
       leaveToYoga(graphql, request, response)
       return
     }
-    execute(graphql, ready, graphql.newContext(response), response, (result) =>
-      answer(request, response, mediaType, result),
-    )
+    execute(graphql, ready, response, (result) => answer(request, response, mediaType, result))
   }
   request.on('readable', read)
 }
@@ -60,17 +57,18 @@ export function leaveToYoga(graphql: GraphQL, request: IncomingMessage, response
 }
 
 /**
- * Sends the result of an operation, or what there is to say if its execution or the sending has failed. `context`: its
- * caller is the response, whose end ends the work.
+ * Sends the result of an operation, or what there is to say if its execution or the sending has failed. Its work ends if
+ * the client goes.
  */
 export function execute(
   graphql: GraphQL,
   { operation, request }: Ready,
-  context: Context,
   response: ServerResponse,
   send: (result: ExecutionResult) => void | Promise<void>,
+  context = graphql.newContext(),
 ): void {
   const fail = (error: unknown): void | Promise<void> => send(graphql.failed(error))
+  context.caller = response
   try {
     const result = graphql.execute(operation, request, context)
     if (!isPromise(result)) {
@@ -135,15 +133,12 @@ export function readyOperation(graphql: GraphQL, parameters: unknown): Ready | u
 
 /** Stands in for the Response that Yoga creates. */
 class Answer {
-  /** In parts if the result holds written lists. */
-  readonly body: string | readonly string[]
+  /** Not joined yet if the result may hold written lists. */
+  readonly body: string | UnjoinedJson
   readonly status: number
   readonly headers: Readonly<Record<string, string>>
 
-  constructor(
-    body: string | readonly string[],
-    { status, headers }: { status: number; headers: Record<string, string> },
-  ) {
+  constructor(body: string | UnjoinedJson, { status, headers }: { status: number; headers: Record<string, string> }) {
     this.body = body
     this.status = status
     this.headers = headers
@@ -152,25 +147,26 @@ class Answer {
 /** Relies on Yoga making nothing but this Response of a plain result; http-equivalence.test.ts notices if it makes more. */
 const answerAPI = { Response: Answer } as unknown as FetchAPI
 
-/** `extra`: header fields beside those that every answer has. `write`: what makes the JSON of a result with lists. */
+/** `extra`: header fields beside those that every answer has. `json`: that of the result, if it was made already. */
 export function answer(
   request: IncomingMessage,
   response: ServerResponse,
   mediaType: MediaType,
   result: ExecutionResult,
   extra: readonly string[] = [],
-  write: (result: ExecutionResult) => string[] = jsonParts,
+  json?: UnjoinedJson,
 ): void | Promise<void> {
-  if ('stringify' in result) result.stringify = write
+  // Yoga writes a result by its own `stringify`.
+  if ('stringify' in result) result.stringify = json ? () => json : unjoinedJson
   const { body, status, headers } = processRegularResult(result, answerAPI, mediaType) as unknown as Answer
+  const { origin } = request.headers
   const fields = ['content-length', '']
   for (const name in headers) fields.push(name, headers[name] ?? '')
   fields.push(...extra)
-  const { origin } = request.headers
   // As tellOrigin does, which would cost a fifth of the request: it sets headers one by one.
   if (origin !== undefined) fields.push('access-control-allow-origin', origin)
   if (typeof body !== 'string' && isLong(body)) return answerLong(request, response, status, fields, body)
-  const text = typeof body === 'string' ? body : body.join('')
+  const text = typeof body === 'string' ? body : joined(body)
   const bytes = Buffer.byteLength(text)
   fields[1] = String(bytes)
   const isEncodable = bytes >= leastBytes
@@ -197,10 +193,10 @@ async function answerLong(
   response: ServerResponse,
   status: number,
   fields: string[],
-  parts: readonly string[],
+  json: UnjoinedJson,
 ): Promise<void> {
   const encoding = acceptedEncoding(request.headers['accept-encoding'])
-  const bytes = await encodedInTurns(await bytesOf(parts, response), encoding, response)
+  const bytes = await encodedInTurns(await bytesInTurns(partsOf(json), response), encoding, response)
   fields[1] = String(bytes.length)
   fields.push('vary', varyOf(request))
   if (encoding !== 'identity') fields.push('content-encoding', encoding)

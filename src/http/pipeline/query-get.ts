@@ -1,11 +1,11 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { ExecutionResult } from 'graphql'
 import { LRUCache } from 'lru-cache'
-import { turns } from '../../resolvers/rows.ts'
-import { bytesOf, jsonParts, partsOf, type UnjoinedJson, unjoinedJson } from '../../resolvers/written-list.ts'
+import { bytesOf, stringify, unjoinedJson } from '../../resolvers/written-list.ts'
 import { varyOf } from '../access/front-door.ts'
 import { acceptedEncoding, leastBytes } from '../answers/encoding.ts'
-import { cacheControlOf, entityTag, isKnown } from '../answers/revalidation.ts'
+import { isLong } from '../answers/long-answer.ts'
+import { cacheControlOf, entityTag, entityTagInTurns, isKnown } from '../answers/revalidation.ts'
 import { type GraphQL, graphqlPath } from './graphql.ts'
 import { answer, execute, leaveToYoga, type MediaType, mediaTypeOf, type Ready, readyOperation } from './json-post.ts'
 
@@ -15,8 +15,6 @@ type Parameters = Readonly<Record<string, unknown>>
 const maxAddressBytes = 8 * 1024 * 1024
 /** An address, its query and its variables. */
 const bytesPerCharacter = 10
-/** Entries of written lists; in about two milliseconds. */
-const mostDigestedAtOnce = 30_000
 
 /**
  * The short way for queries by GET whose document the pipeline has found valid before. It answers as Yoga does with
@@ -42,10 +40,10 @@ export class GetQueries {
       leaveToYoga(graphql, request, response)
       return
     }
-    const context = graphql.newContext(response)
-    execute(graphql, ready, context, response, (result) =>
-      answerQuery(request, response, mediaType, result, cacheControlOf(ready.operation.description.name, context)),
-    )
+    const context = graphql.newContext()
+    const send = (result: ExecutionResult): void | Promise<void> =>
+      answerQuery(request, response, mediaType, result, cacheControlOf(ready.operation.description.name, context))
+    execute(graphql, ready, response, send, context)
   }
 
   #ready({ url = '', headers }: IncomingMessage): Ready | undefined {
@@ -85,41 +83,21 @@ function answerQuery(
   cacheControl: string,
 ): void | Promise<void> {
   if (result.errors) return answer(request, response, mediaType, result, ['cache-control', 'no-store'])
-  const json = unjoinedJson(result)
-  const send = (): void | Promise<void> => answerTagged(request, response, mediaType, result, json, cacheControl)
-  const entries = json.lists.reduce((sum, { length }) => sum + length, 0)
-  return entries <= mostDigestedAtOnce ? send() : digestedInTurns(json, response).then(send)
-}
-
-/** Digests the lists of a long answer, each at once, so that its tag costs little. */
-async function digestedInTurns({ lists }: UnjoinedJson, caller: object): Promise<void> {
-  let at = 0
-  const some = (untilMs: number): void => {
-    do void lists[at++]?.digested
-    while (at < lists.length && turns.now() < untilMs)
-  }
-  while (at < lists.length) await turns.goOn(caller, some)
-}
-
-function answerTagged(
-  request: IncomingMessage,
-  response: ServerResponse,
-  mediaType: MediaType,
-  result: ExecutionResult,
-  json: UnjoinedJson,
-  cacheControl: string,
-): void | Promise<void> {
   const { headers } = request
-  const isLong = bytesOf(json) >= leastBytes
-  const encoding = isLong ? acceptedEncoding(headers['accept-encoding']) : 'identity'
-  const tag = entityTag(json, `${mediaType}; charset=utf-8`, encoding)
-  const fields = ['cache-control', cacheControl, 'etag', tag]
-  const { origin } = headers
-  if (origin !== undefined) fields.push('access-control-expose-headers', 'ETag')
-  if (!isKnown(headers['if-none-match'], tag)) {
-    const tagged = Object.assign(result, { stringify: jsonParts })
-    return answer(request, response, mediaType, tagged, fields, () => partsOf(json))
+  const json = unjoinedJson(result)
+  const isInTurns = isLong(json)
+  const encoding = isInTurns || bytesOf(json) >= leastBytes ? acceptedEncoding(headers['accept-encoding']) : 'identity'
+  const respond = (tag: string): void | Promise<void> => {
+    const fields = ['cache-control', cacheControl, 'etag', tag]
+    const { origin } = headers
+    if (origin !== undefined) fields.push('access-control-expose-headers', 'ETag')
+    if (!isKnown(headers['if-none-match'], tag)) {
+      return answer(request, response, mediaType, Object.assign(result, { stringify }), fields, json)
+    }
+    if (origin !== undefined) fields.push('access-control-allow-origin', origin)
+    response.writeHead(304, [...fields, 'vary', varyOf(request)]).end()
   }
-  if (origin !== undefined) fields.push('access-control-allow-origin', origin)
-  response.writeHead(304, [...fields, 'vary', varyOf(request)]).end()
+  const sentAs = `${mediaType}; charset=utf-8`
+  if (isInTurns) return entityTagInTurns(json, sentAs, encoding, response).then(respond)
+  return respond(entityTag(json, sentAs, encoding))
 }

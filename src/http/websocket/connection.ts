@@ -2,8 +2,8 @@ import type { Socket } from 'node:net'
 import { CloseCode, MessageType, parseMessage } from 'graphql-ws'
 import type { WebSocket } from 'ws'
 import type { Logger } from '../../platform/logger.ts'
-import { filledIn } from '../../resolvers/written-list.ts'
-import { bytesOf, isLong } from '../answers/long-answer.ts'
+import { joined, partsOf, type UnjoinedJson, unjoined } from '../../resolvers/written-list.ts'
+import { bytesInTurns, isLong, joinedInTurns } from '../answers/long-answer.ts'
 import type { LiveMetrics } from '../connections/metrics.ts'
 import { type Framing, SocketWriter, type WriterConnection, type WriteSchedule } from '../connections/socket-writer.ts'
 import type { ClientOperation } from './client-operation.ts'
@@ -96,27 +96,25 @@ export class WebSocketConnection implements WriterConnection {
     return this.#writer
   }
 
-  /** Resolves when the system has taken the message, or the client has gone. */
+  /**
+   * Sends JSON that graphql-ws has just made of a message. Resolves when the system has taken the message, or the client
+   * has gone.
+   */
   send(text: string): Promise<void> {
-    return this.sendParts(filledIn(text))
+    return this.sendJson(unjoined(text))
   }
 
-  /** The same, of a text in parts that follow each other. */
-  async sendParts(parts: readonly string[]): Promise<void> {
-    // One fragment of a message follows the other at once: the writer could write between them.
-    const fragments = isLong(parts) ? (await bytesOf(parts, this)).pieces : [parts.join('')]
-    return this.#send(fragments)
+  /** Resolves as `send` does. */
+  async sendJson(json: UnjoinedJson): Promise<void> {
+    if (!isLong(json)) return this.#send(joined(json))
+    return this.#send(await joinedInTurns(await bytesInTurns(partsOf(json), this), this))
   }
 
-  #send(fragments: readonly (string | Uint8Array)[]): Promise<void> {
+  #send(message: string | Buffer): Promise<void> {
     return new Promise((resolve, reject) => {
       if (!this.isOpen) return resolve()
       this.#writer?.writeAll()
-      for (const [i, fragment] of fragments.entries()) {
-        const fin = i === fragments.length - 1
-        const sent = (error?: Error | null): void => (error ? reject(error) : fin ? resolve() : undefined)
-        this.webSocket.send(fragment, { binary: false, fin }, sent)
-      }
+      this.webSocket.send(message, { binary: false }, (error) => (error ? reject(error) : resolve()))
       const { writableLength } = this.socket
       if (writableLength > 0) this.#schedule.stalledReaders.watch(this)
       if (writableLength > maxUnsentBytes && !this.webSocket.isPaused) this.#pause()

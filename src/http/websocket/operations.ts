@@ -4,7 +4,7 @@ import { badInput, limitExceeded } from '../../domain/errors.ts'
 import type { Logger } from '../../platform/logger.ts'
 import type { Context } from '../../resolvers/context.ts'
 import { turns } from '../../resolvers/rows.ts'
-import { jsonParts } from '../../resolvers/written-list.ts'
+import { unjoinedJson } from '../../resolvers/written-list.ts'
 import type { PriceBatches } from '../../stream/price-batches.ts'
 import type { PriceSubscription } from '../../stream/price-subscription.ts'
 import type { LiveMetrics } from '../connections/metrics.ts'
@@ -161,8 +161,7 @@ export class WebSocketOperations {
       return graphql.failed(error)
     }
     if (result.errors || operation.isDropped) return result
-    const id = JSON.stringify(operation.id)
-    await connection.sendParts([`{"id":${id},"type":"next","payload":`, ...jsonParts(result), '}'])
+    await connection.sendJson(unjoinedJson({ id: operation.id, type: 'next', payload: result }))
     operation.ended()
     return operation
   }

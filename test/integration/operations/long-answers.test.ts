@@ -42,11 +42,16 @@ for (const [form, query] of Object.entries(charts)) {
         headers: { 'content-type': 'application/json' },
         body: JSON.stringify({ query }),
       })
-    const { text } = await post('/graphql?yoga')
+    const get = (headers = {}) => askHttp(`${app.api}/graphql?query=${encodeURIComponent(query)}`, { headers })
+    const first = await get()
+    const { text } = first
     assert.ok(text.startsWith('{"data":{"candles":{"columns":{"epoch":[') && text.length > 600_000, text.slice(0, 200))
-    const got = [await post('/graphql'), await post('/graphql'), await post('/graphql')]
-    got.push(await askHttp(`${app.api}/graphql?query=${encodeURIComponent(query)}`, {}))
+    const got = [await post('/graphql?yoga'), await post('/graphql'), await post('/graphql'), await get()]
     for (const answer of got) assert.ok(answer.text === text)
+    const { etag } = first.headers
+    assert.ok(etag)
+    assert.equal(got.at(-1)?.headers.etag, etag)
+    assert.equal((await get({ 'if-none-match': etag })).status, 304)
 
     const socket = await connected()
     const messages: string[] = []

@@ -1,4 +1,4 @@
-/** One control frame or whole message of a WebSocket, as RFC 6455 has it in sections 5.2 and 5.4. */
+/** One frame of a WebSocket, as RFC 6455 has it in section 5.2. */
 export interface Frame {
   readonly opcode: number
   readonly payload: Buffer
@@ -9,16 +9,11 @@ const decoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
 /** Takes the bytes that a server sends apart, however they are cut; throws where they break a rule. */
 export class FrameParser {
   #bytes: Buffer = Buffer.alloc(0)
-  /** The fragments of a message that is not whole. */
-  #fragments: Frame[] = []
 
   push(bytes: Buffer): Frame[] {
     this.#bytes = Buffer.concat([this.#bytes, bytes])
     const frames: Frame[] = []
-    for (let frame = this.#next(); frame; frame = this.#next()) {
-      const whole = this.#joined(frame)
-      if (whole) frames.push(whole)
-    }
+    for (let frame = this.#next(); frame; frame = this.#next()) frames.push(frame)
     return frames
   }
 
@@ -27,25 +22,12 @@ export class FrameParser {
     return this.#bytes.length
   }
 
-  #joined({ isFinal, ...frame }: Frame & { readonly isFinal: boolean }): Frame | undefined {
-    if (frame.opcode >= 8) {
-      if (!isFinal) throw new Error('a control frame in fragments')
-      return frame
-    }
-    if ((frame.opcode === 0) !== this.#fragments.length > 0) throw new Error('a fragment without the one before it')
-    this.#fragments.push(frame)
-    if (!isFinal) return undefined
-    const { opcode } = this.#fragments[0] as Frame
-    const payload = Buffer.concat(this.#fragments.map(({ payload }) => payload))
-    this.#fragments = []
-    return { opcode, payload }
-  }
-
-  #next(): (Frame & { readonly isFinal: boolean }) | undefined {
+  #next(): Frame | undefined {
     const bytes = this.#bytes
     if (bytes.length < 2) return undefined
     const [first = 0, second = 0] = bytes
-    if ((first & 0x70) !== 0) throw new Error(`a frame begins with ${first}, which is reserved`)
+    if ((first & 0xf0) !== 0x80)
+      throw new Error(`a frame begins with ${first}: it is not one whole message, or reserved`)
     if (second > 127) throw new Error('a server does not mask')
     const headerBytes = second < 126 ? 2 : second === 126 ? 4 : 10
     if (bytes.length < headerBytes) return undefined
@@ -56,7 +38,7 @@ export class FrameParser {
     if (bytes.length < headerBytes + length) return undefined
     const payload = bytes.subarray(headerBytes, headerBytes + length)
     this.#bytes = bytes.subarray(headerBytes + length)
-    return { opcode: first & 0x0f, payload, isFinal: first >= 0x80 }
+    return { opcode: first & 0x0f, payload }
   }
 }
 

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
 import { entityTag, isKnown } from '../../../../src/http/answers/revalidation.ts'
-import { bytesOf, partsOf, unjoinedJson, WrittenList } from '../../../../src/resolvers/written-list.ts'
+import { bytesOf, joined, unjoinedJson, WrittenList } from '../../../../src/resolvers/written-list.ts'
 
 test('the tag of an answer is strong, and its own for each body, media type and encoding', () => {
   const tags = ['{"a":1}', '{"a":2}'].flatMap((body) =>
@@ -48,7 +48,7 @@ test('a tag depends on the bytes alone, however much of an answer was written be
       const text = JSON.stringify(answer)
       const pick = (most: number): number => random.next().value % (most + 1)
       const unjoined = unjoinedJson(partlyWritten(answer, pick))
-      assert.equal(partsOf(unjoined).join(''), text)
+      assert.equal(joined(unjoined), text)
       assert.equal(bytesOf(unjoined), Buffer.byteLength(text))
       const tag = entityTag(text, 'application/json', 'identity')
       assert.equal(entityTag(unjoined, 'application/json', 'identity'), tag)

@@ -75,7 +75,7 @@ test('one interpreter executes queries and mutations, by Yoga and by the short w
   }
   const operation = graphql.documents.operation('{ number }', null)
   assert.ok(operation)
-  assert.deepEqual({ ...(await graphql.execute(operation, {}, graphql.newContext())).data }, { number: 1 })
+  assert.deepEqual({ ...(await graphql.execute(operation, {})).data }, { number: 1 })
   const stream = await (await ask('subscription { numbers }', 'text/event-stream')).text()
   assert.match(stream, /data: \{"data":\{"numbers":1\}\}.*data: \{"data":\{"numbers":2\}\}/s)
   const ours = '@graphql-tools/executor'
@@ -119,7 +119,7 @@ test('variables of the wrong type are answered with 400 and BAD_USER_INPUT, by Y
   }
   const operation = graphql.documents.operation(query, null)
   assert.ok(operation)
-  const { data, errors } = await graphql.execute(operation, { variables: { n: 'x' } }, graphql.newContext())
+  const { data, errors } = await graphql.execute(operation, { variables: { n: 'x' } })
   assert.equal(data, undefined)
   assert.deepEqual({ ...errors?.[0]?.extensions }, { http: { status: 400 }, code: 'BAD_USER_INPUT' })
 })
