@@ -47,6 +47,7 @@ interface Asked {
 
 let symbols = 0
 
+/** A case as it is played out: with two processes or one, and one beside them that remembers nothing. */
 class Play {
   readonly #processes: CandleProcess[]
   readonly #bare: Worker
@@ -320,7 +321,7 @@ async function played(options: readonly CandleStoreOptions[], bare: Worker | nul
       runs++
     ) {
       await fc.assert(
-        fc.asyncProperty(kindsOfCases[runs % kindsOfCases.length] ?? assert.fail(), (one) =>
+        fc.asyncProperty(kindsOfCases[(seed + runs) % kindsOfCases.length] ?? assert.fail(), (one) =>
           new Play(processes, bare ?? first, restart, one).play(one.steps),
         ),
         { numRuns: 1, seed: seed + runs, interruptAfterTimeLimit: 30_000, timeout: 30_000 },
@@ -344,7 +345,8 @@ test('two processes on one database: whatever is read, written, split, repaired,
 test('the only process that writes: whatever it does, in whatever order and at the same time, it gives the candles and indicators that the database has', async (t) => {
   t.diagnostic(`FUZZ_SEED=${seed}`)
   let runs = 0
-  for (const options of [{}, { memoryBytes: 100_000 }])
+  for (const options of [{}, { memoryBytes: 100_000 }]) {
     runs += await played([{ isOnlyWriter: true, ...options }], null, 2)
+  }
   t.diagnostic(`${runs} cases`)
 })

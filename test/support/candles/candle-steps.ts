@@ -328,7 +328,23 @@ const tearing = fc.tuple(ask, by, write, write).map(([first, by, one, two]): Ste
     },
   ]
 })
-const scenarios = [anew, moving, splitting, crossing, pieces, growing, filling, tearing]
+/** A state comes after its series has been written, and is from before. */
+const overtaken = fc.tuple(ask, by, write, write).map(([first, by, one, two]): Step[] => {
+  const interval = sourceInterval(first.interval)
+  const same = { interval, extendedHours: first.extendedHours, range: { count: 300, place: 'last' as const } }
+  return [
+    { ...first, ...same, by },
+    { kind: 'tick', seconds: 20 },
+    {
+      ...{ kind: 'held', gate: { statement: 'candle-series', side: 'after' }, isKilled: false },
+      // The only process that writes knows the state of what it has written last.
+      before: [{ ...one, ...{ interval: interval === 'DAY_1' ? 'HOUR_1' : 'DAY_1', age: 0 } }],
+      action: { ...first, ...same, ...{ kind: 'peek', by } },
+      meanwhile: [{ ...two, ...same, age: 0 }],
+    },
+  ]
+})
+const scenarios = [anew, moving, splitting, crossing, pieces, growing, filling, tearing, overtaken]
 const steps = fc
   .array(fc.oneof({ weight: 5, arbitrary: step.map((one) => [one]) }, ...scenarios), { minLength: 2, maxLength: 8 })
   .map((parts) => parts.flat())
