@@ -22,6 +22,8 @@ const lifetimesMs: Readonly<Record<MarketState, number>> = {
 /** A closed market's price from outside of the regular session that is younger than this: overnight trade goes on. */
 const overnightMs = 15 * minuteMs
 const overnightLifetimeMs = 5000
+/** A quote that is still asked for when it has so little left to live is fetched anew before anybody has to wait. */
+const aheadMs = 500
 /** For a symbol that the source does not know, or has no price of. */
 const nothingLifetimeMs = minuteMs
 /** For a last known value that stands in for a failed answer: the source is soon asked again. */
@@ -73,11 +75,15 @@ export class QuoteCache {
     })
   }
 
-  /** The answer of `get`, if it is cached. */
+  /** The answer of `get`, if it is cached. What is about to grow old is asked for again, for those who ask later. */
   atHand(symbol: string): Listing | undefined {
     const entry = this.#entries.get(symbol)
     if (!entry?.listing) return undefined
     this.#count(entry.isLastKnown ? 'stale' : 'hit')
+    if (!entry.isLastKnown && this.#entries.getRemainingTTL(symbol) < aheadMs && !this.#flights.has(symbol)) {
+      // Whoever asks once it is old hears of an error.
+      this.#ask(symbol, undefined).catch(() => {})
+    }
     return entry.listing
   }
 

@@ -1,5 +1,5 @@
-import { performance } from 'node:perf_hooks'
 import type { Listing } from '../../domain/quote.ts'
+import { spareMs } from '../../platform/concurrency/event-loop-turns.ts'
 import type { CallBudget } from '../call-budget.ts'
 import { type MarketSource, symbolsPerCall } from '../source.ts'
 
@@ -19,7 +19,7 @@ type Answer = Listing | undefined
 
 interface Batch {
   readonly waiting: Map<string, PromiseWithResolvers<Answer>>
-  /** In event-loop idle time: when the batch was opened, and when its last symbol came. */
+  /** In spare time of the event loop: when the batch was opened, and when its last symbol came. */
   readonly openedMs: number
   readonly quietMs: number
   lastMs: number
@@ -33,8 +33,8 @@ interface Batch {
 
 export interface ListingBatcherOptions {
   readonly source: Pick<MarketSource, 'listings'>
-  /** How long the event loop has been idle so far, in milliseconds. */
-  readonly idleMs?: () => number
+  /** How much time the event loop has had to spare so far, in milliseconds. */
+  readonly spareMs?: () => number
 }
 
 /**
@@ -43,20 +43,20 @@ export interface ListingBatcherOptions {
  * follows at once waits the full 25 ms: it is the rest of a burst. Batches are independent: one that fails or hangs
  * does not hold up the others.
  *
- * Only idle time of the event loop counts. While the loop is busy, requests are still being read, and an answer would
- * have to wait behind them: a burst that takes the process half a second to read goes upstream in one call. A process
- * that is never idle waits a second at most.
+ * Only time counts that the event loop has to spare, idle or with work that waits for everything else. While the loop is
+ * busy otherwise, requests are still being read, and an answer would have to wait behind them: a burst that takes the
+ * process half a second to read goes upstream in one call. A process that has no time to spare waits a second at most.
  */
 export class ListingBatcher {
   readonly #source: Pick<MarketSource, 'listings'>
-  readonly #idleMs: () => number
+  readonly #spareMs: () => number
   #gathering: Batch | undefined
-  /** In event-loop idle time. */
+  /** In spare time of the event loop. */
   #sentMs = Number.NEGATIVE_INFINITY
 
-  constructor({ source, idleMs = () => performance.eventLoopUtilization().idle }: ListingBatcherOptions) {
+  constructor({ source, spareMs: spare = spareMs }: ListingBatcherOptions) {
     this.#source = source
-    this.#idleMs = idleMs
+    this.#spareMs = spare
   }
 
   /**
@@ -72,13 +72,13 @@ export class ListingBatcher {
     else batch.isForAll = true
     const waiter = Promise.withResolvers<Answer>()
     batch.waiting.set(symbol, waiter)
-    batch.lastMs = this.#idleMs()
+    batch.lastMs = this.#spareMs()
     if (batch.waiting.size >= symbolsPerCall) void this.#send(batch)
     return waiter.promise
   }
 
   #open(): Batch {
-    const nowMs = this.#idleMs()
+    const nowMs = this.#spareMs()
     const batch: Batch = {
       waiting: new Map(),
       openedMs: nowMs,
@@ -94,7 +94,7 @@ export class ListingBatcher {
   }
 
   #review(batch: Batch): void {
-    const leftMs = Math.min(batch.lastMs + batch.quietMs, batch.openedMs + patienceMs) - this.#idleMs()
+    const leftMs = Math.min(batch.lastMs + batch.quietMs, batch.openedMs + patienceMs) - this.#spareMs()
     if (leftMs <= toleranceMs) void this.#send(batch)
     else batch.timer = setTimeout(() => this.#review(batch), Math.ceil(leftMs))
   }
@@ -103,7 +103,7 @@ export class ListingBatcher {
     clearTimeout(batch.timer)
     clearTimeout(batch.limit)
     this.#gathering = undefined
-    this.#sentMs = this.#idleMs()
+    this.#sentMs = this.#spareMs()
     try {
       const [payer, ...others] = batch.payers
       const operation = batch.isForAll || others.length > 0 ? undefined : payer

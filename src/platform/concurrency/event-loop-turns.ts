@@ -1,9 +1,20 @@
+import { performance } from 'node:perf_hooks'
+
 interface Piece {
   /** `untilMs`: when the turn is over, by the clock of the turns. */
   readonly begin: (untilMs: number) => void
   /** It begins a turn and nothing else begins in it. */
   readonly isWhole: boolean
 }
+
+/** How long work has taken in this process that had to wait for its turn. */
+let waitedWorkMs = 0
+
+/**
+ * For how long so far, in milliseconds, the event loop has had time for whatever came: it was idle, or took up work
+ * that waits for everything else.
+ */
+export const spareMs = (): number => performance.eventLoopUtilization().idle + waitedWorkMs
 
 /**
  * Spreads long work over turns of the event loop, so that everything else gets its share. In each turn pieces begin
@@ -121,6 +132,7 @@ export class EventLoopTurns {
       if (pieces.length > 0) this.#waiting.set(caller, pieces)
       if (piece) this.#timed(piece.begin)
     }
+    waitedWorkMs += this.#spentMs
     if (this.#waiting.size > 0) this.#schedule()
   }
 }

@@ -277,3 +277,50 @@ test('a look at what has grown old does not lose it: it is the last known when t
   assert.equal(cache.atHand('A')?.quote?.stale, true)
   assert.deepEqual(counted(), ['stale'])
 })
+
+test('a quote that is still asked for is fetched anew before it is old, once, and nobody waits', async (t) => {
+  const { cache, market, calls, ask, pass } = start(t)
+  market.set('A', { price: 7, marketState: 'REGULAR' })
+  await ask('A')
+  market.set('A', { price: 8, marketState: 'REGULAR' })
+  pass(1499)
+  assert.equal(cache.atHand('A')?.quote?.price, 7)
+  pass(2)
+  for (let asked = 0; asked < 3; asked++) assert.equal(cache.atHand('A')?.quote?.price, 7)
+  while (calls.length < 2 || cache.atHand('A')?.quote?.price === 7) {
+    await nextTurn()
+    t.mock.timers.tick(2000)
+  }
+  assert.deepEqual(calls, [['A'], ['A']])
+  pass(1000)
+  assert.equal(cache.atHand('A')?.quote?.price, 8)
+})
+
+test('when the source fails for a quote that is fetched ahead, those who ask get the last known, stale', async (t) => {
+  const { cache, market, calls, ask, pass, fail } = start(t)
+  market.set('A', { price: 7, marketState: 'REGULAR' })
+  await ask('A')
+  pass(1600)
+  fail()
+  assert.equal(cache.atHand('A')?.quote?.stale, false)
+  while (calls.length < 2 || !cache.atHand('A')?.quote?.stale) {
+    await nextTurn()
+    t.mock.timers.tick(2000)
+  }
+})
+
+test('a bug in a source that shows when a quote is fetched ahead harms nobody but those who ask once it is old', async (t) => {
+  const { cache, market, calls, ask, pass, fail } = start(t)
+  market.set('A', { price: 7, marketState: 'REGULAR' })
+  await ask('A')
+  pass(1600)
+  fail(new Error('a bug'))
+  assert.equal(cache.atHand('A')?.quote?.price, 7)
+  while (calls.length < 2) {
+    await nextTurn()
+    t.mock.timers.tick(2000)
+  }
+  await nextTurn()
+  pass(500)
+  await assert.rejects(ask('A'), /a bug/)
+})

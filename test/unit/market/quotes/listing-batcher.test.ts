@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { type TestContext, test } from 'node:test'
 import type { Listing } from '../../../../src/domain/quote.ts'
 import { ListingBatcher } from '../../../../src/market/quotes/listing-batcher.ts'
+import { EventLoopTurns } from '../../../../src/platform/concurrency/event-loop-turns.ts'
 import { listingOf } from '../../../support/candles/listing.ts'
 
 /** A batcher on a mocked clock, over a source that knows every symbol but NONE. */
@@ -13,7 +14,7 @@ function start(t: TestContext) {
     new Map(symbols.flatMap((symbol) => (symbol === 'NONE' ? [] : [[symbol, listingOf(symbol)] as const])))
   const fromMarket = answer
   const batcher = new ListingBatcher({
-    idleMs: () => idleMs,
+    spareMs: () => idleMs,
     source: {
       listings: (symbols) => {
         calls.push([...symbols])
@@ -145,4 +146,25 @@ test('a call that fails, by throwing too, fails the symbols of its batch alone; 
   await assert.rejects(broken as Promise<unknown>, /broken/)
   assert.equal((await fine)?.instrument.symbol, 'E')
   assert.equal(await Promise.race([hanging, Promise.resolve('pending')]), 'pending')
+})
+
+test('work that waits for everything else does not hold up a batch, though the process is never idle', async () => {
+  const turns = new EventLoopTurns(1)
+  let isSent = false
+  const batcher = new ListingBatcher({
+    source: {
+      listings: async () => {
+        isSent = true
+        return new Map()
+      },
+    },
+  })
+  const asker = {}
+  const busy = (): void => {
+    for (const startedMs = performance.now(); performance.now() - startedMs < 1; );
+  }
+  void batcher.load('A')
+  let pieces = 0
+  for (; !isSent && pieces < 2000; pieces++) await Promise.all([turns.run(asker, busy), turns.run(asker, busy)])
+  assert.ok(pieces < 100, `${pieces} pieces of a millisecond`)
 })

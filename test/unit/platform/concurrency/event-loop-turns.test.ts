@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { EventLoopTurns } from '../../../../src/platform/concurrency/event-loop-turns.ts'
+import { EventLoopTurns, spareMs } from '../../../../src/platform/concurrency/event-loop-turns.ts'
 
 const turn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve))
 
@@ -131,4 +131,15 @@ test('what a piece gives or throws is told, at once or as a promise', async () =
   assert.throws(() => turns.run({}, fail), { message: 'failed' })
   await assert.rejects(async () => turns.run({}, fail), { message: 'failed' })
   assert.equal(await turns.run({}, () => 'given'), 'given')
+})
+
+test('time for work that has waited for its turn is time to spare, and that for work that begins at once is not', async () => {
+  const { piece } = started()
+  const before = spareMs()
+  piece('at once', 100_000)
+  assert.ok(spareMs() - before < 50_000)
+  piece('later', 200_000)
+  await turn()
+  assert.ok(spareMs() - before >= 200_000)
+  assert.ok(spareMs() - before < 250_000)
 })
