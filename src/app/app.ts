@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises'
 import type { Logger } from '../platform/logger.ts'
 import { startApi } from './api.ts'
 import type { Config } from './config.ts'
@@ -81,7 +82,8 @@ export class App {
   }
 }
 
-/** Never rejects: what fails here costs only the time of the first request. */
+/** Never rejects, and takes two seconds at most: what fails here costs only the time of the first request. */
 async function rehearse(config: Config, log: Logger): Promise<void> {
-  await rehearseChart(config).catch((error: unknown) => log.debug({ err: error }, 'the rehearsal failed'))
+  const rehearsed = rehearseChart(config).catch((error: unknown) => log.debug({ err: error }, 'the rehearsal failed'))
+  await Promise.race([rehearsed, sleep(2000, undefined, { ref: false })])
 }

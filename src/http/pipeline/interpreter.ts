@@ -5,7 +5,9 @@ import {
   type ExecutionArgs,
   type ExecutionResult,
   type GraphQLError,
+  getOperationAST,
   mapSourceToResponseEvent,
+  OperationTypeNode,
   validateSubscriptionArgs,
 } from 'graphql'
 import { isAsyncIterable, isPromise, type Plugin } from 'graphql-yoga'
@@ -39,7 +41,9 @@ export const interpreter = (): Plugin => ({
   onExecute({ args, setExecuteFn }) {
     setExecuteFn(interpretInTurns)
     const { caller, res } = args.contextValue as unknown as Context & OverHttp
-    res?.once('close', () => turns.drop(caller))
+    // A mutation runs to its end whoever waits for it.
+    const isQuery = getOperationAST(args.document, args.operationName)?.operation === OperationTypeNode.QUERY
+    if (isQuery) res?.once('close', () => turns.drop(caller))
   },
   onSubscribe: ({ setSubscribeFn }) => setSubscribeFn(subscribe as Parameters<typeof setSubscribeFn>[0]),
 })
@@ -59,8 +63,8 @@ export function interpretInTurns(args: ExecutionArgs): ExecutionResult | Promise
   if (!isPromise(result)) return result
   return result.then(async (settled) => {
     if (!context.hasLongLists) return settled
-    if (settled.data) await new ResultWriter(context.caller).write(settled.data)
-    return Object.assign(settled, { stringify })
+    const data = settled.data && (await new ResultWriter(context.caller).write(settled.data))
+    return Object.assign(settled, { data, stringify })
   })
 }
 

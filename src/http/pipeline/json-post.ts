@@ -57,8 +57,8 @@ export function leaveToYoga(graphql: GraphQL, request: IncomingMessage, response
 }
 
 /**
- * Sends the result of an operation, or what there is to say if its execution or the sending has failed. Its work ends if
- * the client goes.
+ * Sends the result of an operation, or what there is to say if its execution or the sending has failed. The work of a
+ * query ends if the client goes.
  */
 export function execute(
   graphql: GraphQL,
@@ -72,10 +72,12 @@ export function execute(
   try {
     const result = graphql.execute(operation, request, context)
     if (!isPromise(result)) {
-      send(result)
+      const sent = send(result)
+      if (isPromise(sent)) sent.catch(fail)
       return
     }
-    response.once('close', () => turns.drop(response))
+    // A mutation runs to its end whoever waits for it.
+    if (operation.description.kind === 'query') response.once('close', () => turns.drop(response))
     result.then(send).catch(fail)
   } catch (error) {
     fail(error)

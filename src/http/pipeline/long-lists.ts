@@ -219,17 +219,23 @@ export class ResultWriter {
     this.#caller = caller
   }
 
-  async write(value: object): Promise<void> {
+  /** Returns a copy of what changes: a value of a scalar may be an object that others hold, too. */
+  async write<T extends object>(value: T): Promise<T> {
     if (turns.now() >= this.#untilMs) this.#untilMs = await turns.whole(this.#caller, { isFirst: false })
     const parent = value as Record<string, unknown>
+    const changes: [key: string, written: unknown][] = []
     for (const key in parent) {
       const each = parent[key]
       if (typeof each !== 'object' || each === null) continue
-      if (holdsObjects(each)) await this.write(each)
-      if (Array.isArray(each) && each.length >= leastLongLength) {
-        parent[key] = [new WrittenList(await this.#piecesOf(each), each.length)]
-      }
+      const written = holdsObjects(each) ? await this.write(each) : each
+      if (Array.isArray(written) && written.length >= leastLongLength) {
+        changes.push([key, [new WrittenList(await this.#piecesOf(written), written.length)]])
+      } else if (written !== each) changes.push([key, written])
     }
+    if (changes.length === 0) return value
+    const copy = (Array.isArray(value) ? [...value] : { ...value }) as Record<string, unknown>
+    for (const [key, written] of changes) copy[key] = written
+    return copy as T
   }
 
   async #piecesOf(list: readonly unknown[]): Promise<string[]> {

@@ -48,7 +48,7 @@ interface Rendering {
   readonly batch: Batch
   /** The document as the client has written it: errors name places in it. */
   readonly source: string
-  result: RenderedBatch | Promise<RenderedBatch>
+  readonly result: RenderedBatch | Promise<RenderedBatch>
 }
 
 /** What was rendered last, with one bound for all executions. */
@@ -59,7 +59,8 @@ export class RenderedBatchCache {
   })
   readonly batches = new LRUCache<string, Rendering>({
     maxSize: maxBytes,
-    sizeCalculation: ({ batch }) => batch.length * bytesPerEntry,
+    sizeCalculation: ({ batch, result }) =>
+      batch.length * bytesPerEntry + (result instanceof Promise ? 0 : 2 * result.payload.length),
   })
   #executions = 0
 
@@ -159,11 +160,14 @@ export class BatchExecution {
   }
 
   #remember<T extends Rendering['result']>(batch: Batch, source: string, result: T): T {
+    const key = this.#keyOf(batch)
     const rendering: Rendering = { batch, source, result }
-    this.#cache.batches.set(this.#keyOf(batch), rendering)
+    this.#cache.batches.set(key, rendering)
     if (result instanceof Promise) {
       void result.then((rendered) => {
-        rendering.result = rendered
+        if (this.#cache.batches.peek(key) === rendering) {
+          this.#cache.batches.set(key, { batch, source, result: rendered })
+        }
       })
     }
     return result

@@ -97,17 +97,18 @@ export class WebSocketConnection implements WriterConnection {
   }
 
   /**
-   * Sends JSON that graphql-ws has just made of a message. Resolves when the system has taken the message, or the client
-   * has gone.
+   * Sends JSON that graphql-ws has just made of a message, at once: a client may give the id of an operation that it has
+   * dropped to another one. Resolves when the system has taken the message, or the client has gone.
    */
   send(text: string): Promise<void> {
-    return this.sendJson(unjoined(text))
+    return this.#send(joined(unjoined(text)))
   }
 
-  /** Resolves as `send` does. */
-  async sendJson(json: UnjoinedJson): Promise<void> {
-    if (!isLong(json)) return this.#send(joined(json))
-    return this.#send(await joinedInTurns(await bytesInTurns(partsOf(json), this), this))
+  /** Sends the answer of an operation unless the client drops it before. Resolves as `send` does. */
+  async sendAnswer(json: UnjoinedJson, operation: ClientOperation, caller: object): Promise<void> {
+    const isAtOnce = !isLong(json)
+    const message = isAtOnce ? joined(json) : await joinedInTurns(await bytesInTurns(partsOf(json), caller), caller)
+    if (!operation.isDropped) await this.#send(message)
   }
 
   #send(message: string | Buffer): Promise<void> {

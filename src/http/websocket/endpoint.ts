@@ -113,7 +113,9 @@ export class WebSocketTransport {
   }
 
   readonly #upgrade = (request: IncomingMessage, socket: Duplex, head: Buffer): void => {
-    const sockets = /[?&]compress(?:[=&]|$)/.test(request.url ?? '') ? this.#compressing : this.#plain
+    const isWanted = /[?&]compress(?:[=&]|$)/.test(request.url ?? '')
+    const isOffered = mayCompress(request.headers['sec-websocket-extensions'])
+    const sockets = isWanted && isOffered ? this.#compressing : this.#plain
     sockets.handleUpgrade(request, socket, head, (webSocket) => this.#opened(webSocket, request))
   }
 
@@ -168,6 +170,26 @@ export class WebSocketTransport {
       }),
     )
   }
+}
+
+const parameters = new Set([
+  'permessage-deflate',
+  'server_no_context_takeover',
+  'client_no_context_takeover',
+  'server_max_window_bits',
+  'client_max_window_bits',
+])
+
+/**
+ * Whether ws can accept what a client offers (RFC 7692, section 5.1). It refuses the client otherwise, who can be served
+ * without compression. All clients get the same bytes, so the server's window has its full size.
+ */
+function mayCompress(offers: string | undefined): boolean {
+  const words = offers?.split(/[;,]/).map((word) => word.trim().split('=')) ?? []
+  return words.every(([name = '', value]) => {
+    if (!parameters.has(name)) return false
+    return name !== 'server_max_window_bits' || value?.replaceAll('"', '') === '15'
+  })
 }
 
 /**

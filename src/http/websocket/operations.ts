@@ -1,4 +1,10 @@
-import { type ExecutionArgs, type ExecutionResult, type GraphQLError, getOperationAST } from 'graphql'
+import {
+  type ExecutionArgs,
+  type ExecutionResult,
+  type GraphQLError,
+  getOperationAST,
+  OperationTypeNode,
+} from 'graphql'
 import type { Context as ProtocolContext, SubscribePayload } from 'graphql-ws'
 import { badInput, limitExceeded } from '../../domain/errors.ts'
 import type { Logger } from '../../platform/logger.ts'
@@ -87,7 +93,8 @@ export class WebSocketOperations {
     const prepared = operation.takePrepared()
     const { connection } = prepared
     const context = 'query' in prepared ? this.#options.graphql.newContext() : prepared.args.contextValue
-    operation.onDropped(() => turns.drop(context.caller, () => connection.hasBegun(operation)))
+    // A mutation runs to its end whoever waits for it.
+    if (isQuery(prepared)) operation.onDropped(() => turns.drop(context.caller, () => connection.hasBegun(operation)))
     return begun(operation, connection, async () =>
       'query' in prepared ? this.#answer(operation, prepared, context) : prepared.enveloped.execute(prepared.args),
     )
@@ -161,7 +168,11 @@ export class WebSocketOperations {
       return graphql.failed(error)
     }
     if (result.errors || operation.isDropped) return result
-    await connection.sendJson(unjoinedJson({ id: operation.id, type: 'next', payload: result }))
+    await connection.sendAnswer(
+      unjoinedJson({ id: operation.id, type: 'next', payload: result }),
+      operation,
+      context.caller,
+    )
     operation.ended()
     return operation
   }
@@ -204,6 +215,10 @@ export class WebSocketOperations {
     operation.attachSent(subscriber)
   }
 }
+
+const isQuery = (prepared: Prepared | KnownQuery): boolean =>
+  'query' in prepared ||
+  getOperationAST(prepared.args.document, prepared.args.operationName)?.operation === OperationTypeNode.QUERY
 
 /** The operation counts as beginning until `begin` settles, also if it is dropped meanwhile. */
 function begun<T>(operation: Operation, connection: WebSocketConnection, begin: () => Promise<T>): Promise<T> {

@@ -17,7 +17,7 @@ import { daySeconds } from '../../domain/time/units.ts'
 import type { Context } from '../context.ts'
 import { answerRows, spendRows } from '../rows.ts'
 import { WrittenList } from '../written-list.ts'
-import { warmUp } from './indicator.ts'
+import { coarse, warmUp } from './indicator.ts'
 
 const defaultLast = 500
 
@@ -45,12 +45,15 @@ export const instrumentCandles = (
   info: GraphQLResolveInfo,
 ): Promise<CandleSeries> => loadCandles(instrument.symbol, args, context, warmUp(info, args.interval))
 
-/** Rejects with BAD_USER_INPUT, RANGE_NOT_AVAILABLE, SYMBOL_NOT_FOUND, or as the source does. */
+/**
+ * `needed`: how many candles before the first node. Rejects with BAD_USER_INPUT, RANGE_NOT_AVAILABLE, SYMBOL_NOT_FOUND,
+ * or as the source does.
+ */
 export async function loadCandles(
   symbol: string,
   { interval, from, to, last, adjustment, extendedHours }: CandleArgs,
   context: Context,
-  earlier: number,
+  needed: number,
 ): Promise<CandleSeries> {
   if (from != null && to != null && from >= to) throw badInput('from must be earlier than to', 'from')
   if (last != null && last < 1) throw badInput(`last is ${last}; it must be 1 or more`, 'last')
@@ -61,19 +64,23 @@ export async function loadCandles(
     from: from == null ? null : Math.ceil(from / 1000),
     to: to == null ? null : Math.ceil(to / 1000),
     last: last ?? (from == null ? defaultLast : null),
-    earlier,
+    earlier: coarse(needed, interval),
     adjustment,
     extendedHours,
   }
   const parts = partsPerCandle(interval)
   // History bounds how many days there can be.
-  const expected = (leastRows(request) + earlier) * (isDaily(interval) ? 1 : parts)
+  const expected = (leastRows(request) + needed) * (isDaily(interval) ? 1 : parts)
   spendRows(expected, context)
   const series = await context.loaders.candles.load(request)
   context.staysUntilMs = Math.min(context.staysUntilMs ?? Number.POSITIVE_INFINITY, staysUntilMs(series, context))
   const { nodes, earlier: before } = series.lists ?? series
   if (nodes.length > maxCandles) throw tooManyCandles()
-  return answerRows(Math.max(0, (nodes.length + before.length) * parts - expected), context, () => series)
+  return answerRows(
+    Math.max(0, (nodes.length + Math.min(before.length, needed)) * parts - expected),
+    context,
+    () => series,
+  )
 }
 
 /**

@@ -172,24 +172,25 @@ export function inputOf(series: CandleSeries): IndicatorInput {
 }
 
 /**
- * How many candles before the first node to ask for: at least as many as the selected fields of a series need, also by
- * column. The series is what the current resolver returns, or what `path` leads to from there. At least one, which tells
+ * How many candles before the first node the selected fields of a series need, also by column. The series is what the current resolver returns, or what `path` leads to from there. At least one, which tells
  * whether there are earlier candles. Parameters out of bounds are refused at their own field.
  */
 export function warmUp(info: GraphQLResolveInfo, interval: Interval, path: readonly string[] = []): number {
   let needed = 1
   const fields = [...selectedFields(info, path), ...selectedFields(info, [...path, 'columns'])]
   for (const { name, args } of fields) needed = Math.max(needed, candlesBefore(name, args, interval))
-  return Math.min(roundedUp(needed), maxWarmUp)
+  return Math.min(needed, maxWarmUp)
 }
 
 /**
- * To a power of two, or one and a half of one: so that other parameters seldom need a candle more, for which the source
- * would be asked.
+ * How many candles to load where so many are needed: rounded up to a power of two, or one and a half of one, so that
+ * other parameters seldom need a candle more, for which the source would be asked. Not of minutes, for which sources are
+ * asked week by week: a candle more may be a call more.
  */
-function roundedUp(count: number): number {
+export function coarse(count: number, interval: Interval): number {
+  if (interval === 'MINUTE_1') return count
   const power = 2 ** Math.ceil(Math.log2(count))
-  return count <= 0.75 * power ? 0.75 * power : power
+  return Math.min(count <= 0.75 * power ? 0.75 * power : power, Math.max(count, maxWarmUp))
 }
 
 function candlesBefore(field: string, args: Readonly<Record<string, unknown>>, interval: Interval): number {

@@ -34,9 +34,9 @@ const instruments = await post<{ marketInstruments: { edges: { node: { symbol: s
 const symbols = (instruments.data?.marketInstruments.edges ?? assert.fail()).map(({ node }) => node.symbol)
 
 /** A socket with one subscription, its payloads as text. */
-async function open(path: string, variables: object, document = query) {
+async function open(path: string, variables: object, document = query, offer: object = { threshold: 0 }) {
   const socket = new WebSocket(`${app.api.replace('http', 'ws')}${path}`, 'graphql-transport-ws', {
-    perMessageDeflate: { threshold: 0 },
+    perMessageDeflate: offer,
   })
   const payloads: string[] = []
   const beginning = '{"id":"one","type":"next","payload":'
@@ -167,4 +167,17 @@ test('on a compressing socket answers come as they are, and a message that infla
   const closed = new Promise<number>((resolve) => socket.once('close', resolve))
   socket.send(`{"type":"ping"}${' '.repeat(8 * 1024 * 1024)}`)
   assert.equal(await closed, 1009)
+})
+
+test('a client whose offer of compression can not be accepted is served without, and one that limits only itself with it', async () => {
+  for (const [offer, extensions] of [
+    [{ serverMaxWindowBits: 12, clientMaxWindowBits: 12 }, ''],
+    [{ serverMaxWindowBits: 15 }, 'permessage-deflate'],
+    [{ clientMaxWindowBits: 9 }, 'permessage-deflate'],
+  ] as const) {
+    const { socket, payloads } = await open('/graphql?compress', { symbols: ['AAPL'], batchMs: 50 }, query, offer)
+    await eventually(() => payloads.length > 0, 'a batch')
+    assert.equal(socket.extensions, extensions)
+    socket.terminate()
+  }
 })

@@ -14,8 +14,13 @@ import { silentLog } from '../../../support/log.ts'
 
 type Resolve = (source: never, args: { n: number; bad?: number }) => unknown
 
+/** What the market holds on to, and a scalar shows as it is. */
+const kept = { json: { symbols: Array.from({ length: 100 }, (_, i) => `S${i}`), of: [[Array(50).fill({ a: [1] })]] } }
+
+const keptText = JSON.stringify(kept)
+
 /** Entry `bad` of a list fails. */
-function schemaOf(onEntry: () => void): GraphQLSchema {
+function schemaOf(onEntry: () => void, onMutation: () => void): GraphQLSchema {
   const schema = buildSchema(`
     type Query {
       strict(n: Int!, bad: Int): [Point!]
@@ -27,7 +32,11 @@ function schemaOf(onEntry: () => void): GraphQLSchema {
       things(n: Int!): [Thing!]!
       promised(n: Int!, bad: Int): [Point]
       one: Group!
+      kept: Kept!
     }
+    type Mutation { long(n: Int!): [Point!]! after: Int! }
+    type Kept { json: JSON points(n: Int!): [Point!]! }
+    scalar JSON
     interface Thing { epoch: Int! }
     type Point implements Thing { epoch: Int! value: Float text: String! plus(by: Int!): Int soon: Int }
     type Other implements Thing { epoch: Int! other: String }
@@ -56,6 +65,7 @@ function schemaOf(onEntry: () => void): GraphQLSchema {
           other: 'o',
         }))) satisfies Resolve,
       one: () => ({ name: 'one' }),
+      kept: () => kept,
     },
     Point: {
       value({ value }: { value: number }) {
@@ -65,6 +75,14 @@ function schemaOf(onEntry: () => void): GraphQLSchema {
       plus: ({ epoch }: { epoch: number }, { by }: { by: number }) => epoch + by,
       soon: async ({ epoch }: { epoch: number }) => epoch,
     },
+    Mutation: {
+      long: points,
+      after() {
+        onMutation()
+        return 1
+      },
+    },
+    Kept: { points: (_: never, { n }: { n: number }) => Array.from({ length: n }, (_, i) => point(i)) },
     Group: { points: (_: never, { n }: { n: number }) => Array.from({ length: n }, (_, i) => point(i)) },
   }
   for (const [type, fields] of Object.entries(resolvers)) {
@@ -83,8 +101,11 @@ interface Asked {
 
 /** A server that completes long lists in turns, or as they are. */
 async function serve(inTurns: boolean) {
-  const counts = { entries: 0 }
-  const plain = schemaOf(() => counts.entries++)
+  const counts = { entries: 0, mutations: 0 }
+  const plain = schemaOf(
+    () => counts.entries++,
+    () => counts.mutations++,
+  )
   const schema = inTurns ? countLists(plain) : plain
   const graphql = createGraphQL({ schema, ports: {} as Ports, log: silentLog, registry: new Registry() })
   const server = createServer((incoming, outgoing) => {
@@ -140,6 +161,7 @@ const shapes: Readonly<Record<string, string>> = {
   'many small lists': '{ groups(n: 500) { name points(n: 3) { epoch value } } }',
   'many lists that are not quite so small': '{ groups(n: 300) { name points(n: 20) { epoch value } } }',
   'objects of several types': '{ things(n: 4000) { epoch ... on Other { other } ... on Point { value } } }',
+  'a value of a scalar beside a long list': '{ kept { json points(n: 3000) { epoch } } }',
   variables: 'query ($n: Int!) { strict(n: $n) { epoch plus(by: 2) } }',
   'an entry with an error that is null': '{ loose(n: 3000, bad: 2000) { epoch } texts(n: 3000) }',
   'an entry with an error that makes its list null': '{ strict(n: 3000, bad: 2990) { epoch value } texts(n: 3000) }',
@@ -236,3 +258,27 @@ test('of a long answer no more is written than the client takes, and all of it w
   const chunks = (await message.toArray()) as Buffer[]
   assert.equal(Buffer.concat(chunks).length, length)
 })
+
+test('what a scalar shows stays as it is, however long the lists beside it are', async () => {
+  using server = await serve(true)
+  for (let run = 0; run < 3; run++) await server.post('{ kept { json points(n: 3000) { epoch } } }')
+  assert.equal(JSON.stringify(kept), keptText)
+})
+
+for (const [how, isKnown] of [
+  ['for the first time', false],
+  ['again', true],
+] as const) {
+  test(`a mutation that is asked for ${how} runs to its end, though its client goes in the midst of it`, async () => {
+    using server = await serve(true)
+    const mutation = 'mutation ($n: Int!) { long(n: $n) { epoch value text } after }'
+    if (isKnown) await server.post(mutation)
+    const done = server.counts.mutations
+    const { sent } = await server.begin(mutation)
+    for (let turns = 0; turns < 3; turns++) await turn()
+    assert.equal(server.counts.mutations, done)
+    sent.destroy()
+    for (let turns = 0; turns < 2000 && server.counts.mutations === done; turns++) await turn()
+    assert.equal(server.counts.mutations, done + 1)
+  })
+}

@@ -112,3 +112,16 @@ test('a batch is compressed once, to what it is', async () => {
   assert.deepEqual(rendered.deflated.subarray(-4), Buffer.from([0, 0, 0xff, 0xff]))
   assert.deepEqual(inflateRawSync(rendered.deflated, { finishFlush: 2 }), rendered.payload)
 })
+
+test('what is kept of batches is counted with its bytes, of those that had to be loaded too', async () => {
+  for (const fields of ['symbol seq', 'late seq']) {
+    const cache = new RenderedBatchCache()
+    const names = Array.from({ length: 200 }, (_, i) => `${'long'.repeat(20)}${i}: seq`)
+    const query = `subscription { priceBatches { ${fields} ${names.join(' ')} } }`
+    const { execution } = open(query, cache)
+    let bytes = 0
+    for (const batch of batches.slice(0, 3)) bytes += (await execution.rendered(batch, query)).payload.length
+    await new Promise(setImmediate)
+    assert.ok(cache.batches.calculatedSize > bytes, `${cache.batches.calculatedSize} of ${bytes}`)
+  }
+})
