@@ -91,7 +91,7 @@ const beside = ['test', 'bench', 'scripts', 'examples']
 
 const filesUnder = (root: string): string[] =>
   readdirSync(root, { recursive: true, encoding: 'utf8' })
-    .filter((path) => path.endsWith('.ts'))
+    .filter((path) => path.endsWith('.ts') && !path.includes('node_modules'))
     .map((path) => `${root}/${path}`)
 
 const sources = filesUnder('src')

@@ -11,6 +11,7 @@ import { type Caller, within } from '../call-budget.ts'
 import type { Quarantine } from '../quarantine.ts'
 import type { MarketSource } from '../source.ts'
 import { CurrencyCheck } from './currency-check.ts'
+import { isSurvivable, neverAtRest, notInTime, outOfReach } from './failures.ts'
 import { OpenEnds } from './open-ends.ts'
 import { lastOpeningMs, revisionDue, unsettledSpan, withRevision } from './revisions.ts'
 import { SourceFallback } from './source-fallback.ts'
@@ -23,9 +24,7 @@ const requestSeconds = 60
 const edgeSeconds = 2 * requestSeconds
 /** How long a symbol that the source does not know is not asked for again. */
 const unknownLifetimeMs = minuteMs
-/**
- * How long a failure answers the callers that waited for their turn meanwhile: one by one, each would fail by itself.
- */
+/** How long a failure answers callers that waited for their turn meanwhile: one by one, each would fail by itself. */
 const failureLifetimeMs = 1000
 const rememberedSeries = 20_000
 /** A fetch may bring a split or dividend that makes stored candles missing: so many rounds may follow. */
@@ -255,7 +254,7 @@ export class CandleLoader {
     const gaps = state?.gaps ?? [span]
     const unreachable = this.#unreachable(series, gaps)
     const whole = Math.max(span.from, ...unreachable.map(({ to }) => to))
-    if (whole > wholeFrom + edgeSeconds) throw this.outOfReach(series.interval)
+    if (whole > wholeFrom + edgeSeconds) throw outOfReach(this.#options.source, series.interval)
     const reachable = gaps.map(({ from, to }) => ({ from: Math.max(from, whole), to })).filter(isSome)
     const last = this.#openEnds.fresh(series, state, askedSteadyMs)
     if (!last) return reachable
@@ -269,13 +268,6 @@ export class CandleLoader {
   #unreachable({ interval }: Series, gaps: readonly TimeSpan[]): TimeSpan[] {
     const earliest = this.earliest(interval)
     return gaps.map(({ from, to }) => ({ from, to: Math.min(to, earliest) })).filter(isSome)
-  }
-
-  outOfReach(interval: Interval): FinstageError {
-    const reachDays = this.#options.source.reachDays(interval)
-    if (reachDays === null) return new FinstageError('RANGE_NOT_AVAILABLE', 'No source has candles from before 1900')
-    const message = `The source has ${interval} candles only for the last ${reachDays} days`
-    return new FinstageError('RANGE_NOT_AVAILABLE', message, { reachDays })
   }
 
   /**
@@ -402,20 +394,6 @@ export class CandleLoader {
   }
 }
 
-/** The failure of a caller that gets stored candles because the source takes too long. */
-export const notInTime = new FinstageError('SOURCE_UNAVAILABLE', 'The source has not answered in time')
-const neverAtRest = new FinstageError('SOURCE_UNAVAILABLE', 'The source keeps changing this range: try again later')
-
 const isEmpty = ({ list, excluded }: StoredRows): boolean => list.length + excluded.length === 0
-
-/** A symbol that the source no longer knows keeps its stored history. */
-const isSurvivable = (error: FinstageError): boolean => mayServeStored(error) || error.code === 'SYMBOL_NOT_FOUND'
-
-/**
- * Whether stored candles can stand in after this failure of the source. An operation over its limits gets that error
- * instead, and a failure of the store is not one of the source.
- */
-export const mayServeStored = ({ code, temporary }: FinstageError): boolean =>
-  temporary && code !== 'LIMIT_EXCEEDED' && code !== 'UNAVAILABLE'
 
 const isSome = ({ from, to }: TimeSpan): boolean => from < to

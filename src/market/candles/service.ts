@@ -28,7 +28,8 @@ import type { Caller } from '../call-budget.ts'
 import type { MarketSource } from '../source.ts'
 import { adjusted } from './adjustment.ts'
 import { compose } from './composition.ts'
-import { CandleLoader, type CandleLoaderOptions, type LoadedSeries, mayServeStored, notInTime } from './loader.ts'
+import { mayServeStored, notInTime, outOfReach } from './failures.ts'
+import { CandleLoader, type CandleLoaderOptions, type LoadedSeries } from './loader.ts'
 
 /**
  * A range of more intervals than this holds more candles than a request may ask for, whatever the market's hours:
@@ -121,7 +122,7 @@ export class CandleService {
     // For a range that lies in the future, the answer still says whether there is anything before it.
     const from = Math.min(this.#start(request), to - this.#spanSeconds(interval, request.earlier))
     if (request.from !== null && (to - request.from) / intervalSeconds(interval) > maxIntervals) {
-      throw request.from < earliest ? this.#loader.outOfReach(interval) : rangeTooLong()
+      throw request.from < earliest ? outOfReach(this.#source, interval) : rangeTooLong()
     }
     if (from >= to) return this.#cut(request, noneFound(from))
     return this.#cut(request, await this.#findEnough(request, from, Math.min(request.from ?? to, to)))
