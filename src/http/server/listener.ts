@@ -2,6 +2,7 @@ import { once } from 'node:events'
 import { createServer, type IncomingMessage, type RequestListener, type Server, ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { setImmediate as nextTurn, setTimeout as sleep } from 'node:timers/promises'
+import { turns } from '../../resolvers/rows.ts'
 
 /** How long a client may take to send the headers of a request once it has connected, and to send the whole request. */
 const headersTimeoutMs = 5000
@@ -67,6 +68,9 @@ export class Listener {
     )
     this.server.timeout = standstillTimeoutMs
     this.server.maxConnections = maxConnections
+    // Node accepts one connection in each round of the event loop, and reads its request in the next. With turns of
+    // long work in between, the last of ten would wait for ten of them.
+    this.server.on('connection', () => turns.giveWay())
     if (onRefused) this.server.on('drop', onRefused)
     this.#host = host
     this.#port = port

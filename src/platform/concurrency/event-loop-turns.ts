@@ -7,6 +7,9 @@ interface Piece {
   readonly isWhole: boolean
 }
 
+/** How many turns in a row may give way. */
+const maxGivenWay = 32
+
 /** How long work has taken in this process that had to wait for its turn. */
 let waitedWorkMs = 0
 
@@ -31,6 +34,9 @@ export class EventLoopTurns {
   /** How long the pieces of the current turn have taken so far. */
   #spentMs = 0
   #isScheduled = false
+  #givesWay = false
+  /** How many turns in a row have given way. */
+  #givenWay = 0
 
   constructor(turnMs: number, now = (): number => performance.now()) {
     this.#turnMs = turnMs
@@ -68,6 +74,14 @@ export class EventLoopTurns {
   /** The clock by which turns end, in milliseconds. */
   now(): number {
     return this.#now()
+  }
+
+  /**
+   * Something has come that has to wait for the next round of the event loop: waiting pieces do not begin before it,
+   * unless many turns in a row have given way.
+   */
+  giveWay(): void {
+    this.#givesWay = true
   }
 
   /**
@@ -124,6 +138,14 @@ export class EventLoopTurns {
   #next(): void {
     this.#isScheduled = false
     this.#spentMs = 0
+    const givesWay = this.#givesWay && this.#givenWay < maxGivenWay
+    this.#givesWay = false
+    this.#givenWay = givesWay ? this.#givenWay + 1 : 0
+    if (!givesWay) this.#beginWaiting()
+    if (this.#waiting.size > 0) this.#schedule()
+  }
+
+  #beginWaiting(): void {
     // A caller that is put back comes up again in the same loop.
     for (const [caller, pieces] of this.#waiting) {
       if (this.#spentMs >= this.#turnMs || (pieces[0]?.isWhole && this.#spentMs > 0)) break
@@ -133,6 +155,5 @@ export class EventLoopTurns {
       if (piece) this.#timed(piece.begin)
     }
     waitedWorkMs += this.#spentMs
-    if (this.#waiting.size > 0) this.#schedule()
   }
 }

@@ -122,6 +122,28 @@ test('work that nobody waits for any more does not begin, its promises stay open
   turns.drop(idle, () => assert.fail('it has no work'))
 })
 
+test('a turn gives way to what has come, without putting work off for ever', async () => {
+  const { turns, begun, piece } = started()
+  piece('before', 10)
+  piece('waiting', 1)
+  turns.giveWay()
+  await turn()
+  assert.deepEqual(begun, ['before'])
+  piece('small', 1, {})
+  assert.deepEqual(begun, ['before', 'small'])
+  await turn()
+  assert.deepEqual(begun, ['before', 'small', 'waiting'])
+  piece('again before', 10)
+  piece('again waiting', 1)
+  let waited = 0
+  while (begun.at(-1) !== 'again waiting') {
+    turns.giveWay()
+    await turn()
+    waited++
+  }
+  assert.ok(waited > 10 && waited < 50, `${waited} turns`)
+})
+
 test('what a piece gives or throws is told, at once or as a promise', async () => {
   const { turns, take } = started()
   const fail = (): never => {
