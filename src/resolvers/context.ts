@@ -11,6 +11,7 @@ import { anonymousOwner, type EnqueueRequest, type Job, type JobActionOutcome } 
 import type { Listing } from '../domain/quote.ts'
 import type { Interval } from '../domain/time/interval.ts'
 import { CallBudget } from '../market/call-budget.ts'
+import type { Caller } from '../platform/concurrency/event-loop-turns.ts'
 import { type AnalysisKey, type AnalysisPage, analysisName } from '../store/analyses/analysis-store.ts'
 import type { SignalFilter, SignalPage } from '../store/analyses/signal-store.ts'
 import type { JobFilter } from '../store/jobs/job-store.ts'
@@ -181,7 +182,9 @@ function once<T>(known: Map<string, Promise<T>>, key: string, load: () => Promis
 export interface Context extends Ports {
   readonly viewer: Viewer
   /** Whose turn its work takes: see `turns`. */
-  caller: object
+  caller: Caller
+  /** If its answer is long, it waits for room and holds it until it is sent: see `longAnswers`. */
+  takesRoom: boolean
   /** For a subscription: those of the current event. */
   loaders: Loaders
   /** What may be added to its answer, or to that of the current event: see `spendRows`. */
@@ -211,7 +214,8 @@ export function createContext(ports: Ports): Context {
   const context: Context = {
     ...ports,
     viewer: new Viewer(),
-    caller: {},
+    caller: { client: '' },
+    takesRoom: false,
     loaders: new Loaders(ports),
     rowsLeft: rowsOfOperation,
     takesWrittenLists: false,

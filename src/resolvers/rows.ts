@@ -1,4 +1,5 @@
 import { badInput } from '../domain/errors.ts'
+import { ByteShares } from '../platform/concurrency/byte-shares.ts'
 import { EventLoopTurns } from '../platform/concurrency/event-loop-turns.ts'
 import { type Context, rowsOfEvent, rowsOfOperation } from './context.ts'
 
@@ -7,6 +8,35 @@ const turnMs = 2
 
 /** One for the process, because it has one event loop. */
 export const turns = new EventLoopTurns(turnMs)
+
+/** For all long answers together that are made or wait to be sent. */
+const longAnswersBytes = 256 * 1024 * 1024
+/** Answers of so many rows may take 512 KiB and more. */
+const leastLongRows = 10_000
+/** Measured: while an answer of 25 MB is made, with the objects that it is made of. */
+const makingBytes = 64 * 1024 * 1024
+
+export const longAnswers = new ByteShares(longAnswersBytes)
+
+/**
+ * To be waited for before a part of an answer is made: there may be no room for one more long answer now. undefined:
+ * there is.
+ */
+export function roomFor({ caller, rowsLeft, takesRoom }: Context): Promise<void> | undefined {
+  if (!takesRoom || rowsLeft > rowsOfOperation - leastLongRows) return undefined
+  return longAnswers.take(caller, makingBytes)
+}
+
+/** The same before an answer of 512 KiB and more is turned into bytes. */
+export function roomForBytes({ caller, takesRoom }: Context): Promise<void> | undefined {
+  return takesRoom ? longAnswers.take(caller, makingBytes) : undefined
+}
+
+/** Nobody waits for the answer any more, or it is sent: it gives its room back. A mutation runs to its end all the same. */
+export function leave({ caller, takesRoom }: Context, { isQuery }: { readonly isQuery: boolean }): void {
+  if (isQuery) turns.drop(caller)
+  if (takesRoom) longAnswers.leave(caller)
+}
 
 /**
  * Charges rows to an operation: candles that it loads, candles before the first node that its indicators read, entries
@@ -23,11 +53,12 @@ export function spendRows(rows: number, context: Context): void {
 }
 
 /**
- * Returns the result of `work`: at once, or as a promise if the event loop has to serve others first. So a small
+ * Returns the result of `work`: at once, or as a promise if others have to be served first. So a small
  * request does not wait for a large one. `rows`: what the work costs beside the entries of the answer. Throws like
  * `spendRows`.
  */
 export function answerRows<T>(rows: number, context: Context, work: () => T): T | Promise<T> {
   spendRows(rows, context)
-  return turns.run(context.caller, work)
+  const waiting = roomFor(context)
+  return waiting ? waiting.then(() => turns.run(context.caller, work)) : turns.run(context.caller, work)
 }

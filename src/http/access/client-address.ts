@@ -1,6 +1,8 @@
 import type { IncomingMessage } from 'node:http'
-import { isIPv6, SocketAddress } from 'node:net'
+import { isIP, isIPv6, SocketAddress } from 'node:net'
 import ipaddr from 'ipaddr.js'
+import type { Caller } from '../../platform/concurrency/event-loop-turns.ts'
+import { isLoopback } from '../../platform/loopback.ts'
 
 /** An address and how many of its bits stand for the network. */
 type Network = [ipaddr.IPv4 | ipaddr.IPv6, number]
@@ -34,6 +36,45 @@ export class ClientAddresses {
     }
     return address
   }
+
+  /** Stands for one operation of a request. */
+  callerOf(request: IncomingMessage): Caller {
+    return new RequestCaller(this, request)
+  }
+
+  /**
+   * Names the client of a request among those that share the server. Without trusted proxies, all of this machine are
+   * one: there may be a proxy before them.
+   */
+  clientOf(request: IncomingMessage): string {
+    const address = this.of(request)
+    if (address === undefined) return 'gone'
+    return !this.hasProxies && isLoopback(address) ? 'loopback' : addressOrNetwork(address)
+  }
+}
+
+/** Most operations are done before anybody asks whose they are. */
+class RequestCaller implements Caller {
+  readonly #addresses: ClientAddresses
+  readonly #request: IncomingMessage
+  #client: string | undefined
+
+  constructor(addresses: ClientAddresses, request: IncomingMessage) {
+    this.#addresses = addresses
+    this.#request = request
+  }
+
+  get client(): string {
+    this.#client ??= this.#addresses.clientOf(this.#request)
+    return this.#client
+  }
+}
+
+/** A client with an IPv6 address has all 2^64 addresses of its network. */
+export function addressOrNetwork(address: string): string {
+  if (isIP(address) === 0) return address
+  const parsed = ipaddr.process(address)
+  return parsed instanceof ipaddr.IPv4 ? parsed.toString() : parsed.parts.slice(0, 4).join(':')
 }
 
 /** Parses an address with or without a port, and normalises its spelling. undefined: it is no address. */

@@ -1,4 +1,5 @@
 import type { ServerResponse } from 'node:http'
+import type { Caller } from '../../platform/concurrency/event-loop-turns.ts'
 import { turns } from '../../resolvers/rows.ts'
 import type { UnjoinedJson } from '../../resolvers/written-list.ts'
 import { type Encoding, encode } from './encoding.ts'
@@ -24,7 +25,7 @@ export function isLong({ texts, lists }: UnjoinedJson): boolean {
 }
 
 /** The bytes of a text in parts that follow each other, made in turns of the event loop. */
-export async function bytesInTurns(parts: readonly string[], caller: object): Promise<LongBytes> {
+export async function bytesInTurns(parts: readonly string[], caller: Caller): Promise<LongBytes> {
   const pieces: Bytes[] = []
   let at = 0
   let length = 0
@@ -41,7 +42,7 @@ export async function bytesInTurns(parts: readonly string[], caller: object): Pr
   return { pieces, length }
 }
 
-export async function encodedInTurns(bytes: LongBytes, encoding: Encoding, caller: object): Promise<LongBytes> {
+export async function encodedInTurns(bytes: LongBytes, encoding: Encoding, caller: Caller): Promise<LongBytes> {
   if (encoding === 'identity') return bytes
   const encoded = await encode(await joinedInTurns(bytes, caller), encoding)
   const pieces: Bytes[] = []
@@ -50,7 +51,7 @@ export async function encodedInTurns(bytes: LongBytes, encoding: Encoding, calle
 }
 
 /** The pieces in one, copied in turns of the event loop. */
-export async function joinedInTurns({ pieces, length }: LongBytes, caller: object): Promise<Bytes> {
+export async function joinedInTurns({ pieces, length }: LongBytes, caller: Caller): Promise<Bytes> {
   const all = Buffer.allocUnsafeSlow(length)
   let [at, to] = [0, 0]
   const some = (untilMs: number): void => {
@@ -62,7 +63,7 @@ export async function joinedInTurns({ pieces, length }: LongBytes, caller: objec
 }
 
 /** Writes the body of an answer in turns of the event loop, no faster than the client reads, and ends it. */
-export async function writeInTurns(response: ServerResponse, { pieces }: LongBytes, caller: object): Promise<void> {
+export async function writeInTurns(response: ServerResponse, { pieces }: LongBytes, caller: Caller): Promise<void> {
   let at = 0
   const some = (untilMs: number): void => {
     do response.write(pieces[at++])

@@ -1,4 +1,5 @@
 import { createHash, hash } from 'node:crypto'
+import type { Caller } from '../../platform/concurrency/event-loop-turns.ts'
 import type { Context } from '../../resolvers/context.ts'
 import { turns } from '../../resolvers/rows.ts'
 import { digested, type UnjoinedJson } from '../../resolvers/written-list.ts'
@@ -26,7 +27,7 @@ export async function entityTagInTurns(
   json: UnjoinedJson,
   mediaType: string,
   encoding: Encoding,
-  caller: object,
+  caller: Caller,
 ): Promise<string> {
   const tag = createHash('sha256').update(`${mediaType}\n`)
   const parts = digestedParts(json)

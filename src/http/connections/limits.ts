@@ -1,6 +1,5 @@
-import { isIP } from 'node:net'
-import ipaddr from 'ipaddr.js'
 import { isLoopback } from '../../platform/loopback.ts'
+import { addressOrNetwork } from '../access/client-address.ts'
 
 /** Limits of long-lived connections: WebSockets, and streams over SSE. */
 export interface LiveLimits {
@@ -67,13 +66,6 @@ export class LiveConnections {
   /** null: the address counts only in all. */
   #countedAs(address: string | undefined): string | null {
     if (address === undefined || (!this.#countsLoopback && isLoopback(address))) return null
-    return networkOf(address)
+    return addressOrNetwork(address)
   }
-}
-
-/** A client with an IPv6 address has all 2^64 addresses of its network. */
-function networkOf(address: string): string {
-  if (isIP(address) === 0) return address
-  const parsed = ipaddr.process(address)
-  return parsed instanceof ipaddr.IPv4 ? parsed.toString() : parsed.parts.slice(0, 4).join(':')
 }

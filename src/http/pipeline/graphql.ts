@@ -1,9 +1,13 @@
+import type { IncomingMessage } from 'node:http'
 import { type ExecutionResult, GraphQLError, type GraphQLSchema } from 'graphql'
 import { createYoga, isPromise, type Plugin, type YogaServerInstance } from 'graphql-yoga'
 import type { Registry } from 'prom-client'
+import type { Caller } from '../../platform/concurrency/event-loop-turns.ts'
 import type { Logger } from '../../platform/logger.ts'
 import { type Context, createContext, type Ports } from '../../resolvers/context.ts'
+import { turns } from '../../resolvers/rows.ts'
 import { stringify } from '../../resolvers/written-list.ts'
+import { ClientAddresses } from '../access/client-address.ts'
 import { CompiledOperations } from './compiled-operations.ts'
 import { interpreter, interpretInTurns } from './interpreter.ts'
 import { boundedErrors, limitPlugins, maxBodyBytes } from './limits.ts'
@@ -23,8 +27,14 @@ export interface GraphQLOptions {
   readonly ports: Ports
   readonly log: Logger
   readonly registry: Registry
+  readonly addresses?: ClientAddresses
   /** Hooks of a transport. They apply to its own operations only. */
   readonly plugins?: readonly Plugin[]
+}
+
+/** What Yoga adds to the context of an operation that came over HTTP. */
+interface OverHttp {
+  readonly req?: IncomingMessage
 }
 
 type MaybePromise = ExecutionResult | Promise<ExecutionResult>
@@ -37,6 +47,10 @@ export interface GraphQL {
   readonly documents: PreparedDocuments
   readonly compiled: CompiledOperations
   newContext(): Context
+  /** Stands for one operation that comes by a request. */
+  callerOf(request: IncomingMessage): Caller
+  /** The client has gone. An operation that is not answered yet counts as dropped. */
+  dropped(context: Context): void
   /**
    * Executes an operation that is parsed and valid. It does what Yoga's hooks would do one by one, at a tenth of the
    * cost. `context`: a new one. If the result has no errors, it tells how long caches may keep it.
@@ -56,19 +70,30 @@ export interface OperationRequest {
  * are hooks of the operation's own steps (parse, validate, execute, subscribe), never of the HTTP request. Whatever
  * hooks into context or execution must be done in `execute` too.
  */
-export function createGraphQL({ schema, ports, log, registry, plugins = [] }: GraphQLOptions): GraphQL {
+export function createGraphQL({
+  schema,
+  ports,
+  log,
+  registry,
+  addresses = new ClientAddresses([]),
+  plugins = [],
+}: GraphQLOptions): GraphQL {
   const documents = new PreparedDocuments()
   const compiled = new CompiledOperations(schema)
   const entries = new EntriesOperations(schema)
   const metrics = new OperationMetrics(registry)
   const measured = measureResolvers(schema, registry)
   const newContext = (): Context => Object.assign(createContext(ports), measured)
+  const callerOf = (request: IncomingMessage): Caller => addresses.callerOf(request)
   const mask = (error: unknown): GraphQLError => maskError(error, log)
 
   const yoga = createYoga<object, Context>({
     schema,
     graphqlEndpoint: graphqlPath,
-    context: newContext,
+    context: (initial) => {
+      const { req } = initial as OverHttp
+      return req ? Object.assign(newContext(), { caller: callerOf(req) }) : newContext()
+    },
     graphiql: false,
     landingPage: false,
     multipart: false,
@@ -84,7 +109,7 @@ export function createGraphQL({ schema, ports, log, registry, plugins = [] }: Gr
       errorCache: { get: () => undefined, set() {} },
     },
     plugins: [
-      interpreter(),
+      interpreter((context) => metrics.dropped(context)),
       metrics.plugin(),
       unreadableRequests(),
       unacceptableAnswers(),
@@ -126,10 +151,11 @@ export function createGraphQL({ schema, ports, log, registry, plugins = [] }: Gr
     // loaded by now, with counters of its own, and unmeasured.
     const again = (): MaybePromise => {
       longLists.stop()
-      const { caller, loaders, viewer } = context
+      const { caller, takesRoom, loaders, viewer } = context
       // Should it come out without errors, caches ask each time.
       context.staysUntilMs = 0
-      return runInterpreted(operation, request, Object.assign(newContext(), { caller, loaders, viewer }, unmeasured))
+      const anew = Object.assign(newContext(), { caller, takesRoom, loaders, viewer }, unmeasured)
+      return runInterpreted(operation, request, anew)
     }
     const settled = (result: ExecutionResult): MaybePromise => {
       if (result.errors) return again()
@@ -147,16 +173,31 @@ export function createGraphQL({ schema, ports, log, registry, plugins = [] }: Gr
   ): MaybePromise {
     const startedMs = performance.now()
     const answered = (result: ExecutionResult): ExecutionResult => {
-      metrics.answered(operation.description, startedMs, result)
+      metrics.answered(operation.description, startedMs, result, context)
       return result.errors ? { ...result, errors: boundedErrors(result.errors).map(mask) } : result
     }
     const result = run(operation, request, context)
-    return isPromise(result) ? result.then(answered) : answered(result)
+    chargeLong(context, performance.now() - startedMs)
+    if (!isPromise(result)) return answered(result)
+    metrics.begun(operation.description, startedMs, context)
+    return result.then(answered, (error: unknown) => {
+      answered({ errors: [error as GraphQLError] })
+      throw error
+    })
   }
 
   const failed = (error: unknown): ExecutionResult => ({ errors: [mask(error)] })
 
-  return { schema, yoga, documents, compiled, newContext, execute, failed }
+  const dropped = (context: Context): void => metrics.dropped(context)
+
+  return { schema, yoga, documents, compiled, newContext, callerOf, dropped, execute, failed }
+}
+
+/** Executing an operation for so long without a pause counts as spent by its client. */
+const leastChargedMs = 0.5
+
+function chargeLong({ caller }: Context, ms: number): void {
+  if (ms >= leastChargedMs) turns.charge(caller, ms)
 }
 
 /** Answers requests that can't be read with an error of our own: the message of JSON.parse would quote the request. */

@@ -1,4 +1,5 @@
 import type { ServerResponse } from 'node:http'
+import { finished } from 'node:stream'
 import { execute } from '@graphql-tools/executor'
 import {
   createSourceEventStream,
@@ -12,7 +13,7 @@ import {
 } from 'graphql'
 import { isAsyncIterable, isPromise, type Plugin } from 'graphql-yoga'
 import type { Context } from '../../resolvers/context.ts'
-import { turns } from '../../resolvers/rows.ts'
+import { leave } from '../../resolvers/rows.ts'
 import { stringify } from '../../resolvers/written-list.ts'
 import { ResultWriter } from './long-lists.ts'
 
@@ -37,13 +38,18 @@ export type Subscribed = AsyncIterable<ExecutionResult> | ExecutionResult | Sour
  * Has one interpreter execute every operation that is not compiled: queries, mutations, and events of subscriptions. So
  * there is one to compare compiled operations with. The plugin stands first, so that the others wrap it.
  */
-export const interpreter = (): Plugin => ({
+export const interpreter = (dropped: (context: Context) => void): Plugin => ({
   onExecute({ args, setExecuteFn }) {
     setExecuteFn(interpretInTurns)
-    const { caller, res } = args.contextValue as unknown as Context & OverHttp
-    // A mutation runs to its end whoever waits for it.
+    const context = args.contextValue as unknown as Context & OverHttp
+    if (!context.res) return
     const isQuery = getOperationAST(args.document, args.operationName)?.operation === OperationTypeNode.QUERY
-    if (isQuery) res?.once('close', () => turns.drop(caller))
+    context.takesRoom = true
+    // Also called where the response has closed by now.
+    finished(context.res, () => {
+      dropped(context)
+      leave(context, { isQuery })
+    })
   },
   onSubscribe: ({ setSubscribeFn }) => setSubscribeFn(subscribe as Parameters<typeof setSubscribeFn>[0]),
 })

@@ -1,7 +1,8 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { ExecutionResult } from 'graphql'
 import { type FetchAPI, isPromise, processRegularResult } from 'graphql-yoga'
-import { turns } from '../../resolvers/rows.ts'
+import type { Context } from '../../resolvers/context.ts'
+import { leave, longAnswers, roomForBytes } from '../../resolvers/rows.ts'
 import { joined, partsOf, type UnjoinedJson, unjoinedJson } from '../../resolvers/written-list.ts'
 import { tellOrigin, varyOf } from '../access/front-door.ts'
 import { acceptedEncoding, encode, leastBytes } from '../answers/encoding.ts'
@@ -46,7 +47,8 @@ export function servePost(graphql: GraphQL, request: IncomingMessage, response: 
       leaveToYoga(graphql, request, response)
       return
     }
-    execute(graphql, ready, response, (result) => answer(request, response, mediaType, result))
+    const context = graphql.newContext()
+    execute(graphql, ready, response, context, (result) => answer(request, response, context, mediaType, result))
   }
   request.on('readable', read)
 }
@@ -64,23 +66,30 @@ export function execute(
   graphql: GraphQL,
   { operation, request }: Ready,
   response: ServerResponse,
+  context: Context,
   send: (result: ExecutionResult) => void | Promise<void>,
-  context = graphql.newContext(),
 ): void {
   const fail = (error: unknown): void | Promise<void> => send(graphql.failed(error))
-  context.caller = response
+  context.caller = graphql.callerOf(response.req)
+  context.takesRoom = true
+  const whenClosed = (): void => {
+    graphql.dropped(context)
+    leave(context, { isQuery: operation.description.kind === 'query' })
+  }
+  let isOpen = false
+  const untilClosed = (promise: Promise<unknown>): void => {
+    isOpen = true
+    response.once('close', whenClosed)
+    promise.catch(fail)
+  }
   try {
     const result = graphql.execute(operation, request, context)
-    if (!isPromise(result)) {
-      const sent = send(result)
-      if (isPromise(sent)) sent.catch(fail)
-      return
-    }
-    // A mutation runs to its end whoever waits for it.
-    if (operation.description.kind === 'query') response.once('close', () => turns.drop(response))
-    result.then(send).catch(fail)
+    const sent = isPromise(result) ? result.then(send) : send(result)
+    if (isPromise(sent)) untilClosed(sent)
   } catch (error) {
     fail(error)
+  } finally {
+    if (!isOpen && longAnswers.holds(context.caller)) whenClosed()
   }
 }
 
@@ -153,6 +162,7 @@ const answerAPI = { Response: Answer } as unknown as FetchAPI
 export function answer(
   request: IncomingMessage,
   response: ServerResponse,
+  context: Context,
   mediaType: MediaType,
   result: ExecutionResult,
   extra: readonly string[] = [],
@@ -167,7 +177,7 @@ export function answer(
   fields.push(...extra)
   // As tellOrigin does, which would cost a fifth of the request: it sets headers one by one.
   if (origin !== undefined) fields.push('access-control-allow-origin', origin)
-  if (typeof body !== 'string' && isLong(body)) return answerLong(request, response, status, fields, body)
+  if (typeof body !== 'string' && isLong(body)) return answerLong(request, response, context, status, fields, body)
   const text = typeof body === 'string' ? body : joined(body)
   const bytes = Buffer.byteLength(text)
   fields[1] = String(bytes)
@@ -193,15 +203,19 @@ export function answer(
 async function answerLong(
   request: IncomingMessage,
   response: ServerResponse,
+  context: Context,
   status: number,
   fields: string[],
   json: UnjoinedJson,
 ): Promise<void> {
+  const { caller } = context
   const encoding = acceptedEncoding(request.headers['accept-encoding'])
-  const bytes = await encodedInTurns(await bytesInTurns(partsOf(json), response), encoding, response)
+  await roomForBytes(context)
+  const bytes = await encodedInTurns(await bytesInTurns(partsOf(json), caller), encoding, caller)
+  longAnswers.resize(caller, bytes.length)
   fields[1] = String(bytes.length)
   fields.push('vary', varyOf(request))
   if (encoding !== 'identity') fields.push('content-encoding', encoding)
   response.writeHead(status, fields)
-  await writeInTurns(response, bytes, response)
+  await writeInTurns(response, bytes, caller)
 }

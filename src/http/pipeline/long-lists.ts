@@ -13,6 +13,7 @@ import {
   OperationTypeNode,
 } from 'graphql'
 import { LRUCache } from 'lru-cache'
+import type { Caller } from '../../platform/concurrency/event-loop-turns.ts'
 import type { Context, LaterLists } from '../../resolvers/context.ts'
 import { leastLongLength } from '../../resolvers/long-lists.ts'
 import { turns } from '../../resolvers/rows.ts'
@@ -212,10 +213,10 @@ function at(data: unknown, { prev, key }: GraphQLResolveInfo['path']): unknown {
 
 /** Puts the JSON of long lists into an interpreted result, made in turns of the event loop. */
 export class ResultWriter {
-  readonly #caller: object
+  readonly #caller: Caller
   #untilMs = 0
 
-  constructor(caller: object) {
+  constructor(caller: Caller) {
     this.#caller = caller
   }
 

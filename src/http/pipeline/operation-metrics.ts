@@ -11,7 +11,8 @@ export interface OperationDescription {
   readonly kind: string
 }
 
-type Outcome = 'ok' | 'partial' | 'error'
+/** dropped: its client went before it was answered. */
+type Outcome = 'ok' | 'partial' | 'error' | 'dropped'
 
 interface RunningOperation {
   /** By performance.now(). */
@@ -35,6 +36,9 @@ export class OperationMetrics {
   readonly #seconds: Histogram<'operation' | 'kind' | 'outcome'>
   readonly #series = new WeakMap<OperationDescription, Partial<Record<Outcome, HistogramSeries>>>()
   readonly #errors: Counter<'code'>
+  /** By the context, which is the same object from the first step of an operation to the last. */
+  readonly #running = new WeakMap<object, RunningOperation>()
+  readonly #dropped = new WeakSet<object>()
 
   constructor(registry: Registry) {
     const seconds = new Histogram<'operation' | 'kind' | 'outcome'>({
@@ -63,10 +67,27 @@ export class OperationMetrics {
   }
 
   /** `startedMs`: by performance.now(). `result`: before its errors are masked. */
-  answered(description: OperationDescription, startedMs: number, { errors, data }: Result): void {
+  answered(description: OperationDescription, startedMs: number, { errors, data }: Result, context: object): void {
+    if (this.#dropped.has(context)) return
+    this.#running.delete(context)
     for (const error of errors ?? []) this.#errors.inc({ code: codeOf(error) })
     const outcome = !errors?.length ? 'ok' : data == null || isEmpty(data) ? 'error' : 'partial'
     this.#seriesOf(description, outcome).observe((performance.now() - startedMs) / 1000)
+  }
+
+  /** The operation was not answered at once. */
+  begun(description: OperationDescription, startedMs: number, context: object): void {
+    this.#running.set(context, { startedMs, description })
+  }
+
+  /** Does nothing if the operation was answered. */
+  dropped(context: object): void {
+    const operation = this.#running.get(context)
+    if (!operation) return
+    this.#running.delete(context)
+    this.#dropped.add(context)
+    const { description, startedMs } = operation
+    this.#seriesOf(description, 'dropped').observe((performance.now() - startedMs) / 1000)
   }
 
   #seriesOf(description: OperationDescription, outcome: Outcome): HistogramSeries {
@@ -81,13 +102,11 @@ export class OperationMetrics {
 
   /** Measures operations that go through all the steps of the pipeline. */
   plugin(): Plugin {
-    /** By the context, which is the same object from the first step of an operation to the last. */
-    const running = new WeakMap<object, RunningOperation>()
+    const running = this.#running
     const answered = (context: object, result: Result): void => {
       const operation = running.get(context)
       if (!operation) return
-      running.delete(context)
-      this.answered(operation.description, operation.startedMs, result)
+      this.answered(operation.description, operation.startedMs, result, context)
     }
     return {
       onParse({ context }) {

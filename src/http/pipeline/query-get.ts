@@ -1,6 +1,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { ExecutionResult } from 'graphql'
 import { LRUCache } from 'lru-cache'
+import type { Context } from '../../resolvers/context.ts'
 import { bytesOf, stringify, unjoinedJson } from '../../resolvers/written-list.ts'
 import { varyOf } from '../access/front-door.ts'
 import { acceptedEncoding, leastBytes } from '../answers/encoding.ts'
@@ -42,8 +43,15 @@ export class GetQueries {
     }
     const context = graphql.newContext()
     const send = (result: ExecutionResult): void | Promise<void> =>
-      answerQuery(request, response, mediaType, result, cacheControlOf(ready.operation.description.name, context))
-    execute(graphql, ready, response, send, context)
+      answerQuery(
+        request,
+        response,
+        context,
+        mediaType,
+        result,
+        cacheControlOf(ready.operation.description.name, context),
+      )
+    execute(graphql, ready, response, context, send)
   }
 
   #ready({ url = '', headers }: IncomingMessage): Ready | undefined {
@@ -78,11 +86,12 @@ function parametersOf(url: string): Parameters | undefined {
 function answerQuery(
   request: IncomingMessage,
   response: ServerResponse,
+  context: Context,
   mediaType: MediaType,
   result: ExecutionResult,
   cacheControl: string,
 ): void | Promise<void> {
-  if (result.errors) return answer(request, response, mediaType, result, ['cache-control', 'no-store'])
+  if (result.errors) return answer(request, response, context, mediaType, result, ['cache-control', 'no-store'])
   const { headers } = request
   const json = unjoinedJson(result)
   const isInTurns = isLong(json)
@@ -92,12 +101,12 @@ function answerQuery(
     const { origin } = headers
     if (origin !== undefined) fields.push('access-control-expose-headers', 'ETag')
     if (!isKnown(headers['if-none-match'], tag)) {
-      return answer(request, response, mediaType, Object.assign(result, { stringify }), fields, json)
+      return answer(request, response, context, mediaType, Object.assign(result, { stringify }), fields, json)
     }
     if (origin !== undefined) fields.push('access-control-allow-origin', origin)
     response.writeHead(304, [...fields, 'vary', varyOf(request)]).end()
   }
   const sentAs = `${mediaType}; charset=utf-8`
-  if (isInTurns) return entityTagInTurns(json, sentAs, encoding, response).then(respond)
+  if (isInTurns) return entityTagInTurns(json, sentAs, encoding, context.caller).then(respond)
   return respond(entityTag(json, sentAs, encoding))
 }

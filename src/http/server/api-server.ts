@@ -52,7 +52,7 @@ export class ApiServer {
     })
     const schedule = new WriteSchedule(metrics, fallbacks)
     const eventStreams = new EventStreams({ connections, addresses, metrics, schedule })
-    const graphql = createGraphQL({ schema, ports, log, registry, plugins: [eventStreams.plugin()] })
+    const graphql = createGraphQL({ schema, ports, log, registry, addresses, plugins: [eventStreams.plugin()] })
     const shared = new SharedSubscriptions({
       mask: (error) => maskError(error, log),
       executed: () => metrics.executed(),

@@ -3,6 +3,7 @@ import { createServer, type IncomingMessage, type RequestListener, type Server, 
 import type { AddressInfo } from 'node:net'
 import { setImmediate as nextTurn, setTimeout as sleep } from 'node:timers/promises'
 import { turns } from '../../resolvers/rows.ts'
+import { oneAtATime } from './one-at-a-time.ts'
 
 /** How long a client may take to send the headers of a request once it has connected, and to send the whole request. */
 const headersTimeoutMs = 5000
@@ -61,10 +62,10 @@ export class Listener {
     const timeouts = { headersTimeout: headersTimeoutMs, requestTimeout: requestTimeoutMs }
     this.server = createServer(
       { ServerResponse: Answer, connectionsCheckingInterval: checkIntervalMs, ...timeouts },
-      (request, response) => {
+      oneAtATime((request, response) => {
         if (this.#held) this.#held.push(() => serve(request, response))
         else serve(request, response)
-      },
+      }),
     )
     this.server.timeout = standstillTimeoutMs
     this.server.maxConnections = maxConnections

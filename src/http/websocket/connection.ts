@@ -1,7 +1,10 @@
 import type { Socket } from 'node:net'
 import { CloseCode, MessageType, parseMessage } from 'graphql-ws'
 import type { WebSocket } from 'ws'
+import type { Caller } from '../../platform/concurrency/event-loop-turns.ts'
 import type { Logger } from '../../platform/logger.ts'
+import type { Context } from '../../resolvers/context.ts'
+import { longAnswers, roomForBytes } from '../../resolvers/rows.ts'
 import { joined, partsOf, type UnjoinedJson, unjoined } from '../../resolvers/written-list.ts'
 import { bytesInTurns, isLong, joinedInTurns } from '../answers/long-answer.ts'
 import type { LiveMetrics } from '../connections/metrics.ts'
@@ -14,6 +17,8 @@ export const closeCodes = { goingAway: 1001, tryAgainLater: 1013, tooSlow: 4413,
 
 /** With so many bytes unsent, no message is read from the client: it may not ask for more than it takes. */
 const maxUnsentBytes = 1024 * 1024
+/** With so many operations that have not begun or are executed, further messages wait. */
+const maxBeginning = 32
 /** The longest reason that a close frame can hold, in bytes of UTF-8 (RFC 6455, section 5.5). */
 const maxReasonBytes = 123
 
@@ -23,6 +28,8 @@ export interface WebSocketConnectionOptions {
   readonly webSocket: WebSocket
   /** The TCP connection below the WebSocket. */
   readonly socket: Socket
+  /** Names the client. */
+  readonly client: string
   readonly schedule: WriteSchedule
   readonly metrics: LiveMetrics
   readonly log: Logger
@@ -46,14 +53,21 @@ export class WebSocketConnection implements WriterConnection {
   readonly #metrics: LiveMetrics
   readonly #log: Logger
   #writer: SocketWriter | undefined
+  readonly #client: string
   #isPingUnanswered = false
   #isLastAnswer = false
+  /** The client has to take some of what was sent to it. */
+  #isFull = false
+  /** Messages that wait until some operations have been executed. undefined: none do. */
+  #held: string[] | undefined
+  #take: (text: string) => void = () => {}
 
-  constructor({ webSocket, socket, schedule, metrics, log }: WebSocketConnectionOptions) {
+  constructor({ webSocket, socket, client, schedule, metrics, log }: WebSocketConnectionOptions) {
     this.protocol = webSocket.protocol
     this.socket = socket
     this.webSocket = webSocket
     this.framing = webSocket.extensions === '' ? textFraming : deflatingFraming
+    this.#client = client
     this.#schedule = schedule
     this.#metrics = metrics
     this.#log = log
@@ -66,6 +80,11 @@ export class WebSocketConnection implements WriterConnection {
     return this.#beginning?.size ?? 0
   }
 
+  /** Stands for one operation. */
+  newCaller(): Caller {
+    return { client: this.#client }
+  }
+
   begin(operation: ClientOperation): void {
     this.#beginning ??= new Set()
     this.#beginning.add(operation)
@@ -75,10 +94,12 @@ export class WebSocketConnection implements WriterConnection {
   hasBegun(operation: ClientOperation): void {
     this.#beginning?.delete(operation)
     if (this.#beginning?.size === 0) this.#beginning = undefined
+    if (this.#held) this.#takeHeld(this.#held)
   }
 
   /** To be called when the client has gone. graphql-ws ends operations that have begun, and only those. */
   dropBeginning(): void {
+    this.#held = undefined
     for (const operation of this.#beginning ?? []) void operation.return()
   }
 
@@ -105,9 +126,8 @@ export class WebSocketConnection implements WriterConnection {
   }
 
   /** Sends the answer of an operation unless the client drops it before. Resolves as `send` does. */
-  async sendAnswer(json: UnjoinedJson, operation: ClientOperation, caller: object): Promise<void> {
-    const isAtOnce = !isLong(json)
-    const message = isAtOnce ? joined(json) : await joinedInTurns(await bytesInTurns(partsOf(json), caller), caller)
+  async sendAnswer(json: UnjoinedJson, operation: ClientOperation, context: Context): Promise<void> {
+    const message = isLong(json) ? await longMessage(json, context) : joined(json)
     if (!operation.isDropped) await this.#send(message)
   }
 
@@ -118,15 +138,13 @@ export class WebSocketConnection implements WriterConnection {
       this.webSocket.send(message, { binary: false }, (error) => (error ? reject(error) : resolve()))
       const { writableLength } = this.socket
       if (writableLength > 0) this.#schedule.stalledReaders.watch(this)
-      if (writableLength > maxUnsentBytes && !this.webSocket.isPaused) this.#pause()
+      if (writableLength > maxUnsentBytes && !this.#isFull) this.#waitForDrain()
       if (this.#isLastAnswer) this.close(closeCodes.tooSlow, 'Too slow')
     })
   }
 
   onMessage(take: (text: string) => Promise<void>): void {
-    this.webSocket.on('message', (message) => {
-      const text = String(message)
-      if (this.#beginning) this.#dropCompleted(this.#beginning, text)
+    this.#take = (text) =>
       take(text).catch((error: unknown) => {
         // The client has gone: that is no error.
         if (!this.isOpen) return
@@ -134,6 +152,15 @@ export class WebSocketConnection implements WriterConnection {
         this.#log.warn({ err: error }, 'a WebSocket message could not be dealt with')
         this.close(closeCodes.internalError, 'Internal server error')
       })
+    this.webSocket.on('message', (message) => {
+      const text = String(message)
+      if (this.#beginning) this.#dropCompleted(this.#beginning, text)
+      if (this.#held) this.#held.push(text)
+      else if (this.beginningCount < maxBeginning) this.#take(text)
+      else {
+        this.#held = [text]
+        this.webSocket.pause()
+      }
     })
   }
 
@@ -160,8 +187,9 @@ export class WebSocketConnection implements WriterConnection {
 
   /** Pings the client, and ends the connection if it has not answered the last ping. */
   ping(): void {
-    // The client would not see a ping behind messages that it has not read. StalledReaders watches whether it reads.
-    if (this.socket.writableLength > 0) {
+    // The client would not see a ping behind messages that it has not read: StalledReaders watches whether it reads. Nor
+    // would its answer be seen while nothing is read from it.
+    if (this.socket.writableLength > 0 || this.webSocket.isPaused) {
       this.#isPingUnanswered = false
     } else if (this.#isPingUnanswered) {
       this.#metrics.refused('ping_timeout')
@@ -186,10 +214,34 @@ export class WebSocketConnection implements WriterConnection {
     for (const operation of beginning) if (operation.id === completed) void operation.return()
   }
 
-  #pause(): void {
+  #waitForDrain(): void {
+    this.#isFull = true
     this.webSocket.pause()
-    this.socket.once('drain', () => this.webSocket.resume())
+    this.socket.once('drain', () => {
+      this.#isFull = false
+      if (!this.#held) this.webSocket.resume()
+    })
   }
+
+  #takeHeld(held: string[]): void {
+    while (this.beginningCount < maxBeginning) {
+      const text = held.shift()
+      if (text === undefined) {
+        this.#held = undefined
+        if (!this.#isFull) this.webSocket.resume()
+        return
+      }
+      this.#take(text)
+    }
+  }
+}
+
+async function longMessage(json: UnjoinedJson, context: Context): Promise<Buffer> {
+  const { caller } = context
+  await roomForBytes(context)
+  const message = await joinedInTurns(await bytesInTurns(partsOf(json), caller), caller)
+  longAnswers.resize(caller, message.length)
+  return message
 }
 
 /**

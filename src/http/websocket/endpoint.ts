@@ -132,6 +132,7 @@ export class WebSocketTransport {
     const connection = new WebSocketConnection({
       webSocket: socket,
       socket: request.socket,
+      client: this.#addresses.clientOf(request),
       schedule: this.#schedule,
       metrics: this.#metrics,
       log: this.#log,

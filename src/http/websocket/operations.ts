@@ -9,7 +9,7 @@ import type { Context as ProtocolContext, SubscribePayload } from 'graphql-ws'
 import { badInput, limitExceeded } from '../../domain/errors.ts'
 import type { Logger } from '../../platform/logger.ts'
 import type { Context } from '../../resolvers/context.ts'
-import { turns } from '../../resolvers/rows.ts'
+import { longAnswers, turns } from '../../resolvers/rows.ts'
 import { unjoinedJson } from '../../resolvers/written-list.ts'
 import type { PriceBatches } from '../../stream/price-batches.ts'
 import type { PriceSubscription } from '../../stream/price-subscription.ts'
@@ -93,11 +93,23 @@ export class WebSocketOperations {
     const prepared = operation.takePrepared()
     const { connection } = prepared
     const context = 'query' in prepared ? this.#options.graphql.newContext() : prepared.args.contextValue
-    // A mutation runs to its end whoever waits for it.
-    if (isQuery(prepared)) operation.onDropped(() => turns.drop(context.caller, () => connection.hasBegun(operation)))
-    return begun(operation, connection, async () =>
-      'query' in prepared ? this.#answer(operation, prepared, context) : prepared.enveloped.execute(prepared.args),
-    )
+    const caller = connection.newCaller()
+    Object.assign(context, { caller, takesRoom: true })
+    operation.onDropped(() => {
+      this.#options.graphql.dropped(context)
+      // A mutation runs to its end whoever waits for it.
+      if (!isQuery(prepared)) return
+      turns.drop(caller, () => connection.hasBegun(operation))
+      if (longAnswers.leave(caller)) connection.hasBegun(operation)
+    })
+    return begun(operation, connection, async () => {
+      try {
+        if ('query' in prepared) return await this.#answer(operation, prepared, context)
+        return await prepared.enveloped.execute(prepared.args)
+      } finally {
+        longAnswers.leave(caller)
+      }
+    })
   }
 
   async subscribe({ rootValue: operation }: OperationArgs): Promise<AsyncIterable<ExecutionResult> | ExecutionResult> {
@@ -140,6 +152,7 @@ export class WebSocketOperations {
       const { schema } = enveloped
       const { operationName, variables: variableValues } = payload
       const contextValue = await enveloped.contextFactory()
+      contextValue.caller = connection.newCaller()
       operation.prepare({
         enveloped,
         connection,
@@ -168,11 +181,7 @@ export class WebSocketOperations {
       return graphql.failed(error)
     }
     if (result.errors || operation.isDropped) return result
-    await connection.sendAnswer(
-      unjoinedJson({ id: operation.id, type: 'next', payload: result }),
-      operation,
-      context.caller,
-    )
+    await connection.sendAnswer(unjoinedJson({ id: operation.id, type: 'next', payload: result }), operation, context)
     operation.ended()
     return operation
   }

@@ -1,4 +1,11 @@
 import { performance } from 'node:perf_hooks'
+import { RecentSpending } from './recent-spending.ts'
+
+/** Whose work takes turns: the object stands for one operation of a client. */
+export interface Caller {
+  /** Names the client. */
+  readonly client: string
+}
 
 interface Piece {
   /** `untilMs`: when the turn is over, by the clock of the turns. */
@@ -19,18 +26,23 @@ let waitedWorkMs = 0
  */
 export const spareMs = (): number => performance.eventLoopUtilization().idle + waitedWorkMs
 
+/** By caller, the one that has waited longest first. */
+type WaitingCallers = Map<Caller, Piece[]>
+
 /**
  * Spreads long work over turns of the event loop, so that everything else gets its share. In each turn pieces begin
- * until they have taken `turnMs` together; the others wait for the next turn. Callers take turns as well: one with much
- * work does not hold up the others. A caller is any object.
+ * until they have taken `turnMs` together; the others wait for the next turn. The client goes first that has spent the
+ * least time lately; of those that have spent the same, the one that has waited longest. The callers of a client take
+ * turns as well. So who asks for much waits for himself.
  */
 export class EventLoopTurns {
   readonly #turnMs: number
   readonly #now: () => number
-  /** By caller, the one that has waited longest first. */
-  readonly #waiting = new Map<object, Piece[]>()
+  /** By client, the one that has waited longest first. */
+  readonly #waiting = new Map<string, WaitingCallers>()
+  readonly #spending: RecentSpending
   /** Callers whose work was dropped, and whom to tell that it has stopped. */
-  readonly #gone = new WeakMap<object, () => void>()
+  readonly #gone = new WeakMap<Caller, () => void>()
   /** How long the pieces of the current turn have taken so far. */
   #spentMs = 0
   #isScheduled = false
@@ -41,30 +53,33 @@ export class EventLoopTurns {
   constructor(turnMs: number, now = (): number => performance.now()) {
     this.#turnMs = turnMs
     this.#now = now
+    this.#spending = new RecentSpending(now)
   }
 
   /**
    * Runs `work`: returns its result directly if it begins at once, else a promise. Work that can be divided stops at
    * `untilMs`; `goOn` runs the rest.
    */
-  run<T>(caller: object, work: (untilMs: number) => T): T | Promise<T> {
-    return this.#waiting.has(caller) ? this.#later(caller, work, false) : this.goOn(caller, work)
+  run<T>(caller: Caller, work: (untilMs: number) => T): T | Promise<T> {
+    const isBehind = this.#waiting.size > 0 && this.#waiting.get(caller.client)?.has(caller)
+    return isBehind ? this.#later(caller, work, false) : this.goOn(caller, work)
   }
 
   /** Runs the rest of work that has begun: before pieces of the caller that have not. */
-  goOn<T>(caller: object, work: (untilMs: number) => T): T | Promise<T> {
+  goOn<T>(caller: Caller, work: (untilMs: number) => T): T | Promise<T> {
     if (this.#spentMs >= this.#turnMs || this.#gone.has(caller)) return this.#later(caller, work, true)
-    return this.#timed(work)
+    return this.#timed(caller, work)
   }
 
   /**
    * Like `goOn`, for work that goes on in promises: nothing else begins in the turn, at whose end the promise is
    * resolved with. `isFirst`: it is not the rest of work that has begun.
    */
-  whole(caller: object, { isFirst }: { readonly isFirst: boolean }): Promise<number> {
+  whole(caller: Caller, { isFirst }: { readonly isFirst: boolean }): Promise<number> {
     return new Promise((resolve) => {
       const begin = (untilMs: number): void => {
         this.#spentMs = this.#turnMs
+        this.#spending.add(caller.client, this.#turnMs)
         resolve(untilMs)
       }
       this.#wait(caller, { begin, isWhole: true }, !isFirst)
@@ -74,6 +89,11 @@ export class EventLoopTurns {
   /** The clock by which turns end, in milliseconds. */
   now(): number {
     return this.#now()
+  }
+
+  /** Counts time that the caller's client has spent outside of its turns. */
+  charge({ client }: Caller, ms: number): void {
+    this.#spending.add(client, ms)
   }
 
   /**
@@ -88,12 +108,15 @@ export class EventLoopTurns {
    * Nobody waits for the caller's work any more: pieces that have not begun never do, and their promises never settle.
    * `stopped` is called whenever its work ends so.
    */
-  drop(caller: object, stopped = (): void => {}): void {
+  drop(caller: Caller, stopped = (): void => {}): void {
     this.#gone.set(caller, stopped)
-    if (this.#waiting.delete(caller)) stopped()
+    const callers = this.#waiting.get(caller.client)
+    if (!callers?.delete(caller)) return
+    if (callers.size === 0) this.#waiting.delete(caller.client)
+    stopped()
   }
 
-  #later<T>(caller: object, work: (untilMs: number) => T, goesFirst: boolean): Promise<T> {
+  #later<T>(caller: Caller, work: (untilMs: number) => T, goesFirst: boolean): Promise<T> {
     return new Promise((resolve, reject) => {
       const begin = (untilMs: number): void => {
         try {
@@ -106,25 +129,29 @@ export class EventLoopTurns {
     })
   }
 
-  #wait(caller: object, piece: Piece, goesFirst: boolean): void {
+  #wait(caller: Caller, piece: Piece, goesFirst: boolean): void {
     const stopped = this.#gone.get(caller)
     if (stopped) {
       stopped()
       return
     }
-    const pieces = this.#waiting.get(caller)
-    if (!pieces) this.#waiting.set(caller, [piece])
+    const callers = this.#waiting.get(caller.client)
+    const pieces = callers?.get(caller)
+    if (!callers) this.#waiting.set(caller.client, new Map([[caller, [piece]]]))
+    else if (!pieces) callers.set(caller, [piece])
     else if (goesFirst) pieces.unshift(piece)
     else pieces.push(piece)
     this.#schedule()
   }
 
-  #timed<T>(work: (untilMs: number) => T): T {
+  #timed<T>({ client }: Caller, work: (untilMs: number) => T): T {
     const startedMs = this.#now()
     try {
       return work(startedMs + this.#turnMs - this.#spentMs)
     } finally {
-      this.#spentMs += this.#now() - startedMs
+      const tookMs = this.#now() - startedMs
+      this.#spentMs += tookMs
+      this.#spending.add(client, tookMs)
       this.#schedule()
     }
   }
@@ -146,14 +173,34 @@ export class EventLoopTurns {
   }
 
   #beginWaiting(): void {
-    // A caller that is put back comes up again in the same loop.
-    for (const [caller, pieces] of this.#waiting) {
-      if (this.#spentMs >= this.#turnMs || (pieces[0]?.isWhole && this.#spentMs > 0)) break
-      this.#waiting.delete(caller)
-      const piece = pieces.shift()
-      if (pieces.length > 0) this.#waiting.set(caller, pieces)
-      if (piece) this.#timed(piece.begin)
+    while (this.#spentMs < this.#turnMs) {
+      const client = this.#nextClient()
+      if (client === undefined) break
+      const callers = this.#waiting.get(client) as WaitingCallers
+      const [first] = callers
+      const [caller, pieces] = first as [Caller, Piece[]]
+      const [piece] = pieces as [Piece]
+      if (piece.isWhole && this.#spentMs > 0) break
+      pieces.shift()
+      // Both wait behind the others now.
+      callers.delete(caller)
+      this.#waiting.delete(client)
+      if (pieces.length > 0) callers.set(caller, pieces)
+      if (callers.size > 0) this.#waiting.set(client, callers)
+      this.#timed(caller, piece.begin)
     }
     waitedWorkMs += this.#spentMs
+  }
+
+  #nextClient(): string | undefined {
+    let next: string | undefined
+    let leastMs = Number.POSITIVE_INFINITY
+    for (const client of this.#waiting.keys()) {
+      const spentMs = this.#spending.of(client)
+      if (spentMs >= leastMs) continue
+      next = client
+      leastMs = spentMs
+    }
+    return next
   }
 }

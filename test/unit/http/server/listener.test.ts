@@ -21,8 +21,9 @@ test('connections that come at once beside long work do not each wait for a turn
     pieces++
     for (const startedMs = performance.now(); performance.now() - startedMs < pieceMs; );
   }
+  const caller = { client: 'of long work' }
   const work = (async () => {
-    while (!isOver) await turns.goOn(piece, piece)
+    while (!isOver) await turns.goOn(caller, piece)
   })()
   try {
     const answers = Array.from({ length: 10 }, async () => {

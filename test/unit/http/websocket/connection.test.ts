@@ -3,6 +3,7 @@ import { test } from 'node:test'
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import { ClientOperation } from '../../../../src/http/websocket/client-operation.ts'
 import { WebSocketConnection, type WebSocketConnectionOptions } from '../../../../src/http/websocket/connection.ts'
+import { createContext, type Ports } from '../../../../src/resolvers/context.ts'
 import { unjoinedJson } from '../../../../src/resolvers/written-list.ts'
 import { silentLog } from '../../../support/log.ts'
 
@@ -27,14 +28,14 @@ const long = unjoinedJson({ text: 'x'.repeat(2_000_000) })
 
 test('a long answer is sent as one message', async () => {
   const { connection, sent } = open()
-  await connection.sendAnswer(long, new ClientOperation('1'), {})
+  await connection.sendAnswer(long, new ClientOperation('1'), createContext({} as Ports))
   assert.deepEqual(sent, [long.texts[0]])
 })
 
 test('a long answer that is being made when its client drops the operation is not sent: the id may be that of another', async () => {
   const { connection, sent } = open()
   const operation = new ClientOperation('1')
-  void connection.sendAnswer(long, operation, {})
+  void connection.sendAnswer(long, operation, createContext({} as Ports))
   void operation.return()
   for (let turn = 0; turn < 100; turn++) await nextTurn()
   assert.deepEqual(sent, [])

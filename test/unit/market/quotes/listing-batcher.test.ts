@@ -159,7 +159,7 @@ test('work that waits for everything else does not hold up a batch, though the p
       },
     },
   })
-  const asker = {}
+  const asker = { client: 'one' }
   const busy = (): void => {
     for (const startedMs = performance.now(); performance.now() - startedMs < 1; );
   }
