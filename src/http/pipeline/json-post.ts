@@ -3,10 +3,11 @@ import type { ExecutionResult } from 'graphql'
 import { type FetchAPI, isPromise, processRegularResult } from 'graphql-yoga'
 import type { Context } from '../../resolvers/context.ts'
 import { leave, longAnswers, roomForBytes } from '../../resolvers/rows.ts'
-import { joined, partsOf, type UnjoinedJson, unjoinedJson } from '../../resolvers/written-list.ts'
+import { bytesOf, joined, partsOf, type UnjoinedJson, unjoinedJson } from '../../resolvers/written-list.ts'
 import { tellOrigin, varyOf } from '../access/front-door.ts'
 import { acceptedEncoding, encode, leastBytes } from '../answers/encoding.ts'
 import { bytesInTurns, encodedInTurns, isLong, writeInTurns } from '../answers/long-answer.ts'
+import { endReusing, leastReusing } from '../answers/reused-buffers.ts'
 import { type GraphQL, graphqlPath, type OperationRequest } from './graphql.ts'
 import { maxBodyBytes } from './limits.ts'
 import type { PreparedOperation } from './prepared-documents.ts'
@@ -158,7 +159,7 @@ class Answer {
 /** Relies on Yoga making nothing but this Response of a plain result; http-equivalence.test.ts notices if it makes more. */
 const answerAPI = { Response: Answer } as unknown as FetchAPI
 
-/** `extra`: header fields beside those that every answer has. `json`: that of the result, if it was made already. */
+/** `extra`: header fields beside those that every answer has. `made`: the JSON of the result, if it was made already. */
 export function answer(
   request: IncomingMessage,
   response: ServerResponse,
@@ -166,10 +167,10 @@ export function answer(
   mediaType: MediaType,
   result: ExecutionResult,
   extra: readonly string[] = [],
-  json?: UnjoinedJson,
+  made?: UnjoinedJson,
 ): void | Promise<void> {
   // Yoga writes a result by its own `stringify`.
-  if ('stringify' in result) result.stringify = json ? () => json : unjoinedJson
+  if ('stringify' in result) result.stringify = made ? () => made : unjoinedJson
   const { body, status, headers } = processRegularResult(result, answerAPI, mediaType) as unknown as Answer
   const { origin } = request.headers
   const fields = ['content-length', '']
@@ -178,8 +179,8 @@ export function answer(
   // As tellOrigin does, which would cost a fifth of the request: it sets headers one by one.
   if (origin !== undefined) fields.push('access-control-allow-origin', origin)
   if (typeof body !== 'string' && isLong(body)) return answerLong(request, response, context, status, fields, body)
-  const text = typeof body === 'string' ? body : joined(body)
-  const bytes = Buffer.byteLength(text)
+  const json = typeof body === 'string' ? { texts: [body], lists: [] } : body
+  const bytes = bytesOf(json)
   fields[1] = String(bytes)
   const isEncodable = bytes >= leastBytes
   if (isEncodable || request.method === 'GET') fields.push('vary', varyOf(request))
@@ -187,6 +188,8 @@ export function answer(
   const encoding = isEncodable ? acceptedEncoding(request.headers['accept-encoding']) : 'identity'
   if (encoding === 'identity') {
     response.writeHead(status, fields)
+    if (bytes >= leastReusing && endReusing(response, partsOf(json), bytes)) return
+    const text = joined(json)
     // Where all characters are ASCII, both encodings give the same bytes, and this one is much faster to write.
     response.end(text, bytes === text.length ? 'latin1' : 'utf8')
     return
@@ -195,7 +198,7 @@ export function answer(
     fields[1] = String(encoded.length)
     response.writeHead(status, [...fields, 'content-encoding', encoding]).end(encoded)
   }
-  const encoded = encode(Buffer.from(text), encoding)
+  const encoded = encode(Buffer.from(joined(json)), encoding)
   return isPromise(encoded) ? encoded.then(send) : send(encoded)
 }
 

@@ -2,7 +2,8 @@ import { LRUCache } from 'lru-cache'
 import type { TimeSpan } from '../../domain/time/units.ts'
 import type { CandleRow } from './candle-copy.ts'
 import type { StampedRows } from './candle-rows.ts'
-import { CandleTable, DerivedValues, partOf, StoredCandles } from './candle-table.ts'
+import { CandleTable, partOf, StoredCandles } from './candle-table.ts'
+import { DerivedRoom, DerivedValues } from './derived-values.ts'
 import { aheadSeconds, type SeriesState, type StoredRows } from './series.ts'
 
 /** Reads the rows of a series; null: it has another generation by now. */
@@ -36,6 +37,9 @@ interface Kept {
   derived: DerivedValues
 }
 
+/** What is derived makes room before candles do, until it takes no more than this share: reading candles costs more. */
+const derivedShare = 0.25
+
 /**
  * Keeps stored candles by column, the least recently used ones making room. What it serves is what the store would:
  * each read brings a state that was read after it was asked for, and that tells whether anything has changed. Candles
@@ -43,16 +47,26 @@ interface Kept {
  */
 export class CandleMemory {
   readonly #read: ReadRows
+  readonly #maxBytes: number
   readonly #kept: LRUCache<number, Kept>
+  readonly #derived: DerivedRoom
   #hits = 0
 
   constructor(read: ReadRows, maxBytes: number) {
     this.#read = read
-    this.#kept = new LRUCache({ maxSize: Math.max(1, maxBytes), sizeCalculation: bytesOf })
+    this.#maxBytes = Math.max(1, maxBytes)
+    this.#derived = new DerivedRoom(this.#maxBytes)
+    this.#kept = new LRUCache({
+      maxSize: this.#maxBytes,
+      sizeCalculation: bytesOf,
+      dispose: ({ derived }, _id, reason) => {
+        if (reason !== 'delete') derived.end()
+      },
+    })
   }
 
   get bytes(): number {
-    return this.#kept.calculatedSize
+    return this.#kept.calculatedSize + this.#derived.bytes
   }
 
   /** How many reads found all of their rows. */
@@ -89,7 +103,7 @@ export class CandleMemory {
 
   #keepTail(id: number, kept: Kept, tail: Kept['tail']): void {
     kept.tail = tail
-    kept.derived = new DerivedValues(kept.to, () => this.#resize(id, kept), kept.derived)
+    kept.derived = kept.derived.changed(kept.to)
     this.#resize(id, kept)
   }
 
@@ -130,10 +144,11 @@ export class CandleMemory {
       to: settledTo,
       settled: table,
       tail: isOpen ? tailOf(stamped, settledTo, to) : null,
-      derived: new DerivedValues(settledTo, grown),
+      derived: new DerivedValues(settledTo, this.#derived, grown),
     }
     // What has changed since the state was read may not be stored for good any more.
-    if (isAsOf(stamped, state)) this.#kept.set(state.id, kept)
+    if (isAsOf(stamped, state)) this.#keep(state.id, kept)
+    else kept.derived.end()
     return served(kept, { openFrom: stamped.openFrom }, span)
   }
 
@@ -151,7 +166,16 @@ export class CandleMemory {
     if (this.#kept.peek(id) !== kept) return
     // Setting it again would leave its size as it was.
     this.#kept.delete(id)
+    this.#keep(id, kept)
+  }
+
+  #keep(id: number, kept: Kept): void {
     this.#kept.set(id, kept)
+    while (this.bytes > this.#maxBytes && this.#derived.bytes > derivedShare * this.#maxBytes)
+      this.#derived.dropOldest()
+    while (this.bytes > this.#maxBytes) this.#kept.pop()
+    // There is no room for it at all.
+    if (this.#kept.peek(id) !== kept) kept.derived.end()
   }
 }
 
@@ -196,4 +220,4 @@ function served(
 }
 
 const bytesOf = ({ settled, tail, derived }: Kept): number =>
-  500 + settled.bytes + (tail?.table.bytes ?? 0) + derived.bytes
+  500 + settled.bytes + (tail?.table.bytes ?? 0) + derived.askedBytes

@@ -1,6 +1,7 @@
 import type { SourceCandle } from '../../domain/candle.ts'
 import { type CandleColumn, type CandleList, countBefore, type Earlier, type Sized } from '../../domain/candle-list.ts'
 import type { CandleRow } from './candle-copy.ts'
+import type { DerivedValues } from './derived-values.ts'
 
 /** Rows of one piece of JSON. */
 const rowsPerPiece = 256
@@ -145,94 +146,6 @@ export class CandleTable {
     return piece
   }
 }
-
-/** At most this much for each series, so that one that is asked for in many ways does not drive others out. */
-const maxDerivedBytes = 1024 * 1024
-
-/** Most parameters of indicators never come again, so only what is asked for a second time is kept. */
-const mostAskedOnce = 32
-const bytesPerAsked = 300
-
-/** What was not asked for since so many changes is given up: a range that has moved on does not come back. */
-const mostChanges = 8
-
-/** Computed from rows before some of them changed. */
-interface EarlierValue {
-  readonly value: Sized
-  /** Rows before this epoch second have not changed since. */
-  readonly sameBefore: number
-  readonly changes: number
-}
-
-/** What was computed from rows of tables, by name, as long as those do not change. */
-export class DerivedValues {
-  readonly #values = new Map<string, Sized>()
-  readonly #earlier = new Map<string, EarlierValue>()
-  readonly #askedOnce = new Set<string>()
-  readonly #settledTo: number
-  readonly #grown: () => void
-  #bytes = 0
-
-  /**
-   * `settledTo`: candles before it, in epoch seconds, stay as they are. `before`: of the same tables before other rows
-   * changed.
-   */
-  constructor(settledTo: number, grown: () => void, before?: DerivedValues) {
-    this.#settledTo = settledTo
-    this.#grown = grown
-    if (!before) return
-    this.#bytes = before.#bytes
-    for (const [name, earlier] of before.#earlier) {
-      if (earlier.changes < mostChanges) this.#earlier.set(name, { ...earlier, changes: earlier.changes + 1 })
-      else this.#bytes -= bytesNamed(name, earlier.value)
-    }
-    const sameBefore = before.#settledTo
-    for (const [name, value] of before.#values) this.#earlier.set(name, { value, sameBefore, changes: 1 })
-    for (const name of before.#askedOnce) this.#askedOnce.add(name)
-  }
-
-  get bytes(): number {
-    return this.#bytes + bytesPerAsked * this.#askedOnce.size
-  }
-
-  /** `sameRows`: how many of the rows are before a time. */
-  get<T extends Sized>(name: string, make: (earlier?: Earlier<T>) => T, sameRows: (before: number) => number): T {
-    const known = this.#values.get(name)
-    if (known) return known as T
-    const earlier = this.#earlier.get(name)
-    if (earlier) {
-      this.#earlier.delete(name)
-      this.#bytes -= bytesNamed(name, earlier.value)
-      const made = make({ value: earlier.value as T, sameRows: sameRows(earlier.sameBefore) })
-      this.#keep(name, made)
-      return made
-    }
-    const made = make()
-    if (this.#askedOnce.delete(name)) this.#keep(name, made)
-    else {
-      const [oldest] = this.#askedOnce
-      if (oldest !== undefined && this.#askedOnce.size === mostAskedOnce) this.#askedOnce.delete(oldest)
-      this.#askedOnce.add(name)
-      this.#grown()
-    }
-    return made
-  }
-
-  #keep(name: string, value: Sized): void {
-    const bytes = bytesNamed(name, value)
-    if (this.#bytes + bytes > maxDerivedBytes) {
-      this.#values.clear()
-      this.#earlier.clear()
-      this.#bytes = 0
-    }
-    if (bytes > maxDerivedBytes) return
-    this.#values.set(name, value)
-    this.#bytes += bytes
-    this.#grown()
-  }
-}
-
-const bytesNamed = (name: string, { bytes }: Sized): number => bytes + 2 * name.length + 100
 
 /** Stored candles of a span: closed ones from memory, and those after them. Rows that are appended later do not show. */
 export class StoredCandles implements CandleList<SourceCandle> {

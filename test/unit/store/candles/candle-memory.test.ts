@@ -7,7 +7,7 @@ import type { SeriesState } from '../../../../src/store/candles/series.ts'
 
 const count = 1000
 const span = { from: 0, to: count * 60 }
-const stamped: StampedRows = {
+let stamped: StampedRows = {
   rows: Array.from({ length: count }, (_, minute) => ({
     ...{ minute, open: 1.25, high: 2.25, low: 0.25, close: minute / 4, volume: 10_000 + minute, adjustedClose: null },
   })),
@@ -45,4 +45,41 @@ test('a series that takes more than there is room for is served all the same', a
   const { list } = await memory.rows(stateOf(1), span)
   assert.equal(list.json('close')?.join(',').split(',').length, count)
   assert.deepEqual([memory.size, memory.bytes], [0, 0])
+})
+
+test('what is derived makes room before candles do, until it takes a quarter', async () => {
+  const maxBytes = 1_000_000
+  let reads = 0
+  const memory = new CandleMemory(async () => {
+    reads++
+    return stamped
+  }, maxBytes)
+  const derive = async (id: number): Promise<void> => {
+    const { list } = await memory.rows(stateOf(id), span)
+    for (let times = 0; times < 2; times++) list.remembered('sma', () => ({ bytes: 100_000 }))
+    assert.ok(memory.bytes <= maxBytes, `${memory.bytes}`)
+  }
+  for (let id = 1; id <= 10; id++) await derive(id)
+  for (let id = 1; id <= 10; id++) await memory.rows(stateOf(id), span)
+  assert.deepEqual([reads, memory.size], [10, 10])
+  const { list } = await memory.rows(stateOf(10), span)
+  list.remembered('sma', () => assert.fail('the newest is still there'))
+  for (let id = 11; id <= 30; id++) await derive(id)
+  assert.ok(memory.size < 16, `${memory.size} series beside what is derived from them`)
+  const newest = await memory.rows(stateOf(30), span)
+  newest.list.remembered('sma', () => assert.fail('the newest is still there'))
+})
+
+test('what is derived goes with its candles', async () => {
+  const memory = new CandleMemory(async () => stamped, 1_000_000)
+  const derive = async (state: SeriesState): Promise<void> => {
+    const { list } = await memory.rows(state, span)
+    for (let times = 0; times < 2; times++) list.remembered('sma', () => ({ bytes: 100_000 }))
+  }
+  await derive(stateOf(1))
+  const { bytes } = memory
+  // A new generation: everything is read again.
+  stamped = { ...stamped, generation: 1 }
+  for (let times = 0; times < 3; times++) await derive({ ...stateOf(1), generation: 1 })
+  assert.deepEqual([memory.size, memory.bytes], [1, bytes])
 })
