@@ -39,6 +39,7 @@ export async function startApi(shared: SharedServices): Promise<string> {
         runAtWithinDays: config.RUN_AT_WITHIN_DAYS,
       },
     },
+    price: { mode: config.PRICE, ceiling: config.MAX_POINTS_PER_OPERATION },
     limits: {
       maxTcpConnections: config.MAX_TCP_CONNECTIONS,
       maxConnections: config.MAX_CONNECTIONS,

@@ -3,6 +3,7 @@ import { z } from 'zod'
 import { usualWaitingLimits } from '../domain/job.ts'
 import { parseSymbol } from '../domain/symbol.ts'
 import { networksOf } from '../http/access/client-address.ts'
+import { usualPriceSettings } from '../http/pipeline/price/price-settings.ts'
 import { ConfigurationError, parseEnvironment } from '../platform/environment.ts'
 import { logLevels } from '../platform/logger.ts'
 import { isLoopback } from '../platform/loopback.ts'
@@ -137,6 +138,8 @@ const shape = {
   MAX_WAITING_JOBS: wholeNumber(1, 10_000_000, usualWaitingLimits.ofAll),
   MAX_ENQUEUES_PER_OPERATION: wholeNumber(1, 200, 20),
   RUN_AT_WITHIN_DAYS: wholeNumber(1, 3650, 30),
+  PRICE: oneOf(['measure', 'enforce'], usualPriceSettings.mode),
+  MAX_POINTS_PER_OPERATION: wholeNumber(1, 100_000_000, usualPriceSettings.ceiling),
   MAX_TCP_CONNECTIONS: wholeNumber(1, 1_000_000, 55_000),
   MAX_CONNECTIONS: wholeNumber(1, 1_000_000, 50_000),
   MAX_CONNECTIONS_PER_ADDRESS: wholeNumber(1, 1_000_000, 1000),

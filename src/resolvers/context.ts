@@ -199,6 +199,10 @@ export interface Context extends Ports {
   hasLongLists: boolean
   /** When the turn of an interpreter is over that pauses in such lists, by the clock of `turns`. */
   turnEndsMs: number
+  /** What it is estimated to cost: points of 10 microseconds of CPU. */
+  points: number
+  /** Its client asks what it costs. */
+  tellsCost: boolean
   /** How many jobs it has asked to queue. */
   enqueueCount: number
   /**
@@ -223,6 +227,8 @@ export function createContext(ports: Ports): Context {
     laterLists: null,
     hasLongLists: false,
     turnEndsMs: 0,
+    points: 0,
+    tellsCost: false,
     enqueueCount: 0,
     staysUntilMs: undefined,
     renewLoaders() {

@@ -2,6 +2,7 @@ import SchemaBuilder, { brandWithType } from '@pothos/core'
 import RelayPlugin from '@pothos/plugin-relay'
 import type { Context } from '../resolvers/context.ts'
 import { boundedIds } from '../resolvers/node.ts'
+import { listingsOf, lookUp, passedEntries } from './price/price.ts'
 
 /**
  * Brands a node with its type. The plugin brands it only for the field that asked first, but hands the same object to
@@ -33,16 +34,18 @@ export const builder = new SchemaBuilder<{
   relay: {
     cursorType: 'String',
     nodeQueryOptions: {
+      extensions: lookUp,
       resolve: (_root, { id }, _context, _info, resolveNode) => branded(resolveNode(id), id),
     },
     nodesQueryOptions: {
+      extensions: listingsOf('ids'),
       resolve: async (_root, { ids }, _context, _info, resolveNodes) => {
         // It ignores what it is given: it reads the ids from the arguments of the field, and loads each once.
         const nodes = await resolveNodes(boundedIds(ids))
         return nodes.map((node, i) => branded(node, ids[i]))
       },
     },
-    edgesFieldOptions: { nullable: false },
+    edgesFieldOptions: { nullable: false, extensions: passedEntries },
     nodeFieldOptions: { nullable: false },
   },
 })

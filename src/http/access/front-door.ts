@@ -148,8 +148,8 @@ export function tellOrigin({ headers: { origin }, method }: IncomingMessage, res
 }
 
 /** The Vary of an answer that may be compressed. Caches keep none that was asked for by POST. */
-export function varyOf({ headers: { origin }, method }: IncomingMessage): string {
-  if (method !== 'POST') return 'Origin, Accept, Accept-Encoding'
+export function varyOf({ headers: { origin, 'x-cost': cost }, method }: IncomingMessage): string {
+  if (method !== 'POST') return `Origin, Accept, Accept-Encoding${cost === undefined ? '' : ', X-Cost'}`
   return origin === undefined ? 'Accept-Encoding' : 'Origin, Accept-Encoding'
 }
 

@@ -6,6 +6,7 @@ import {
   Kind,
   type SelectionSetNode,
 } from 'graphql'
+import { introspectedLengths } from './price/introspected-lengths.ts'
 
 /** Pairs of fields that are answered under the same name at one place: validation compares each with each. */
 const mostPairs = 5000
@@ -15,18 +16,6 @@ const mostFields = 10_000
 const mostIntrospected = 500_000
 /** Documents that go deeper exceed the limit of depth, or spread fragments in a circle. */
 const mostLevels = 50
-
-/** How long the lists of introspection are on average, with some margin. */
-const introspectedLengths: Readonly<Record<string, number>> = {
-  types: 100,
-  fields: 8,
-  args: 1,
-  directives: 6,
-  inputFields: 2,
-  enumValues: 4,
-  possibleTypes: 2,
-  interfaces: 1,
-}
 
 /**
  * Refuses documents that would take long to validate, or that are short and expand to a long one, before they are

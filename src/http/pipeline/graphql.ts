@@ -2,6 +2,7 @@ import type { IncomingMessage } from 'node:http'
 import { type ExecutionResult, GraphQLError, type GraphQLSchema } from 'graphql'
 import { createYoga, isPromise, type Plugin, type YogaServerInstance } from 'graphql-yoga'
 import type { Registry } from 'prom-client'
+import type { Interval } from '../../domain/time/interval.ts'
 import type { Caller } from '../../platform/concurrency/event-loop-turns.ts'
 import type { Logger } from '../../platform/logger.ts'
 import { type Context, createContext, type Ports } from '../../resolvers/context.ts'
@@ -15,6 +16,8 @@ import { EntriesOperations, LongLists } from './long-lists.ts'
 import { maskError, withCode } from './mask-error.ts'
 import { OperationMetrics } from './operation-metrics.ts'
 import { PreparedDocuments, type PreparedOperation } from './prepared-documents.ts'
+import { type PriceSettings, usualPriceSettings } from './price/price-settings.ts'
+import { OperationPricing } from './pricing.ts'
 import { measureResolvers, unmeasured } from './resolver-metrics.ts'
 import { yogaAnswers } from './yoga-answers.ts'
 
@@ -28,6 +31,7 @@ export interface GraphQLOptions {
   readonly log: Logger
   readonly registry: Registry
   readonly addresses?: ClientAddresses
+  readonly price?: PriceSettings
   /** Hooks of a transport. They apply to its own operations only. */
   readonly plugins?: readonly Plugin[]
 }
@@ -63,6 +67,8 @@ export interface GraphQL {
 export interface OperationRequest {
   readonly operationName?: string | null
   readonly variables?: Record<string, unknown> | null
+  /** Its result tells what it costs. */
+  readonly tellsCost?: boolean
 }
 
 /**
@@ -70,18 +76,15 @@ export interface OperationRequest {
  * are hooks of the operation's own steps (parse, validate, execute, subscribe), never of the HTTP request. Whatever
  * hooks into context or execution must be done in `execute` too.
  */
-export function createGraphQL({
-  schema,
-  ports,
-  log,
-  registry,
-  addresses = new ClientAddresses([]),
-  plugins = [],
-}: GraphQLOptions): GraphQL {
+export function createGraphQL(options: GraphQLOptions): GraphQL {
+  const { schema, ports, log, registry, plugins = [] } = options
+  const { addresses = new ClientAddresses([]), price = usualPriceSettings } = options
   const documents = new PreparedDocuments()
   const compiled = new CompiledOperations(schema)
   const entries = new EntriesOperations(schema)
-  const metrics = new OperationMetrics(registry)
+  const metrics = new OperationMetrics(registry, log)
+  const facts = { now: () => ports.now(), reachDays: (interval: Interval) => ports.market.reachDays(interval) }
+  const pricing = new OperationPricing({ schema, settings: price, facts, registry })
   const measured = measureResolvers(schema, registry)
   const newContext = (): Context => Object.assign(createContext(ports), measured)
   const callerOf = (request: IncomingMessage): Caller => addresses.callerOf(request)
@@ -111,6 +114,7 @@ export function createGraphQL({
     plugins: [
       interpreter((context) => metrics.dropped(context)),
       metrics.plugin(),
+      pricing.plugin(),
       unreadableRequests(),
       unacceptableAnswers(),
       yogaAnswers(),
@@ -174,8 +178,12 @@ export function createGraphQL({
     const startedMs = performance.now()
     const answered = (result: ExecutionResult): ExecutionResult => {
       metrics.answered(operation.description, startedMs, result, context)
-      return result.errors ? { ...result, errors: boundedErrors(result.errors).map(mask) } : result
+      const shown = result.errors ? { ...result, errors: boundedErrors(result.errors).map(mask) } : result
+      return pricing.told(shown, context)
     }
+    if (request.tellsCost) context.tellsCost = true
+    const refusal = pricing.charge(operation.document, operation.node, request.variables ?? {}, context)
+    if (refusal) return answered({ errors: [refusal] })
     const result = run(operation, request, context)
     chargeLong(context, performance.now() - startedMs)
     if (!isPromise(result)) return answered(result)

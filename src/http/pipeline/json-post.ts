@@ -11,6 +11,7 @@ import { endReusing, leastReusing } from '../answers/reused-buffers.ts'
 import { type GraphQL, graphqlPath, type OperationRequest } from './graphql.ts'
 import { maxBodyBytes } from './limits.ts'
 import type { PreparedOperation } from './prepared-documents.ts'
+import { costHeader } from './pricing.ts'
 
 export type MediaType = 'application/json' | 'application/graphql-response+json'
 
@@ -72,6 +73,7 @@ export function execute(
 ): void {
   const fail = (error: unknown): void | Promise<void> => send(graphql.failed(error))
   context.caller = graphql.callerOf(response.req)
+  context.tellsCost = response.req.headers[costHeader] === '1'
   context.takesRoom = true
   const whenClosed = (): void => {
     graphql.dropped(context)

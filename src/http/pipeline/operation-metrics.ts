@@ -2,7 +2,9 @@ import { type DocumentNode, getOperationAST, type OperationDefinitionNode, type 
 import type { Plugin } from 'graphql-yoga'
 import { Counter, type Registry } from 'prom-client'
 import { Histogram, type HistogramSeries } from '../../platform/histogram.ts'
+import type { Logger } from '../../platform/logger.ts'
 import { durationBuckets } from '../../platform/metrics.ts'
+import type { Context } from '../../resolvers/context.ts'
 import { codeOf } from './mask-error.ts'
 
 /** The labels of an operation: its root field, and its kind. */
@@ -25,6 +27,9 @@ interface Result {
   readonly data?: unknown
 }
 
+/** The log tells of operations that take longer. */
+const slowMs = 1000
+
 const unread: OperationDescription = { name: 'none', kind: 'none' }
 
 /**
@@ -39,8 +44,10 @@ export class OperationMetrics {
   /** By the context, which is the same object from the first step of an operation to the last. */
   readonly #running = new WeakMap<object, RunningOperation>()
   readonly #dropped = new WeakSet<object>()
+  readonly #log: Logger
 
-  constructor(registry: Registry) {
+  constructor(registry: Registry, log: Logger) {
+    this.#log = log
     const seconds = new Histogram<'operation' | 'kind' | 'outcome'>({
       name: 'finstage_request_duration_seconds',
       help: 'How long GraphQL operations took to answer; a subscription, to begin',
@@ -67,12 +74,22 @@ export class OperationMetrics {
   }
 
   /** `startedMs`: by performance.now(). `result`: before its errors are masked. */
-  answered(description: OperationDescription, startedMs: number, { errors, data }: Result, context: object): void {
+  answered(
+    description: OperationDescription,
+    startedMs: number,
+    { errors, data }: Result,
+    context: Partial<Pick<Context, 'points'>>,
+  ): void {
     if (this.#dropped.has(context)) return
     this.#running.delete(context)
     for (const error of errors ?? []) this.#errors.inc({ code: codeOf(error) })
     const outcome = !errors?.length ? 'ok' : data == null || isEmpty(data) ? 'error' : 'partial'
-    this.#seriesOf(description, outcome).observe((performance.now() - startedMs) / 1000)
+    const tookMs = performance.now() - startedMs
+    this.#seriesOf(description, outcome).observe(tookMs / 1000)
+    if (tookMs < slowMs) return
+    const { name, kind } = description
+    const { points } = context
+    this.#log.warn({ operation: name, kind, points, tookMs: Math.round(tookMs) }, 'an operation was slow')
   }
 
   /** The operation was not answered at once. */

@@ -12,6 +12,7 @@ import { WriteSchedule } from '../connections/socket-writer.ts'
 import { createGraphQL, graphqlPath } from '../pipeline/graphql.ts'
 import { servePost } from '../pipeline/json-post.ts'
 import { maskError } from '../pipeline/mask-error.ts'
+import type { PriceSettings } from '../pipeline/price/price-settings.ts'
 import { GetQueries } from '../pipeline/query-get.ts'
 import { SharedSubscriptions } from '../sharing/subscriptions.ts'
 import { EventStreams } from '../sse/event-streams.ts'
@@ -34,13 +35,14 @@ export class ApiServer {
     log: Logger
     registry: Registry
     fallbacks: LibraryFallbacks
+    price: PriceSettings
     limits: LiveLimits
     access: AccessSettings & {
       /** Addresses and networks of proxies whose X-Forwarded-For is believed. */
       readonly trustedProxies: readonly string[]
     }
   }) {
-    const { host, port, schema, ports, health, log, registry, fallbacks, limits, access } = options
+    const { host, port, schema, ports, health, log, registry, fallbacks, price, limits, access } = options
     const frontDoor = new FrontDoor({ ...access, host, registry })
     const addresses = new ClientAddresses(access.trustedProxies)
     const connections = new LiveConnections(limits, { countsLoopback: addresses.hasProxies })
@@ -52,7 +54,8 @@ export class ApiServer {
     })
     const schedule = new WriteSchedule(metrics, fallbacks)
     const eventStreams = new EventStreams({ connections, addresses, metrics, schedule })
-    const graphql = createGraphQL({ schema, ports, log, registry, addresses, plugins: [eventStreams.plugin()] })
+    const plugins = [eventStreams.plugin()]
+    const graphql = createGraphQL({ schema, ports, log, registry, addresses, price, plugins })
     const shared = new SharedSubscriptions({
       mask: (error) => maskError(error, log),
       executed: () => metrics.executed(),

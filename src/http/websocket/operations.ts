@@ -134,7 +134,11 @@ export class WebSocketOperations {
       const [name = null, variables = null] = [payload.operationName, payload.variables]
       const query = graphql.documents.operation(payload.query, name)
       if (query?.description.kind === 'query') {
-        operation.prepare({ query, connection, request: { variables, operationName: name } })
+        operation.prepare({
+          query,
+          connection,
+          request: { variables, operationName: name, tellsCost: payload.extensions?.cost === 1 },
+        })
         const { schema } = graphql
         return {
           schema,

@@ -32,7 +32,7 @@ import { type WrittenColumns, writtenColumns } from './written-columns.ts'
  * A month of minutes round the clock, which is how far back sources go. Only a VWAP of minutes anchored at the year
  * asks for more; it has no value if its anchor is not among them.
  */
-const maxWarmUp = 45_000
+export const maxWarmUp = 45_000
 
 /** Nine indicators and nineteen rules find signals: a candle takes about 11 µs of CPU, a row 2. */
 const rowsPerSignalCandle = 6
@@ -170,7 +170,7 @@ export function coarse(count: number, interval: Interval): number {
   return Math.min(count <= 0.75 * power ? 0.75 * power : power, Math.max(count, maxWarmUp))
 }
 
-function candlesBefore(field: string, args: Readonly<Record<string, unknown>>, interval: Interval): number {
+export function candlesBefore(field: string, args: Readonly<Record<string, unknown>>, interval: Interval): number {
   if (field === 'signals') return signalsWarmUp
   if (!isIndicator(field)) return 0
   try {

@@ -3,15 +3,17 @@ import type { AnalysisJobResult } from '../../resolvers/jobs/analysis.ts'
 import { builder } from '../builder.ts'
 import { SymbolAnalysis, SymbolFailure } from '../market/analysis.ts'
 import { Interval } from '../market/candle.ts'
+import { entriesOf, passedEntries } from '../price/price.ts'
 import { orderFields } from './order.ts'
 
 export const AnalysisResult = builder.objectRef<AnalysisJobResult>('AnalysisResult').implement({
   fields: (t) => ({
     analyses: t.expose('analyses', {
       type: [SymbolAnalysis],
+      extensions: passedEntries,
       description: 'In the order of the requested symbols',
     }),
-    failures: t.expose('failures', { type: [SymbolFailure] }),
+    failures: t.expose('failures', { type: [SymbolFailure], extensions: entriesOf(1) }),
   }),
 })
 

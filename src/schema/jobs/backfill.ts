@@ -3,6 +3,7 @@ import type { BackfillJobResult } from '../../resolvers/jobs/backfill.ts'
 import { builder } from '../builder.ts'
 import { SymbolFailure } from '../market/analysis.ts'
 import { Interval } from '../market/candle.ts'
+import { entriesOf } from '../price/price.ts'
 import { orderFields } from './order.ts'
 
 export const BackfillResult = builder.objectRef<BackfillJobResult>('BackfillResult').implement({
@@ -13,7 +14,7 @@ export const BackfillResult = builder.objectRef<BackfillJobResult>('BackfillResu
     }),
     from: t.expose('fromMs', { type: 'DateTime', nullable: true, description: 'Start of the first of these candles' }),
     to: t.expose('toMs', { type: 'DateTime', nullable: true, description: 'Start of the last of these candles' }),
-    failures: t.expose('failures', { type: [SymbolFailure] }),
+    failures: t.expose('failures', { type: [SymbolFailure], extensions: entriesOf(1) }),
   }),
 })
 

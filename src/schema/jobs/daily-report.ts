@@ -4,6 +4,7 @@ import { type DailyReportJobResult, reportSignals, strongestSignal } from '../..
 import { builder } from '../builder.ts'
 import { Sentiment, SymbolFailure } from '../market/analysis.ts'
 import { Signal } from '../market/signal.ts'
+import { entriesOf, lookUp, passedEntries, storedSignals } from '../price/price.ts'
 import { orderFields } from './order.ts'
 
 const MarketSummary = builder.objectRef<SummaryShape>('MarketSummary').implement({
@@ -21,6 +22,7 @@ const MarketSummary = builder.objectRef<SummaryShape>('MarketSummary').implement
       type: Signal,
       nullable: true,
       description: 'The new signal with the greatest strength',
+      extensions: lookUp,
       resolve: strongestSignal,
     }),
   }),
@@ -29,13 +31,18 @@ const MarketSummary = builder.objectRef<SummaryShape>('MarketSummary').implement
 export const DailyReport = builder.objectRef<DailyReportJobResult>('DailyReport').implement({
   fields: (t) => ({
     date: t.expose('date', { type: 'Date', description: 'The newest trading date among the symbols' }),
-    markets: t.expose('markets', { type: [MarketSummary] }),
+    markets: t.expose('markets', { type: [MarketSummary], extensions: passedEntries }),
     newSignals: t.field({
       type: [Signal],
       description: "Signals that became known since the last working day's report",
+      extensions: storedSignals(20),
       resolve: reportSignals,
     }),
-    failures: t.expose('failures', { type: [SymbolFailure], description: 'Symbols that could not be reported on' }),
+    failures: t.expose('failures', {
+      type: [SymbolFailure],
+      extensions: entriesOf(1),
+      description: 'Symbols that could not be reported on',
+    }),
     text: t.exposeString('text', { description: 'The report for people to read' }),
   }),
 })

@@ -17,6 +17,7 @@ import {
 } from '../../resolvers/jobs/job.ts'
 import { builder } from '../builder.ts'
 import { ErrorCode, ErrorInterface, InvalidInput, LimitExceeded, NotFound } from '../error.ts'
+import { enqueued, jobAction, lookUp, page, jobResult as resultPrice } from '../price/price.ts'
 import { AnalysisResult, EnqueueAnalysisInput } from './analysis.ts'
 import { BackfillResult, EnqueueBackfillInput } from './backfill.ts'
 import { BacktestResult, EnqueueBacktestInput } from './backtest.ts'
@@ -72,7 +73,7 @@ builder.node(Job, {
     }),
     finishedAt: t.expose('finishedAtMs', { type: 'DateTime', nullable: true }),
     error: t.expose('failure', { type: JobError, nullable: true, description: 'Why the last attempt failed' }),
-    result: t.field({ type: JobResult, nullable: true, resolve: jobResult }),
+    result: t.field({ type: JobResult, nullable: true, extensions: resultPrice, resolve: jobResult }),
   }),
 })
 
@@ -117,6 +118,7 @@ builder.queryFields((t) => ({
     nullable: true,
     description: 'null with NOT_FOUND if the viewer has no such job',
     args: { id: t.arg.globalID({ required: true }) },
+    extensions: lookUp,
     resolve: job,
   }),
   jobs: t.field({
@@ -129,6 +131,7 @@ builder.queryFields((t) => ({
       states: t.arg({ type: [JobState] }),
       kinds: t.arg({ type: [JobKind] }),
     },
+    extensions: page,
     resolve: jobs,
   }),
 }))
@@ -140,6 +143,7 @@ builder.mutationFields((t) => ({
     description:
       'Queues an analysis: indicators, signals and trend of up to 500 symbols. A symbol that fails does not fail the others',
     args: { input: t.arg({ type: EnqueueAnalysisInput, required: true }) },
+    extensions: enqueued,
     resolve: enqueueAnalysis,
   }),
   enqueueDailyReport: t.field({
@@ -148,6 +152,7 @@ builder.mutationFields((t) => ({
     description:
       'Queues a daily report: prices, changes, sentiment and new signals, also as text. The server queues one half an hour after each session of New York',
     args: { input: t.arg({ type: EnqueueDailyReportInput, required: true }) },
+    extensions: enqueued,
     resolve: enqueueDailyReport,
   }),
   enqueueBacktest: t.field({
@@ -158,6 +163,7 @@ builder.mutationFields((t) => ({
       "bought and a BEARISH one sold short at the open of the symbol's next candle. Stop and target are looked at within " +
       'each candle; if it touches both, the stop counts. Prices are adjusted for splits; dividends do not count',
     args: { input: t.arg({ type: EnqueueBacktestInput, required: true }) },
+    extensions: enqueued,
     resolve: enqueueBacktest,
   }),
   enqueueBackfill: t.field({
@@ -165,6 +171,7 @@ builder.mutationFields((t) => ({
     nullable: true,
     description: 'Queues a backfill, which fetches and stores history',
     args: { input: t.arg({ type: EnqueueBackfillInput, required: true }) },
+    extensions: enqueued,
     resolve: enqueueBackfill,
   }),
   cancelJob: t.field({
@@ -172,6 +179,7 @@ builder.mutationFields((t) => ({
     nullable: true,
     description: 'Cancels a job. A waiting job is dropped; a running one is told to stop',
     args: { id: t.arg.globalID({ required: true }) },
+    extensions: jobAction,
     resolve: cancelJob,
   }),
   retryJob: t.field({
@@ -179,6 +187,7 @@ builder.mutationFields((t) => ({
     nullable: true,
     description: 'Queues a failed or cancelled job again, with all its attempts',
     args: { id: t.arg.globalID({ required: true }) },
+    extensions: jobAction,
     resolve: retryJob,
   }),
 }))
@@ -190,6 +199,7 @@ builder.subscriptionField('jobUpdates', (t) =>
       'With `id`: the current state of the job, then each change of state or progress; completes when the job has ended. Without `id`: ' +
       "the changes of all the viewer's jobs from now on. If over 10,000 changes of state wait to be read, the stream ends with LIMIT_EXCEEDED",
     args: { id: t.arg.globalID() },
+    extensions: lookUp,
     subscribe: jobUpdates,
     resolve: jobUpdate,
   }),

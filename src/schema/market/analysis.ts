@@ -9,6 +9,7 @@ import {
 import { analyses, analysisSignals, latestAnalysis, loadAnalysis } from '../../resolvers/market/analysis.ts'
 import { builder } from '../builder.ts'
 import { ErrorCode } from '../error.ts'
+import { lookUp, page, storedSignals } from '../price/price.ts'
 import { Interval } from './candle.ts'
 import { Instrument, Source } from './instrument.ts'
 import { Signal } from './signal.ts'
@@ -54,6 +55,7 @@ builder.node(SymbolAnalysis, {
     signals: t.field({
       type: [Signal],
       description: 'The signals of the newest closed candles, oldest first',
+      extensions: storedSignals(2),
       resolve: analysisSignals,
     }),
   }),
@@ -84,6 +86,7 @@ builder.queryField('analyses', (t) =>
       first: t.arg.int({ required: true, defaultValue: 20 }),
       after: t.arg.string(),
     },
+    extensions: page,
     resolve: analyses,
   }),
 )
@@ -94,6 +97,7 @@ builder.objectField(Instrument, 'latestAnalysis', (t) =>
     nullable: true,
     description: 'The newest stored analysis; null if there is none',
     args: { interval: t.arg({ type: Interval, required: true, defaultValue: 'DAY_1' }) },
+    extensions: lookUp,
     resolve: latestAnalysis,
   }),
 )

@@ -2,6 +2,8 @@ import type { CandleUpdate as UpdateShape } from '../../domain/candle-update.ts'
 import { candleUpdateKinds } from '../../domain/candle-update.ts'
 import { candleUpdate, candleUpdates } from '../../resolvers/market/candle-update.ts'
 import { builder } from '../builder.ts'
+import { passedSeries } from '../price/price.ts'
+import { liveSeries } from '../price/series.ts'
 import { Candle, CandleSeries, Interval } from './candle.ts'
 
 const CandleUpdateKind = builder.enumType('CandleUpdateKind', {
@@ -19,6 +21,7 @@ const CandleUpdate = builder.objectRef<UpdateShape>('CandleUpdate').implement({
     candle: t.expose('candle', { type: Candle }),
     series: t.expose('series', {
       type: CandleSeries,
+      extensions: passedSeries,
       description:
         'This one candle as a series, indicators included: the fragment that draws the history can draw the live candle',
     }),
@@ -42,6 +45,7 @@ builder.subscriptionField('candleUpdates', (t) =>
       extendedHours: t.arg.boolean({ required: true, defaultValue: false }),
       from: t.arg({ type: 'DateTime' }),
     },
+    extensions: liveSeries,
     subscribe: candleUpdates,
     resolve: candleUpdate,
   }),

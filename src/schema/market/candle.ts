@@ -3,6 +3,8 @@ import { intervals } from '../../domain/time/interval.ts'
 import { candles, column, instrumentCandles } from '../../resolvers/market/candle.ts'
 import { reachDays } from '../../resolvers/market/instrument.ts'
 import { builder } from '../builder.ts'
+import { passedSeries } from '../price/price.ts'
+import { candleColumn, candleNodes, loadedSeries } from '../price/series.ts'
 import { Instrument, Source } from './instrument.ts'
 
 export const Interval = builder.enumType('Interval', {
@@ -40,17 +42,22 @@ export const CandleColumns = builder.objectRef<SeriesShape>('CandleColumns').imp
   description:
     'Arrays of one length, aligned: what has no value at a candle is null there. An indicator that fails is null as a whole, with its error',
   fields: (t) => ({
-    epoch: t.field({ type: ['EpochSeconds'], resolve: column('epoch') }),
+    epoch: t.field({ type: ['EpochSeconds'], extensions: candleColumn, resolve: column('epoch') }),
     time: t.field({
       type: ['EpochSeconds'],
+      extensions: candleColumn,
       deprecationReason: 'epoch is the same; time is a DateTime everywhere else',
       resolve: column('epoch'),
     }),
-    open: t.floatList({ resolve: column('open') }),
-    high: t.floatList({ resolve: column('high') }),
-    low: t.floatList({ resolve: column('low') }),
-    close: t.floatList({ resolve: column('close') }),
-    volume: t.floatList({ nullable: { list: false, items: true }, resolve: column('volume') }),
+    open: t.floatList({ extensions: candleColumn, resolve: column('open') }),
+    high: t.floatList({ extensions: candleColumn, resolve: column('high') }),
+    low: t.floatList({ extensions: candleColumn, resolve: column('low') }),
+    close: t.floatList({ extensions: candleColumn, resolve: column('close') }),
+    volume: t.floatList({
+      nullable: { list: false, items: true },
+      extensions: candleColumn,
+      resolve: column('volume'),
+    }),
   }),
 })
 
@@ -74,10 +81,15 @@ export const CandleSeries = builder.objectRef<SeriesShape>('CandleSeries').imple
       description: 'How many rows were left out because the source sent them unusable (null, NaN, high below low)',
     }),
     hasEarlier: t.exposeBoolean('hasEarlier', { description: 'true: the source has candles before the first node' }),
-    nodes: t.expose('nodes', { type: [Candle], description: 'Oldest first, one for each time' }),
+    nodes: t.expose('nodes', {
+      type: [Candle],
+      extensions: candleNodes,
+      description: 'Oldest first, one for each time',
+    }),
     columns: t.field({
       type: CandleColumns,
       description: 'The same candles, column by column: a third of the bytes',
+      extensions: passedSeries,
       resolve: (series) => series,
     }),
   }),
@@ -100,12 +112,19 @@ builder.queryField('candles', (t) =>
       'Candles from `from` (inclusive) to `to` (exclusive; null: now), or the `last` of them. With neither `from` nor `last`: the last 500. ' +
       'At most 20,000, otherwise RANGE_NOT_AVAILABLE',
     args: { symbol: t.arg({ type: 'Symbol', required: true }), ...candleArgs },
+    extensions: loadedSeries,
     resolve: candles,
   }),
 )
 
 builder.objectField(Instrument, 'candles', (t) =>
-  t.field({ type: CandleSeries, nullable: true, args: candleArgs, resolve: instrumentCandles }),
+  t.field({
+    type: CandleSeries,
+    nullable: true,
+    args: candleArgs,
+    extensions: loadedSeries,
+    resolve: instrumentCandles,
+  }),
 )
 
 builder.objectField(Instrument, 'reachDays', (t) =>

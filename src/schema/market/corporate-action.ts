@@ -1,6 +1,7 @@
 import type { Dividend as DividendShape, Split as SplitShape } from '../../domain/corporate-action.ts'
 import { dividends, splits } from '../../resolvers/market/corporate-action.ts'
 import { builder } from '../builder.ts'
+import { corporateActions } from '../price/price.ts'
 import { Instrument } from './instrument.ts'
 
 const Dividend = builder.objectRef<DividendShape>('Dividend').implement({
@@ -39,6 +40,7 @@ builder.objectFields(Instrument, (t) => {
       nullable: true,
       description: 'Oldest first. `from` is inclusive, `to` exclusive; null: no bound',
       args: range,
+      extensions: corporateActions(40),
       resolve: dividends,
     }),
     splits: t.field({
@@ -46,6 +48,7 @@ builder.objectFields(Instrument, (t) => {
       nullable: true,
       description: 'Oldest first. `from` is inclusive, `to` exclusive; null: no bound',
       args: range,
+      extensions: corporateActions(2),
       resolve: splits,
     }),
   }

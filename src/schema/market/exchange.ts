@@ -3,6 +3,7 @@ import type { Exchange as ExchangeShape } from '../../domain/instrument.ts'
 import type { TimeSpan } from '../../domain/time/units.ts'
 import { nextClose, nextOpen, sessions } from '../../resolvers/market/exchange.ts'
 import { builder } from '../builder.ts'
+import { datesOf, entriesOf } from '../price/price.ts'
 
 const inMilliseconds = (epoch: number | null): number | null => (epoch === null ? null : epoch * 1000)
 
@@ -23,7 +24,11 @@ const Session = builder.objectRef<SessionShape>('Session').implement({
     }),
     opens: t.field({ type: 'DateTime', resolve: ({ opens }) => opens * 1000 }),
     closes: t.field({ type: 'DateTime', resolve: ({ closes }) => closes * 1000 }),
-    breaks: t.expose('breaks', { type: [SessionBreak], description: 'Lunch, on exchanges that have one' }),
+    breaks: t.expose('breaks', {
+      type: [SessionBreak],
+      extensions: entriesOf(0.2),
+      description: 'Lunch, on exchanges that have one',
+    }),
     shortened: t.exposeBoolean('shortened', { description: 'Whether it ends earlier than usual on its weekday' }),
   }),
 })
@@ -40,6 +45,7 @@ export const Exchange = builder.objectRef<ExchangeShape>('Exchange').implement({
       description:
         'Oldest first. `from` is inclusive, `to` exclusive, at most 400 dates. null if the calendar of the exchange does not know all of them',
       args: { from: t.arg({ type: 'Date', required: true }), to: t.arg({ type: 'Date', required: true }) },
+      extensions: datesOf,
       resolve: sessions,
     }),
     nextOpen: t.field({

@@ -9,6 +9,13 @@ import {
 } from '../../analysis/indicators/points.ts'
 import { columnOf, columnsOf, pointsOf, seriesSignals } from '../../resolvers/market/indicator.ts'
 import { builder } from '../builder.ts'
+import {
+  aheadOfSeries,
+  indicatorColumns,
+  indicatorPart,
+  indicatorPoints,
+  seriesSignals as signalsPrice,
+} from '../price/series.ts'
 import { CandleColumns, CandleSeries } from './candle.ts'
 import { Signal, SignalKind } from './signal.ts'
 
@@ -46,9 +53,12 @@ const holey = { nullable: { list: false, items: true } } as const
 
 const IchimokuAhead = builder.objectRef<IndicatorColumns['ahead']>('IchimokuAhead').implement({
   fields: (t) => ({
-    epoch: t.field({ type: ['EpochSeconds'], resolve: ({ epoch }) => [...epoch] }),
+    epoch: t.field({ type: ['EpochSeconds'], extensions: aheadOfSeries, resolve: ({ epoch }) => [...epoch] }),
     ...Object.fromEntries(
-      ['spanA', 'spanB'].map((part) => [part, t.floatList({ ...holey, resolve: ({ parts }) => parts[part] ?? [] })]),
+      ['spanA', 'spanB'].map((part) => [
+        part,
+        t.floatList({ ...holey, extensions: aheadOfSeries, resolve: ({ parts }) => parts[part] ?? [] }),
+      ]),
     ),
   }),
 })
@@ -59,7 +69,7 @@ const columnsType = (name: PointShape) =>
       ...Object.fromEntries(
         Object.keys(pointShapes[name]).map((part) => [
           part,
-          t.floatList({ ...holey, resolve: ({ parts }) => parts[part] ?? [] }),
+          t.floatList({ ...holey, extensions: indicatorPart, resolve: ({ parts }) => parts[part] ?? [] }),
         ]),
       ),
       ...(name === 'IchimokuPoint' && {
@@ -108,7 +118,16 @@ builder.objectFields(CandleSeries, (t) =>
   Object.fromEntries(
     indicatorNames.map((name) => {
       const { point } = catalogue[name]
-      return [name, t.field({ ...common(name), type: [pointTypes[point]], nullable: true, resolve: pointsOf(name) })]
+      return [
+        name,
+        t.field({
+          ...common(name),
+          type: [pointTypes[point]],
+          nullable: true,
+          extensions: indicatorPoints(name),
+          resolve: pointsOf(name),
+        }),
+      ]
     }),
   ),
 )
@@ -119,8 +138,19 @@ builder.objectFields(CandleColumns, (t) =>
       const { point } = catalogue[name]
       const field =
         point === 'IndicatorPoint'
-          ? t.floatList({ ...common(name), nullable: { list: true, items: true }, resolve: columnOf(name) })
-          : t.field({ ...common(name), type: columnTypes[point], nullable: true, resolve: columnsOf(name) })
+          ? t.floatList({
+              ...common(name),
+              nullable: { list: true, items: true },
+              extensions: indicatorColumns(name),
+              resolve: columnOf(name),
+            })
+          : t.field({
+              ...common(name),
+              type: columnTypes[point],
+              nullable: true,
+              extensions: indicatorColumns(name),
+              resolve: columnsOf(name),
+            })
       return [name, field]
     }),
   ),
@@ -132,6 +162,7 @@ builder.objectField(CandleSeries, 'signals', (t) =>
     nullable: true,
     description: 'The signals that the rules find at the closed candles of this series, oldest first',
     args: { kinds: t.arg({ type: [SignalKind] }) },
+    extensions: signalsPrice,
     resolve: seriesSignals,
   }),
 )

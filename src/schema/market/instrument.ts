@@ -13,6 +13,7 @@ import {
   searchInstruments,
 } from '../../resolvers/market/instrument.ts'
 import { builder } from '../builder.ts'
+import { listing, listingsOf, searched } from '../price/price.ts'
 import { Exchange } from './exchange.ts'
 
 export const InstrumentKind = builder.enumType('InstrumentKind', { values: instrumentKinds })
@@ -53,6 +54,7 @@ const InstrumentMatch = builder.objectRef<InstrumentMatchShape>('InstrumentMatch
       nullable: true,
       description:
         'null with SYMBOL_NOT_FOUND if the search finds the symbol but the source knows nothing more about it',
+      extensions: listing,
       resolve: matchInstrument,
     }),
   }),
@@ -64,6 +66,7 @@ builder.queryFields((t) => ({
     nullable: true,
     description: 'Everything that is known about one symbol. null with SYMBOL_NOT_FOUND if the source does not know it',
     args: { symbol: t.arg({ type: 'Symbol', required: true }) },
+    extensions: listing,
     resolve: instrument,
   }),
   instruments: t.field({
@@ -71,6 +74,7 @@ builder.queryFields((t) => ({
     nullable: { list: false, items: true },
     description: 'One entry per requested symbol, in order; an entry that fails is null, as in `quotes`',
     args: { symbols: t.arg({ type: ['Symbol'], required: true }) },
+    extensions: listingsOf('symbols'),
     resolve: instruments,
   }),
   searchInstruments: t.field({
@@ -82,6 +86,7 @@ builder.queryFields((t) => ({
       query: t.arg.string({ required: true }),
       first: t.arg.int({ required: true, defaultValue: 10 }),
     },
+    extensions: searched,
     resolve: searchInstruments,
   }),
 }))

@@ -1,5 +1,6 @@
 import { marketInstruments } from '../../resolvers/market/market-instruments.ts'
 import { builder } from '../builder.ts'
+import { listedPage } from '../price/price.ts'
 import { Instrument, InstrumentKind } from './instrument.ts'
 
 const InstrumentEdge = builder.edgeObject({ name: 'InstrumentEdge', type: Instrument })
@@ -19,6 +20,7 @@ builder.queryField('marketInstruments', (t) =>
       after: t.arg.string(),
       kinds: t.arg({ type: [InstrumentKind], description: 'null: all' }),
     },
+    extensions: listedPage,
     resolve: marketInstruments,
   }),
 )

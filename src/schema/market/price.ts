@@ -1,6 +1,7 @@
 import { priceUpdateKinds, type PriceUpdate as UpdateShape } from '../../domain/price-update.ts'
 import { priceBatch, priceBatches, priceCursor, priceUpdate, priceUpdates } from '../../resolvers/market/price.ts'
 import { builder } from '../builder.ts'
+import { seats, seatsOfBatches } from '../price/price.ts'
 import { MarketState, Source } from './instrument.ts'
 import { Quote } from './quote.ts'
 
@@ -50,6 +51,7 @@ builder.subscriptionField('priceUpdates', (t) =>
       throttleMs: t.arg.int({ required: true, defaultValue: 0 }),
       after: t.arg.stringList(),
     },
+    extensions: seats,
     subscribe: priceUpdates,
     resolve: priceUpdate,
   }),
@@ -66,6 +68,7 @@ builder.subscriptionField('priceBatches', (t) =>
       batchMs: t.arg.int({ required: true, defaultValue: 1000 }),
       after: t.arg.stringList(),
     },
+    extensions: seatsOfBatches,
     subscribe: priceBatches,
     resolve: priceBatch,
   }),

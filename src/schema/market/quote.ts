@@ -2,6 +2,7 @@ import type { Quote as QuoteShape } from '../../domain/quote.ts'
 import { instrumentQuote } from '../../resolvers/market/instrument.ts'
 import { quote, quoteInstrument, quotes, quotesById } from '../../resolvers/market/quote.ts'
 import { builder } from '../builder.ts'
+import { listing, listingsOf } from '../price/price.ts'
 import { Instrument, MarketState, Source } from './instrument.ts'
 
 export const Quote = builder.objectRef<QuoteShape>('Quote')
@@ -11,7 +12,7 @@ builder.node(Quote, {
   loadMany: quotesById,
   fields: (t) => ({
     symbol: t.expose('symbol', { type: 'Symbol' }),
-    instrument: t.field({ type: Instrument, resolve: quoteInstrument }),
+    instrument: t.field({ type: Instrument, extensions: listing, resolve: quoteInstrument }),
     price: t.exposeFloat('price', { description: 'The newest price of any session' }),
     previousClose: t.exposeFloat('previousClose', {
       nullable: true,
@@ -54,13 +55,16 @@ builder.node(Quote, {
   }),
 })
 
-builder.objectField(Instrument, 'quote', (t) => t.field({ type: Quote, nullable: true, resolve: instrumentQuote }))
+builder.objectField(Instrument, 'quote', (t) =>
+  t.field({ type: Quote, nullable: true, extensions: listing, resolve: instrumentQuote }),
+)
 
 builder.queryFields((t) => ({
   quote: t.field({
     type: Quote,
     nullable: true,
     args: { symbol: t.arg({ type: 'Symbol', required: true }) },
+    extensions: listing,
     resolve: quote,
   }),
   quotes: t.field({
@@ -70,6 +74,7 @@ builder.queryFields((t) => ({
       'One entry per requested symbol, in order, at most 100. An entry that fails is null, with an error whose path points at it; the ' +
       'others arrive',
     args: { symbols: t.arg({ type: ['Symbol'], required: true }) },
+    extensions: listingsOf('symbols'),
     resolve: quotes,
   }),
 }))

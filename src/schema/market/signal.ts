@@ -13,6 +13,7 @@ import {
   signals,
 } from '../../resolvers/market/signal.ts'
 import { builder } from '../builder.ts'
+import { page } from '../price/price.ts'
 import { Interval } from './candle.ts'
 import { Source } from './instrument.ts'
 
@@ -80,6 +81,7 @@ builder.queryField('signals', (t) =>
       first: t.arg.int({ required: true, defaultValue: 20 }),
       after: t.arg.string(),
     },
+    extensions: page,
     resolve: signals,
   }),
 )

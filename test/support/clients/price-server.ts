@@ -1,6 +1,7 @@
 import { type MetricValue, Registry } from 'prom-client'
 import type { FeedUpdate } from '../../../src/domain/price-update.ts'
 import type { LiveLimits } from '../../../src/http/connections/limits.ts'
+import { usualPriceSettings } from '../../../src/http/pipeline/price/price-settings.ts'
 import { ApiServer } from '../../../src/http/server/api-server.ts'
 import { Health } from '../../../src/http/server/health.ts'
 import { LibraryFallbacks } from '../../../src/platform/library-fallbacks.ts'
@@ -79,6 +80,7 @@ export async function startPriceServer(
       limits: { symbolsPerSubscription: 200, upstreamCallsPerOperation: 1 },
       ...options.ports,
     } as Ports,
+    price: usualPriceSettings,
     limits: { ...generous, ...options.limits },
     access: { allowedHosts: [], allowedOrigins: undefined, trustedProxies: options.trustedProxies ?? [] },
   })

@@ -41,6 +41,8 @@ test('nothing has to be set: what is not has its default', () => {
     MAX_WAITING_JOBS: 100_000,
     MAX_ENQUEUES_PER_OPERATION: 20,
     RUN_AT_WITHIN_DAYS: 30,
+    PRICE: 'enforce',
+    MAX_POINTS_PER_OPERATION: 200_000,
     MAX_TCP_CONNECTIONS: 55_000,
     MAX_CONNECTIONS: 50_000,
     MAX_CONNECTIONS_PER_ADDRESS: 1_000,

@@ -17,9 +17,9 @@ test('nothing hooks into a request of the pipeline but what the short way of JSO
   assert.deepEqual(Object.fromEntries([...names, ...others].map((name) => [name, hooksOf(name)])), {
     // createContext.
     onContextBuilding: 1,
-    // Yoga's executor, graphql-js in its place, the metrics, the masking of errors, the bound of their number, and how
+    // Yoga's executor, graphql-js in its place, the metrics, the masking of errors, the bound of their number, the price, and how
     // long caches may keep an answer to GET.
-    onExecute: 6,
+    onExecute: 7,
     onExecutionResult: 0,
     // The check of parameters.
     onParams: 1,

@@ -1,0 +1,274 @@
+import {
+  type DocumentNode,
+  type GraphQLField,
+  type GraphQLNamedOutputType,
+  type GraphQLObjectType,
+  type GraphQLSchema,
+  getNamedType,
+  getNullableType,
+  isAbstractType,
+  isLeafType,
+  isListType,
+  isObjectType,
+  type OperationDefinitionNode,
+} from 'graphql'
+import type { Interval } from '../../../domain/time/interval.ts'
+import {
+  type Passed,
+  type PricedArgs,
+  type Pricing,
+  pricingOf,
+  type SelectedPrice,
+} from '../../../schema/price/price.ts'
+import { weights } from '../../../schema/price/weights.ts'
+import { argumentsOf, type Variables, variablesWithDefaults } from './argument-values.ts'
+import { type Condition, type ConditionalSet, FieldCollector, type Occurrence } from './collected-fields.ts'
+import { introspectedLengths } from './introspected-lengths.ts'
+
+/** What a price depends on beside the document. */
+export interface Circumstances {
+  readonly variables: Variables
+  /** Interpreted operations take more for each field. */
+  readonly isInterpreted: boolean
+  readonly facts: PricingFacts
+}
+
+export interface PricingFacts {
+  /** Epoch milliseconds. */
+  now(): number
+  reachDays(interval: Interval): number | null
+}
+
+/** CPU in microseconds, by how an operation is executed. */
+interface Weight {
+  readonly compiled: number
+  readonly interpreted: number
+}
+
+const nothing: Weight = { compiled: 0, interpreted: 0 }
+const objectWeight: Weight = { compiled: weights.object, interpreted: weights.interpretedObject }
+const leafWeight: Weight = { compiled: weights.leaf, interpreted: weights.interpretedLeaf }
+const instantWeight: Weight = {
+  compiled: weights.instant,
+  interpreted: weights.interpretedLeaf + weights.instant - weights.leaf,
+}
+const numberWeight: Weight = { compiled: weights.columnNumber, interpreted: weights.interpretedNumber }
+const plus = (one: Weight, other: Weight): Weight => ({
+  compiled: one.compiled + other.compiled,
+  interpreted: one.interpreted + other.interpreted,
+})
+
+/** The fields of one object type at one place of an answer. */
+class PricedSelection {
+  /** Of the fields that always cost the same. */
+  readonly #constant: Weight
+  readonly fields: readonly PricedField[]
+
+  constructor(constant: Weight, fields: readonly PricedField[]) {
+    this.#constant = constant
+    this.fields = fields
+  }
+
+  micros(passed: Passed, of: Circumstances): number {
+    let micros = of.isInterpreted ? this.#constant.interpreted : this.#constant.compiled
+    for (const field of this.fields) micros += field.micros(passed, of)
+    return micros
+  }
+}
+
+const noPassed: Passed = {}
+
+class PricedField {
+  readonly name: string
+  readonly isList: boolean
+  readonly pricing: Pricing | undefined
+  readonly args: (variables: Variables) => PricedArgs
+  /** One of these is true if the field is part of the answer. Empty: it is. */
+  readonly #conditions: readonly Condition[]
+  /** Completing the field, or each entry of its list. */
+  readonly #weight: Weight
+  /** By the types that it can have; the dearest counts. */
+  readonly below: readonly PricedSelection[]
+
+  constructor(options: {
+    field: GraphQLField<unknown, unknown>
+    pricing: Pricing | undefined
+    occurrences: readonly Occurrence[]
+    weight: Weight
+    below: readonly PricedSelection[]
+  }) {
+    const { field, pricing, occurrences, weight, below } = options
+    this.name = field.name
+    this.isList = isListType(getNullableType(field.type))
+    this.pricing = pricing
+    this.args = pricing ? argumentsOf(field, (occurrences[0] as Occurrence).node) : () => ({})
+    const isAlways = occurrences.some(({ conditions }) => conditions.length === 0)
+    this.#conditions = isAlways
+      ? []
+      : occurrences.map(
+          ({ conditions }) =>
+            (variables) =>
+              conditions.every((holds) => holds(variables)),
+        )
+    this.#weight = weight
+    this.below = below
+  }
+
+  isSelected(variables: Variables): boolean {
+    return this.#conditions.length === 0 || this.#conditions.some((holds) => holds(variables))
+  }
+
+  micros(passed: Passed, of: Circumstances): number {
+    if (!this.isSelected(of.variables)) return 0
+    const weight = of.isInterpreted ? this.#weight.interpreted : this.#weight.compiled
+    const price = this.pricing?.(new AskedField(this, passed, of))
+    const entries = price?.entries ?? 1
+    let below = 0
+    const passes = price?.passes ?? noPassed
+    for (const selection of this.below) below = Math.max(below, selection.micros(passes, of))
+    const entryMicros = (!of.isInterpreted && price?.entryMicros) || weight
+    return (price?.micros ?? 0) + entries * (entryMicros + below) + (this.isList ? weight : 0)
+  }
+}
+
+/** What a field's price function is told. */
+class AskedField {
+  readonly passed: Passed
+  readonly #field: PricedField
+  readonly #of: Circumstances
+
+  constructor(field: PricedField, passed: Passed, of: Circumstances) {
+    this.#field = field
+    this.passed = passed
+    this.#of = of
+  }
+
+  get args(): PricedArgs {
+    return this.#field.args(this.#of.variables)
+  }
+
+  get nowMs(): number {
+    return this.#of.facts.now()
+  }
+
+  reachDays(interval: Interval): number | null {
+    return this.#of.facts.reachDays(interval)
+  }
+
+  *selected(path: readonly string[] = []): Generator<SelectedPrice> {
+    const { variables } = this.#of
+    let parents: PricedField[] = [this.#field]
+    for (const name of path) {
+      parents = parents
+        .flatMap(({ below }) => below.flatMap(({ fields }) => fields))
+        .filter((each) => each.name === name)
+    }
+    for (const { below } of parents) {
+      for (const { fields } of below) {
+        for (const field of fields) {
+          if (field.pricing && field.isSelected(variables)) yield { name: field.name, args: field.args(variables) }
+        }
+      }
+    }
+  }
+}
+
+/** CPU that an operation takes, in microseconds. */
+export interface OperationCost {
+  /** To execute a query or mutation, or to begin a subscription, without what any request takes. */
+  readonly micros: number
+  /** Of a subscription: for one event. */
+  readonly eventMicros: number
+}
+
+/**
+ * The price of one operation of a document that is valid. It is made once for a document; asking it for a request with
+ * its variables takes about a microsecond for a quote. The price of a document is that of the same with its fragments
+ * spread in place.
+ */
+export class OperationPrice {
+  /** What parsing and validating the document takes, and executing it for the first time. */
+  readonly newDocumentMicros: number
+  readonly #selection: PricedSelection
+  readonly #isSubscription: boolean
+  readonly #withDefaults: (given: Variables) => Variables
+
+  constructor(schema: GraphQLSchema, document: DocumentNode, node: OperationDefinitionNode) {
+    const builder = new PriceBuilder(schema, document)
+    const root = schema.getRootType(node.operation)
+    this.#selection = root
+      ? builder.selection([{ set: node.selectionSet, conditions: [] }], root)
+      : new PricedSelection(nothing, [])
+    this.#isSubscription = node.operation === 'subscription'
+    this.#withDefaults = variablesWithDefaults(node)
+    this.newDocumentMicros = weights.newDocument + weights.newField * builder.fields + weights.pair * builder.pairs
+  }
+
+  cost(circumstances: Circumstances): OperationCost {
+    const of = { ...circumstances, variables: this.#withDefaults(circumstances.variables) }
+    if (!this.#isSubscription) return { micros: this.#selection.micros(noPassed, of), eventMicros: 0 }
+    let [micros, eventMicros] = [0, 0]
+    for (const field of this.#selection.fields) {
+      const begin = field.pricing?.(new AskedField(field, noPassed, of))?.micros ?? 0
+      micros += begin
+      eventMicros += field.micros(noPassed, of) - begin
+    }
+    return { micros, eventMicros }
+  }
+}
+
+const pairsOf = (count: number): number => (count * (count - 1)) / 2
+
+class PriceBuilder {
+  /** Places where fields are selected, and pairs of places that are answered as one. */
+  fields = 0
+  pairs = 0
+  readonly #schema: GraphQLSchema
+  readonly #collector: FieldCollector
+
+  constructor(schema: GraphQLSchema, document: DocumentNode) {
+    this.#schema = schema
+    this.#collector = new FieldCollector(schema, document)
+  }
+
+  selection(sets: readonly ConditionalSet[], type: GraphQLObjectType): PricedSelection {
+    let constant = nothing
+    const fields: PricedField[] = []
+    for (const occurrences of this.#collector.collect(sets, type).values()) {
+      this.fields += occurrences.length
+      this.pairs += pairsOf(occurrences.length)
+      const [first] = occurrences as [Occurrence]
+      const field = this.#schema.getField(type, first.node.name.value)
+      if (!field) continue
+      const named = getNamedType(field.type)
+      const weight = weightOf(named, field)
+      const pricing = pricingOf(field) ?? introspection(type, field)
+      const isAlways = occurrences.some(({ conditions }) => conditions.length === 0)
+      if (isLeafType(named) && !pricing && isAlways) constant = plus(constant, weight)
+      else fields.push(new PricedField({ field, pricing, occurrences, weight, below: this.#below(named, occurrences) }))
+    }
+    return new PricedSelection(constant, fields)
+  }
+
+  #below(named: GraphQLNamedOutputType, occurrences: readonly Occurrence[]): PricedSelection[] {
+    const sets = occurrences.flatMap(({ node, conditions }) =>
+      node.selectionSet ? [{ set: node.selectionSet, conditions }] : [],
+    )
+    if (sets.length === 0) return []
+    if (isObjectType(named)) return [this.selection(sets, named)]
+    const types = isAbstractType(named) ? this.#schema.getPossibleTypes(named) : []
+    return types.map((type) => this.selection(sets, type))
+  }
+}
+
+function weightOf(named: GraphQLNamedOutputType, { type }: GraphQLField<unknown, unknown>): Weight {
+  if (!isLeafType(named)) return objectWeight
+  if (isListType(getNullableType(type))) return numberWeight
+  return named.name === 'DateTime' ? instantWeight : leafWeight
+}
+
+/** Lists that describe the schema. */
+function introspection(parent: GraphQLObjectType, { name }: GraphQLField<unknown, unknown>): Pricing | undefined {
+  const entries = parent.name.startsWith('__') ? introspectedLengths[name] : undefined
+  return entries === undefined ? undefined : () => ({ micros: 0, entries })
+}

@@ -1,0 +1,152 @@
+import {
+  type DocumentNode,
+  type ExecutionResult,
+  GraphQLError,
+  type GraphQLSchema,
+  getOperationAST,
+  type OperationDefinitionNode,
+} from 'graphql'
+import { isAsyncIterable, type Plugin } from 'graphql-yoga'
+import { Counter, type Registry } from 'prom-client'
+import { Histogram, type HistogramSeries } from '../../platform/histogram.ts'
+import type { Context } from '../../resolvers/context.ts'
+import { weights } from '../../schema/price/weights.ts'
+import { compilableFields } from './compiled-operations.ts'
+import { describeOperation, type OperationDescription } from './operation-metrics.ts'
+import type { Variables } from './price/argument-values.ts'
+import { OperationPrice, type PricingFacts } from './price/operation-price.ts'
+import type { PriceSettings } from './price/price-settings.ts'
+
+const microsPerPoint = 10
+const buckets = [10, 30, 100, 300, 1000, 3000, 10_000, 30_000, 100_000, 300_000]
+
+interface PricedDocument {
+  readonly price: OperationPrice
+  readonly isCompiled: boolean
+  readonly series: HistogramSeries
+  readonly description: OperationDescription
+}
+
+/** What Yoga adds to the context of an operation. */
+interface YogaContext {
+  readonly req?: { readonly headers: Readonly<Record<string, string | string[] | undefined>> }
+  readonly params?: { readonly extensions?: { readonly cost?: unknown } | null }
+}
+
+/**
+ * Tells the price of each operation before it is executed, in points of 10 microseconds of CPU, and refuses what costs
+ * more than the ceiling. Nothing here waits: prices are made of the document, its variables and the clock.
+ */
+export class OperationPricing {
+  readonly #schema: GraphQLSchema
+  readonly #settings: PriceSettings
+  readonly #facts: PricingFacts
+  readonly #points: Histogram<'operation' | 'kind'>
+  readonly #refused: Counter<'operation' | 'kind'>
+  readonly #documents = new WeakMap<OperationDefinitionNode, PricedDocument>()
+
+  constructor(options: { schema: GraphQLSchema; settings: PriceSettings; facts: PricingFacts; registry: Registry }) {
+    const { schema, settings, facts, registry } = options
+    this.#schema = schema
+    this.#settings = settings
+    this.#facts = facts
+    this.#points = new Histogram({
+      name: 'finstage_operation_points',
+      help: 'What GraphQL operations were estimated to cost before they were executed, in points of 10 us of CPU',
+      buckets,
+      registry,
+    })
+    this.#refused = new Counter({
+      name: 'finstage_operations_over_ceiling_total',
+      help: 'GraphQL operations that cost more points than one may; PRICE=measure executes them all the same',
+      labelNames: ['operation', 'kind'],
+      registers: [registry],
+    })
+  }
+
+  /** Notes the price in the context. Returns the error that refuses the operation. */
+  charge(
+    document: DocumentNode,
+    node: OperationDefinitionNode,
+    variables: Variables,
+    context: Context,
+  ): GraphQLError | null {
+    const known = this.#documents.get(node)
+    const priced = known ?? this.#priced(document, node)
+    const { price, isCompiled, series, description } = priced
+    const of = { variables, facts: this.#facts }
+    const usual = sum(price.cost({ ...of, isInterpreted: !isCompiled }))
+    // The first time, the document is read and interpreted.
+    const first = known ? usual : price.newDocumentMicros + sum(price.cost({ ...of, isInterpreted: true }))
+    context.points = points(first)
+    series.observe(context.points)
+    // What is refused is refused the first time and the hundredth.
+    const { ceiling, mode } = this.#settings
+    const asked = points(usual)
+    if (asked <= ceiling) return null
+    this.#refused.inc({ operation: description.name, kind: description.kind })
+    if (mode === 'measure') return null
+    const message = `The operation costs about ${asked} points, and one may cost ${ceiling}: ask for less at once`
+    return new GraphQLError(message, { extensions: { code: 'BAD_USER_INPUT', points: asked, ceiling } })
+  }
+
+  /** Adds the price to a result whose client asks for it. */
+  told<Result extends ExecutionResult>(result: Result, { tellsCost, points }: Context): Result {
+    if (!tellsCost) return result
+    const cost = { points, ceiling: this.#settings.ceiling }
+    return Object.assign(result, { extensions: { ...result.extensions, cost } })
+  }
+
+  #priced(document: DocumentNode, node: OperationDefinitionNode): PricedDocument {
+    const description = describeOperation(document, node)
+    const priced: PricedDocument = {
+      price: new OperationPrice(this.#schema, document, node),
+      isCompiled: compilableFields(document, node) > 0,
+      series: this.#points.series({ operation: description.name, kind: description.kind }),
+      description,
+    }
+    this.#documents.set(node, priced)
+    return priced
+  }
+
+  /** Charges operations that go through all the steps of the pipeline. */
+  plugin(): Plugin {
+    const charge = ({ document, operationName, variableValues, contextValue }: Execution): GraphQLError | null => {
+      const node = getOperationAST(document, operationName)
+      const context = contextValue as unknown as Context & YogaContext
+      // Over a WebSocket there is no request with headers for each operation.
+      context.tellsCost = context.req ? context.req.headers[costHeader] === '1' : context.params?.extensions?.cost === 1
+      return node ? this.charge(document, node, variableValues ?? {}, context) : null
+    }
+    return {
+      onExecute: ({ args, setResultAndStopExecution }) => {
+        const refusal = charge(args)
+        if (refusal) setResultAndStopExecution({ errors: [refusal] })
+        return {
+          onExecuteDone: ({ result, setResult }) => {
+            if (!isAsyncIterable(result)) setResult(this.told(result, args.contextValue as unknown as Context))
+          },
+        }
+      },
+      onSubscribe: ({ args, setResultAndStopExecution }) => {
+        const refusal = charge(args)
+        if (refusal) setResultAndStopExecution({ errors: [refusal] })
+      },
+    }
+  }
+}
+
+/** The header by which a request asks what it costs, if it is 1. */
+export const costHeader = 'x-cost'
+
+interface Execution {
+  readonly document: DocumentNode
+  readonly operationName?: string | null | undefined
+  readonly variableValues?: Variables | null | undefined
+  readonly contextValue?: unknown
+}
+
+const sum = ({ micros, eventMicros }: { readonly micros: number; readonly eventMicros: number }): number =>
+  weights.request + micros + eventMicros
+
+const points = (micros: number): number => Math.ceil(micros / microsPerPoint)

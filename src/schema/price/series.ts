@@ -1,0 +1,126 @@
+import { catalogue } from '../../analysis/indicators/catalogue.ts'
+import { pointShapes } from '../../analysis/indicators/indicator.ts'
+import type { IndicatorName } from '../../analysis/indicators/points.ts'
+import { signalsWarmUp } from '../../analysis/signals.ts'
+import { maxCandles } from '../../domain/candle.ts'
+import { type Interval, intervalSeconds, intervals, partsPerCandle } from '../../domain/time/interval.ts'
+import { daySeconds } from '../../domain/time/units.ts'
+import { candlesBefore, maxWarmUp } from '../../resolvers/market/indicator.ts'
+import {
+  type Asked,
+  instantOf,
+  numberOf,
+  type Price,
+  type PricedArgs,
+  type PricedSeries,
+  type Pricing,
+  priced,
+  refused,
+} from './price.ts'
+import { weights } from './weights.ts'
+
+const defaultLast = 500
+/** Days of history that a source without an end is taken to have. */
+const usualHistoryDays = 4000
+
+const intervalOf = ({ interval }: PricedArgs, usual: Interval): Interval =>
+  intervals.includes(interval as Interval) ? (interval as Interval) : usual
+
+/** Of a field that returns a series which it loads. */
+export const loadedSeries = priced((asked) => {
+  const interval = intervalOf(asked.args, 'DAY_1')
+  const rows = rowsOf(asked, interval)
+  return rows === null ? refused : seriesPrice(rows, interval, asked, [])
+})
+
+/** Of a field that begins a live series. Each event then has a series of one candle. */
+export const liveSeries = priced((asked) => {
+  const interval = intervalOf(asked.args, 'MINUTE_1')
+  const { micros, passes } = seriesPrice(1, interval, asked, ['series'])
+  return { micros: weights.liveSeries + micros, ...(passes && { passes }) }
+})
+
+function seriesPrice(rows: number, interval: Interval, asked: Asked, path: readonly string[]): Price {
+  let before = 1
+  for (const below of [path, [...path, 'columns']]) {
+    for (const { name, args } of asked.selected(below)) before = Math.max(before, candlesBefore(name, args, interval))
+  }
+  before = Math.min(before, maxWarmUp)
+  const parts = partsPerCandle(interval)
+  const composing = parts > 1 ? weights.composedPart * parts * (rows + before) : 0
+  const micros = weights.series + weights.row * (rows + before) + composing
+  return { micros, passes: { series: { rows, before, interval } } }
+}
+
+/** How many candles are asked for. null: so many are refused. */
+function rowsOf(asked: Asked, interval: Interval): number | null {
+  const { args, nowMs } = asked
+  const last = numberOf(args.last)
+  if (last !== null && (last < 1 || last > maxCandles)) return null
+  const from = instantOf(args.from)
+  const to = instantOf(args.to) ?? nowMs
+  if (from !== null && from >= to) return null
+  const reachMs = (asked.reachDays(interval) ?? usualHistoryDays) * daySeconds * 1000
+  const rangeMs = Math.max(0, Math.min(to, nowMs) - Math.max(from ?? Number.NEGATIVE_INFINITY, nowMs - reachMs))
+  const inRange = (rangeMs / 1000 / intervalSeconds(interval)) * openShare(interval)
+  const wanted = last ?? (from === null ? defaultLast : maxCandles)
+  return Math.floor(Math.min(wanted, inRange))
+}
+
+/**
+ * The share of a range that has candles. Exchanges are open for a fifth of the week and some markets always: half of
+ * that is at most about twice off either way.
+ */
+const openShare = (interval: Interval): number => (intervalSeconds(interval) < daySeconds ? 0.45 : 1)
+
+/** A list with an entry for each candle. */
+export const candleNodes = priced(({ passed: { series } }) => {
+  const entries = series?.rows ?? 0
+  return { micros: weights.node * entries, entries }
+})
+
+/** A list of numbers with one for each candle. */
+export const candleColumn = priced(({ passed: { series } }) => columnPrice(series))
+
+const columnPrice = (series: PricedSeries | undefined): Price => ({
+  micros: weights.column,
+  entries: series?.rows ?? 0,
+  entryMicros: weights.columnNumber,
+})
+
+/** What reads one of the columns of an indicator, which are computed together. */
+export const indicatorPart = candleColumn
+
+export const aheadOfSeries = priced(() => ({ micros: 0, entries: 26, entryMicros: weights.interpretedNumber }))
+
+export const indicatorPoints = (name: IndicatorName): { readonly price: Pricing } =>
+  priced((asked) => {
+    const series = asked.passed.series
+    if (!series) return refused
+    const micros = computing(name, asked.args, series)
+    return micros === null ? refused : { micros, entries: series.rows }
+  })
+
+export const indicatorColumns = (name: IndicatorName): { readonly price: Pricing } =>
+  priced(({ args, passed: { series } }) => {
+    const micros = series ? computing(name, args, series) : null
+    if (!series || micros === null) return refused
+    if (catalogue[name].point === 'IndicatorPoint') return { ...columnPrice(series), micros: weights.column + micros }
+    return { micros, passes: { series } }
+  })
+
+/** CPU of computing an indicator over a series, from as many candles as it needs. null: its parameters are refused. */
+function computing(name: IndicatorName, args: PricedArgs, { rows, interval }: PricedSeries): number | null {
+  const before = candlesBefore(name, args, interval)
+  if (!Number.isFinite(before)) return null
+  const parts = Object.keys(pointShapes[catalogue[name].point]).length
+  return weights.indicator + weights.indicatorRow * parts * (rows + before)
+}
+
+/** How many signals the rules find, of a candle. */
+const signalsPerCandle = 0.15
+
+export const seriesSignals = priced(({ passed: { series } }) => {
+  const rows = series?.rows ?? 0
+  return { micros: weights.signalRow * (rows + signalsWarmUp), entries: Math.ceil(signalsPerCandle * rows) }
+})

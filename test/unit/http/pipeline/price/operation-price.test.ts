@@ -1,0 +1,200 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import fc from 'fast-check'
+import {
+  type DocumentNode,
+  type FragmentDefinitionNode,
+  getNullableType,
+  isListType,
+  isObjectType,
+  Kind,
+  type OperationDefinitionNode,
+  parse,
+  type SelectionNode,
+  type SelectionSetNode,
+  validate,
+} from 'graphql'
+import { OperationPrice } from '../../../../../src/http/pipeline/price/operation-price.ts'
+import { schema } from '../../../../../src/schema/index.ts'
+import { pricingOf } from '../../../../../src/schema/price/price.ts'
+import { chartQueries, extremeOperations, queries } from '../../../../support/operations/operations.ts'
+
+const facts = { now: () => Date.parse('2026-12-01T00:00:00Z'), reachDays: () => null }
+
+function costOf(document: DocumentNode, variables: Record<string, unknown>, isInterpreted = false) {
+  const node = document.definitions.find(({ kind }) => kind === Kind.OPERATION_DEFINITION) as OperationDefinitionNode
+  const price = new OperationPrice(schema, document, node)
+  return { ...price.cost({ variables, isInterpreted, facts }), newDocumentMicros: price.newDocumentMicros }
+}
+
+/** null: it would never be priced. */
+function validDocument(query: string): DocumentNode | null {
+  try {
+    const document = parse(query)
+    return validate(schema, document).length === 0 ? document : null
+  } catch {
+    return null
+  }
+}
+
+const microsOf = (query: string, variables: Record<string, unknown> = {}): number => {
+  const document = parse(query)
+  assert.deepEqual(validate(schema, document), [])
+  return costOf(document, variables).micros
+}
+
+/** The document with every fragment in the places where it is spread. */
+function inlined(document: DocumentNode): DocumentNode {
+  const fragments = new Map<string, FragmentDefinitionNode>()
+  for (const definition of document.definitions) {
+    if (definition.kind === Kind.FRAGMENT_DEFINITION) fragments.set(definition.name.value, definition)
+  }
+  const inSet = (set: SelectionSetNode): SelectionSetNode => ({ ...set, selections: set.selections.map(inSelection) })
+  const inSelection = (selection: SelectionNode): SelectionNode => {
+    if (selection.kind === Kind.FIELD) {
+      return selection.selectionSet ? { ...selection, selectionSet: inSet(selection.selectionSet) } : selection
+    }
+    if (selection.kind === Kind.INLINE_FRAGMENT) return { ...selection, selectionSet: inSet(selection.selectionSet) }
+    const { typeCondition, selectionSet } = fragments.get(selection.name.value) as FragmentDefinitionNode
+    const { directives } = selection
+    return {
+      kind: Kind.INLINE_FRAGMENT,
+      typeCondition,
+      selectionSet: inSet(selectionSet),
+      ...(directives && { directives }),
+    }
+  }
+  const definitions = document.definitions.flatMap((definition) =>
+    definition.kind === Kind.OPERATION_DEFINITION
+      ? [{ ...definition, selectionSet: inSet(definition.selectionSet) }]
+      : [],
+  )
+  return { kind: Kind.DOCUMENT, definitions }
+}
+
+test('every list of the schema tells how many entries it has', () => {
+  const silent: string[] = []
+  for (const type of Object.values(schema.getTypeMap())) {
+    if (!isObjectType(type) || type.name.startsWith('__')) continue
+    for (const field of Object.values(type.getFields())) {
+      if (!isListType(getNullableType(field.type))) continue
+      const price = pricingOf(field)?.({
+        args: { symbols: ['AAPL'], ids: ['x'], first: 10, from: '2026-01-01', to: '2026-02-01', period: 14 },
+        passed: { entries: 3, series: { interval: 'DAY_1', rows: 10, before: 10 } },
+        nowMs: facts.now(),
+        reachDays: () => null,
+        selected: () => [],
+      })
+      if (price?.entries === undefined) silent.push(`${type.name}.${field.name}`)
+    }
+  }
+  assert.deepEqual(silent, [])
+})
+
+for (const [what, operations] of [
+  ['queries', queries(schema)],
+  ['charts', chartQueries(schema)],
+  ['operations at the bounds of what can be said', extremeOperations(schema)],
+] as const) {
+  test(`the price of generated ${what} is a number of at least 0, and that of the same with fragments inlined`, () => {
+    let valid = 0
+    fc.assert(
+      fc.property(operations, ({ query, variables }) => {
+        const document = validDocument(query)
+        if (!document) return
+        valid++
+        for (const isInterpreted of [false, true]) {
+          const cost = costOf(document, variables, isInterpreted)
+          for (const micros of Object.values(cost)) assert.ok(Number.isFinite(micros) && micros >= 0, String(micros))
+          assert.deepEqual(costOf(inlined(document), variables, isInterpreted), cost)
+        }
+      }),
+      { numRuns: 300, seed: 1, endOnFailure: true },
+    )
+    assert.ok(valid > 100, `${valid} were valid`)
+  })
+}
+
+test('a price goes with the entries of lists, rows, indicators and their warm-up', () => {
+  const quotes = (count: number): number =>
+    microsOf('query ($s: [Symbol!]!) { quotes(symbols: $s) { price open } }', {
+      s: Array.from({ length: count }, (_, i) => `S${i}`),
+    })
+  assert.ok(Math.abs(quotes(100) / quotes(10) - 10) < 1)
+  const chart = (last: number, fields: string): number =>
+    microsOf(`query ($last: Int) { candles(symbol: "AAPL", last: $last) { ${fields} } }`, { last })
+  const nodes = 'nodes { time close }'
+  assert.ok(chart(2000, nodes) > 5 * chart(200, nodes))
+  assert.ok(chart(1000, 'columns { sma rsi }') > chart(1000, 'columns { sma }'))
+  assert.ok(chart(1, 'columns { adx(period: 900) { adx } }') > 3 * chart(1, 'columns { adx(period: 3) { adx } }'))
+})
+
+test('the same field twice under one name costs once, under two names twice', () => {
+  const once = microsOf('{ quote(symbol: "A") { price } }')
+  assert.equal(microsOf('{ quote(symbol: "A") { price } quote(symbol: "A") { price } }'), once)
+  assert.equal(
+    microsOf('{ quote(symbol: "A") { price } ...F } fragment F on Query { quote(symbol: "A") { price } }'),
+    once,
+  )
+  assert.equal(microsOf('{ quote(symbol: "A") { price } again: quote(symbol: "A") { price } }'), 2 * once)
+})
+
+test('what @skip and @include leave out costs nothing, by constants and by variables with defaults', () => {
+  const [without, both] = ['{ quote(symbol: "A") { price } }', '{ quote(symbol: "A") { price open } }'].map((query) =>
+    microsOf(query),
+  )
+  const query = (directive: string): string =>
+    `query ($b: Boolean = false) { quote(symbol: "A") { price open ${directive} } }`
+  assert.equal(microsOf(query('@include(if: $b)')), without)
+  assert.equal(microsOf(query('@include(if: $b)'), { b: true }), both)
+  assert.equal(microsOf(query('@skip(if: $b)')), both)
+  assert.equal(microsOf(query('@skip(if: $b)'), { b: true }), without)
+  assert.equal(
+    microsOf(
+      `query ($b: Boolean = true) { quote(symbol: "A") { price open @skip(if: true) ... @include(if: $b) { price } } }`,
+    ),
+    without,
+  )
+})
+
+test('variables take their defaults, and those of the schema; what is no value takes the default of the schema', () => {
+  const chart = (variables: Record<string, unknown>): number =>
+    microsOf('query ($l: Int = 700) { candles(symbol: "A", last: $l) { nodes { close } } }', variables)
+  const literal = (args: string): number => microsOf(`{ candles(symbol: "A" ${args}) { nodes { close } } }`)
+  assert.equal(chart({}), literal('last: 700'))
+  assert.equal(chart({ l: 30 }), literal('last: 30'))
+  assert.equal(chart({ l: null }), literal(''))
+  assert.equal(literal(''), literal('last: 500'))
+  assert.equal(chart({ l: 'many' }), literal('last: 500'))
+})
+
+test('of an interface or a union, the dearest of the possible types counts', () => {
+  const node = (fields: string): number => microsOf(`{ node(id: "x") { ${fields} } }`)
+  const [dear, cheap] = ['... on Instrument { candles { nodes { close } } }', '... on Quote { price }']
+  assert.ok(node(dear) > node(cheap))
+  assert.equal(node(`${dear} ${cheap}`), node(dear))
+})
+
+test('fragments that spread each other under conditions are priced in no time', () => {
+  const levels = Array.from(
+    { length: 40 },
+    (_, i) => `fragment F${i} on Quote { ...F${i + 1} @include(if: $b) ...F${i + 1} @skip(if: $b) }`,
+  )
+  const query = `query ($b: Boolean!) { quote(symbol: "A") { ...F0 } } ${levels.join(' ')} fragment F40 on Quote { price }`
+  const startedMs = performance.now()
+  costOf(parse(query), { b: true })
+  assert.ok(performance.now() - startedMs < 500)
+})
+
+test('a thousand prices of a quote with variables take a few milliseconds', () => {
+  const document = parse('query ($s: Symbol!) { quote(symbol: $s) { symbol price } }')
+  const price = new OperationPrice(schema, document, document.definitions[0] as OperationDefinitionNode)
+  const run = (): void => {
+    for (let i = 0; i < 1000; i++) price.cost({ variables: { s: 'AAPL' }, isInterpreted: false, facts })
+  }
+  for (let i = 0; i < 20; i++) run()
+  const before = process.threadCpuUsage()
+  run()
+  const { user } = process.threadCpuUsage(before)
+  assert.ok(user < 5000, `${user} us`)
+})
