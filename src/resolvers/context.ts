@@ -201,6 +201,10 @@ export interface Context extends Ports {
   turnEndsMs: number
   /** What it is estimated to cost: points of 10 microseconds of CPU. */
   points: number
+  /** Takes notes of what fields give; null: nobody reads them. */
+  observations: { note(name: string, observed: { readonly entries: number }): void } | null
+  /** What its price is made from, where its result is noted; null: it has none. */
+  priced: { hadErrors: boolean } | null
   /** Its client asks what it costs. */
   tellsCost: boolean
   /** How many jobs it has asked to queue. */
@@ -228,6 +232,8 @@ export function createContext(ports: Ports): Context {
     hasLongLists: false,
     turnEndsMs: 0,
     points: 0,
+    observations: null,
+    priced: null,
     tellsCost: false,
     enqueueCount: 0,
     staysUntilMs: undefined,

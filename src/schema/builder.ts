@@ -2,7 +2,7 @@ import SchemaBuilder, { brandWithType } from '@pothos/core'
 import RelayPlugin from '@pothos/plugin-relay'
 import type { Context } from '../resolvers/context.ts'
 import { boundedIds } from '../resolvers/node.ts'
-import { listingsOf, lookUp, passedEntries } from './price/price.ts'
+import { node, nodes, passedEntries, passing } from './price/price.ts'
 
 /**
  * Brands a node with its type. The plugin brands it only for the field that asked first, but hands the same object to
@@ -34,11 +34,11 @@ export const builder = new SchemaBuilder<{
   relay: {
     cursorType: 'String',
     nodeQueryOptions: {
-      extensions: lookUp,
+      extensions: node,
       resolve: (_root, { id }, _context, _info, resolveNode) => branded(resolveNode(id), id),
     },
     nodesQueryOptions: {
-      extensions: listingsOf('ids'),
+      extensions: nodes,
       resolve: async (_root, { ids }, _context, _info, resolveNodes) => {
         // It ignores what it is given: it reads the ids from the arguments of the field, and loads each once.
         const nodes = await resolveNodes(boundedIds(ids))
@@ -46,7 +46,7 @@ export const builder = new SchemaBuilder<{
       },
     },
     edgesFieldOptions: { nullable: false, extensions: passedEntries },
-    nodeFieldOptions: { nullable: false },
+    nodeFieldOptions: { nullable: false, extensions: passing },
   },
 })
 

@@ -14,5 +14,6 @@ import './jobs/job.ts'
 import './market/price.ts'
 import { builder } from './builder.ts'
 import { countLists } from './list-rows.ts'
+import { observeFields } from './price/observed.ts'
 
-export const schema = countLists(builder.toSchema())
+export const schema = countLists(observeFields(builder.toSchema()))

@@ -86,7 +86,8 @@ export function createGraphQL(options: GraphQLOptions): GraphQL {
   const facts = { now: () => ports.now(), reachDays: (interval: Interval) => ports.market.reachDays(interval) }
   const pricing = new OperationPricing({ schema, settings: price, facts, registry })
   const measured = measureResolvers(schema, registry)
-  const newContext = (): Context => Object.assign(createContext(ports), measured)
+  const { observations } = pricing
+  const newContext = (): Context => Object.assign(createContext(ports), measured, { observations })
   const callerOf = (request: IncomingMessage): Caller => addresses.callerOf(request)
   const mask = (error: unknown): GraphQLError => maskError(error, log)
 

@@ -14,6 +14,8 @@ import { weights } from '../../schema/price/weights.ts'
 import { compilableFields } from './compiled-operations.ts'
 import { describeOperation, type OperationDescription } from './operation-metrics.ts'
 import type { Variables } from './price/argument-values.ts'
+import { AskedLately } from './price/asked-lately.ts'
+import { Observations } from './price/observations.ts'
 import { OperationPrice, type PricingFacts } from './price/operation-price.ts'
 import type { PriceSettings } from './price/price-settings.ts'
 
@@ -25,6 +27,8 @@ interface PricedDocument {
   readonly isCompiled: boolean
   readonly series: HistogramSeries
   readonly description: OperationDescription
+  /** Its last result had errors: if it was compiled, it was interpreted then. */
+  hadErrors: boolean
 }
 
 /** What Yoga adds to the context of an operation. */
@@ -38,18 +42,42 @@ interface YogaContext {
  * more than the ceiling. Nothing here waits: prices are made of the document, its variables and the clock.
  */
 export class OperationPricing {
+  readonly observations = new Observations()
   readonly #schema: GraphQLSchema
   readonly #settings: PriceSettings
   readonly #facts: PricingFacts
+  /** As if nothing were in memory. */
+  readonly #factsOfNothing: PricingFacts
+  /** The price that was asked for last found something in memory. */
+  #hasKnown = false
   readonly #points: Histogram<'operation' | 'kind'>
   readonly #refused: Counter<'operation' | 'kind'>
   readonly #documents = new WeakMap<OperationDefinitionNode, PricedDocument>()
 
-  constructor(options: { schema: GraphQLSchema; settings: PriceSettings; facts: PricingFacts; registry: Registry }) {
+  constructor(options: {
+    schema: GraphQLSchema
+    settings: PriceSettings
+    facts: Omit<PricingFacts, 'isKnown' | 'observed'>
+    registry: Registry
+  }) {
     const { schema, settings, facts, registry } = options
     this.#schema = schema
     this.#settings = settings
-    this.#facts = facts
+    const lately = new AskedLately(facts.now)
+    this.#factsOfNothing = { ...facts, isKnown: () => false, observed: () => undefined }
+    this.#facts = {
+      ...facts,
+      isKnown: (kind, name) => {
+        const isKnown = lately.has(kind, name)
+        if (isKnown) this.#hasKnown = true
+        return isKnown
+      },
+      observed: (name) => {
+        const observed = this.observations.get(name)
+        if (observed) this.#hasKnown = true
+        return observed
+      },
+    }
     this.#points = new Histogram({
       name: 'finstage_operation_points',
       help: 'What GraphQL operations were estimated to cost before they were executed, in points of 10 us of CPU',
@@ -74,15 +102,20 @@ export class OperationPricing {
     const known = this.#documents.get(node)
     const priced = known ?? this.#priced(document, node)
     const { price, isCompiled, series, description } = priced
-    const of = { variables, facts: this.#facts }
-    const usual = sum(price.cost({ ...of, isInterpreted: !isCompiled }))
+    const costOf = (isInterpreted: boolean, facts: PricingFacts): number =>
+      sum(price.cost({ variables, isInterpreted, facts }))
     // The first time, the document is read and interpreted.
-    const first = known ? usual : price.newDocumentMicros + sum(price.cost({ ...of, isInterpreted: true }))
-    context.points = points(first)
+    this.#hasKnown = false
+    let now = costOf(!known || !isCompiled, this.#facts)
+    if (!known) now += price.newDocumentMicros
+    else if (isCompiled && priced.hadErrors) now += costOf(true, this.#facts)
+    context.priced = priced
+    context.points = points(now)
     series.observe(context.points)
-    // What is refused is refused the first time and the hundredth.
+    // What is refused is refused the first time and the hundredth, whatever is in memory.
+    const anyTime = known && !this.#hasKnown ? now : costOf(!isCompiled, this.#factsOfNothing)
     const { ceiling, mode } = this.#settings
-    const asked = points(usual)
+    const asked = points(anyTime)
     if (asked <= ceiling) return null
     this.#refused.inc({ operation: description.name, kind: description.kind })
     if (mode === 'measure') return null
@@ -91,7 +124,8 @@ export class OperationPricing {
   }
 
   /** Adds the price to a result whose client asks for it. */
-  told<Result extends ExecutionResult>(result: Result, { tellsCost, points }: Context): Result {
+  told<Result extends ExecutionResult>(result: Result, { tellsCost, points, priced }: Context): Result {
+    if (priced) priced.hadErrors = result.errors !== undefined
     if (!tellsCost) return result
     const cost = { points, ceiling: this.#settings.ceiling }
     return Object.assign(result, { extensions: { ...result.extensions, cost } })
@@ -104,6 +138,7 @@ export class OperationPricing {
       isCompiled: compilableFields(document, node) > 0,
       series: this.#points.series({ operation: description.name, kind: description.kind }),
       description,
+      hadErrors: false,
     }
     this.#documents.set(node, priced)
     return priced

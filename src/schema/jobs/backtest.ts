@@ -9,7 +9,7 @@ import {
 import { builder } from '../builder.ts'
 import { SymbolFailure } from '../market/analysis.ts'
 import { SignalKind } from '../market/signal.ts'
-import { entriesOf } from '../price/price.ts'
+import { entriesOf, observedEntries } from '../price/price.ts'
 import { inWords, orderFields } from './order.ts'
 
 const EquityPoint = builder.objectRef<EquityPointShape>('EquityPoint').implement({
@@ -80,12 +80,12 @@ export const BacktestResult = builder.objectRef<BacktestJobResult>('BacktestResu
       type: [EquityPoint],
       description:
         'One point at the close of each date on which any symbol has a candle; open trades are valued at their last close',
-      extensions: entriesOf(500),
+      extensions: observedEntries(500),
       resolve: equityPoints,
     }),
     bySignal: t.expose('bySignal', {
       type: [SignalPerformance],
-      extensions: entriesOf(4),
+      extensions: observedEntries(4),
       description: 'In the order of the requested kinds',
     }),
     failures: t.expose('failures', {

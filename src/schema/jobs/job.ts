@@ -17,7 +17,14 @@ import {
 } from '../../resolvers/jobs/job.ts'
 import { builder } from '../builder.ts'
 import { ErrorCode, ErrorInterface, InvalidInput, LimitExceeded, NotFound } from '../error.ts'
-import { enqueued, jobAction, lookUp, page, jobResult as resultPrice } from '../price/price.ts'
+import {
+  enqueued,
+  jobAction,
+  job as jobPrice,
+  jobs as jobsPrice,
+  lookUp,
+  jobResult as resultPrice,
+} from '../price/price.ts'
 import { AnalysisResult, EnqueueAnalysisInput } from './analysis.ts'
 import { BackfillResult, EnqueueBackfillInput } from './backfill.ts'
 import { BacktestResult, EnqueueBacktestInput } from './backtest.ts'
@@ -118,7 +125,7 @@ builder.queryFields((t) => ({
     nullable: true,
     description: 'null with NOT_FOUND if the viewer has no such job',
     args: { id: t.arg.globalID({ required: true }) },
-    extensions: lookUp,
+    extensions: jobPrice,
     resolve: job,
   }),
   jobs: t.field({
@@ -131,7 +138,7 @@ builder.queryFields((t) => ({
       states: t.arg({ type: [JobState] }),
       kinds: t.arg({ type: [JobKind] }),
     },
-    extensions: page,
+    extensions: jobsPrice,
     resolve: jobs,
   }),
 }))

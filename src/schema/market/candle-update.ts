@@ -2,7 +2,7 @@ import type { CandleUpdate as UpdateShape } from '../../domain/candle-update.ts'
 import { candleUpdateKinds } from '../../domain/candle-update.ts'
 import { candleUpdate, candleUpdates } from '../../resolvers/market/candle-update.ts'
 import { builder } from '../builder.ts'
-import { passedSeries } from '../price/price.ts'
+import { passing } from '../price/price.ts'
 import { liveSeries } from '../price/series.ts'
 import { Candle, CandleSeries, Interval } from './candle.ts'
 
@@ -21,7 +21,7 @@ const CandleUpdate = builder.objectRef<UpdateShape>('CandleUpdate').implement({
     candle: t.expose('candle', { type: Candle }),
     series: t.expose('series', {
       type: CandleSeries,
-      extensions: passedSeries,
+      extensions: passing,
       description:
         'This one candle as a series, indicators included: the fragment that draws the history can draw the live candle',
     }),

@@ -3,7 +3,7 @@ import { intervals } from '../../domain/time/interval.ts'
 import { candles, column, instrumentCandles } from '../../resolvers/market/candle.ts'
 import { reachDays } from '../../resolvers/market/instrument.ts'
 import { builder } from '../builder.ts'
-import { passedSeries } from '../price/price.ts'
+import { passing } from '../price/price.ts'
 import { candleColumn, candleNodes, loadedSeries } from '../price/series.ts'
 import { Instrument, Source } from './instrument.ts'
 
@@ -89,7 +89,7 @@ export const CandleSeries = builder.objectRef<SeriesShape>('CandleSeries').imple
     columns: t.field({
       type: CandleColumns,
       description: 'The same candles, column by column: a third of the bytes',
-      extensions: passedSeries,
+      extensions: passing,
       resolve: (series) => series,
     }),
   }),

@@ -1,5 +1,6 @@
 import type { GraphQLField } from 'graphql'
 import type { Interval } from '../../domain/time/interval.ts'
+import { type Observe, type Observed, observedList, observedObject } from './observed.ts'
 import { weights } from './weights.ts'
 
 /** A candle series, as its fields are priced. */
@@ -8,6 +9,10 @@ export interface PricedSeries {
   readonly rows: number
   /** How many candles are loaded before the first node. */
   readonly before: number
+  /** Stands for this very series. */
+  readonly name: string
+  /** It is in memory by column, with its JSON. Composed candles, and those adjusted otherwise, are made each time. */
+  readonly isKept: boolean
 }
 
 /** What a field tells the prices of the fields below it. */
@@ -15,6 +20,10 @@ export interface Passed {
   /** How many entries a list below has that this field decides about. */
   readonly entries?: number
   readonly series?: PricedSeries
+  /** Which symbols there are. */
+  readonly symbols?: string
+  /** Jobs that this field gives. */
+  readonly jobs?: Observed
 }
 
 export interface SelectedPrice {
@@ -32,10 +41,19 @@ export type PricedArgs = Readonly<Record<string, unknown>>
 export interface Asked {
   readonly args: PricedArgs
   readonly passed: Passed
+  /** How many objects have this field, about: what is looked up for each of them is looked up together. */
+  readonly times: number
   /** Epoch milliseconds. */
   readonly nowMs: number
   /** How far back the source goes. null: as far as there is history. */
   reachDays(interval: Interval): number | null
+  /**
+   * Whether this was asked for lately, and so is in memory. It is from now on. `kind`: an indicator that is computed, or a
+   * series that is loaded.
+   */
+  isKnown(kind: 'computed' | 'loaded', name: string): boolean
+  /** What this field has lately given for these arguments. undefined: nothing is known. */
+  readonly observed: Observed | undefined
   /** The fields that are selected below, or below what `path` leads to. */
   selected(path?: readonly string[]): Iterable<SelectedPrice>
 }
@@ -47,13 +65,24 @@ export interface Price {
   readonly entries?: number
   /** CPU of an entry beside the fields that are selected of it. undefined: that of any entry. */
   readonly entryMicros?: number
+  /** The object types that its interface or union has here. undefined: any. */
+  readonly types?: readonly string[] | undefined
   readonly passes?: Passed
 }
 
 export type Pricing = (asked: Asked) => Price
 
+/** Extensions of a field. */
+export type Priced = {
+  readonly price: Pricing
+  readonly observe?: Observe
+}
+
 /** The price of a field, as the schema holds it. Fields without one cost what completing a field takes. */
-export const priced = (price: Pricing): { readonly price: Pricing } => ({ price })
+export const priced = (price: Pricing): Priced => ({ price })
+
+/** The same of a field whose price goes by what it has given before. */
+export const pricedAsObserved = (observe: Observe, price: Pricing): Priced => ({ price, observe })
 
 export const pricingOf = ({ extensions }: Pick<GraphQLField<unknown, unknown>, 'extensions'>): Pricing | undefined =>
   extensions.price as Pricing | undefined
@@ -76,71 +105,173 @@ export const lengthOf = (value: unknown): number =>
   Array.isArray(value) ? value.length : value === null || value === undefined ? 0 : 1
 
 /** A field that gives so many entries at no further cost. */
-export const entriesOf = (entries: number): { readonly price: Pricing } => priced(() => ({ micros: 0, entries }))
+export const entriesOf = (entries: number): Priced => priced(() => ({ micros: 0, entries }))
 
-/** A list with as many entries as the field above it says. */
-export const passedEntries = priced(({ passed: { entries = 1 } }) => ({ micros: 0, entries }))
+/** A list with as many entries as the field above it says, which passes on the rest. */
+export const passedEntries = priced(({ passed }) => ({ micros: 0, entries: passed.entries ?? 1, passes: passed }))
 
 const longestPage = 100
 
+/** How many entries a page has. null: so many are refused. */
+function pageLength({ args, observed }: Asked): number | null {
+  const first = numberOf(args.first) ?? 1
+  return first < 1 || first > longestPage ? null : Math.min(first, observed?.entries ?? first)
+}
+
+interface Page {
+  readonly edges: readonly { readonly node: unknown }[]
+}
+
+const observedPage: Observe = (result) => ({ entries: (result as Page | null)?.edges.length ?? 0 })
+
 /** A page that the database gives; the `edges` below have its entries. */
-export const page = priced(({ args }) => {
-  const first = numberOf(args.first) ?? 1
-  if (first < 1 || first > longestPage) return refused
-  return { micros: weights.page + weights.pageRow * first, passes: { entries: first } }
-})
-
-/** One thing that is looked up in the database. */
-export const lookUp = priced(() => ({ micros: weights.page }))
-
-/** The quote or the instrument of a symbol that is at hand. */
-export const listing = priced(() => ({ micros: weights.listing }))
-
-/** An entry for each of a list of symbols or ids. */
-export const listingsOf = (argument: string): { readonly price: Pricing } =>
-  priced(({ args }) => {
-    const entries = lengthOf(args[argument])
-    return entries < 1 || entries > longestPage ? refused : { micros: weights.listing * entries, entries }
-  })
-
-/** A search, which the source answers. */
-export const searched = priced(({ args }) => {
-  const first = numberOf(args.first) ?? 1
-  return first < 1 || first > longestPage ? refused : { micros: weights.search, entries: first }
+export const page = pricedAsObserved(observedPage, (asked) => {
+  const entries = pageLength(asked)
+  if (entries === null) return refused
+  return { micros: weights.page + weights.pageRow * entries, passes: { entries } }
 })
 
 /** A page of what the source lists. */
-export const listedPage = priced(({ args }) => {
-  const first = numberOf(args.first) ?? 1
-  return first < 1 || first > longestPage ? refused : { micros: weights.listing, passes: { entries: first } }
+export const listedPage = pricedAsObserved(observedPage, (asked) => {
+  const entries = pageLength(asked)
+  return entries === null ? refused : { micros: weights.listing, passes: { entries } }
 })
 
-/** So many signals that each have to be looked up. */
-export const storedSignals = (entries: number): { readonly price: Pricing } =>
-  priced(() => ({ micros: weights.pageRow * entries, entries }))
+/** A search, which the source answers. */
+export const searched = pricedAsObserved(observedList, (asked) => {
+  const entries = pageLength(asked)
+  return entries === null ? refused : { micros: weights.search, entries }
+})
 
-export const corporateActions = (entries: number): { readonly price: Pricing } =>
-  priced(() => ({ micros: weights.actions, entries }))
+/** One thing that is looked up in the database, and may not be there. */
+export const lookUp = pricedAsObserved(observedObject, ({ observed, times }) => ({
+  micros: lookUpMicros(times),
+  entries: observed?.entries ?? 1,
+}))
+
+/** Of each of so many things that are looked up together. */
+const lookUpMicros = (times: number): number => weights.page / Math.max(1, times) + weights.pageRow
+
+/** The object types of global ids. undefined: they are none. */
+const typesOf = (ids: unknown): readonly string[] => [
+  ...new Set(
+    (Array.isArray(ids) ? ids : [ids]).map((id) => Buffer.from(String(id), 'base64').toString().split(':', 1)[0] ?? ''),
+  ),
+]
+
+const listed: ReadonlySet<string> = new Set(['Quote', 'Instrument'])
+
+/** A node: quotes and instruments are at hand, all others in the database. */
+export const node = priced(({ args: { id } }) => {
+  const types = typesOf(id)
+  return { micros: types.every((type) => listed.has(type)) ? weights.listing : weights.page, types }
+})
+
+export const nodes = priced(({ args: { ids } }) => {
+  const entries = lengthOf(ids)
+  if (entries < 1 || entries > longestPage) return refused
+  const types = typesOf(ids)
+  const micros = types.every((type) => listed.has(type)) ? 0 : weights.page
+  return { micros: micros + weights.listing * entries, entries, types }
+})
+
+/** The quote or the instrument of a symbol that is at hand. */
+export const listing = priced(({ args, passed }) => ({
+  micros: weights.listing,
+  passes: { symbols: typeof args.symbol === 'string' ? args.symbol : (passed.symbols ?? '') },
+}))
+
+/** An entry for each of a list of symbols or ids. */
+export const listingsOf = (argument: string): Priced =>
+  priced(({ args }) => {
+    const entries = lengthOf(args[argument])
+    if (entries < 1 || entries > longestPage) return refused
+    return { micros: weights.listing * entries, entries, passes: { symbols: String(args[argument]) } }
+  })
+
+/** Signals that each have to be looked up. `usual`: how many, if nothing is known. */
+export const storedSignals = (usual: number): Priced =>
+  pricedAsObserved(observedList, ({ observed, times }) => {
+    const entries = observed?.entries ?? usual
+    return { micros: entries * lookUpMicros(times * entries), entries }
+  })
+
+export const corporateActions = (usual: number): Priced =>
+  pricedAsObserved(observedList, ({ observed }) => ({ micros: weights.actions, entries: observed?.entries ?? usual }))
+
+/** A list whose length nothing tells but what it was before. */
+export const observedEntries = (usual: number): Priced =>
+  pricedAsObserved(observedList, ({ observed }) => ({ micros: 0, entries: observed?.entries ?? usual }))
 
 const longestDates = 400
 const dayMs = 86_400_000
 
-/** Five of seven dates have a session. */
-export const datesOf = priced(({ args }) => {
+/** Five of seven dates have a session, if the calendar of the exchange is known. */
+export const datesOf = pricedAsObserved(observedList, ({ args, observed }) => {
   const [from, to] = [instantOf(args.from), instantOf(args.to)]
   const dates = from === null || to === null ? 0 : (to - from) / dayMs
   if (dates <= 0 || dates > longestDates) return refused
-  return { micros: weights.session * dates, entries: Math.ceil((dates * 5) / 7) }
+  const entries = observed?.entries ?? Math.ceil((dates * 5) / 7)
+  return { micros: weights.session * entries, entries }
 })
+
+interface ObservedJob {
+  readonly kind: string
+  readonly state: string
+  readonly input: unknown
+}
+
+const resultTypes: Readonly<Record<string, string>> = {
+  ANALYSIS: 'AnalysisResult',
+  BACKTEST: 'BacktestResult',
+  DAILY_REPORT: 'DailyReport',
+  BACKFILL: 'BackfillResult',
+}
+
+function observedJobs(jobs: readonly ObservedJob[]): Observed {
+  const ended = jobs.filter(({ state }) => state === 'SUCCEEDED')
+  let symbols = 0
+  for (const { input } of ended) symbols += lengthOf((input as { readonly symbols?: unknown }).symbols)
+  return {
+    entries: jobs.length,
+    results: ended.length / Math.max(1, jobs.length),
+    symbols: symbols / Math.max(1, ended.length),
+    resultTypes: [...new Set(ended.map(({ kind }) => resultTypes[kind] ?? ''))],
+  }
+}
+
+const observedJob: Observe = (result) =>
+  observedJobs(result === null || result === undefined ? [] : [result as ObservedJob])
+
+export const job = pricedAsObserved(observedJob, ({ observed }) => ({
+  micros: weights.page,
+  entries: observed?.entries ?? 1,
+  passes: observed ? { jobs: observed } : {},
+}))
+
+export const jobs = pricedAsObserved(
+  (result) => observedJobs((result as Page | null)?.edges.map(({ node }) => node as ObservedJob) ?? []),
+  (asked) => {
+    const entries = pageLength(asked)
+    if (entries === null) return refused
+    const passes = { entries, ...(asked.observed && { jobs: asked.observed }) }
+    return { micros: weights.page + weights.pageRow * entries, passes }
+  },
+)
 
 /** Symbols of a job, if nothing says how many. */
 const usualSymbols = 20
 
-/** The document does not say how many symbols a job has. */
-export const jobResult = priced(() => ({
-  micros: weights.jobResult + weights.jobSymbol * usualSymbols,
-  passes: { entries: usualSymbols },
-}))
+/** The document does not say whether a job has a result, nor of how many symbols. */
+export const jobResult = priced(({ passed: { jobs } }) => {
+  const [symbols, entries] = [jobs?.symbols ?? usualSymbols, jobs?.results ?? 1]
+  return {
+    micros: entries * (weights.jobResult + weights.jobSymbol * symbols),
+    entries,
+    types: jobs?.resultTypes,
+    passes: { entries: symbols },
+  }
+})
 
 export const enqueued = priced(({ args: { input } }) => {
   const symbols = typeof input === 'object' && input !== null && 'symbols' in input ? lengthOf(input.symbols) : 0
@@ -158,5 +289,5 @@ export const seatsOfBatches = priced(({ args }) => {
   return { micros: weights.seat * entries, entries }
 })
 
-/** Passes on the series that it was passed. */
-export const passedSeries = priced(({ passed }) => ({ micros: 0, passes: passed }))
+/** Passes on what it was passed. */
+export const passing = priced(({ passed }) => ({ micros: 0, passes: passed }))

@@ -1,9 +1,15 @@
 import { catalogue } from '../../analysis/indicators/catalogue.ts'
-import { pointShapes } from '../../analysis/indicators/indicator.ts'
-import type { IndicatorName } from '../../analysis/indicators/points.ts'
+import { type IndicatorName, indicatorWarmUp } from '../../analysis/indicators/points.ts'
 import { signalsWarmUp } from '../../analysis/signals.ts'
 import { maxCandles } from '../../domain/candle.ts'
-import { type Interval, intervalSeconds, intervals, partsPerCandle } from '../../domain/time/interval.ts'
+import {
+  type Interval,
+  intervalSeconds,
+  intervals,
+  isComposed,
+  partsPerCandle,
+  sourceInterval,
+} from '../../domain/time/interval.ts'
 import { daySeconds } from '../../domain/time/units.ts'
 import { candlesBefore, maxWarmUp } from '../../resolvers/market/indicator.ts'
 import {
@@ -21,7 +27,7 @@ import { weights } from './weights.ts'
 
 const defaultLast = 500
 /** Days of history that a source without an end is taken to have. */
-const usualHistoryDays = 4000
+const usualHistoryDays = 4350
 
 const intervalOf = ({ interval }: PricedArgs, usual: Interval): Interval =>
   intervals.includes(interval as Interval) ? (interval as Interval) : usual
@@ -36,24 +42,37 @@ export const loadedSeries = priced((asked) => {
 /** Of a field that begins a live series. Each event then has a series of one candle. */
 export const liveSeries = priced((asked) => {
   const interval = intervalOf(asked.args, 'MINUTE_1')
-  const { micros, passes } = seriesPrice(1, interval, asked, ['series'])
+  const { micros, passes } = seriesPrice({ rows: 1, loaded: 1 }, interval, asked, ['series'])
   return { micros: weights.liveSeries + micros, ...(passes && { passes }) }
 })
 
-function seriesPrice(rows: number, interval: Interval, asked: Asked, path: readonly string[]): Price {
+function seriesPrice({ rows, loaded }: Rows, interval: Interval, asked: Asked, path: readonly string[]): Price {
   let before = 1
   for (const below of [path, [...path, 'columns']]) {
     for (const { name, args } of asked.selected(below)) before = Math.max(before, candlesBefore(name, args, interval))
   }
   before = Math.min(before, maxWarmUp)
-  const parts = partsPerCandle(interval)
-  const composing = parts > 1 ? weights.composedPart * parts * (rows + before) : 0
-  const micros = weights.series + weights.row * (rows + before) + composing
-  return { micros, passes: { series: { rows, before, interval } } }
+  const { symbol, last, from, to, adjustment, extendedHours } = asked.args
+  const of = `${symbol ?? asked.passed.symbols} ${sourceInterval(interval)} ${extendedHours}`
+  const all = (loaded + before) * partsPerCandle(interval)
+  let micros = weights.series + weights.row * all
+  if (isComposed(interval)) micros += weights.composed + weights.composedPart * all
+  const isAdjusted = adjustment !== undefined && adjustment !== 'SPLITS'
+  if (isAdjusted) micros += weights.adjustedRow * all
+  // As far back as a fetch reaches that was doubled a few times.
+  if (!asked.isKnown('loaded', `${of} ${Math.ceil(Math.log2(all))}`)) micros += weights.newSeries + weights.newRow * all
+  const name = `${of} ${interval} ${from} ${to} ${last} ${adjustment}`
+  return { micros, passes: { series: { rows, before, interval, name, isKept: !isComposed(interval) && !isAdjusted } } }
+}
+
+interface Rows {
+  readonly rows: number
+  /** With a `from`, all of the range are loaded, whatever `last` leaves of them. */
+  readonly loaded: number
 }
 
 /** How many candles are asked for. null: so many are refused. */
-function rowsOf(asked: Asked, interval: Interval): number | null {
+function rowsOf(asked: Asked, interval: Interval): Rows | null {
   const { args, nowMs } = asked
   const last = numberOf(args.last)
   if (last !== null && (last < 1 || last > maxCandles)) return null
@@ -64,7 +83,8 @@ function rowsOf(asked: Asked, interval: Interval): number | null {
   const rangeMs = Math.max(0, Math.min(to, nowMs) - Math.max(from ?? Number.NEGATIVE_INFINITY, nowMs - reachMs))
   const inRange = (rangeMs / 1000 / intervalSeconds(interval)) * openShare(interval)
   const wanted = last ?? (from === null ? defaultLast : maxCandles)
-  return Math.floor(Math.min(wanted, inRange))
+  const rows = Math.floor(Math.min(wanted, inRange))
+  return { rows, loaded: from === null ? rows : Math.floor(inRange) }
 }
 
 /**
@@ -85,7 +105,7 @@ export const candleColumn = priced(({ passed: { series } }) => columnPrice(serie
 const columnPrice = (series: PricedSeries | undefined): Price => ({
   micros: weights.column,
   entries: series?.rows ?? 0,
-  entryMicros: weights.columnNumber,
+  entryMicros: series?.isKept ? weights.columnNumber : weights.plainNumber,
 })
 
 /** What reads one of the columns of an indicator, which are computed together. */
@@ -97,28 +117,51 @@ export const indicatorPoints = (name: IndicatorName): { readonly price: Pricing 
   priced((asked) => {
     const series = asked.passed.series
     if (!series) return refused
-    const micros = computing(name, asked.args, series)
-    return micros === null ? refused : { micros, entries: series.rows }
+    const micros = computing('points', name, asked)
+    return micros === null ? refused : { micros: micros + weights.point * series.rows, entries: series.rows }
   })
 
 export const indicatorColumns = (name: IndicatorName): { readonly price: Pricing } =>
-  priced(({ args, passed: { series } }) => {
-    const micros = series ? computing(name, args, series) : null
+  priced((asked) => {
+    const { series } = asked.passed
+    const micros = computing('columns', name, asked)
     if (!series || micros === null) return refused
     if (catalogue[name].point === 'IndicatorPoint') return { ...columnPrice(series), micros: weights.column + micros }
     return { micros, passes: { series } }
   })
 
-/** CPU of computing an indicator over a series, from as many candles as it needs. null: its parameters are refused. */
-function computing(name: IndicatorName, args: PricedArgs, { rows, interval }: PricedSeries): number | null {
-  const before = candlesBefore(name, args, interval)
-  if (!Number.isFinite(before)) return null
-  const parts = Object.keys(pointShapes[catalogue[name].point]).length
-  return weights.indicator + weights.indicatorRow * parts * (rows + before)
+/**
+ * CPU of computing an indicator over a series, from as many candles as it needs. null: its parameters are refused.
+ * `shape`: as points or by column; each is kept by itself.
+ */
+function computing(shape: string, name: IndicatorName, asked: Asked): number | null {
+  const { args, passed } = asked
+  const { series } = passed
+  if (!series) return null
+  const before = warmUpOf(name, args, series.interval)
+  if (before === null) return null
+  const isKnown =
+    series.isKept &&
+    name !== 'ichimoku' &&
+    asked.isKnown('computed', `${series.name} ${shape} ${name} ${JSON.stringify(args)}`)
+  if (isKnown) return weights.indicator
+  const { row, window } = weights.indicators[name]
+  let longest = 0
+  for (const value of Object.values(args)) longest = Math.max(longest, Number.isInteger(value) ? (value as number) : 0)
+  return weights.indicator + (series.rows + before) * (row + window * longest)
+}
+
+function warmUpOf(name: IndicatorName, args: PricedArgs, interval: Interval): number | null {
+  try {
+    const before = indicatorWarmUp(name, args, interval)
+    return Number.isFinite(before) ? Math.min(before, maxWarmUp) : null
+  } catch {
+    return null
+  }
 }
 
 /** How many signals the rules find, of a candle. */
-const signalsPerCandle = 0.15
+const signalsPerCandle = 0.7
 
 export const seriesSignals = priced(({ passed: { series } }) => {
   const rows = series?.rows ?? 0

@@ -13,6 +13,7 @@ import {
   type OperationDefinitionNode,
 } from 'graphql'
 import type { Interval } from '../../../domain/time/interval.ts'
+import { type Observed, observedName } from '../../../schema/price/observed.ts'
 import {
   type Passed,
   type PricedArgs,
@@ -22,6 +23,7 @@ import {
 } from '../../../schema/price/price.ts'
 import { weights } from '../../../schema/price/weights.ts'
 import { argumentsOf, type Variables, variablesWithDefaults } from './argument-values.ts'
+import type { Kind } from './asked-lately.ts'
 import { type Condition, type ConditionalSet, FieldCollector, type Occurrence } from './collected-fields.ts'
 import { introspectedLengths } from './introspected-lengths.ts'
 
@@ -37,6 +39,8 @@ export interface PricingFacts {
   /** Epoch milliseconds. */
   now(): number
   reachDays(interval: Interval): number | null
+  isKnown(kind: Kind, name: string): boolean
+  observed(name: string): Observed | undefined
 }
 
 /** CPU in microseconds, by how an operation is executed. */
@@ -60,18 +64,20 @@ const plus = (one: Weight, other: Weight): Weight => ({
 
 /** The fields of one object type at one place of an answer. */
 class PricedSelection {
+  readonly type: string
   /** Of the fields that always cost the same. */
   readonly #constant: Weight
   readonly fields: readonly PricedField[]
 
-  constructor(constant: Weight, fields: readonly PricedField[]) {
+  constructor(type: string, constant: Weight, fields: readonly PricedField[]) {
+    this.type = type
     this.#constant = constant
     this.fields = fields
   }
 
-  micros(passed: Passed, of: Circumstances): number {
+  micros(passed: Passed, of: Circumstances, times: number): number {
     let micros = of.isInterpreted ? this.#constant.interpreted : this.#constant.compiled
-    for (const field of this.fields) micros += field.micros(passed, of)
+    for (const field of this.fields) micros += field.micros(passed, of, times)
     return micros
   }
 }
@@ -79,7 +85,9 @@ class PricedSelection {
 const noPassed: Passed = {}
 
 class PricedField {
-  readonly name: string
+  readonly field: GraphQLField<unknown, unknown>
+  /** As in Query.quote. */
+  readonly qualifiedName: string
   readonly isList: boolean
   readonly pricing: Pricing | undefined
   readonly args: (variables: Variables) => PricedArgs
@@ -91,14 +99,16 @@ class PricedField {
   readonly below: readonly PricedSelection[]
 
   constructor(options: {
+    parent: string
     field: GraphQLField<unknown, unknown>
     pricing: Pricing | undefined
     occurrences: readonly Occurrence[]
     weight: Weight
     below: readonly PricedSelection[]
   }) {
-    const { field, pricing, occurrences, weight, below } = options
-    this.name = field.name
+    const { parent, field, pricing, occurrences, weight, below } = options
+    this.field = field
+    this.qualifiedName = `${parent}.${field.name}`
     this.isList = isListType(getNullableType(field.type))
     this.pricing = pricing
     this.args = pricing ? argumentsOf(field, (occurrences[0] as Occurrence).node) : () => ({})
@@ -118,14 +128,17 @@ class PricedField {
     return this.#conditions.length === 0 || this.#conditions.some((holds) => holds(variables))
   }
 
-  micros(passed: Passed, of: Circumstances): number {
+  micros(passed: Passed, of: Circumstances, times: number): number {
     if (!this.isSelected(of.variables)) return 0
     const weight = of.isInterpreted ? this.#weight.interpreted : this.#weight.compiled
-    const price = this.pricing?.(new AskedField(this, passed, of))
+    const price = this.pricing?.(new AskedField(this, passed, of, times))
     const entries = price?.entries ?? 1
     let below = 0
     const passes = price?.passes ?? noPassed
-    for (const selection of this.below) below = Math.max(below, selection.micros(passes, of))
+    for (const selection of this.below) {
+      if (price?.types && !price.types.includes(selection.type)) continue
+      below = Math.max(below, selection.micros(passes, of, times * entries))
+    }
     const entryMicros = (!of.isInterpreted && price?.entryMicros) || weight
     return (price?.micros ?? 0) + entries * (entryMicros + below) + (this.isList ? weight : 0)
   }
@@ -134,12 +147,14 @@ class PricedField {
 /** What a field's price function is told. */
 class AskedField {
   readonly passed: Passed
+  readonly times: number
   readonly #field: PricedField
   readonly #of: Circumstances
 
-  constructor(field: PricedField, passed: Passed, of: Circumstances) {
+  constructor(field: PricedField, passed: Passed, of: Circumstances, times: number) {
     this.#field = field
     this.passed = passed
+    this.times = times
     this.#of = of
   }
 
@@ -155,18 +170,28 @@ class AskedField {
     return this.#of.facts.reachDays(interval)
   }
 
+  isKnown(kind: Kind, name: string): boolean {
+    return this.#of.facts.isKnown(kind, name)
+  }
+
+  get observed(): Observed | undefined {
+    const { field, qualifiedName } = this.#field
+    return this.#of.facts.observed(observedName(qualifiedName, field.args, this.args))
+  }
+
   *selected(path: readonly string[] = []): Generator<SelectedPrice> {
     const { variables } = this.#of
     let parents: PricedField[] = [this.#field]
     for (const name of path) {
       parents = parents
         .flatMap(({ below }) => below.flatMap(({ fields }) => fields))
-        .filter((each) => each.name === name)
+        .filter((each) => each.field.name === name)
     }
     for (const { below } of parents) {
       for (const { fields } of below) {
         for (const field of fields) {
-          if (field.pricing && field.isSelected(variables)) yield { name: field.name, args: field.args(variables) }
+          if (field.pricing && field.isSelected(variables))
+            yield { name: field.field.name, args: field.args(variables) }
         }
       }
     }
@@ -198,7 +223,7 @@ export class OperationPrice {
     const root = schema.getRootType(node.operation)
     this.#selection = root
       ? builder.selection([{ set: node.selectionSet, conditions: [] }], root)
-      : new PricedSelection(nothing, [])
+      : new PricedSelection('', nothing, [])
     this.#isSubscription = node.operation === 'subscription'
     this.#withDefaults = variablesWithDefaults(node)
     this.newDocumentMicros = weights.newDocument + weights.newField * builder.fields + weights.pair * builder.pairs
@@ -206,12 +231,12 @@ export class OperationPrice {
 
   cost(circumstances: Circumstances): OperationCost {
     const of = { ...circumstances, variables: this.#withDefaults(circumstances.variables) }
-    if (!this.#isSubscription) return { micros: this.#selection.micros(noPassed, of), eventMicros: 0 }
+    if (!this.#isSubscription) return { micros: this.#selection.micros(noPassed, of, 1), eventMicros: 0 }
     let [micros, eventMicros] = [0, 0]
     for (const field of this.#selection.fields) {
-      const begin = field.pricing?.(new AskedField(field, noPassed, of))?.micros ?? 0
+      const begin = field.pricing?.(new AskedField(field, noPassed, of, 1))?.micros ?? 0
       micros += begin
-      eventMicros += field.micros(noPassed, of) - begin
+      eventMicros += field.micros(noPassed, of, 1) - begin
     }
     return { micros, eventMicros }
   }
@@ -245,9 +270,19 @@ class PriceBuilder {
       const pricing = pricingOf(field) ?? introspection(type, field)
       const isAlways = occurrences.some(({ conditions }) => conditions.length === 0)
       if (isLeafType(named) && !pricing && isAlways) constant = plus(constant, weight)
-      else fields.push(new PricedField({ field, pricing, occurrences, weight, below: this.#below(named, occurrences) }))
+      else
+        fields.push(
+          new PricedField({
+            parent: type.name,
+            field,
+            pricing,
+            occurrences,
+            weight,
+            below: this.#below(named, occurrences),
+          }),
+        )
     }
-    return new PricedSelection(constant, fields)
+    return new PricedSelection(type.name, constant, fields)
   }
 
   #below(named: GraphQLNamedOutputType, occurrences: readonly Occurrence[]): PricedSelection[] {

@@ -19,7 +19,12 @@ import { schema } from '../../../../../src/schema/index.ts'
 import { pricingOf } from '../../../../../src/schema/price/price.ts'
 import { chartQueries, extremeOperations, queries } from '../../../../support/operations/operations.ts'
 
-const facts = { now: () => Date.parse('2026-12-01T00:00:00Z'), reachDays: () => null }
+const facts = {
+  now: () => Date.parse('2026-12-01T00:00:00Z'),
+  reachDays: () => null,
+  isKnown: () => false,
+  observed: () => undefined,
+}
 
 function costOf(document: DocumentNode, variables: Record<string, unknown>, isInterpreted = false) {
   const node = document.definitions.find(({ kind }) => kind === Kind.OPERATION_DEFINITION) as OperationDefinitionNode
@@ -80,9 +85,12 @@ test('every list of the schema tells how many entries it has', () => {
       if (!isListType(getNullableType(field.type))) continue
       const price = pricingOf(field)?.({
         args: { symbols: ['AAPL'], ids: ['x'], first: 10, from: '2026-01-01', to: '2026-02-01', period: 14 },
-        passed: { entries: 3, series: { interval: 'DAY_1', rows: 10, before: 10 } },
+        times: 1,
+        passed: { entries: 3, series: { interval: 'DAY_1', rows: 10, before: 10, name: 'A', isKept: true } },
         nowMs: facts.now(),
         reachDays: () => null,
+        isKnown: () => false,
+        observed: undefined,
         selected: () => [],
       })
       if (price?.entries === undefined) silent.push(`${type.name}.${field.name}`)
@@ -168,11 +176,17 @@ test('variables take their defaults, and those of the schema; what is no value t
   assert.equal(chart({ l: 'many' }), literal('last: 500'))
 })
 
-test('of an interface or a union, the dearest of the possible types counts', () => {
-  const node = (fields: string): number => microsOf(`{ node(id: "x") { ${fields} } }`)
-  const [dear, cheap] = ['... on Instrument { candles { nodes { close } } }', '... on Quote { price }']
-  assert.ok(node(dear) > node(cheap))
-  assert.equal(node(`${dear} ${cheap}`), node(dear))
+test('of a union, the dearest of the possible types counts; of nodes, those that their ids name', () => {
+  const result = (fields: string): number => microsOf(`{ job(id: "x") { result { ${fields} } } }`)
+  const [dear, cheap] = ['... on BacktestResult { equity { time equity } }', '... on BackfillResult { candleCount }']
+  assert.ok(result(dear) > result(cheap))
+  assert.equal(result(`${dear} ${cheap}`), result(dear))
+
+  const chart = '... on Instrument { candles { nodes { close } } } ... on Quote { price }'
+  const node = (type: string, fields: string): number =>
+    microsOf(`{ node(id: "${btoa(`${type}:AAPL`)}") { ${fields} } }`)
+  assert.equal(node('Quote', chart), node('Quote', '... on Quote { price }'))
+  assert.ok(node('Instrument', chart) > 2 * node('Quote', chart))
 })
 
 test('fragments that spread each other under conditions are priced in no time', () => {

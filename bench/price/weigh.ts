@@ -1,0 +1,93 @@
+// Measures what operations cost, and writes the weights of their prices: npm run price. With --check it compares what it
+// measures with the weights that there are, and exits with 1 if one is off by more than a factor of two.
+import { spawnSync } from 'node:child_process'
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { parseArgs } from 'node:util'
+import { weights as known } from '../../src/schema/price/weights.ts'
+import { median } from '../support/table.ts'
+import { MeasuredApp } from './measured-app.ts'
+import { measureWeights, type Weights } from './measured-weights.ts'
+import { prepare } from './prepared.ts'
+
+const rounds = 5
+/** A weight may be off by this factor either way before it counts as stale. */
+const tolerance = 2
+const file = join(import.meta.dirname, '../../src/schema/price/weights.ts')
+
+/** Weights by path, as in indicators.sma.row. */
+function flat(weights: object, path = ''): Map<string, number> {
+  const found = new Map<string, number>()
+  for (const [name, value] of Object.entries(weights)) {
+    if (typeof value === 'number') found.set(path + name, value)
+    else for (const [inner, number] of flat(value as object, `${path}${name}.`)) found.set(inner, number)
+  }
+  return found
+}
+
+/** The median of each weight over the rounds, to three digits. */
+function mediansOf(all: readonly Weights[]): Weights {
+  const merge = (each: readonly object[]): object =>
+    Object.fromEntries(
+      Object.entries(each[0] ?? {}).map(([name, value]) => {
+        const values = each.map((one) => (one as Record<string, unknown>)[name])
+        if (typeof value !== 'number') return [name, merge(values as object[])]
+        return [name, Number(median(values as number[]).toPrecision(3))]
+      }),
+    )
+  return merge(all) as Weights
+}
+
+function write(weights: Weights): void {
+  const head =
+    "// Written by `npm run price`, which measures it. Microseconds of CPU of the server's thread, on the machine of the bench.\n"
+  writeFileSync(file, `${head}export const weights = ${JSON.stringify(weights, null, 2)} as const\n`)
+  spawnSync('npx', ['biome', 'check', '--write', file], { stdio: 'ignore' })
+}
+
+/** Weights that are no longer true. Those too small to matter are left out: they are noise. */
+function staleOf(measured: Weights): string[] {
+  const now = flat(measured)
+  const stale: string[] = []
+  for (const [name, before] of flat(known)) {
+    const found = now.get(name) ?? Number.NaN
+    const factor = Math.max(found, floor(name)) / Math.max(before, floor(name))
+    if (!(factor <= tolerance && factor >= 1 / tolerance)) stale.push(`${name}: ${before} is now ${found}`)
+  }
+  return stale
+}
+
+/** Of an operation, microseconds that are less than a point; of an entry or a row, a hundredth of that. */
+const floor = (name: string): number => (/leaf|object|row|window|node|number|instant|part|pair/i.test(name) ? 0.03 : 10)
+
+const { values } = parseArgs({ options: { check: { type: 'boolean', default: false } } })
+const directory = mkdtempSync(join(tmpdir(), 'finstage-price-'))
+let exitCode = 0
+try {
+  const app = await MeasuredApp.start(directory, { PRICE: 'measure' })
+  try {
+    const market = await prepare(app)
+    const all: Weights[] = []
+    // The first round warms up.
+    for (let round = 0; round <= rounds; round++) {
+      const found = await measureWeights(app, market)
+      if (round > 0) all.push(found)
+      process.stderr.write(`round ${round} of ${rounds}\n`)
+    }
+    const measured = mediansOf(all)
+    if (values.check) {
+      const stale = staleOf(measured)
+      process.stdout.write(stale.length === 0 ? 'The weights hold.\n' : `${stale.join('\n')}\n`)
+      if (stale.length > 0) exitCode = 1
+    } else {
+      write(measured)
+      process.stdout.write(`${JSON.stringify(measured, null, 2)}\n`)
+    }
+  } finally {
+    await app.stop()
+  }
+} finally {
+  rmSync(directory, { recursive: true, force: true })
+}
+process.exit(exitCode)
