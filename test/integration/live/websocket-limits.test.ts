@@ -1,6 +1,9 @@
 import assert from 'node:assert/strict'
 import { networkInterfaces } from 'node:os'
 import { test } from 'node:test'
+import { setTimeout as sleep } from 'node:timers/promises'
+import type { Ports } from '../../../src/resolvers/context.ts'
+import { listingOf } from '../../support/candles/listing.ts'
 import { eventually, inTime } from '../../support/clients/client.ts'
 import { type PriceServer, startPriceServer } from '../../support/clients/price-server.ts'
 import { type Message, RawClient } from '../../support/clients/raw-client.ts'
@@ -64,6 +67,40 @@ test('one subscription more than a socket may have is refused as LIMIT_EXCEEDED 
   client.complete('1')
   client.subscribe('4', watch, { s: ['A'] })
   await eventually(() => of('4', 'next').length > 0, 'a price of another in its place')
+  client.cut()
+  await server.deserted()
+})
+
+test('of queries that a client asks ahead, 32 are executed at a time, and all are answered, also beside a ping', async () => {
+  let asked = 0
+  const opened = Promise.withResolvers<void>()
+  const listing = async (symbol: string) => {
+    asked += 1
+    await opened.promise
+    return listingOf(symbol)
+  }
+  await using server = await startPriceServer({
+    limits: { pingSeconds: 1 },
+    ports: { market: { listing } as unknown as Ports['market'] },
+  })
+  const { client, messages, of } = await open(server.api)
+  const ids = Array.from({ length: 300 }, (_, i) => String(i))
+  const query = '{ quote(symbol: "A") { symbol } }'
+  client.send(...ids.map((id) => ({ id, type: 'subscribe', payload: { query } })))
+  await eventually(() => asked === 32, 'the first queries')
+  client.complete('3')
+  // Longer than a client may leave a ping unanswered: nothing is read from this one.
+  await sleep(2500)
+  assert.equal(asked, 32)
+  opened.resolve()
+  await eventually(
+    () => ids.every((id) => id === '3' || of(id, 'complete').length === 1),
+    () => `all answers: ${messages.length} messages`,
+  )
+  for (const id of ids)
+    if (id !== '3') assert.deepEqual(of(id, 'next')[0]?.payload, { data: { quote: { symbol: 'A' } } })
+  client.subscribe('later', query)
+  await eventually(() => of('later', 'next').length === 1, 'what is asked later')
   client.cut()
   await server.deserted()
 })
