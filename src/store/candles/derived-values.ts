@@ -30,7 +30,11 @@ export class DerivedRoom {
     this.#owners = new LRUCache({
       maxSize: Math.max(1, maxBytes),
       sizeCalculation: (_owner, { bytes }) => bytes,
-      dispose: (owner, entry) => owner.forget(entry),
+      dispose: (owner, entry, reason) => {
+        owner.forget(entry)
+        // It has been asked for again and again.
+        if (reason === 'evict') owner.wasAsked(entry.name)
+      },
     })
   }
 

@@ -195,9 +195,11 @@ test('whatever query is asked by GET, it is answered alike both ways, and kept a
 })
 
 const columns = 'epoch open high low close volume'
+const averages = Array.from({ length: 12 }, (_, i) => `ema${i}: ema(period: ${i + 5})`)
 const candles = (args: string, fields: string): string => `candles(symbol: "AAPL", ${args}) { ${fields} }`
 for (const [what, text] of [
   ['more rows than a piece has', `{ ${candles('last: 700', `columns { ${columns} }`)} }`],
+  ['more bytes than V8 keeps beside other texts', `{ ${candles('last: 700', `columns { ${averages} }`)} }`],
   ['no rows', `{ ${candles('from: "1950-01-01T00:00:00Z", to: "1950-02-01T00:00:00Z"', `columns { ${columns} }`)} }`],
   ['minutes', `{ ${candles('interval: MINUTE_1, last: 1500', `columns { time ${columns} } nodes { close }`)} }`],
   ['composed and adjusted ones', `{ ${candles('interval: WEEK_1, last: 60, adjustment: NONE', 'columns { close }')} }`],
