@@ -18,7 +18,7 @@ import {
 import { findSignals, namedSignal, signalsWarmUp } from '../../analysis/signals.ts'
 import type { SignalKind } from '../../domain/analysis/signal.ts'
 import type { CandleSeries } from '../../domain/candle.ts'
-import { listOf } from '../../domain/candle-list.ts'
+import { type Earlier, listOf, type Sized } from '../../domain/candle-list.ts'
 import { nextStarts } from '../../domain/sessions/next-starts.ts'
 import type { Interval } from '../../domain/time/interval.ts'
 import { boundedFilter } from '../bounds.ts'
@@ -85,18 +85,41 @@ export const columnsOf = (name: IndicatorName): Resolver<IndicatorColumns> => re
 export const columnOf = (name: IndicatorName): Resolver<Column> =>
   resolver(name, everyCandle, (...asked) => columns(...asked).parts.value ?? [])
 
-/** Computed for each answer: they cost less to compute than to complete, and would take more memory than the candles. */
-const points = (name: IndicatorName, { input, args, ahead }: Asked): Point[] =>
-  indicatorPoints(name, input(), args, ahead)
+/**
+ * What `make` returns for an indicator, or what it returned before for the same candles and parameters. Not for one that
+ * is drawn ahead: that depends on more than the candles.
+ */
+function remembered<T extends Sized>(
+  shape: string,
+  name: IndicatorName,
+  asked: Asked,
+  make: (earlier?: Earlier<T>) => T,
+): T {
+  if (name === 'ichimoku') return make()
+  const { args, first, series } = asked
+  const { isWhole, interval, sessions } = series
+  const of = [shape, name, args, first, isWhole, interval, sessions.timezone, sessions.exchange ?? null]
+  return listsOf(series).nodes.remembered(JSON.stringify(of), make)
+}
+
+/** By estimate: an object, and each of its numbers. */
+const bytesPerPoint = 40
+const bytesPerNumber = 24
+
+function points(name: IndicatorName, asked: Asked): Point[] {
+  const { input, args, ahead } = asked
+  return remembered('points', name, asked, () => {
+    const found = indicatorPoints(name, input(), args, ahead)
+    const numbers = Object.keys(found[0] ?? {}).length
+    return { found, bytes: found.length * (bytesPerPoint + numbers * bytesPerNumber) }
+  }).found
+}
 
 /** Where an answer takes lists that are written already, it gets them so. */
 function columns(name: IndicatorName, asked: Asked): IndicatorColumns {
-  const { series, first, isWritten, input, args, ahead } = asked
-  // Ichimoku depends on more than the candles: it is drawn ahead.
+  const { isWritten, input, args, ahead } = asked
   if (!isWritten || name === 'ichimoku') return indicatorColumns(name, input(), args, ahead)
-  const { isWhole, interval, sessions } = series
-  const of = [name, args, first, isWhole, interval, sessions.timezone, sessions.exchange ?? null]
-  const { lists } = listsOf(series).nodes.remembered<WrittenColumns>(JSON.stringify(of), (earlier) =>
+  const { lists } = remembered<WrittenColumns>('columns', name, asked, (earlier) =>
     writtenColumns(indicatorValues(name, input(), args), earlier),
   )
   // To the executor they are lists of numbers.
