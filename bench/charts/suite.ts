@@ -1,6 +1,6 @@
 import { rmSync } from 'node:fs'
 import { join } from 'node:path'
-import { type Collection, collectionsOf, type Memory, watchCollections } from '../support/inspector.ts'
+import { collectionsOf, type Memory, pausedMs, watchCollections } from '../support/inspector.ts'
 import { boundBy, quiet } from '../support/machine.ts'
 import { runLoad, startFinstage } from '../support/processes.ts'
 import { fixed, median, percentile, table, whole } from '../support/table.ts'
@@ -217,13 +217,6 @@ async function quotesOnce({ server }: Build, query: string | null, samples: numb
     charts: figures.charts,
   }
 }
-
-/** For how much of [from, to] the server collected garbage. */
-const pausedMs = (collections: readonly Collection[], from: number, to: number): number =>
-  collections.reduce(
-    (sum, [startedMs, tookMs]) => sum + Math.max(0, Math.min(to, startedMs + tookMs) - Math.max(from, startedMs)),
-    0,
-  )
 
 const mebibyte = 1_048_576
 

@@ -4,7 +4,7 @@ export interface HostileRequest {
   readonly body: string
 }
 
-/** What an attacker sends, one request after the other. */
+/** What an attacker sends, one request after the other where nothing else is said. */
 export interface Attack {
   /** Requests before the attack that set up what it needs. */
   readonly prepare?: readonly HostileRequest[]
@@ -16,6 +16,12 @@ export interface Attack {
   readonly pauseMs?: number
   /** Connections that send a request's head and then a byte a second. */
   readonly slowConnections?: number
+  /** Requests that are sent ahead on one connection. */
+  readonly ahead?: number
+  /** Queries that are always open on one WebSocket. */
+  readonly webSocketQueries?: number
+  /** Connections that each send one request after the other. */
+  readonly connections?: number
   readonly request: (i: number) => HostileRequest
 }
 
@@ -32,7 +38,15 @@ const market = Array.from({ length: 100 }, (_, i) => `SIM${i}`)
 const enqueueInput = (symbols: readonly string[]): string => `input: { symbols: ${JSON.stringify(symbols)} }`
 const analysed = ['AAPL', 'MSFT', 'NVDA', 'GOOGL', 'AMZN', 'META', 'TSLA', ...market].slice(0, 100)
 
-/** Named by what they do to the old commit. */
+const averages = times(20, (k) => `s${k}: sma(period: ${k + 2}) { time value }`)
+/** About 25 MB. */
+const longChart = json(
+  `{ candles(symbol: "AAPL", interval: MINUTE_1, last: 20000) { nodes { time open high low close volume } ${averages} } }`,
+)
+/** Asked once before, so that no attack begins with a market that has to be made. */
+const prepareLongChart = { prepare: [longChart], request: () => longChart }
+
+/** The first ones are named by what they did to an early commit. */
 export const attacks: Readonly<Record<string, Attack>> = {
   'a chart polled across a minute turn': {
     beforeMinuteMs: 2000,
@@ -103,5 +117,8 @@ export const attacks: Readonly<Record<string, Attack>> = {
       }).toString(),
     }),
   },
+  '8,000 long charts sent ahead': { ...prepareLongChart, ahead: 8000 },
+  '100 long charts on a WebSocket': { ...prepareLongChart, webSocketQueries: 100 },
+  '50 connections of long charts': { ...prepareLongChart, connections: 50 },
   '400 posts that are slow': { slowConnections: 400, request: () => json('{ quote(symbol: "AAPL") { price } }') },
 }

@@ -42,6 +42,13 @@ export async function collectionsOf(inspector: string): Promise<readonly Collect
   return JSON.parse(taken) as Collection[]
 }
 
+/** For how much of [from, to] the process collected garbage. */
+export const pausedMs = (collections: readonly Collection[], from: number, to: number): number =>
+  collections.reduce(
+    (sum, [startedMs, tookMs]) => sum + Math.max(0, Math.min(to, startedMs + tookMs) - Math.max(from, startedMs)),
+    0,
+  )
+
 type Ask = (method: string, params?: object) => Promise<string>
 
 async function inspecting<T>(inspector: string, work: (ask: Ask) => Promise<T>): Promise<T> {

@@ -15,6 +15,12 @@ import { costHeader } from './pricing.ts'
 
 export type MediaType = 'application/json' | 'application/graphql-response+json'
 
+/**
+ * A client that takes nothing of a long answer for this long is cut, or after twice as long: Node looks only that often
+ * whether bytes have left. Others may wait for the room that it takes.
+ */
+const stalledTimeoutMs = 15_000
+
 export interface Ready {
   readonly operation: PreparedOperation
   readonly request: OperationRequest
@@ -222,5 +228,6 @@ async function answerLong(
   fields.push('vary', varyOf(request))
   if (encoding !== 'identity') fields.push('content-encoding', encoding)
   response.writeHead(status, fields)
+  response.setTimeout(stalledTimeoutMs)
   await writeInTurns(response, bytes, caller)
 }

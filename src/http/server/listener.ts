@@ -65,7 +65,7 @@ export class Listener {
       oneAtATime((request, response) => {
         if (this.#held) this.#held.push(() => serve(request, response))
         else serve(request, response)
-      }),
+      }, standstillTimeoutMs),
     )
     this.server.timeout = standstillTimeoutMs
     this.server.maxConnections = maxConnections

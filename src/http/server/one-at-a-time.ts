@@ -4,9 +4,9 @@ import type { Socket } from 'node:net'
 /**
  * Serves the requests of a connection one after the other: a request begins when the system has taken the answer to the
  * one before. Node parses all that a client sends ahead. Meanwhile nothing is read from the connection, so no more
- * requests wait than one read of 64 KiB holds.
+ * requests wait than one read of 64 KiB holds. `timeoutMs`: of the socket, which the answer before may have changed.
  */
-export function oneAtATime(serve: RequestListener): RequestListener {
+export function oneAtATime(serve: RequestListener, timeoutMs: number): RequestListener {
   const waiting = new WeakMap<Socket, number>()
 
   const wait = (request: IncomingMessage, response: ServerResponse): void => {
@@ -21,6 +21,7 @@ export function oneAtATime(serve: RequestListener): RequestListener {
       const left = (waiting.get(socket) ?? 1) - 1
       waiting.set(socket, left)
       if (left === 0) socket.resume()
+      socket.setTimeout(timeoutMs)
       process.nextTick(() => {
         if (!socket.destroyed) serve(request, response)
       })
