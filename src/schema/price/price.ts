@@ -152,27 +152,33 @@ export const lookUp = pricedAsObserved(observedObject, ({ observed, times }) => 
 /** Of each of so many things that are looked up together. */
 const lookUpMicros = (times: number): number => weights.page / Math.max(1, times) + weights.pageRow
 
-/** The object types of global ids. undefined: they are none. */
-const typesOf = (ids: unknown): readonly string[] => [
-  ...new Set(
-    (Array.isArray(ids) ? ids : [ids]).map((id) => Buffer.from(String(id), 'base64').toString().split(':', 1)[0] ?? ''),
-  ),
-]
+/** The object type that a global id names; empty: it is none. */
+const typeOf = (id: unknown): string => Buffer.from(String(id), 'base64').toString().split(':', 1)[0] ?? ''
 
-const listed: ReadonlySet<string> = new Set(['Quote', 'Instrument'])
+/** Looking up a node. Quotes and instruments are at hand; of all others, only signals are looked up together. */
+function nodeMicros(type: string): number {
+  if (type === 'Quote' || type === 'Instrument') return weights.listing
+  return type === 'Signal' ? weights.pageRow : weights.page
+}
 
-/** A node: quotes and instruments are at hand, all others in the database. */
 export const node = priced(({ args: { id } }) => {
-  const types = typesOf(id)
-  return { micros: types.every((type) => listed.has(type)) ? weights.listing : weights.page, types }
+  const type = typeOf(id)
+  return { micros: nodeMicros(type), types: [type] }
 })
 
 export const nodes = priced(({ args: { ids } }) => {
   const entries = lengthOf(ids)
   if (entries < 1 || entries > longestPage) return refused
-  const types = typesOf(ids)
-  const micros = types.every((type) => listed.has(type)) ? 0 : weights.page
-  return { micros: micros + weights.listing * entries, entries, types }
+  const types = new Set<string>()
+  let micros = 0
+  // The same node again is loaded once.
+  for (const id of new Set(Array.isArray(ids) ? ids : [ids])) {
+    const type = typeOf(id)
+    micros += nodeMicros(type)
+    types.add(type)
+  }
+  if (types.has('Signal')) micros += weights.page
+  return { micros, entries, types: [...types] }
 })
 
 /** The quote or the instrument of a symbol that is at hand. */

@@ -1,17 +1,19 @@
 import { catalogue } from '../../analysis/indicators/catalogue.ts'
 import { type IndicatorName, indicatorWarmUp } from '../../analysis/indicators/points.ts'
 import { signalsWarmUp } from '../../analysis/signals.ts'
-import { maxCandles } from '../../domain/candle.ts'
+import { type CandleSeries, maxCandles } from '../../domain/candle.ts'
 import {
   type Interval,
   intervalSeconds,
   intervals,
   isComposed,
+  isDaily,
   partsPerCandle,
   sourceInterval,
 } from '../../domain/time/interval.ts'
 import { daySeconds } from '../../domain/time/units.ts'
 import { candlesBefore, maxWarmUp } from '../../resolvers/market/indicator.ts'
+import type { Observe } from './observed.ts'
 import {
   type Asked,
   instantOf,
@@ -21,19 +23,25 @@ import {
   type PricedSeries,
   type Pricing,
   priced,
+  pricedAsObserved,
   refused,
 } from './price.ts'
 import { weights } from './weights.ts'
 
 const defaultLast = 500
+const quarterSeconds = 900
+/** In a range that has a beginning. */
+const mostIntervals = 60_000
 /** Days of history that a source without an end is taken to have. */
 const usualHistoryDays = 4350
 
 const intervalOf = ({ interval }: PricedArgs, usual: Interval): Interval =>
   intervals.includes(interval as Interval) ? (interval as Interval) : usual
 
+const observedSeries: Observe = (result) => ({ entries: (result as CandleSeries | null)?.nodes.length ?? 0 })
+
 /** Of a field that returns a series which it loads. */
-export const loadedSeries = priced((asked) => {
+export const loadedSeries = pricedAsObserved(observedSeries, (asked) => {
   const interval = intervalOf(asked.args, 'DAY_1')
   const rows = rowsOf(asked, interval)
   return rows === null ? refused : seriesPrice(rows, interval, asked, [])
@@ -56,9 +64,13 @@ function seriesPrice({ rows, loaded }: Rows, interval: Interval, asked: Asked, p
   const of = `${symbol ?? asked.passed.symbols} ${sourceInterval(interval)} ${extendedHours}`
   const all = (loaded + before) * partsPerCandle(interval)
   let micros = weights.series + weights.row * all
-  if (isComposed(interval)) micros += weights.composed + weights.composedPart * all
+  if (isComposed(interval)) {
+    micros += weights.composed + (isDaily(interval) ? weights.composedDay : weights.composedPart) * all
+  }
   const isAdjusted = adjustment !== undefined && adjustment !== 'SPLITS'
-  if (isAdjusted) micros += weights.adjustedRow * all
+  // Those of hours reach over many splits and dividends, and each has to be put to its date.
+  const isOfHours = !isDaily(interval) && intervalSeconds(sourceInterval(interval)) >= quarterSeconds
+  if (isAdjusted) micros += weights.adjusted + (isOfHours ? weights.adjustedHour : weights.adjustedRow) * all
   // As far back as a fetch reaches that was doubled a few times.
   if (!asked.isKnown('loaded', `${of} ${Math.ceil(Math.log2(all))}`)) micros += weights.newSeries + weights.newRow * all
   const name = `${of} ${interval} ${from} ${to} ${last} ${adjustment}`
@@ -81,17 +93,18 @@ function rowsOf(asked: Asked, interval: Interval): Rows | null {
   if (from !== null && from >= to) return null
   const reachMs = (asked.reachDays(interval) ?? usualHistoryDays) * daySeconds * 1000
   const rangeMs = Math.max(0, Math.min(to, nowMs) - Math.max(from ?? Number.NEGATIVE_INFINITY, nowMs - reachMs))
+  if (from !== null && (to - from) / 1000 / intervalSeconds(interval) > mostIntervals) return null
   const inRange = (rangeMs / 1000 / intervalSeconds(interval)) * openShare(interval)
   const wanted = last ?? (from === null ? defaultLast : maxCandles)
-  const rows = Math.floor(Math.min(wanted, inRange))
+  const rows = Math.round(asked.observed?.entries ?? Math.min(wanted, inRange))
   return { rows, loaded: from === null ? rows : Math.floor(inRange) }
 }
 
 /**
- * The share of a range that has candles. Exchanges are open for a fifth of the week and some markets always: half of
- * that is at most about twice off either way.
+ * The share of a range that has candles. Exchanges are open for a fifth of the week, some markets always: this is at
+ * most three times off.
  */
-const openShare = (interval: Interval): number => (intervalSeconds(interval) < daySeconds ? 0.45 : 1)
+const openShare = (interval: Interval): number => (intervalSeconds(interval) < daySeconds ? 0.6 : 1)
 
 /** A list with an entry for each candle. */
 export const candleNodes = priced(({ passed: { series } }) => {
@@ -145,10 +158,10 @@ function computing(shape: string, name: IndicatorName, asked: Asked): number | n
     name !== 'ichimoku' &&
     asked.isKnown('computed', `${series.name} ${shape} ${name} ${JSON.stringify(args)}`)
   if (isKnown) return weights.indicator
-  const { row, window } = weights.indicators[name]
+  const { row, window, fixed } = weights.indicators[name]
   let longest = 0
   for (const value of Object.values(args)) longest = Math.max(longest, Number.isInteger(value) ? (value as number) : 0)
-  return weights.indicator + (series.rows + before) * (row + window * longest)
+  return weights.indicator + fixed + (series.rows + before) * (row + window * longest)
 }
 
 function warmUpOf(name: IndicatorName, args: PricedArgs, interval: Interval): number | null {
