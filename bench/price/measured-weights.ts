@@ -225,6 +225,7 @@ export async function measureWeights(app: MeasuredApp, { symbols, jobs, ids }: K
     ...{ interpretedNumber, indicator, point, signalRow, search, page, pageRow, jobResult, jobSymbol },
     ...{
       enqueue: oneEnqueued - request,
+      jobAction: positive((await cpu(`mutation { cancelJob(id: "${jobs[0]}") { __typename } }`)) - request, 50),
       enqueueSymbol: positive((fiftyEnqueued - oneEnqueued) / 49),
       session: 1,
       actions,

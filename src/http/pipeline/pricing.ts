@@ -108,7 +108,7 @@ export class OperationPricing {
     this.#hasKnown = false
     let now = costOf(!known || !isCompiled, this.#facts)
     if (!known) now += price.newDocumentMicros
-    else if (isCompiled && priced.hadErrors) now += costOf(true, this.#facts)
+    else if (isCompiled && priced.hadErrors) now += costOf(true, this.#facts) / 2
     context.priced = priced
     context.points = points(now)
     series.observe(context.points)

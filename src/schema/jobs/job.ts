@@ -23,6 +23,7 @@ import {
   job as jobPrice,
   jobs as jobsPrice,
   lookUp,
+  passing,
   jobResult as resultPrice,
 } from '../price/price.ts'
 import { AnalysisResult, EnqueueAnalysisInput } from './analysis.ts'
@@ -91,7 +92,7 @@ const EnqueuePayload = builder
   .objectRef<Extract<EnqueueResultShape, { type: 'EnqueuePayload' }>>('EnqueuePayload')
   .implement({
     fields: (t) => ({
-      job: t.expose('job', { type: Job }),
+      job: t.expose('job', { type: Job, extensions: passing }),
       deduplicated: t.exposeBoolean('deduplicated', {
         description: 'true: the idempotency key was used before, and this is the job of then',
       }),
@@ -106,7 +107,7 @@ const EnqueueResult = builder.unionType('EnqueueResult', {
 const JobActionPayload = builder
   .objectRef<Extract<ActionResult, { type: 'JobActionPayload' }>>('JobActionPayload')
   .implement({
-    fields: (t) => ({ job: t.expose('job', { type: Job }) }),
+    fields: (t) => ({ job: t.expose('job', { type: Job, extensions: passing }) }),
   })
 
 const WrongState = builder.objectRef<Extract<ActionResult, { type: 'WrongState' }>>('WrongState').implement({

@@ -65,8 +65,11 @@ export interface Price {
   readonly entries?: number
   /** CPU of an entry beside the fields that are selected of it. undefined: that of any entry. */
   readonly entryMicros?: number
-  /** The object types that its interface or union has here. undefined: any. */
-  readonly types?: readonly string[] | undefined
+  /**
+   * How many of the entries have each object type, where the field returns an interface or a union. undefined: the
+   * dearest type counts for all.
+   */
+  readonly types?: Readonly<Record<string, number>> | undefined
   readonly passes?: Passed
 }
 
@@ -163,22 +166,24 @@ function nodeMicros(type: string): number {
 
 export const node = priced(({ args: { id } }) => {
   const type = typeOf(id)
-  return { micros: nodeMicros(type), types: [type] }
+  return { micros: nodeMicros(type), types: { [type]: 1 } }
 })
 
 export const nodes = priced(({ args: { ids } }) => {
   const entries = lengthOf(ids)
   if (entries < 1 || entries > longestPage) return refused
-  const types = new Set<string>()
+  const types: Record<string, number> = Object.create(null)
   let micros = 0
-  // The same node again is loaded once.
-  for (const id of new Set(Array.isArray(ids) ? ids : [ids])) {
+  const seen = new Set<unknown>()
+  for (const id of Array.isArray(ids) ? ids : [ids]) {
     const type = typeOf(id)
-    micros += nodeMicros(type)
-    types.add(type)
+    types[type] = (types[type] ?? 0) + 1
+    // The same node again is loaded once.
+    if (!seen.has(id)) micros += nodeMicros(type)
+    seen.add(id)
   }
-  if (types.has('Signal')) micros += weights.page
-  return { micros, entries, types: [...types] }
+  if (types.Signal) micros += weights.page
+  return { micros, entries, types }
 })
 
 /** The quote or the instrument of a symbol that is at hand. */
@@ -265,6 +270,10 @@ export const jobs = pricedAsObserved(
   },
 )
 
+/** As if each type were as likely. */
+const sharesOf = (types: readonly string[], entries: number): Readonly<Record<string, number>> =>
+  Object.fromEntries(types.map((type) => [type, entries / types.length]))
+
 /** Symbols of a job, if nothing says how many. */
 const usualSymbols = 20
 
@@ -274,17 +283,20 @@ export const jobResult = priced(({ passed: { jobs } }) => {
   return {
     micros: entries * (weights.jobResult + weights.jobSymbol * symbols),
     entries,
-    types: jobs?.resultTypes,
+    types: jobs?.resultTypes && sharesOf(jobs.resultTypes, entries),
     passes: { entries: symbols },
   }
 })
 
 export const enqueued = priced(({ args: { input } }) => {
   const symbols = typeof input === 'object' && input !== null && 'symbols' in input ? lengthOf(input.symbols) : 0
-  return { micros: weights.enqueue + weights.enqueueSymbol * symbols }
+  return { micros: weights.enqueue + weights.enqueueSymbol * symbols, passes: { jobs: unfinished } }
 })
 
-export const jobAction = priced(() => ({ micros: weights.enqueue }))
+/** Jobs that have no result yet. */
+const unfinished: Observed = { entries: 1, results: 0, symbols: 0, resultTypes: [] }
+
+export const jobAction = priced(() => ({ micros: weights.jobAction, passes: { jobs: unfinished } }))
 
 /** What a price subscription takes to begin; an event is one entry. */
 export const seats = priced(({ args }) => ({ micros: weights.seat * lengthOf(args.symbols) }))

@@ -34,6 +34,7 @@ export const weights = {
   pageRow: 6.19,
   jobResult: 318,
   jobSymbol: 15.7,
+  jobAction: 350,
   enqueue: 1020,
   enqueueSymbol: 1.26,
   session: 1.5,

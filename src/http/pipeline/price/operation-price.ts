@@ -16,6 +16,7 @@ import type { Interval } from '../../../domain/time/interval.ts'
 import { type Observed, observedName } from '../../../schema/price/observed.ts'
 import {
   type Passed,
+  type Price,
   type PricedArgs,
   type Pricing,
   pricingOf,
@@ -133,14 +134,22 @@ class PricedField {
     const weight = of.isInterpreted ? this.#weight.interpreted : this.#weight.compiled
     const price = this.pricing?.(new AskedField(this, passed, of, times))
     const entries = price?.entries ?? 1
-    let below = 0
-    const passes = price?.passes ?? noPassed
-    for (const selection of this.below) {
-      if (price?.types && !price.types.includes(selection.type)) continue
-      below = Math.max(below, selection.micros(passes, of, times * entries))
-    }
+    const below = this.#belowMicros(entries, price, of, times)
     const entryMicros = (!of.isInterpreted && price?.entryMicros) || weight
-    return (price?.micros ?? 0) + entries * (entryMicros + below) + (this.isList ? weight : 0)
+    return (price?.micros ?? 0) + entries * entryMicros + below + (this.isList ? weight : 0)
+  }
+
+  #belowMicros(entries: number, price: Price | undefined, of: Circumstances, times: number): number {
+    const passes = price?.passes ?? noPassed
+    let [sum, dearest] = [0, 0]
+    for (const selection of this.below) {
+      const count = price?.types ? (price.types[selection.type] ?? 0) : entries
+      if (count === 0) continue
+      const micros = count * selection.micros(passes, of, times * count)
+      sum += micros
+      dearest = Math.max(dearest, micros)
+    }
+    return price?.types ? sum : dearest
   }
 }
 
