@@ -17,7 +17,7 @@ import { randomNumbers } from '../../../support/candles/generated-candles.ts'
 const hour = 60
 const start = Date.UTC(2025, 0, 6) / 60_000
 const contextOf = (takesWrittenLists: boolean): Context =>
-  ({ rowsLeft: Number.POSITIVE_INFINITY, takesWrittenLists }) as unknown as Context
+  ({ rowsLeft: Number.POSITIVE_INFINITY, caller: { client: 'one' }, takesWrittenLists }) as unknown as Context
 
 /** Stored hours that grow and change, read through a memory. Some have no volume, some no prices, and some are missing. */
 class StoredHours {
