@@ -35,6 +35,7 @@ export async function rehearseChart({ MARKET_SOURCE }: Pick<Config, 'MARKET_SOUR
   const candles = new CandleService({ source, store: new CandleStore(pool), now, steadyMs, quarantine, counted() {} })
   const market: Partial<Ports['market']> = {
     candles: (requests, budget) => candles.candles(requests, callerWith(budget)),
+    reachDays: (interval) => source.reachDays(interval),
   }
   // A chart needs no other ports.
   const ports = { now, market, limits: { upstreamCallsPerOperation: 10 } } as unknown as Ports
