@@ -1,12 +1,13 @@
 // Prints figures, each beside a baseline measured in the same run. bench/README.md explains them.
 // usage: npm run bench -- [--only http|fan-out|many-clients|idle-clients|stalled-readers|reconnect|polling|candles|indicators|
-//   backfill|queue|enqueue|analysis|responsive|memory|hostile|batches|price|price-pairs|candle-pairs|charts|chart-...] [--quick] [--profiles <directory>]
+//   backfill|queue|enqueue|analysis|responsive|memory|hostile|batches|many-documents|price|price-pairs|candle-pairs|charts|chart-...] [--quick] [--profiles <directory>]
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
 import { measureBatches } from './batches/suite.ts'
 import { chartParts, measureCharts } from './charts/suite.ts'
+import { measureManyDocuments } from './many/suite.ts'
 import { measurePrice } from './price/suite.ts'
 import { measureAnalysis } from './suites/analysis.ts'
 import { measureBackfill } from './suites/backfill.ts'
@@ -49,6 +50,7 @@ const longScenarios = {
   memory: measureMemory,
   hostile: measureHostile,
   batches: measureBatches,
+  'many-documents': measureManyDocuments,
   price: measurePrice,
   'price-pairs': measurePricePairs,
   'candle-pairs': measureCandlePairs,

@@ -45,14 +45,16 @@ export class PriceClients {
     const { symbols, sharesId } = this.#options
     const index = this.#opened++
     const which = index % symbols.length
+    const symbol = symbols[which] as string
     const socket = new PriceSocket({
       url: this.#url,
       tally: this.tally,
       localAddress: `127.0.0.${1 + (index % localAddresses)}`,
-      symbol: symbols[which] as string,
+      symbol,
       clock: this.clocks[which] as TickClock,
       // As long as the ids of real clients, which are UUIDs.
       id: String(sharesId ? 0 : index).padStart(36, '0'),
+      query: `subscription { priceUpdates(symbols: [${JSON.stringify(symbol)}]) { ${this.tally.fields} } }`,
       onServed: (socket) => {
         this.served.add(socket)
         onServed(socket)

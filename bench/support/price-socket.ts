@@ -1,5 +1,5 @@
 import { connect, type Socket } from 'node:net'
-import type { PriceTally, Reader, TickClock } from './price-tally.ts'
+import type { MessageTally, Reader, TickClock } from './price-tally.ts'
 
 /** Room before the data for the rest of the last read: one message at most. */
 const restBytes = 64 * 1024
@@ -22,7 +22,8 @@ export interface PriceSocketOptions {
   readonly clock: TickClock
   /** Id of the subscription. */
   readonly id: string
-  readonly tally: PriceTally
+  readonly query: string
+  readonly tally: MessageTally
   /** Its first price arrived. */
   readonly onServed: (socket: PriceSocket) => void
   /** It ended, for whatever reason; not called after destroy(). */
@@ -32,7 +33,7 @@ export interface PriceSocketOptions {
 }
 
 /**
- * One subscriber of one symbol's prices over graphql-transport-ws, on a bare TCP socket with only the part of RFC 6455
+ * One subscriber of prices over graphql-transport-ws, on a bare TCP socket with only the part of RFC 6455
  * that a load client needs. All sockets read into one buffer, so that a message costs no allocation.
  */
 export class PriceSocket implements Reader {
@@ -42,7 +43,7 @@ export class PriceSocket implements Reader {
   seq: number | null = null
   missing = 0
   readonly #options: PriceSocketOptions
-  readonly #tally: PriceTally
+  readonly #tally: MessageTally
   readonly #socket: Socket
   #isUpgraded = false
   #isDestroyed = false
@@ -159,7 +160,7 @@ export class PriceSocket implements Reader {
   }
 
   #subscribe(): void {
-    const query = `subscription { priceUpdates(symbols: [${JSON.stringify(this.symbol)}]) { ${this.#tally.fields} } }`
+    const { query } = this.#options
     this.#send(JSON.stringify({ id: this.id, type: 'subscribe', payload: { query } }))
   }
 

@@ -50,11 +50,19 @@ export interface Reader {
   missing: number
 }
 
+/** What sockets hand their messages to. */
+export interface MessageTally {
+  /** A read begins. */
+  began(): void
+  /** Counts the message in bytes[from, to); false: it holds no price. Throws if it is wrong. */
+  take(bytes: Buffer, from: number, to: number, reader: Reader): boolean
+}
+
 /**
  * Counts the prices of all sockets of a load client. It reads the two numbers of a message from its bytes, at the place
  * where they were in the previous one. It parses and checks one message in 97 as a whole.
  */
-export class PriceTally {
+export class PriceTally implements MessageTally {
   /** Epoch milliseconds with fractions, set before the messages of one read are counted. */
   nowMs = 0
   isMeasuring = false
@@ -81,13 +89,11 @@ export class PriceTally {
     this.#names = fields.map((field) => field.split(':', 1)[0]).join(' ')
   }
 
-  /** A read begins. */
   began(): void {
     this.nowMs = performance.timeOrigin + performance.now()
     if (this.isMeasuring) this.reads += 1
   }
 
-  /** Counts the message in bytes[from, to); false: it holds no price. Throws if it is wrong. */
   take(bytes: Buffer, from: number, to: number, reader: Reader): boolean {
     if (!startsWith(bytes, from + this.#seqAt, seqKey)) {
       const found = bytes.subarray(from, to).indexOf(seqKey)

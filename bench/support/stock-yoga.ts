@@ -5,18 +5,18 @@ import type { AddressInfo } from 'node:net'
 import type { ExecutionArgs, GraphQLError } from 'graphql'
 import type { OperationResult } from 'graphql-ws'
 import { useServer } from 'graphql-ws/use/ws'
-import { createPubSub, createSchema, createYoga } from 'graphql-yoga'
+import { createPubSub, createSchema, createYoga, Repeater } from 'graphql-yoga'
 import { WebSocketServer } from 'ws'
+import { type Tick, Ticker } from './ticker.ts'
 
-interface PriceUpdate {
-  symbol: string
-  price: number
-  seq: number
-  publishedAt: number
+interface PriceUpdate extends Tick {
+  readonly change: number
+  readonly kind: string
+  readonly stale: boolean
 }
 
 const pubSub = createPubSub<{ price: [symbol: string, update: PriceUpdate] }>()
-let newest: PriceUpdate = { symbol: 'AAPL', price: 189.32, seq: 0, publishedAt: Date.now() }
+let newest: Tick = { symbol: 'AAPL', price: 189.32, seq: 0, publishedAt: Date.now() }
 
 const yoga = createYoga({
   schema: createSchema({
@@ -30,6 +30,9 @@ const yoga = createYoga({
         price: Float!
         seq: Int!
         publishedAt: Float!
+        change: Float
+        kind: String!
+        stale: Boolean!
       }
       type Query {
         quote(symbol: String!): Quote
@@ -42,7 +45,11 @@ const yoga = createYoga({
       Query: { quote: (_root, { symbol }: { symbol: string }) => (symbol === newest.symbol ? newest : null) },
       Subscription: {
         priceUpdates: {
-          subscribe: (_root, { symbols }: { symbols: string[] }) => pubSub.subscribe('price', symbols[0] ?? ''),
+          subscribe: (_root, { symbols }: { symbols: string[] }) => {
+            for (const symbol of symbols) ticker.watch(symbol)
+            const each = symbols.map((symbol) => pubSub.subscribe('price', symbol))
+            return each.length === 1 ? each[0] : Repeater.merge(each)
+          },
           resolve: (update: PriceUpdate) => update,
         },
       },
@@ -86,26 +93,11 @@ useServer(
   new WebSocketServer({ server, path: yoga.graphqlEndpoint }),
 )
 
-/**
- * Ticks like the simulated market: a round every 5 ms sends the ticks that came due; after a pause those of the newest
- * second.
- */
-function tickForever(ticksPerSecond: number): void {
-  const periodMs = 1000 / ticksPerSecond
-  let lastRoundMs = Date.now()
-  setInterval(() => {
-    const nowMs = Date.now()
-    const first = Math.floor(Math.max(lastRoundMs, nowMs - 1000) / periodMs) + 1
-    lastRoundMs = nowMs
-    for (let n = first; n <= Math.floor(nowMs / periodMs); n++) {
-      const price = Math.max(1, Math.round((newest.price + Math.random() - 0.5) * 100) / 100)
-      newest = { symbol: newest.symbol, price, seq: newest.seq + 1, publishedAt: Date.now() }
-      pubSub.publish('price', newest.symbol, newest)
-    }
-  }, 5)
-}
-
-tickForever(Number(process.argv[2]))
+const ticker = new Ticker(Number(process.argv[2]), (tick) => {
+  if (tick.symbol === newest.symbol) newest = tick
+  pubSub.publish('price', tick.symbol, { ...tick, change: 0.5, kind: 'TICK', stale: false })
+})
+ticker.watch(newest.symbol)
 server.listen(0, '127.0.0.1', () => {
   process.stdout.write(`http://127.0.0.1:${(server.address() as AddressInfo).port}${yoga.graphqlEndpoint}\n`)
 })

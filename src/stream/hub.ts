@@ -5,11 +5,12 @@ import { type FeedUpdate, isUnheard, type PriceUpdate, unheard } from '../domain
 import { counterOf, gaugeOf } from '../platform/metrics.ts'
 import type { Bus, PriceFailure, WatchAnnouncement } from './bus.ts'
 import { announceIntervalMs } from './demand.ts'
+import { FanOut } from './fan-out.ts'
 import type { FeedPulse } from './feed-pulse.ts'
 import { type BatchOrder, BatchWindows, PriceBatches } from './price-batches.ts'
-import { PriceHistory } from './price-history.ts'
 import type { PriceCounts, Seat } from './price-seat.ts'
 import { type PriceOrder, PriceSubscription, type PriceSubscriptionOptions } from './price-subscription.ts'
+import { SymbolSeats } from './symbol-seats.ts'
 
 /** How long a subscriber waits for the first price of a symbol that nobody has watched before. */
 const firstPriceTimeoutMs = 10_000
@@ -26,9 +27,10 @@ const remembered = { inAll: 200_000, most: 1000, least: 16 }
 interface WatchedSymbol {
   /** How many subscriptions want it, including those that still wait for a first price. */
   holders: number
-  readonly seats: Set<Seat>
+  readonly seats: SymbolSeats
   readonly waiting: Set<{ arrived: () => void; failed: (error: FinstageError) => void }>
-  readonly history: PriceHistory
+  /** The last update. It may still wait for its turn to be spread. */
+  newest: PriceUpdate | undefined
   /** Runs while no subscription wants it. */
   lingering: NodeJS.Timeout | undefined
 }
@@ -54,6 +56,7 @@ export class PriceHub {
   /** Shared by all subscriptions: there are as many as clients. */
   readonly #subscriptionOptions: PriceSubscriptionOptions
   readonly #windows: BatchWindows
+  readonly #fanOut = new FanOut()
   #isStopped = false
   #stops: (() => void)[] = []
 
@@ -146,7 +149,7 @@ export class PriceHub {
   #seat(seat: Seat): void {
     const watched = this.#watched.get(seat.symbol)
     if (!watched) throw new Error(`${seat.symbol} is not watched`)
-    seat.open(watched.history)
+    seat.open(watched.seats)
     watched.seats.add(seat)
   }
 
@@ -162,8 +165,13 @@ export class PriceHub {
         clearTimeout(watched.lingering)
         continue
       }
-      const history = new PriceHistory()
-      this.#watched.set(symbol, { holders: 1, seats: new Set(), waiting: new Set(), history, lingering: undefined })
+      this.#watched.set(symbol, {
+        holders: 1,
+        seats: new SymbolSeats(this.#counts),
+        waiting: new Set(),
+        newest: undefined,
+        lingering: undefined,
+      })
       added.push(symbol)
     }
     return added
@@ -180,7 +188,7 @@ export class PriceHub {
       if (watched.holders > 0) continue
       // Those who still wait have left: no timer may be pending.
       for (const waiter of [...watched.waiting]) waiter.failed(notComing(seat.symbol))
-      if (watched.history.newest) this.#linger(seat.symbol, watched)
+      if (watched.newest) this.#linger(seat.symbol, watched)
       else dropped.push(seat.symbol)
     }
     for (const symbol of this.#lingering) {
@@ -215,7 +223,7 @@ export class PriceHub {
     this.#announce('held', [...this.#watched.keys()])
     if (this.#pulse.isSilent) return
     // The feed is alive but has not sent these prices again: it may not have been asked.
-    const unsaid = [...this.#watched].filter(([, { history }]) => history.newest && isUnheard(history.newest.run))
+    const unsaid = [...this.#watched].filter(([, { newest }]) => newest && isUnheard(newest.run))
     this.#announce(
       'added',
       unsaid.map(([symbol]) => symbol),
@@ -230,7 +238,7 @@ export class PriceHub {
   /** Marks all prices as stale. The feed has not numbered these updates, so they use a run of the hub's own. */
   #tellOfSilence(): void {
     for (const watched of this.#watched.values()) {
-      const last = watched.history.newest
+      const last = watched.newest
       if (!last || last.quote.stale) continue
       const { run, seq, quote } = last
       this.#spread(watched, {
@@ -245,7 +253,7 @@ export class PriceHub {
 
   #firstPrice(symbol: string): Promise<void> {
     const watched = this.#watched.get(symbol)
-    if (!watched || watched.history.newest) return Promise.resolve()
+    if (!watched || watched.seats.history.newest) return Promise.resolve()
     return new Promise((resolve, reject) => {
       const settle = (act: () => void): void => {
         clearTimeout(timer)
@@ -269,7 +277,7 @@ export class PriceHub {
     // A deposed leader may still speak for a moment.
     if (run < this.#pulse.run) return
     if (this.#pulse.isSilent) this.#pulse.hear(run)
-    const last = watched.history.newest
+    const last = watched.newest
     if (last && !isNews(run, seq, last)) return
     // If the price before a STATUS was lost on the way, the update carries that price too.
     const isStatus = kind === 'STATUS' && last?.run === run && seq === last.seq + 1
@@ -278,17 +286,23 @@ export class PriceHub {
 
   #spread(watched: WatchedSymbol, update: PriceUpdate): void {
     const fair = Math.floor(remembered.inAll / this.#watched.size)
-    watched.history.add(update, Math.min(Math.max(fair, remembered.least), remembered.most))
-    for (const waiter of [...watched.waiting]) waiter.arrived()
-    for (const seat of [...watched.seats]) seat.push(update)
+    watched.newest = update
+    this.#fanOut.add({
+      update,
+      seats: watched.seats,
+      remembered: Math.min(Math.max(fair, remembered.least), remembered.most),
+      begun: () => {
+        for (const waiter of [...watched.waiting]) waiter.arrived()
+      },
+    })
   }
 
   #fail({ symbol, run, code, message, details }: PriceFailure): void {
     const watched = this.#watched.get(symbol)
     if (!watched || run < this.#pulse.run) return
-    for (const waiter of [...watched.waiting]) waiter.failed(new FinstageError(code, message, details))
+    const last = watched.newest
+    if (!last) for (const waiter of [...watched.waiting]) waiter.failed(new FinstageError(code, message, details))
     // A leader that has started during an outage has no price, and the one known here is no longer current.
-    const last = watched.history.newest
     if (!last || run <= last.run) return
     this.#spread(watched, {
       kind: 'SNAPSHOT',

@@ -1,5 +1,5 @@
 import { type PriceCursor, type PriceUpdate, type PriceUpdateKind, unheard } from '../domain/price-update.ts'
-import type { PriceHistory } from './price-history.ts'
+import type { SymbolSeats } from './symbol-seats.ts'
 
 /**
  * How long a client's cursor may be ahead of this process: another process may have sent it prices that are still on
@@ -42,6 +42,8 @@ export interface SeatOwner {
  * newest update instead. So a slow client holds no updates.
  */
 export class Seat {
+  /** Its place among those that follow, kept by `SymbolSeats`; undefined: it does not follow. */
+  place: number | undefined
   // Fields that every update reads come first: for thousands of seats nearly every read is a cache miss.
   #sink: Sink<PriceUpdate> | undefined
   /** How far the client has come, or will have come once nothing is pending. */
@@ -58,7 +60,7 @@ export class Seat {
   readonly #counts: PriceCounts
   readonly symbol: string
   readonly #owner: SeatOwner
-  #history: PriceHistory | undefined
+  #seats: Pick<SymbolSeats, 'history' | 'unfollow'> | undefined
   #skipped = 0
   /**
    * The updates that the client has missed and that are delivered one by one: those after `at`, up to and with `until`.
@@ -77,14 +79,18 @@ export class Seat {
     this.#seq = after?.seq ?? 0
   }
 
-  /** The symbol has a price. From now on every update that is added to the history is pushed here too. */
-  open(history: PriceHistory): void {
-    this.#history = history
+  get sink(): Sink<PriceUpdate> | undefined {
+    return this.#sink
+  }
+
+  /** The symbol has a price. From now on every update that is added to the history comes here too. */
+  open(seats: Pick<SymbolSeats, 'history' | 'unfollow'>): void {
+    this.#seats = seats
   }
 
   /** The client is there: it gets the newest price, or the updates that it has missed, and then every update. */
   begin(sink: Sink<PriceUpdate>): void {
-    const history = this.#history
+    const history = this.#seats?.history
     const newest = history?.newest
     if (!history || !newest || this.#sink) return
     this.#sink = sink
@@ -104,17 +110,8 @@ export class Seat {
   /** `update`: the newest of the history. */
   push(update: PriceUpdate): void {
     if (!this.#sink) return
-    let { kind } = update
-    if (update.run !== this.#run) {
-      if (!this.#continues(update)) kind = 'SNAPSHOT'
-      this.#run = update.run
-      this.#replay = undefined
-    } else if (update.seq <= this.#seq) {
-      // No bus takes longer than that, so this server has never sent the client's cursor.
-      if (this.#owner.nowMs() < this.#aheadUntilMs) return
-      kind = 'SNAPSHOT'
-    }
-    this.#seq = update.seq
+    const kind = this.#note(update)
+    if (kind === undefined) return
     if (this.#pendingKind !== undefined || this.#window !== undefined) {
       this.#addPending(kind)
       this.#skipped += 1
@@ -123,9 +120,22 @@ export class Seat {
     }
   }
 
+  /** Whether the client has every update up to this one, and its sink takes each by itself. */
+  mayFollow({ run, seq }: PriceUpdate): boolean {
+    const isHere = this.#run === run && this.#seq === seq
+    return isHere && this.#isWhole && this.#sink !== undefined && this.#pendingKind === undefined
+  }
+
+  /** The seat followed until this update. */
+  hasCome({ run, seq }: PriceUpdate): void {
+    this.#run = run
+    this.#seq = seq
+  }
+
   /** Delivers what is pending. Returns false where the sink takes no more at present. */
   catchUp(): boolean {
     if (this.#pendingKind === undefined || this.#window !== undefined) return true
+    this.#noteNewest()
     if (this.#replay) {
       if (!this.#replayMissed(this.#replay)) return false
       if (this.#pendingKind === undefined) return true
@@ -140,6 +150,7 @@ export class Seat {
 
   /** The sink had taken the update, and could not send it. */
   lost({ kind, seq }: PriceUpdate): void {
+    this.#seats?.unfollow(this)
     if (this.#replay && seq <= this.#replay.until) this.#replay.at = Math.min(this.#replay.at, seq - 1)
     const wasUpToDate = this.#pendingKind === undefined
     this.#addPending(kind)
@@ -152,6 +163,32 @@ export class Seat {
     this.#window = undefined
     this.#pendingKind = undefined
     this.#sink = undefined
+  }
+
+  /** Returns the kind under which an update is to be delivered; undefined: the client has it. */
+  #note(update: PriceUpdate): PriceUpdateKind | undefined {
+    let { kind } = update
+    if (update.run !== this.#run) {
+      if (!this.#continues(update)) kind = 'SNAPSHOT'
+      this.#run = update.run
+      this.#replay = undefined
+    } else if (update.seq <= this.#seq) {
+      // No bus takes longer than that, so this server has never sent the client's cursor.
+      if (this.#owner.nowMs() < this.#aheadUntilMs) return undefined
+      kind = 'SNAPSHOT'
+    }
+    this.#seq = update.seq
+    return kind
+  }
+
+  /** The newest update may be on its way to here: it is delivered now, and not a second time when it comes. */
+  #noteNewest(): void {
+    const newest = this.#seats?.history.newest
+    if (!newest || (newest.run === this.#run && newest.seq === this.#seq)) return
+    const kind = this.#note(newest)
+    if (kind === undefined) return
+    this.#addPending(kind)
+    this.#skipped += 1
   }
 
   /** Whether the update only says that the feed is silent, about the price that the client has or is about to have. */
@@ -194,7 +231,7 @@ export class Seat {
    * afterwards.
    */
   #replayMissed(replay: { at: number; readonly until: number }): boolean {
-    const missed = this.#history?.since(this.#run ?? '', replay.at)
+    const missed = this.#seats?.history.since(this.#run ?? '', replay.at)
     this.#replay = undefined
     if (!missed) {
       this.#addPending('SNAPSHOT')
@@ -213,9 +250,10 @@ export class Seat {
   }
 
   #newest(kind: PriceUpdateKind): PriceUpdate {
-    const newest = this.#history?.newest
-    if (!this.#history || !newest) throw new Error('every update that is pushed is in the history')
-    if (kind === 'SNAPSHOT') return this.#history.snapshot(this.#owner.nowMs())
+    const history = this.#seats?.history
+    const newest = history?.newest
+    if (!history || !newest) throw new Error('every update that is pushed is in the history')
+    if (kind === 'SNAPSHOT') return history.snapshot(this.#owner.nowMs())
     return kind === newest.kind ? newest : { ...newest, kind }
   }
 }

@@ -5,10 +5,19 @@ import { type SocketReader, StalledReaders } from './stalled-readers.ts'
 
 /** Under load, messages for a socket that arrive this soon after a write leave together. */
 const gatherMs = 5
-/** When writing takes this share of the time, every message is gathered, and for longer. */
+/**
+ * When writing takes this share of the time, or would if each message left by itself, every message is gathered, and
+ * for longer.
+ */
 const busyShare = 0.7
 const gatherBusyMs = 20
 const busyWindowMs = 200
+/** A pass over all sockets that have gathered begins when this many times its length are over, so writing leaves room. */
+const passesApart = 2
+const longestGatherMs = 150
+/** For how long sockets are written to before the event loop serves others, and how many between two looks at the clock. */
+const turnMs = 2
+const socketsBetweenLooks = 25
 /** The state of a carrier. */
 const isOpen = 1
 /** How many bytes are gathered for a socket before they have to leave. The socket itself may hold as many again. */
@@ -33,12 +42,19 @@ export class WriteSchedule {
   readonly metrics: WriterMetrics
   readonly stalledReaders: StalledReaders
   /** Writers that have gathered messages. */
-  readonly #gathering = new Set<SocketWriter>()
+  #gathering = new Set<SocketWriter>()
   #timer: NodeJS.Timeout | undefined
-  /** The share of the time that went into writing in the last window, and the figures of the present window. */
+  /** The writers of the pass that is under way, from the next one on. */
+  #pass: Iterator<SocketWriter> | undefined
+  #passStartMs = Number.NEGATIVE_INFINITY
+  /** How long the writing of the last pass took; while one is under way, of that one so far. */
+  #passMs = 0
+  /** What `#share` was in the last window, and the figures of the present window. */
   #busy = 0
   #windowStartMs = performance.now()
   #writingMs = 0
+  #writes = 0
+  #messages = 0
   #burstStartMs: number | undefined
 
   constructor(metrics: WriterMetrics, fallbacks: Pick<LibraryFallbacks, 'report'>) {
@@ -61,13 +77,19 @@ export class WriteSchedule {
 
   get mayWriteAtOnce(): boolean {
     const windowMs = this.nowMs - this.#windowStartMs
-    return (windowMs < busyWindowMs ? this.#busy : this.#writingMs / windowMs) < busyShare
+    return (windowMs < busyWindowMs ? this.#busy : this.#share(windowMs)) < busyShare
   }
 
   /** Flushes the writer with the others, a few milliseconds from now. */
   gather(writer: SocketWriter): void {
     this.#gathering.add(writer)
-    this.#timer ??= setTimeout(() => this.#flush(), this.#busy < busyShare ? gatherMs : gatherBusyMs)
+    if (!this.#pass) this.#timer ??= setTimeout(() => this.#beginPass(), this.#gatherMs())
+  }
+
+  /** Messages of a writer have left, in one write. */
+  wrote(messages: number): void {
+    this.#writes += 1
+    this.#messages += messages
   }
 
   forget(writer: SocketWriter): void {
@@ -80,16 +102,49 @@ export class WriteSchedule {
     this.#burstStartMs = undefined
     const windowMs = nowMs - this.#windowStartMs
     if (windowMs < busyWindowMs) return
-    this.#busy = this.#writingMs / windowMs
+    this.#busy = this.#share(windowMs)
     this.#writingMs = 0
+    this.#writes = 0
+    this.#messages = 0
     this.#windowStartMs = nowMs
   }
 
-  #flush(): void {
+  /** The share of the time that writing would take if each message left by itself. */
+  #share(windowMs: number): number {
+    return (this.#writingMs / windowMs) * Math.max(1, this.#messages / this.#writes || 0)
+  }
+
+  /** From the first message that is gathered until a pass begins. */
+  #gatherMs(): number {
+    const leastMs = this.#busy < busyShare ? gatherMs : gatherBusyMs
+    const sincePassMs = performance.now() - this.#passStartMs
+    return Math.min(longestGatherMs, Math.max(leastMs, passesApart * this.#passMs - sincePassMs))
+  }
+
+  #beginPass(): void {
     this.#timer = undefined
-    const gathering = [...this.#gathering]
-    this.#gathering.clear()
-    for (const writer of gathering) writer.flush()
+    this.#pass = this.#gathering.values()
+    this.#gathering = new Set()
+    this.#passStartMs = performance.now()
+    this.#passMs = 0
+    this.#goOn(this.#pass)
+  }
+
+  /** Writers that gather again meanwhile are those of the next pass. */
+  #goOn(pass: Iterator<SocketWriter>): void {
+    const startMs = performance.now()
+    for (let flushed = 1; ; flushed++) {
+      const { value: writer, done } = pass.next()
+      if (done) break
+      writer.flush()
+      if (flushed % socketsBetweenLooks !== 0 || performance.now() - startMs < turnMs) continue
+      this.#passMs += performance.now() - startMs
+      setImmediate(() => this.#goOn(pass))
+      return
+    }
+    this.#passMs += performance.now() - startMs
+    this.#pass = undefined
+    if (this.#gathering.size > 0) this.#timer = setTimeout(() => this.#beginPass(), this.#gatherMs())
   }
 }
 
@@ -191,6 +246,7 @@ export class SocketWriter implements MessageWriter {
     if (this.#carrier.readyState !== isOpen) return
     const socket = this.#socket
     this.#schedule.metrics.written(messages, bytes.length, newest.update)
+    this.#schedule.wrote(messages)
     socket.write(bytes)
     this.#writtenMs = this.#schedule.nowMs
     if (socket.writableLength > 0) this.#schedule.stalledReaders.watch(this.#connection)

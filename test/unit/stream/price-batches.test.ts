@@ -41,7 +41,8 @@ function open(clock: Clock, symbols: readonly string[], after: readonly PriceCur
     }
   }
   push(...symbols.map((symbol) => updateOf(symbol, 1)))
-  for (const seat of subscription.seats) seat.open(histories.get(seat.symbol) ?? assert.fail())
+  for (const seat of subscription.seats)
+    seat.open({ history: histories.get(seat.symbol) ?? assert.fail(), unfollow: () => {} })
   return { batches: new PriceBatches(subscription, 1000, clock.windows), subscription, push }
 }
 

@@ -35,7 +35,7 @@ function open({ symbols = ['A', 'B'], throttleMs = 0, after = [], remembered = 1
     }
   }
   push(...(before ?? symbols.map((symbol) => updateOf(symbol, 1))))
-  for (const seat of subscription.seats) seat.open(historyOf(seat.symbol))
+  for (const seat of subscription.seats) seat.open({ history: historyOf(seat.symbol), unfollow: () => {} })
   return { subscription, counts, ended, push, pass: (ms: number) => (nowMs += ms) }
 }
 

@@ -325,6 +325,61 @@ test('of one update every socket gets its own message, and what is sent to one a
   for (const { client } of pairs) client.destroy()
 })
 
+test('a pass over many sockets lets others have their turn every few milliseconds, and what comes meanwhile leaves in the next', async (t) => {
+  const { schedule, pass, spend, writes } = await onMockedClock(t)
+  const pairs: Awaited<ReturnType<typeof openBare>>[] = []
+  while (pairs.length < 100) pairs.push(await openBare())
+  const readers = pairs.map(({ client }) => framesOf(client))
+  const stream = new TestProducer('s')
+  const writers = pairs.map(({ socket, webSocket }) => {
+    const carrier = {
+      get readyState() {
+        spend(0.1)
+        return webSocket.readyState
+      },
+    }
+    return new SocketWriter({ socket, carrier, framing: textFraming, cut: () => {} }, schedule)
+  })
+  await pass(5)
+  for (const text of ['one', 'two']) for (const writer of writers) writer.send(stream, rendered(text))
+  writes.length = 0
+  await pass(20)
+  const inFirstTurn = writes.length
+  assert.ok(inFirstTurn >= 20 && inFirstTurn <= 50, `${inFirstTurn} writes before others had their turn`)
+  for (const writer of writers) writer.send(stream, rendered('three'))
+  for (let turn = 0; turn < 10; turn++) await nextTurn()
+  assert.deepEqual(
+    writes.map(({ messages }) => messages),
+    [...Array(inFirstTurn).fill(1), ...Array(100 - inFirstTurn).fill(2)],
+  )
+  await pass(20)
+  for (let turn = 0; turn < 10; turn++) await nextTurn()
+  t.mock.timers.reset()
+  await eventually(() => readers.every(({ texts }) => texts.length === 3), 'all messages')
+  for (const { texts } of readers) assert.deepEqual(texts, ['s:one', 's:two', 's:three'])
+  for (const { client } of pairs) client.destroy()
+})
+
+test('sockets are not written to again until twice as long is over as writing to all of them took', async (t) => {
+  const { schedule, pass, spend, writes, socket, webSocket } = await onMockedClock(t)
+  const carrier = {
+    get readyState() {
+      spend(40)
+      return webSocket.readyState
+    },
+  }
+  const writer = new SocketWriter({ socket, carrier, framing: textFraming, cut: () => {} }, schedule)
+  const stream = new TestProducer('s')
+  for (const text of ['1', '2']) writer.send(stream, rendered(text))
+  await pass(5)
+  writes.length = 0
+  writer.send(stream, rendered('3'))
+  await pass(39)
+  assert.equal(writes.length, 0)
+  await pass(1)
+  assert.equal(writes.length, 1)
+})
+
 /** Sends until the reader is behind, which reads nothing; returns how many messages that took. */
 function fill(writer: SocketWriter, stream: MessageProducer, size: number): number {
   let count = 0

@@ -59,7 +59,7 @@ function open(shared: SharedSubscriptions, query = 'subscription { priceUpdates 
     seat.push(updateOf('A', seq))
   }
   push(1)
-  seat.open(history)
+  seat.open({ history, unfollow: () => {} })
   const document = parse(query)
   const operation = sharedOperation({ schema, document }) ?? assert.fail()
   const writer = new TestWriter()
