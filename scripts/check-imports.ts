@@ -43,6 +43,7 @@ const rooms = [
   'src/market/simulated/walks',
   'src/market',
   'src/stream',
+  'src/stream/seats',
   'src/store/migrations.ts',
   'src/store/analyses',
   'src/store/jobs',

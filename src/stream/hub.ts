@@ -5,12 +5,12 @@ import { type FeedUpdate, isUnheard, type PriceUpdate, unheard } from '../domain
 import { counterOf, gaugeOf } from '../platform/metrics.ts'
 import type { Bus, PriceFailure, WatchAnnouncement } from './bus.ts'
 import { announceIntervalMs } from './demand.ts'
-import { FanOut } from './fan-out.ts'
 import type { FeedPulse } from './feed-pulse.ts'
 import { type BatchOrder, BatchWindows, PriceBatches } from './price-batches.ts'
-import type { PriceCounts, Seat } from './price-seat.ts'
 import { type PriceOrder, PriceSubscription, type PriceSubscriptionOptions } from './price-subscription.ts'
-import { SymbolSeats } from './symbol-seats.ts'
+import { FanOut } from './seats/fan-out.ts'
+import type { PriceCounts, Seat } from './seats/price-seat.ts'
+import { SymbolSeats } from './seats/symbol-seats.ts'
 
 /** How long a subscriber waits for the first price of a symbol that nobody has watched before. */
 const firstPriceTimeoutMs = 10_000

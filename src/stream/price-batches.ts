@@ -1,7 +1,7 @@
 import type { PriceUpdate } from '../domain/price-update.ts'
 import { Channel } from './channel.ts'
-import type { Sink } from './price-seat.ts'
 import type { PriceOrder, PriceSubscription } from './price-subscription.ts'
+import type { Sink } from './seats/price-seat.ts'
 
 /** How many subscriptions are told of the end of a window before the event loop serves others. */
 const perTurn = 250

@@ -1,6 +1,6 @@
 import type { PriceCursor, PriceUpdate } from '../domain/price-update.ts'
 import { Channel } from './channel.ts'
-import { type PriceCounts, Seat, type SeatOwner, type Sink } from './price-seat.ts'
+import { type PriceCounts, Seat, type SeatOwner, type Sink } from './seats/price-seat.ts'
 
 /** How many updates wait for a consumer that iterates. */
 const maxWaiting = 1024

@@ -7,8 +7,8 @@ import type { PriceUpdate } from '../../../src/domain/price-update.ts'
 import { FeedPulse } from '../../../src/stream/feed-pulse.ts'
 import { PriceHub } from '../../../src/stream/hub.ts'
 import { LocalBus } from '../../../src/stream/local-bus.ts'
-import type { Sink } from '../../../src/stream/price-seat.ts'
 import type { PriceSubscription } from '../../../src/stream/price-subscription.ts'
+import type { Sink } from '../../../src/stream/seats/price-seat.ts'
 import { feedUpdateOf, shown } from '../../support/candles/prices.ts'
 
 /** A hub that yields to others after every few hundred seats. */

@@ -2,8 +2,8 @@ import assert from 'node:assert/strict'
 import { type TestContext, test } from 'node:test'
 import fc from 'fast-check'
 import type { PriceCursor, PriceUpdate, PriceUpdateKind } from '../../../src/domain/price-update.ts'
-import { PriceHistory } from '../../../src/stream/price-history.ts'
 import { PriceSubscription } from '../../../src/stream/price-subscription.ts'
+import { PriceHistory } from '../../../src/stream/seats/price-history.ts'
 import { shown, updateOf } from '../../support/candles/prices.ts'
 
 interface OpenOptions {

@@ -6,8 +6,8 @@ import { CompiledOperations } from '../../../../src/http/pipeline/compiled-opera
 import { sharedOperation } from '../../../../src/http/sharing/operation.ts'
 import { SharedSubscriptions } from '../../../../src/http/sharing/subscriptions.ts'
 import type { Context } from '../../../../src/resolvers/context.ts'
-import { PriceHistory } from '../../../../src/stream/price-history.ts'
 import { PriceSubscription } from '../../../../src/stream/price-subscription.ts'
+import { PriceHistory } from '../../../../src/stream/seats/price-history.ts'
 import { updateOf } from '../../../support/candles/prices.ts'
 
 const schema = buildSchema(`

@@ -1,5 +1,5 @@
-import { type PriceCursor, type PriceUpdate, type PriceUpdateKind, unheard } from '../domain/price-update.ts'
-import type { SymbolSeats } from './symbol-seats.ts'
+import { type PriceCursor, type PriceUpdate, type PriceUpdateKind, unheard } from '../../domain/price-update.ts'
+import type { PriceHistory } from './price-history.ts'
 
 /**
  * How long a client's cursor may be ahead of this process: another process may have sent it prices that are still on
@@ -36,13 +36,20 @@ export interface SeatOwner {
   fellBehind(seat: Seat): void
 }
 
+/** All seats of a symbol, as each of them sees it. */
+export interface SeatRow {
+  readonly history: PriceHistory
+  /** From now on the seat knows by itself how far it has come. */
+  unfollow(seat: Seat): void
+}
+
 /**
  * One symbol of a subscription. It lets through the updates that its client has not seen, and sends a SNAPSHOT where an
  * update does not continue what the client has. It keeps no update that the sink does not take: later it delivers the
  * newest update instead. So a slow client holds no updates.
  */
 export class Seat {
-  /** Its place among those that follow, kept by `SymbolSeats`; undefined: it does not follow. */
+  /** Its place among those that follow, kept by its row; undefined: it does not follow. */
   place: number | undefined
   // Fields that every update reads come first: for thousands of seats nearly every read is a cache miss.
   #sink: Sink<PriceUpdate> | undefined
@@ -60,7 +67,7 @@ export class Seat {
   readonly #counts: PriceCounts
   readonly symbol: string
   readonly #owner: SeatOwner
-  #seats: Pick<SymbolSeats, 'history' | 'unfollow'> | undefined
+  #row: SeatRow | undefined
   #skipped = 0
   /**
    * The updates that the client has missed and that are delivered one by one: those after `at`, up to and with `until`.
@@ -84,13 +91,13 @@ export class Seat {
   }
 
   /** The symbol has a price. From now on every update that is added to the history comes here too. */
-  open(seats: Pick<SymbolSeats, 'history' | 'unfollow'>): void {
-    this.#seats = seats
+  open(row: SeatRow): void {
+    this.#row = row
   }
 
   /** The client is there: it gets the newest price, or the updates that it has missed, and then every update. */
   begin(sink: Sink<PriceUpdate>): void {
-    const history = this.#seats?.history
+    const history = this.#row?.history
     const newest = history?.newest
     if (!history || !newest || this.#sink) return
     this.#sink = sink
@@ -150,7 +157,7 @@ export class Seat {
 
   /** The sink had taken the update, and could not send it. */
   lost({ kind, seq }: PriceUpdate): void {
-    this.#seats?.unfollow(this)
+    this.#row?.unfollow(this)
     if (this.#replay && seq <= this.#replay.until) this.#replay.at = Math.min(this.#replay.at, seq - 1)
     const wasUpToDate = this.#pendingKind === undefined
     this.#addPending(kind)
@@ -183,7 +190,7 @@ export class Seat {
 
   /** The newest update may be on its way to here: it is delivered now, and not a second time when it comes. */
   #noteNewest(): void {
-    const newest = this.#seats?.history.newest
+    const newest = this.#row?.history.newest
     if (!newest || (newest.run === this.#run && newest.seq === this.#seq)) return
     const kind = this.#note(newest)
     if (kind === undefined) return
@@ -231,7 +238,7 @@ export class Seat {
    * afterwards.
    */
   #replayMissed(replay: { at: number; readonly until: number }): boolean {
-    const missed = this.#seats?.history.since(this.#run ?? '', replay.at)
+    const missed = this.#row?.history.since(this.#run ?? '', replay.at)
     this.#replay = undefined
     if (!missed) {
       this.#addPending('SNAPSHOT')
@@ -250,7 +257,7 @@ export class Seat {
   }
 
   #newest(kind: PriceUpdateKind): PriceUpdate {
-    const history = this.#seats?.history
+    const history = this.#row?.history
     const newest = history?.newest
     if (!history || !newest) throw new Error('every update that is pushed is in the history')
     if (kind === 'SNAPSHOT') return history.snapshot(this.#owner.nowMs())

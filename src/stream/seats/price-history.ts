@@ -1,4 +1,4 @@
-import type { PriceUpdate } from '../domain/price-update.ts'
+import type { PriceUpdate } from '../../domain/price-update.ts'
 
 /** Remembers the last updates of one symbol within the current run. */
 export class PriceHistory {

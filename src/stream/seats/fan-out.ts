@@ -1,4 +1,4 @@
-import type { PriceUpdate } from '../domain/price-update.ts'
+import type { PriceUpdate } from '../../domain/price-update.ts'
 import type { SymbolSeats } from './symbol-seats.ts'
 
 /** For how long updates are spread before the event loop serves others. */

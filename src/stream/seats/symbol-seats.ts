@@ -1,6 +1,6 @@
-import type { PriceUpdate } from '../domain/price-update.ts'
+import type { PriceUpdate } from '../../domain/price-update.ts'
 import { PriceHistory } from './price-history.ts'
-import type { PriceCounts, Seat, Sink } from './price-seat.ts'
+import type { PriceCounts, Seat, SeatRow, Sink } from './price-seat.ts'
 
 /**
  * The seats of one symbol. Most clients have every update so far and take each one: their seats follow. All followers
@@ -9,7 +9,7 @@ import type { PriceCounts, Seat, Sink } from './price-seat.ts'
  *
  * An update is spread over the seats in parts, between which others have their turn.
  */
-export class SymbolSeats {
+export class SymbolSeats implements SeatRow {
   readonly history = new PriceHistory()
   readonly #counts: PriceCounts
   /** Followers and their sinks, at the same index; undefined: the seat has left. */
@@ -59,7 +59,6 @@ export class SymbolSeats {
     return passed === most ? passed : passed + this.#pushToOthers(update, most - passed)
   }
 
-  /** From now on the seat knows by itself how far it has come. */
   unfollow(seat: Seat): void {
     const { place } = seat
     if (place === undefined) return
