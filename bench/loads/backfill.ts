@@ -90,10 +90,8 @@ async function bareCopy(pool: ReturnType<typeof createPool>): Promise<number> {
   const client = await pool.connect()
   const parts = names.map((symbol, i) => {
     const query: CandleQuery = { symbol, interval: 'MINUTE_1', extendedHours: false, from: start, to: end }
-    const encoded = encodeCandles(
-      i,
-      candlesOf(i, query).map(({ epoch, ...prices }) => ({ minute: epoch / minute, ...prices })),
-    )
+    const rows = candlesOf(i, query).map(({ epoch, ...prices }) => ({ minute: epoch / minute, ...prices }))
+    const encoded = encodeCandles([{ seriesId: i, rows }])
     // Each part has its own COPY header (19 bytes) and trailer (2 bytes): keep only the first and the last.
     return encoded.subarray(i === 0 ? 0 : 19, i === symbols - 1 ? undefined : -2)
   })

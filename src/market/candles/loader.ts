@@ -368,7 +368,8 @@ export class CandleLoader {
     await this.#currencies.check(series, batch, state)
     const { finalBefore, timeMs = askedMs } = batch
     const startedMs = Math.min(askedMs, timeMs)
-    const generation = await this.#options.store.write(series, gap, { ...batch, startedMs, isCurrent, revises })
+    const fetched = { ...batch, startedMs, isCurrent, revises, isFirst: state === null }
+    const generation = await this.#options.store.write(series, gap, fetched)
     if (generation === null || (finalBefore >= gap.to && !isCurrent)) return
     const hours = batch.facts?.hours ?? null
     this.#openEnds.fetched(series, {

@@ -8,6 +8,7 @@ import { CandleMemory } from './candle-memory.ts'
 import { stampedRows } from './candle-rows.ts'
 import { lockSymbol, writeAtOnce, writeInTurn } from './candle-write.ts'
 import { readActions } from './corporate-action-store.ts'
+import { FirstWrites } from './first-writes.ts'
 import { type FetchedCandles, type Series, type SeriesState, type StoredRows, seriesKey } from './series.ts'
 import { SeriesStates } from './series-states.ts'
 
@@ -40,13 +41,15 @@ export class CandleStore {
   readonly #pool: DatabasePool
   #states: SeriesStates
   #memory: CandleMemory
+  #firstWrites: FirstWrites
 
   constructor(pool: DatabasePool, { memoryBytes = usualMemoryBytes, isOnlyWriter = false }: CandleStoreOptions = {}) {
     this.#pool = pool
     this.#states = new SeriesStates(pool, isOnlyWriter)
-    this.#memory = new CandleMemory(async ({ id, generation }, span) => {
-      const rows = await stampedRows(pool, id, span)
-      return rows?.generation === generation ? rows : null
+    this.#firstWrites = new FirstWrites(pool)
+    this.#memory = new CandleMemory(async (state, span) => {
+      const rows = this.#firstWrites.take(state, span) ?? (await stampedRows(pool, state.id, span))
+      return rows?.generation === state.generation ? rows : null
     }, memoryBytes)
   }
 
@@ -84,6 +87,8 @@ export class CandleStore {
    */
   async write(series: Series, span: TimeSpan, fetched: FetchedCandles): Promise<number | null> {
     const { left } = await this.#states.write(series, async () => {
+      const first = await this.#firstWrites.write(series, span, fetched)
+      if (first) return { left: first }
       const written = await writeAtOnce(this.#pool, series, span, fetched)
       if (written) this.#memory.written(written.end)
       const inTurn = (client: pg.PoolClient) => writeInTurn(client, series, span, fetched)

@@ -81,7 +81,7 @@ export async function writeInTurn(
   const { wanted, obsolete } = joined(changes)
   if (obsolete.length > 0) await deleteRows(client, id, obsolete)
   const isCopied = wanted.length > fewRows
-  if (isCopied) await copyCandles(client, id, wanted)
+  if (isCopied) await copyCandles(client, [{ seriesId: id, rows: wanted }])
   const changesSettled = changes.slice(1).some((each) => each.wanted.length + each.obsolete.length > 0)
   const rows = isCopied ? [] : wanted
   const record = { id, span, finalTo, rows, hasRevised, changesSettled, rowVersion: null }
@@ -113,7 +113,7 @@ function hasNews({ interval }: Series, { actions }: WriteBasis, fetched: Fetched
 }
 
 /** Up to where a span is stored for good once the fetch is written, in epoch seconds. */
-const finalEnd = ({ from, to }: TimeSpan, { finalBefore }: FetchedCandles): number =>
+export const finalEnd = ({ from, to }: TimeSpan, { finalBefore }: FetchedCandles): number =>
   Math.max(from, Math.min(to, finalBefore))
 
 const replacingIn = (gaps: readonly TimeSpan[], stored: readonly Row[], fetched: FetchedCandles): RowChanges =>

@@ -87,6 +87,10 @@ function textFor(rowCount: number): string {
 
 const texts = Array.from({ length: fewRows + 1 }, (_, rowCount) => textFor(rowCount))
 
+/** From here on, in epoch seconds, candles were still forming when they were fetched; null: none was. */
+export const openFromOf = ({ candles }: FetchedCandles): number | null =>
+  candles.find(({ closed }) => !closed)?.epoch ?? null
+
 /**
  * Records a fetch: what the source says of the series, its few rows, and that a span is stored for good up to `finalTo`.
  * If days are known without a gap from the last look at actions up to the present, this counts as a look too. If nothing
@@ -96,10 +100,9 @@ const texts = Array.from({ length: fewRows + 1 }, (_, rowCount) => textFor(rowCo
 export async function recordFetch(
   client: Pick<pg.Pool, 'query'>,
   { id, span, finalTo, rows, hasRevised, changesSettled, rowVersion }: FetchRecord,
-  { facts, startedMs, isCurrent, candles }: FetchedCandles,
+  fetched: FetchedCandles,
 ): Promise<StoredSeries | null> {
-  // From here on, candles were still forming when they were stored.
-  const openFrom = candles.find(({ closed }) => !closed)?.epoch ?? null
+  const { facts, startedMs, isCurrent } = fetched
   const { rows: recorded } = await client.query<StoredSeriesRow>({
     name: `candle-fetch-record-${rows.length}`,
     text: texts[rows.length] as string,
@@ -111,7 +114,17 @@ export async function recordFetch(
       facts?.exchange ?? null,
       facts?.sessionOpens ?? null,
       facts?.sessionCloses ?? null,
-      ...[openFrom, span.from, span.to, finalTo, startedMs, isCurrent, hasRevised, Number(changesSettled), rowVersion],
+      ...[
+        openFromOf(fetched),
+        span.from,
+        span.to,
+        finalTo,
+        startedMs,
+        isCurrent,
+        hasRevised,
+        Number(changesSettled),
+        rowVersion,
+      ],
       ...rows.flatMap((row) => rowColumns.map((column) => row[column])),
     ],
   })

@@ -81,6 +81,8 @@ export interface FetchedCandles extends CorporateActions, SourceCandles {
   readonly isCurrent: boolean
   /** Whether this asks again for all that is unsettled, and so changes candles that are stored for good. */
   readonly revises: boolean
+  /** Nothing of the series was stored when it was asked for. */
+  readonly isFirst?: boolean
 }
 
 /** The columns that name a series. */
