@@ -79,14 +79,19 @@ export class MeasuredApp {
   }
 
   /** `operationAt`: the operation of the i-th request. */
-  async measure(operationAt: (i: number) => Asked, pace: Pace = usualPace): Promise<Measured> {
+  measure(operationAt: (i: number) => Asked, pace: Pace = usualPace): Promise<Measured> {
+    return this.measureBodies((i) => JSON.stringify(operationAt(i)), pace)
+  }
+
+  /** `bodyAt`: the body of the i-th request. */
+  async measureBodies(bodyAt: (i: number) => string, pace: Pace, contentType = 'application/json'): Promise<Measured> {
     let asked = 0
-    const next = (count: number): string[] => Array.from({ length: count }, () => JSON.stringify(operationAt(asked++)))
+    const next = (count: number): string[] => Array.from({ length: count }, () => bodyAt(asked++))
     let told: Told
     let spentMs = 0
     do {
       const before = threadMicros()
-      told = await this.ask(next(1))
+      told = await this.ask(next(1), 1, contentType)
       spentMs += (threadMicros() - before) / 1000
     } while (asked < pace.warmUps && spentMs < pace.warmUpMs)
     let [micros, runs] = [0, 0]
@@ -94,7 +99,7 @@ export class MeasuredApp {
     while (micros < pace.measuredMs * 1000) {
       const bodies = next(count)
       const before = threadMicros()
-      told = await this.ask(bodies)
+      told = await this.ask(bodies, 1, contentType)
       micros += threadMicros() - before
       runs += count
       count = Math.max(1, Math.min(500, Math.ceil((pace.measuredMs * 1000 - micros) / (micros / runs))))

@@ -2,8 +2,10 @@ import { catalogue } from '../../src/analysis/indicators/catalogue.ts'
 import { pointShapes } from '../../src/analysis/indicators/indicator.ts'
 import { type IndicatorName, indicatorNames, indicatorWarmUp } from '../../src/analysis/indicators/points.ts'
 import { partsPerCandle } from '../../src/domain/time/interval.ts'
+import { schema } from '../../src/schema/index.ts'
 import type { weights } from '../../src/schema/price/weights.ts'
-import type { Known } from './generated.ts'
+import { median } from '../support/table.ts'
+import { generatedOperation, type Known } from './generated.ts'
 import type { Asked, MeasuredApp } from './measured-app.ts'
 
 type Widened<T> = { readonly [Name in keyof T]: T[Name] extends number ? number : Widened<T[Name]> }
@@ -21,7 +23,8 @@ const times = (count: number, text: (i: number) => string): string =>
 const positive = (value: number, least = 0.001): number => Math.max(least, value)
 
 /** Each weight is the difference between two operations that differ in one thing, by how often they do. */
-export async function measureWeights(app: MeasuredApp, { symbols, jobs, ids }: Known): Promise<Weights> {
+export async function measureWeights(app: MeasuredApp, market: Known): Promise<Weights> {
+  const { symbols, jobs } = market
   let asked = 0
   const cpu = async (query: string, variables: object = {}): Promise<number> =>
     (await app.measure(() => ({ query, variables }) as Asked, pace)).micros
@@ -33,14 +36,7 @@ export async function measureWeights(app: MeasuredApp, { symbols, jobs, ids }: K
   const interpreted = '__typename @include(if: true)'
   const six = 'epoch open high low close volume'
 
-  // One operation after the other, as clients ask: what is asked again at once is found in the caches of the processor.
-  const several = Array.from({ length: 60 }, (_, i) => `{ a${i}: __typename }`)
-  const request = (
-    await app.measure((i) => ({ query: several[i % several.length] as string }), {
-      ...pace,
-      warmUps: 12 * several.length,
-    })
-  ).micros
+  const request = await weighRequest()
   const [one, many] = [await cpu(minutes(1000, 'nodes { close }')), await cpu(minutes(3000, 'nodes { close }'))]
   const leaf = positive(((await cpu(minutes(3000, `nodes { ${six} }`))) - many) / (5 * 3000))
   const instant = positive(((await cpu(minutes(3000, 'nodes { close time }'))) - many) / 3000)
@@ -121,28 +117,49 @@ export async function measureWeights(app: MeasuredApp, { symbols, jobs, ids }: K
 
   const indicators = {} as Record<IndicatorName, { row: number; window: number; fixed: number }>
   const base = await cpu(minutes(rows, 'columns { close }'))
+  // Next to nothing is computed for a rate of change: this is the JSON of its numbers.
+  const written = positive(((await weighOnce('roc', 'columns', null, rows)) - base) / (rows + 498))
   for (const name of indicatorNames) indicators[name] = await weighIndicator(name)
   const remembered = await cpu(minutes(500, `columns { ${times(20, (i) => `a${i}: sma(period: ${i + 2})`)} }`))
   const indicator = positive(
     (remembered - (await cpu(minutes(500, 'columns { close }')))) / 20 - column - 500 * columnNumber,
     1,
   )
-  const smaFresh = await weighOnce('sma', 'points', 20)
+  const smaFresh = await weighOnce('sma', 'points', 20, rows)
   const point = positive((smaFresh - base - indicators.sma.row * rows) / rows - object - 2 * leaf)
 
-  async function weighOnce(name: IndicatorName, shape: 'columns' | 'points', window: number | null): Promise<number> {
-    const { parameters, point } = catalogue[name]
+  /** Among all kinds of operations: what is asked again at once is found in the caches of the processor. */
+  async function weighRequest(): Promise<number> {
+    const found: number[] = []
+    for (let i = 0; i < 60; i++) {
+      await app.ask([JSON.stringify(generatedOperation(schema, market, 200_000 + i))])
+      const one = await app.measure(() => ({ query: `{ a${i}: __typename }` }), {
+        warmUps: 1,
+        warmUpMs: 0,
+        measuredMs: 0.5,
+      })
+      found.push(one.micros)
+    }
+    return median(found)
+  }
+
+  async function weighOnce(
+    name: IndicatorName,
+    shape: 'columns' | 'points',
+    window: number | null,
+    last: number,
+  ): Promise<number> {
+    const { point } = catalogue[name]
     const main = mainParameter(name)
     const args = main !== null && window !== null ? `(${main}: ${window})` : ''
     const parts = Object.keys(pointShapes[point])
     const below = point === 'IndicatorPoint' ? '' : `{ ${parts.join(' ')} }`
     const fields =
       shape === 'columns' ? `columns { ${name}${args} ${below} }` : `${name}${args} { epoch ${parts.join(' ')} }`
-    void parameters
     // Another range is another list of candles, of which nothing is remembered.
     return fresh((i) => ({
       query: `query ($l: Int!) { candles(symbol: "AAPL", interval: MINUTE_1, last: $l) { ${fields} } }`,
-      variables: { l: rows + (i % 997) },
+      variables: { l: last + (i % 997) },
     }))
   }
 
@@ -151,24 +168,28 @@ export async function measureWeights(app: MeasuredApp, { symbols, jobs, ids }: K
     const main = mainParameter(name)
     const longest = (args: object): number =>
       Math.max(0, ...Object.values(args).filter((value) => Number.isInteger(value)))
-    const perRow = async (window: number | null): Promise<[perRow: number, window: number]> => {
+    const parts = Object.keys(pointShapes[catalogue[name].point]).length
+    const perRow = async (window: number | null, last: number): Promise<[perRow: number, window: number]> => {
       const args = main !== null && window !== null ? { ...usual, [main]: window } : usual
       const before = indicatorWarmUp(name, args, 'MINUTE_1')
-      const micros = (await weighOnce(name, 'columns', window)) - base - before * row
-      return [micros / (rows + 498 + before), longest(args)]
+      const shown = last + 498
+      const micros = (await weighOnce(name, 'columns', window, last)) - base - before * row - shown * parts * written
+      return [micros / (shown + before), longest(args)]
     }
-    const [short, shortWindow] = await perRow(null)
+    const [short, shortWindow] = await perRow(null, rows)
     const few = (fields: string): Promise<number> =>
       cpu(`{ candles(symbol: "AAPL", last: 3) { columns { ${fields} } } }`)
     // What is drawn ahead takes the sessions to come, however few candles there are.
     const fixed = name === 'ichimoku' ? (await few('ichimoku { base }')) - (await few('close')) - short * 80 : 0
     if (main === null) return { row: positive(short), window: 0, fixed }
-    const [long, longest2] = await perRow(longWindow)
+    const [long, longest2] = await perRow(longWindow, 500)
     const window = Math.max(0, (long - short) / (longest2 - shortWindow))
     return { row: positive(short - window * shortWindow), window, fixed }
   }
 
   const found = 'query ($q: String!) { searchInstruments(query: $q, first: 10) { symbol } }'
+  const many20k = Array.from({ length: 20_000 }, (_, i) => `x${i}`)
+  const value = (await cpu('query ($ids: [ID!]!) { nodes(ids: $ids) { id } }', { ids: many20k })) / many20k.length
   const search = positive((await fresh((i) => ({ query: found, variables: { q: `qq${i}` } }))) - request, 10)
   const pageOf = (first: number): Promise<number> => cpu(`{ jobs(first: ${first}) { edges { cursor } } }`)
   const [short, long] = [await pageOf(1), await pageOf(100)]
@@ -190,7 +211,6 @@ export async function measureWeights(app: MeasuredApp, { symbols, jobs, ids }: K
   const actionsOf = (fields: string): Promise<number> =>
     cpu(`{ ${times(10, (i) => `a${i}: instrument(symbol: "${symbols[i]}") { symbol ${fields} }`)} }`)
   const actions = positive(((await actionsOf('splits { time }')) - (await actionsOf(''))) / 10, 1)
-  void ids
 
   return {
     ...{
@@ -222,12 +242,13 @@ export async function measureWeights(app: MeasuredApp, { symbols, jobs, ids }: K
       columnNumber,
       plainNumber,
     },
-    ...{ interpretedNumber, indicator, point, signalRow, search, page, pageRow, jobResult, jobSymbol },
+    ...{ interpretedNumber, indicator, point, written, signalRow, search, page, pageRow, jobResult, jobSymbol },
     ...{
       enqueue: oneEnqueued - request,
       jobAction: positive((await cpu(`mutation { cancelJob(id: "${jobs[0]}") { __typename } }`)) - request, 50),
       enqueueSymbol: positive((fiftyEnqueued - oneEnqueued) / 49),
       session: 1,
+      value,
       actions,
     },
     ...{ seat: 5, liveSeries: 300, indicators },

@@ -41,7 +41,9 @@ function mediansOf(all: readonly Weights[]): Weights {
       Object.entries(each[0] ?? {}).map(([name, value]) => {
         const values = each.map((one) => (one as Record<string, unknown>)[name])
         if (typeof value !== 'number') return [name, merge(values as object[])]
-        return [name, Number((besideOthers * median(values as number[])).toPrecision(3))]
+        // A request is measured among others.
+        const factor = name === 'request' ? 1 : besideOthers
+        return [name, Number((factor * median(values as number[])).toPrecision(3))]
       }),
     )
   return merge(all) as Weights

@@ -9,7 +9,7 @@ import {
 import { isAsyncIterable, type Plugin } from 'graphql-yoga'
 import { Counter, type Registry } from 'prom-client'
 import { Histogram, type HistogramSeries } from '../../platform/histogram.ts'
-import type { Context } from '../../resolvers/context.ts'
+import { type Context, rowsOfOperation } from '../../resolvers/context.ts'
 import { weights } from '../../schema/price/weights.ts'
 import { compilableFields } from './compiled-operations.ts'
 import { describeOperation, type OperationDescription } from './operation-metrics.ts'
@@ -20,6 +20,8 @@ import { OperationPrice, type PricingFacts } from './price/operation-price.ts'
 import type { PriceSettings } from './price/price-settings.ts'
 
 const microsPerPoint = 10
+/** Its rows bound what an operation costs: one takes 2 us, or 3 at most. */
+const mostMicros = 3 * rowsOfOperation
 const buckets = [10, 30, 100, 300, 1000, 3000, 10_000, 30_000, 100_000, 300_000]
 
 interface PricedDocument {
@@ -102,8 +104,9 @@ export class OperationPricing {
     const known = this.#documents.get(node)
     const priced = known ?? this.#priced(document, node)
     const { price, isCompiled, series, description } = priced
+    const given = weights.value * valuesIn(variables)
     const costOf = (isInterpreted: boolean, facts: PricingFacts): number =>
-      sum(price.cost({ variables, isInterpreted, facts }))
+      Math.min(mostMicros, sum(price.cost({ variables, isInterpreted, facts }))) + given
     // The first time, the document is read and interpreted.
     this.#hasKnown = false
     let now = costOf(!known || !isCompiled, this.#facts)
@@ -183,5 +186,17 @@ interface Execution {
 
 const sum = ({ micros, eventMicros }: { readonly micros: number; readonly eventMicros: number }): number =>
   weights.request + micros + eventMicros
+
+/** How many entries the lists among variables have, and those of their inputs: each is read, whatever becomes of it. */
+function valuesIn(variables: Variables, levels = 2): number {
+  let count = 0
+  for (const name in variables) {
+    const value = variables[name]
+    if (Array.isArray(value)) count += value.length
+    else if (levels > 1 && typeof value === 'object' && value !== null)
+      count += valuesIn(value as Variables, levels - 1)
+  }
+  return count
+}
 
 const points = (micros: number): number => Math.ceil(micros / microsPerPoint)

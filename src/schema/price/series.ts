@@ -1,4 +1,5 @@
 import { catalogue } from '../../analysis/indicators/catalogue.ts'
+import { pointShapes } from '../../analysis/indicators/indicator.ts'
 import { type IndicatorName, indicatorWarmUp } from '../../analysis/indicators/points.ts'
 import { signalsWarmUp } from '../../analysis/signals.ts'
 import { type CandleSeries, maxCandles } from '../../domain/candle.ts'
@@ -59,7 +60,7 @@ function seriesPrice({ rows, loaded }: Rows, interval: Interval, asked: Asked, p
   for (const below of [path, [...path, 'columns']]) {
     for (const { name, args } of asked.selected(below)) before = Math.max(before, candlesBefore(name, args, interval))
   }
-  before = Math.min(before, maxWarmUp)
+  before = Math.max(1, Math.min(before, maxWarmUp, historyOf(asked, interval) - loaded))
   const { symbol, last, from, to, adjustment, extendedHours } = asked.args
   const of = `${symbol ?? asked.passed.symbols} ${sourceInterval(interval)} ${extendedHours}`
   const all = (loaded + before) * partsPerCandle(interval)
@@ -77,6 +78,12 @@ function seriesPrice({ rows, loaded }: Rows, interval: Interval, asked: Asked, p
   return { micros, passes: { series: { rows, before, interval, name, isKept: !isComposed(interval) && !isAdjusted } } }
 }
 
+const reachDaysOf = (asked: Asked, interval: Interval): number => asked.reachDays(interval) ?? usualHistoryDays
+
+/** How many candles there are of an interval at all. */
+const historyOf = (asked: Asked, interval: Interval): number =>
+  Math.floor(((reachDaysOf(asked, interval) * daySeconds) / intervalSeconds(interval)) * openShare(interval))
+
 interface Rows {
   readonly rows: number
   /** With a `from`, all of the range are loaded, whatever `last` leaves of them. */
@@ -91,7 +98,7 @@ function rowsOf(asked: Asked, interval: Interval): Rows | null {
   const from = instantOf(args.from)
   const to = instantOf(args.to) ?? nowMs
   if (from !== null && from >= to) return null
-  const reachMs = (asked.reachDays(interval) ?? usualHistoryDays) * daySeconds * 1000
+  const reachMs = reachDaysOf(asked, interval) * daySeconds * 1000
   const rangeMs = Math.max(0, Math.min(to, nowMs) - Math.max(from ?? Number.NEGATIVE_INFINITY, nowMs - reachMs))
   if (from !== null && (to - from) / 1000 / intervalSeconds(interval) > mostIntervals) return null
   const inRange = (rangeMs / 1000 / intervalSeconds(interval)) * openShare(interval)
@@ -130,14 +137,15 @@ export const indicatorPoints = (name: IndicatorName): { readonly price: Pricing 
   priced((asked) => {
     const series = asked.passed.series
     if (!series) return refused
-    const micros = computing('points', name, asked)
-    return micros === null ? refused : { micros: micros + weights.point * series.rows, entries: series.rows }
+    const micros = computing('points', name, asked, weights.point)
+    return micros === null ? refused : { micros, entries: series.rows }
   })
 
 export const indicatorColumns = (name: IndicatorName): { readonly price: Pricing } =>
   priced((asked) => {
     const { series } = asked.passed
-    const micros = computing('columns', name, asked)
+    const parts = Object.keys(pointShapes[catalogue[name].point]).length
+    const micros = computing('columns', name, asked, parts * weights.written)
     if (!series || micros === null) return refused
     if (catalogue[name].point === 'IndicatorPoint') return { ...columnPrice(series), micros: weights.column + micros }
     return { micros, passes: { series } }
@@ -145,9 +153,9 @@ export const indicatorColumns = (name: IndicatorName): { readonly price: Pricing
 
 /**
  * CPU of computing an indicator over a series, from as many candles as it needs. null: its parameters are refused.
- * `shape`: as points or by column; each is kept by itself.
+ * `shape`: as points or by column; each is kept by itself. `shaping`: CPU of putting a row into that shape.
  */
-function computing(shape: string, name: IndicatorName, asked: Asked): number | null {
+function computing(shape: string, name: IndicatorName, asked: Asked, shaping: number): number | null {
   const { args, passed } = asked
   const { series } = passed
   if (!series) return null
@@ -161,7 +169,8 @@ function computing(shape: string, name: IndicatorName, asked: Asked): number | n
   const { row, window, fixed } = weights.indicators[name]
   let longest = 0
   for (const value of Object.values(args)) longest = Math.max(longest, Number.isInteger(value) ? (value as number) : 0)
-  return weights.indicator + fixed + (series.rows + before) * (row + window * longest)
+  const reached = Math.min(before, series.before)
+  return weights.indicator + fixed + series.rows * shaping + (series.rows + reached) * (row + window * longest)
 }
 
 function warmUpOf(name: IndicatorName, args: PricedArgs, interval: Interval): number | null {
