@@ -9,7 +9,7 @@ import {
 import { isAsyncIterable, type Plugin } from 'graphql-yoga'
 import { Counter, type Registry } from 'prom-client'
 import { Histogram, type HistogramSeries } from '../../platform/histogram.ts'
-import { type Context, rowsOfOperation } from '../../resolvers/context.ts'
+import type { Context } from '../../resolvers/context.ts'
 import { weights } from '../../schema/price/weights.ts'
 import { compilableFields } from './compiled-operations.ts'
 import { describeOperation, type OperationDescription } from './operation-metrics.ts'
@@ -20,8 +20,6 @@ import { OperationPrice, type PricingFacts } from './price/operation-price.ts'
 import type { PriceSettings } from './price/price-settings.ts'
 
 const microsPerPoint = 10
-/** Its rows bound what an operation costs: one takes 2 us, or 3 at most. */
-const mostMicros = 3 * rowsOfOperation
 const buckets = [10, 30, 100, 300, 1000, 3000, 10_000, 30_000, 100_000, 300_000]
 
 interface PricedDocument {
@@ -59,24 +57,21 @@ export class OperationPricing {
   constructor(options: {
     schema: GraphQLSchema
     settings: PriceSettings
-    facts: Omit<PricingFacts, 'isKnown' | 'observed'>
+    facts: Pick<PricingFacts, 'now' | 'reachDays'>
     registry: Registry
   }) {
     const { schema, settings, facts, registry } = options
     this.#schema = schema
     this.#settings = settings
     const lately = new AskedLately(facts.now)
-    this.#factsOfNothing = { ...facts, isKnown: () => false, observed: () => undefined }
+    this.#factsOfNothing = { ...facts, hasLoaded: () => false, hasComputed: () => false, observed: () => undefined }
     this.#facts = {
       ...facts,
-      isKnown: (kind, name) => {
-        const isKnown = lately.has(kind, name)
-        if (isKnown) this.#hasKnown = true
-        return isKnown
-      },
+      hasLoaded: (name) => this.#noted(lately.hasLoaded(name)),
+      hasComputed: (series, name, bytes) => this.#noted(lately.hasComputed(series, name, bytes)),
       observed: (name) => {
         const observed = this.observations.get(name)
-        if (observed) this.#hasKnown = true
+        this.#noted(observed !== undefined)
         return observed
       },
     }
@@ -94,6 +89,12 @@ export class OperationPricing {
     })
   }
 
+  /** Keeps in mind that a price is lower than where nothing is known. */
+  #noted(isKnown: boolean): boolean {
+    if (isKnown) this.#hasKnown = true
+    return isKnown
+  }
+
   /** Notes the price in the context. Returns the error that refuses the operation. */
   charge(
     document: DocumentNode,
@@ -106,7 +107,7 @@ export class OperationPricing {
     const { price, isCompiled, series, description } = priced
     const given = weights.value * valuesIn(variables)
     const costOf = (isInterpreted: boolean, facts: PricingFacts): number =>
-      Math.min(mostMicros, sum(price.cost({ variables, isInterpreted, facts }))) + given
+      sum(price.cost({ variables, isInterpreted, facts })) + given
     // The first time, the document is read and interpreted.
     this.#hasKnown = false
     let now = costOf(!known || !isCompiled, this.#facts)

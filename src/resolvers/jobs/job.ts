@@ -95,7 +95,7 @@ const results: {
 }
 
 /** The rows that the result of one symbol costs: an analysis has some thirty values. */
-const rowsPerSymbol = 10
+export const rowsPerSymbol = 10
 
 /** null until the job has succeeded. */
 export async function jobResult(job: Job, _args: unknown, context: Context): Promise<JobResult | null> {

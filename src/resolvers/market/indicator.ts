@@ -35,7 +35,7 @@ import { type WrittenColumns, writtenColumns } from './written-columns.ts'
 export const maxWarmUp = 45_000
 
 /** Nine indicators and nineteen rules find signals: a candle takes about 11 µs of CPU, a row 2. */
-const rowsPerSignalCandle = 6
+export const rowsPerSignalCandle = 6
 
 /** One per series of an answer, because all its indicators are computed from the same candles. */
 const inputs = new WeakMap<CandleSeries, IndicatorInput>()

@@ -1,5 +1,6 @@
 import type { GraphQLField } from 'graphql'
 import type { Interval } from '../../domain/time/interval.ts'
+import { rowsPerSymbol } from '../../resolvers/jobs/job.ts'
 import { type Observe, type Observed, observedList, observedObject } from './observed.ts'
 import { weights } from './weights.ts'
 
@@ -9,7 +10,8 @@ export interface PricedSeries {
   readonly rows: number
   /** How many candles are loaded before the first node. */
   readonly before: number
-  /** Stands for this very series. */
+  /** Stands for the candles of its symbol and interval, and for this very series. */
+  readonly of: string
   readonly name: string
   /** It is in memory by column, with its JSON. Composed candles, and those adjusted otherwise, are made each time. */
   readonly isKept: boolean
@@ -22,8 +24,9 @@ export interface Passed {
   readonly series?: PricedSeries
   /** Which symbols there are. */
   readonly symbols?: string
-  /** Jobs that this field gives. */
+  /** What is known of the jobs that this field gives, and which they are. */
   readonly jobs?: Observed
+  readonly jobsName?: string
 }
 
 export interface SelectedPrice {
@@ -47,11 +50,12 @@ export interface Asked {
   readonly nowMs: number
   /** How far back the source goes. null: as far as there is history. */
   reachDays(interval: Interval): number | null
-  /**
-   * Whether this was asked for lately, and so is in memory. It is from now on. `kind`: an indicator that is computed, or a
-   * series that is loaded.
-   */
-  isKnown(kind: 'computed' | 'loaded', name: string): boolean
+  /** Whether the operation has not asked for this before: it loads the same once. It has from now on. */
+  isFirst(name: string): boolean
+  /** Whether this much of a series was asked for before, and so is in memory. It is from now on. */
+  hasLoaded(name: string): boolean
+  /** Whether a value that is computed of a series is likely to be kept; `bytes`: how large it is. */
+  hasComputed(series: string, name: string, bytes: number): boolean
   /** What this field has lately given for these arguments. undefined: nothing is known. */
   readonly observed: Observed | undefined
   /** The fields that are selected below, or below what `path` leads to. */
@@ -63,6 +67,8 @@ export interface Price {
   readonly micros: number
   /** How many entries its list has. */
   readonly entries?: number
+  /** Rows that the field is charged beside the entries of its list: see `spendRows`. */
+  readonly rows?: number
   /** CPU of an entry beside the fields that are selected of it. undefined: that of any entry. */
   readonly entryMicros?: number
   /**
@@ -223,7 +229,7 @@ export const datesOf = pricedAsObserved(observedList, ({ args, observed }) => {
   const dates = from === null || to === null ? 0 : (to - from) / dayMs
   if (dates <= 0 || dates > longestDates) return refused
   const entries = observed?.entries ?? Math.ceil((dates * 5) / 7)
-  return { micros: weights.session * entries, entries }
+  return { micros: weights.session * entries, entries, rows: dates }
 })
 
 interface ObservedJob {
@@ -254,10 +260,10 @@ function observedJobs(jobs: readonly ObservedJob[]): Observed {
 const observedJob: Observe = (result) =>
   observedJobs(result === null || result === undefined ? [] : [result as ObservedJob])
 
-export const job = pricedAsObserved(observedJob, ({ observed }) => ({
+export const job = pricedAsObserved(observedJob, ({ args, observed }) => ({
   micros: weights.page,
   entries: observed?.entries ?? 1,
-  passes: observed ? { jobs: observed } : {},
+  passes: { jobsName: String(args.id), ...(observed && { jobs: observed }) },
 }))
 
 export const jobs = pricedAsObserved(
@@ -265,7 +271,8 @@ export const jobs = pricedAsObserved(
   (asked) => {
     const entries = pageLength(asked)
     if (entries === null) return refused
-    const passes = { entries, ...(asked.observed && { jobs: asked.observed }) }
+    const jobsName = JSON.stringify(asked.args)
+    const passes = { entries, jobsName, ...(asked.observed && { jobs: asked.observed }) }
     return { micros: weights.page + weights.pageRow * entries, passes }
   },
 )
@@ -278,10 +285,12 @@ const sharesOf = (types: readonly string[], entries: number): Readonly<Record<st
 const usualSymbols = 20
 
 /** The document does not say whether a job has a result, nor of how many symbols. */
-export const jobResult = priced(({ passed: { jobs } }) => {
+export const jobResult = priced((asked) => {
+  const { jobs, jobsName } = asked.passed
   const [symbols, entries] = [jobs?.symbols ?? usualSymbols, jobs?.results ?? 1]
   return {
-    micros: entries * (weights.jobResult + weights.jobSymbol * symbols),
+    micros: asked.isFirst(`results of ${jobsName}`) ? entries * (weights.jobResult + weights.jobSymbol * symbols) : 0,
+    rows: entries * rowsPerSymbol * symbols,
     entries,
     types: jobs?.resultTypes && sharesOf(jobs.resultTypes, entries),
     passes: { entries: symbols },

@@ -13,16 +13,16 @@ import {
   sourceInterval,
 } from '../../domain/time/interval.ts'
 import { daySeconds } from '../../domain/time/units.ts'
-import { candlesBefore, maxWarmUp } from '../../resolvers/market/indicator.ts'
+import { candlesBefore, maxWarmUp, rowsPerSignalCandle } from '../../resolvers/market/indicator.ts'
 import type { Observe } from './observed.ts'
 import {
   type Asked,
   instantOf,
   numberOf,
   type Price,
+  type Priced,
   type PricedArgs,
   type PricedSeries,
-  type Pricing,
   priced,
   pricedAsObserved,
   refused,
@@ -63,19 +63,24 @@ function seriesPrice({ rows, loaded }: Rows, interval: Interval, asked: Asked, p
   before = Math.max(1, Math.min(before, maxWarmUp, historyOf(asked, interval) - loaded))
   const { symbol, last, from, to, adjustment, extendedHours } = asked.args
   const of = `${symbol ?? asked.passed.symbols} ${sourceInterval(interval)} ${extendedHours}`
-  const all = (loaded + before) * partsPerCandle(interval)
+  const parts = partsPerCandle(interval)
+  const all = (loaded + before) * parts
+  const isAdjusted = adjustment === 'NONE' || adjustment === 'SPLITS_AND_DIVIDENDS'
+  const name = `${of} ${interval} ${from} ${to} ${last} ${adjustment}`
+  // Each event of a live series has another candle.
+  const isKept = !isComposed(interval) && !isAdjusted && path.length === 0
+  const passes = { series: { of, rows, before, interval, name, isKept } }
+  if (!asked.isFirst(`${name} ${before}`)) return { micros: 0, rows: (rows + before) * parts, passes }
   let micros = weights.series + weights.row * all
   if (isComposed(interval)) {
     micros += weights.composed + (isDaily(interval) ? weights.composedDay : weights.composedPart) * all
   }
-  const isAdjusted = adjustment !== undefined && adjustment !== 'SPLITS'
   // Those of hours reach over many splits and dividends, and each has to be put to its date.
   const isOfHours = !isDaily(interval) && intervalSeconds(sourceInterval(interval)) >= quarterSeconds
   if (isAdjusted) micros += weights.adjusted + (isOfHours ? weights.adjustedHour : weights.adjustedRow) * all
   // As far back as a fetch reaches that was doubled a few times.
-  if (!asked.isKnown('loaded', `${of} ${Math.ceil(Math.log2(all))}`)) micros += weights.newSeries + weights.newRow * all
-  const name = `${of} ${interval} ${from} ${to} ${last} ${adjustment}`
-  return { micros, passes: { series: { rows, before, interval, name, isKept: !isComposed(interval) && !isAdjusted } } }
+  if (!asked.hasLoaded(`${of} ${Math.ceil(Math.log2(all))}`)) micros += weights.newSeries + weights.newRow * all
+  return { micros, rows: (rows + before) * parts, passes }
 }
 
 const reachDaysOf = (asked: Asked, interval: Interval): number => asked.reachDays(interval) ?? usualHistoryDays
@@ -133,44 +138,66 @@ export const indicatorPart = candleColumn
 
 export const aheadOfSeries = priced(() => ({ micros: 0, entries: 26, entryMicros: weights.interpretedNumber }))
 
-export const indicatorPoints = (name: IndicatorName): { readonly price: Pricing } =>
+/** By estimate: an object, and each of its numbers; a number as JSON. */
+const bytesPerPoint = 40
+const bytesPerNumber = 24
+const bytesPerWritten = 16
+
+const partsOf = (name: IndicatorName): number => Object.keys(pointShapes[catalogue[name].point]).length
+
+export const indicatorPoints = (name: IndicatorName): Priced =>
   priced((asked) => {
-    const series = asked.passed.series
-    if (!series) return refused
-    const micros = computing('points', name, asked, weights.point)
-    return micros === null ? refused : { micros, entries: series.rows }
+    const bytes = bytesPerPoint + bytesPerNumber * (1 + partsOf(name))
+    const computing = computed('points', name, asked, weights.point, bytes)
+    return computing ? { micros: computing.micros, rows: computing.before, entries: computing.series.rows } : refused
   })
 
-export const indicatorColumns = (name: IndicatorName): { readonly price: Pricing } =>
+export const indicatorColumns = (name: IndicatorName): Priced =>
   priced((asked) => {
-    const { series } = asked.passed
-    const parts = Object.keys(pointShapes[catalogue[name].point]).length
-    const micros = computing('columns', name, asked, parts * weights.written)
-    if (!series || micros === null) return refused
-    if (catalogue[name].point === 'IndicatorPoint') return { ...columnPrice(series), micros: weights.column + micros }
-    return { micros, passes: { series } }
+    const parts = partsOf(name)
+    const computing = computed('columns', name, asked, parts * weights.written, parts * bytesPerWritten)
+    if (!computing) return refused
+    const { micros, before, series } = computing
+    const rows = before + series.rows
+    if (catalogue[name].point !== 'IndicatorPoint') return { micros, rows, passes: { series } }
+    return { ...columnPrice(series), micros: weights.column + micros, rows }
   })
+
+interface Computing {
+  readonly micros: number
+  readonly before: number
+  readonly series: PricedSeries
+}
 
 /**
- * CPU of computing an indicator over a series, from as many candles as it needs. null: its parameters are refused.
- * `shape`: as points or by column; each is kept by itself. `shaping`: CPU of putting a row into that shape.
+ * Computing an indicator over a series, from as many candles as it needs. null: its parameters are refused. `shape`: as
+ * points or by column, which are kept apart; `shaping`: CPU of putting a row into that shape, which takes so many bytes.
  */
-function computing(shape: string, name: IndicatorName, asked: Asked, shaping: number): number | null {
+function computed(
+  shape: string,
+  name: IndicatorName,
+  asked: Asked,
+  shaping: number,
+  bytesPerRow: number,
+): Computing | null {
   const { args, passed } = asked
   const { series } = passed
-  if (!series) return null
-  const before = warmUpOf(name, args, series.interval)
-  if (before === null) return null
-  const isKnown =
-    series.isKept &&
-    name !== 'ichimoku' &&
-    asked.isKnown('computed', `${series.name} ${shape} ${name} ${JSON.stringify(args)}`)
-  if (isKnown) return weights.indicator
+  const needed = series && warmUpOf(name, args, series.interval)
+  if (!series || needed == null) return null
+  const before = Math.min(needed, series.before)
+  // What is drawn ahead depends on more than the candles, and is not kept.
+  const mayBeKept = series.isKept && name !== 'ichimoku'
+  const isKept =
+    mayBeKept &&
+    asked.hasComputed(series.of, `${series.name} ${shape} ${name} ${JSON.stringify(args)}`, bytesPerRow * series.rows)
+  if (isKept) return { micros: weights.indicator, before, series }
   const { row, window, fixed } = weights.indicators[name]
   let longest = 0
-  for (const value of Object.values(args)) longest = Math.max(longest, Number.isInteger(value) ? (value as number) : 0)
-  const reached = Math.min(before, series.before)
-  return weights.indicator + fixed + series.rows * shaping + (series.rows + reached) * (row + window * longest)
+  for (const value of Object.values(args)) {
+    if (Number.isInteger(value)) longest = Math.max(longest, value as number)
+  }
+  const micros = weights.indicator + fixed + series.rows * shaping + (series.rows + before) * (row + window * longest)
+  return { micros, before, series }
 }
 
 function warmUpOf(name: IndicatorName, args: PricedArgs, interval: Interval): number | null {
@@ -187,5 +214,10 @@ const signalsPerCandle = 0.7
 
 export const seriesSignals = priced(({ passed: { series } }) => {
   const rows = series?.rows ?? 0
-  return { micros: weights.signalRow * (rows + signalsWarmUp), entries: Math.ceil(signalsPerCandle * rows) }
+  const candles = rows + Math.min(signalsWarmUp, series?.before ?? 0)
+  return {
+    micros: weights.signalRow * candles,
+    rows: rowsPerSignalCandle * candles,
+    entries: Math.ceil(signalsPerCandle * rows),
+  }
 })

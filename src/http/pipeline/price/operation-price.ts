@@ -13,6 +13,7 @@ import {
   type OperationDefinitionNode,
 } from 'graphql'
 import type { Interval } from '../../../domain/time/interval.ts'
+import { rowsOfEvent, rowsOfOperation } from '../../../resolvers/context.ts'
 import { type Observed, observedName } from '../../../schema/price/observed.ts'
 import {
   type Passed,
@@ -20,11 +21,11 @@ import {
   type PricedArgs,
   type Pricing,
   pricingOf,
+  refused,
   type SelectedPrice,
 } from '../../../schema/price/price.ts'
 import { weights } from '../../../schema/price/weights.ts'
 import { argumentsOf, type Variables, variablesWithDefaults } from './argument-values.ts'
-import type { Kind } from './asked-lately.ts'
 import { type Condition, type ConditionalSet, FieldCollector, type Occurrence } from './collected-fields.ts'
 import { introspectedLengths } from './introspected-lengths.ts'
 
@@ -40,7 +41,8 @@ export interface PricingFacts {
   /** Epoch milliseconds. */
   now(): number
   reachDays(interval: Interval): number | null
-  isKnown(kind: Kind, name: string): boolean
+  hasLoaded(name: string): boolean
+  hasComputed(series: string, name: string, bytes: number): boolean
   observed(name: string): Observed | undefined
 }
 
@@ -49,6 +51,18 @@ interface Weight {
   readonly compiled: number
   readonly interpreted: number
 }
+
+/** A price that is being made. */
+interface Making extends Circumstances {
+  /** What is left of the rows that execution will charge. */
+  rowsLeft: number
+  /** What it has asked for. */
+  readonly asked: Set<string>
+}
+
+/** Rows that execution charges for the entries of a list. */
+const rowsPerValue = 1 / 4
+const fieldsPerRow = 3
 
 const nothing: Weight = { compiled: 0, interpreted: 0 }
 const objectWeight: Weight = { compiled: weights.object, interpreted: weights.interpretedObject }
@@ -66,17 +80,20 @@ const plus = (one: Weight, other: Weight): Weight => ({
 /** The fields of one object type at one place of an answer. */
 class PricedSelection {
   readonly type: string
+  /** How many fields there are, with those below them. */
+  readonly size: number
   /** Of the fields that always cost the same. */
   readonly #constant: Weight
   readonly fields: readonly PricedField[]
 
-  constructor(type: string, constant: Weight, fields: readonly PricedField[]) {
+  constructor(type: string, constant: Weight, constantFields: number, fields: readonly PricedField[]) {
     this.type = type
+    this.size = fields.reduce((sum, { size }) => sum + size, constantFields)
     this.#constant = constant
     this.fields = fields
   }
 
-  micros(passed: Passed, of: Circumstances, times: number): number {
+  micros(passed: Passed, of: Making, times: number): number {
     let micros = of.isInterpreted ? this.#constant.interpreted : this.#constant.compiled
     for (const field of this.fields) micros += field.micros(passed, of, times)
     return micros
@@ -98,6 +115,9 @@ class PricedField {
   readonly #weight: Weight
   /** By the types that it can have; the dearest counts. */
   readonly below: readonly PricedSelection[]
+  /** With the fields below it. */
+  readonly size: number
+  readonly #rowsPerEntry: number
 
   constructor(options: {
     parent: string
@@ -123,27 +143,44 @@ class PricedField {
         )
     this.#weight = weight
     this.below = below
+    this.size = 1 + Math.max(0, ...below.map(({ size }) => size))
+    const perEntry = below.length === 0 ? rowsPerValue : Math.ceil((this.size - 1) / fieldsPerRow)
+    this.#rowsPerEntry = this.isList ? perEntry : 0
   }
 
   isSelected(variables: Variables): boolean {
     return this.#conditions.length === 0 || this.#conditions.some((holds) => holds(variables))
   }
 
-  micros(passed: Passed, of: Circumstances, times: number): number {
+  micros(passed: Passed, of: Making, times: number): number {
     if (!this.isSelected(of.variables)) return 0
     const weight = of.isInterpreted ? this.#weight.interpreted : this.#weight.compiled
     const price = this.pricing?.(new AskedField(this, passed, of, times))
-    const entries = price?.entries ?? 1
+    const asked = price?.entries ?? 1
+    const fits = this.#shareThatFits((price?.rows ?? 0) + asked * this.#rowsPerEntry, of, times)
+    if (fits === 0) return refused.micros
+    const entries = fits * asked
     const below = this.#belowMicros(entries, price, of, times)
     const entryMicros = (!of.isInterpreted && price?.entryMicros) || weight
-    return (price?.micros ?? 0) + entries * entryMicros + below + (this.isList ? weight : 0)
+    return fits * (price?.micros ?? 0) + entries * entryMicros + below + (this.isList ? weight : 0)
   }
 
-  #belowMicros(entries: number, price: Price | undefined, of: Circumstances, times: number): number {
+  /** Which share of so many fields execution will pay for, as each is charged its rows. */
+  #shareThatFits(rows: number, of: Making, times: number): number {
+    if (rows * times <= of.rowsLeft) {
+      of.rowsLeft -= rows * times
+      return 1
+    }
+    const fitting = Math.floor(of.rowsLeft / rows)
+    of.rowsLeft -= rows * fitting
+    return fitting / times
+  }
+
+  #belowMicros(entries: number, price: Price | undefined, of: Making, times: number): number {
     const passes = price?.passes ?? noPassed
     let [sum, dearest] = [0, 0]
     for (const selection of this.below) {
-      const count = price?.types ? (price.types[selection.type] ?? 0) : entries
+      const count = price?.types ? (price.types[selection.type] ?? 0) * (entries / (price.entries || 1)) : entries
       if (count === 0) continue
       const micros = count * selection.micros(passes, of, times * count)
       sum += micros
@@ -158,9 +195,9 @@ class AskedField {
   readonly passed: Passed
   readonly times: number
   readonly #field: PricedField
-  readonly #of: Circumstances
+  readonly #of: Making
 
-  constructor(field: PricedField, passed: Passed, of: Circumstances, times: number) {
+  constructor(field: PricedField, passed: Passed, of: Making, times: number) {
     this.#field = field
     this.passed = passed
     this.times = times
@@ -179,8 +216,19 @@ class AskedField {
     return this.#of.facts.reachDays(interval)
   }
 
-  isKnown(kind: Kind, name: string): boolean {
-    return this.#of.facts.isKnown(kind, name)
+  isFirst(name: string): boolean {
+    const { asked } = this.#of
+    if (asked.has(name)) return false
+    asked.add(name)
+    return true
+  }
+
+  hasLoaded(name: string): boolean {
+    return this.#of.facts.hasLoaded(name)
+  }
+
+  hasComputed(series: string, name: string, bytes: number): boolean {
+    return this.#of.facts.hasComputed(series, name, bytes)
   }
 
   get observed(): Observed | undefined {
@@ -232,20 +280,22 @@ export class OperationPrice {
     const root = schema.getRootType(node.operation)
     this.#selection = root
       ? builder.selection([{ set: node.selectionSet, conditions: [] }], root)
-      : new PricedSelection('', nothing, [])
+      : new PricedSelection('', nothing, 0, [])
     this.#isSubscription = node.operation === 'subscription'
     this.#withDefaults = variablesWithDefaults(node)
     this.newDocumentMicros = weights.newDocument + weights.newField * builder.fields + weights.pair * builder.pairs
   }
 
   cost(circumstances: Circumstances): OperationCost {
-    const of = { ...circumstances, variables: this.#withDefaults(circumstances.variables) }
-    if (!this.#isSubscription) return { micros: this.#selection.micros(noPassed, of, 1), eventMicros: 0 }
+    const variables = this.#withDefaults(circumstances.variables)
+    const rowsLeft = this.#isSubscription ? rowsOfEvent : rowsOfOperation
+    const making = (): Making => ({ ...circumstances, variables, rowsLeft, asked: new Set() })
+    if (!this.#isSubscription) return { micros: this.#selection.micros(noPassed, making(), 1), eventMicros: 0 }
     let [micros, eventMicros] = [0, 0]
     for (const field of this.#selection.fields) {
-      const begin = field.pricing?.(new AskedField(field, noPassed, of, 1))?.micros ?? 0
+      const begin = field.pricing?.(new AskedField(field, noPassed, making(), 1))?.micros ?? 0
       micros += begin
-      eventMicros += field.micros(noPassed, of, 1) - begin
+      eventMicros += Math.max(0, field.micros(noPassed, making(), 1) - begin)
     }
     return { micros, eventMicros }
   }
@@ -267,6 +317,7 @@ class PriceBuilder {
 
   selection(sets: readonly ConditionalSet[], type: GraphQLObjectType): PricedSelection {
     let constant = nothing
+    let constantFields = 0
     const fields: PricedField[] = []
     for (const occurrences of this.#collector.collect(sets, type).values()) {
       this.fields += occurrences.length
@@ -278,8 +329,10 @@ class PriceBuilder {
       const weight = weightOf(named, field)
       const pricing = pricingOf(field) ?? introspection(type, field)
       const isAlways = occurrences.some(({ conditions }) => conditions.length === 0)
-      if (isLeafType(named) && !pricing && isAlways) constant = plus(constant, weight)
-      else
+      if (isLeafType(named) && !pricing && isAlways) {
+        constant = plus(constant, weight)
+        constantFields++
+      } else
         fields.push(
           new PricedField({
             parent: type.name,
@@ -291,7 +344,7 @@ class PriceBuilder {
           }),
         )
     }
-    return new PricedSelection(type.name, constant, fields)
+    return new PricedSelection(type.name, constant, constantFields, fields)
   }
 
   #below(named: GraphQLNamedOutputType, occurrences: readonly Occurrence[]): PricedSelection[] {

@@ -16,13 +16,15 @@ import {
 } from 'graphql'
 import { OperationPrice } from '../../../../../src/http/pipeline/price/operation-price.ts'
 import { schema } from '../../../../../src/schema/index.ts'
+import type { Observed } from '../../../../../src/schema/price/observed.ts'
 import { pricingOf } from '../../../../../src/schema/price/price.ts'
 import { chartQueries, extremeOperations, queries } from '../../../../support/operations/operations.ts'
 
 const facts = {
   now: () => Date.parse('2026-12-01T00:00:00Z'),
   reachDays: () => null,
-  isKnown: () => false,
+  hasLoaded: () => true,
+  hasComputed: () => false,
   observed: () => undefined,
 }
 
@@ -86,10 +88,12 @@ test('every list of the schema tells how many entries it has', () => {
       const price = pricingOf(field)?.({
         args: { symbols: ['AAPL'], ids: ['x'], first: 10, from: '2026-01-01', to: '2026-02-01', period: 14 },
         times: 1,
-        passed: { entries: 3, series: { interval: 'DAY_1', rows: 10, before: 10, name: 'A', isKept: true } },
+        passed: { entries: 3, series: { interval: 'DAY_1', rows: 10, before: 10, of: 'A', name: 'A', isKept: true } },
         nowMs: facts.now(),
         reachDays: () => null,
-        isKnown: () => false,
+        isFirst: () => true,
+        hasLoaded: () => true,
+        hasComputed: () => false,
         observed: undefined,
         selected: () => [],
       })
@@ -211,4 +215,63 @@ test('a thousand prices of a quote with variables take a few milliseconds', () =
   run()
   const { user } = process.threadCpuUsage(before)
   assert.ok(user < 5000, `${user} us`)
+})
+
+test('what execution refuses for its rows costs next to nothing', () => {
+  const signals = (count: number): number =>
+    microsOf(
+      `{ candles(symbol: "A", interval: MINUTE_1, last: 20000) { ${Array.from({ length: count }, (_, i) => `a${i}: signals { time }`).join(' ')} } }`,
+    )
+  // An operation has rows for five of these.
+  assert.ok(signals(20) < 1.1 * signals(5))
+  assert.ok(signals(3) < 0.7 * signals(5))
+})
+
+test('what an operation asks for twice is loaded once: series, and results of jobs', () => {
+  const chart = (names: string): number =>
+    microsOf(
+      `{ ${names
+        .split(' ')
+        .map((name) => `${name}: candles(symbol: "A", interval: HOUR_4, last: 5000) { stale }`)
+        .join(' ')} }`,
+    )
+  assert.ok(chart('a b c') < 1.1 * chart('a'))
+  const result = (names: string): number =>
+    microsOf(
+      `{ ${names
+        .split(' ')
+        .map((name) => `${name}: job(id: "x") { result { __typename } }`)
+        .join(' ')} }`,
+    )
+  assert.ok(result('a b') < 1.9 * result('a'))
+})
+
+test('a price goes by what fields have given before: no entries cost nothing below them', () => {
+  const query =
+    '{ jobs(first: 100) { edges { node { id input result { ... on AnalysisResult { analyses { symbol } } } } } } }'
+  const document = parse(query)
+  const price = new OperationPrice(schema, document, document.definitions[0] as OperationDefinitionNode)
+  const microsWith = (observed: Observed | undefined): number =>
+    price.cost({ variables: {}, isInterpreted: false, facts: { ...facts, observed: () => observed } }).micros
+  const [unknown, none, few] = [
+    microsWith(undefined),
+    microsWith({ entries: 0, results: 0, symbols: 0, resultTypes: [] }),
+    microsWith({ entries: 3, results: 1, symbols: 5, resultTypes: ['AnalysisResult'] }),
+  ]
+  assert.ok(none < few && few < unknown / 5, `${none} ${few} ${unknown}`)
+})
+
+test('of a subscription, beginning and an event have prices of their own', () => {
+  const cost = (query: string): { micros: number; eventMicros: number } => {
+    const document = parse(query)
+    assert.deepEqual(validate(schema, document), [])
+    return costOf(document, {})
+  }
+  const candles = (fields: string) => cost(`subscription { candleUpdates(symbol: "A") { series { ${fields} } } }`)
+  const [plain, dear] = [candles('stale'), candles('adx(period: 1000) { adx }')]
+  assert.ok(dear.eventMicros > 10 * plain.eventMicros)
+  assert.ok(dear.micros > plain.micros)
+  const prices = (symbols: string) => cost(`subscription { priceUpdates(symbols: [${symbols}]) { price } }`)
+  assert.equal(prices('"A", "B"').micros, 2 * prices('"A"').micros)
+  assert.equal(prices('"A", "B"').eventMicros, prices('"A"').eventMicros)
 })

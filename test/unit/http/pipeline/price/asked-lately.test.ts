@@ -1,0 +1,43 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { AskedLately } from '../../../../../src/http/pipeline/price/asked-lately.ts'
+
+test('a computed value counts as kept from the third time on, for as long as the newest candle stays, as the memory of candles keeps it', () => {
+  let nowMs = 0
+  const lately = new AskedLately(() => nowMs)
+  const asks = (): boolean => lately.hasComputed('AAPL', 'sma 20', 1000)
+  assert.deepEqual([asks(), asks(), asks(), asks()], [false, false, true, true])
+  nowMs = 11_000
+  assert.deepEqual([asks(), asks()], [false, true])
+})
+
+test('values that are asked for once, in many ways, drive none out and are never kept', () => {
+  const lately = new AskedLately(() => 0)
+  for (let round = 0; round < 3; round++) {
+    for (let i = 0; i < 130; i++) assert.equal(lately.hasComputed('AAPL', `adx ${i}`, 100), false)
+  }
+})
+
+test('a series keeps a mebibyte: what was kept longest makes room, what is larger is never kept', () => {
+  const lately = new AskedLately(() => 0)
+  const keep = (name: string, bytes: number): void => {
+    lately.hasComputed('AAPL', name, bytes)
+    lately.hasComputed('AAPL', name, bytes)
+  }
+  keep('a', 600_000)
+  keep('b', 600_000)
+  assert.deepEqual(
+    ['b', 'a'].map((name) => lately.hasComputed('AAPL', name, 600_000)),
+    [true, false],
+  )
+  keep('huge', 2_000_000)
+  assert.equal(lately.hasComputed('AAPL', 'huge', 2_000_000), false)
+})
+
+test('a series counts as loaded once it was asked for', () => {
+  const lately = new AskedLately(() => 0)
+  assert.deepEqual(
+    [lately.hasLoaded('AAPL 10'), lately.hasLoaded('AAPL 10'), lately.hasLoaded('MSFT 10')],
+    [false, true, false],
+  )
+})
