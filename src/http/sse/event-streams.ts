@@ -127,7 +127,7 @@ export class EventStreams {
       isClosed = true
       void events?.return?.()
     })
-    const operation = mayShare(request, response) ? sharedOperation(args) : null
+    const operation = mayShare(request) ? sharedOperation(args) : null
     const begun = await subscribe(operation ? { ...args, asSource: true } : args)
     const subscribed =
       operation && 'source' in begun
@@ -166,12 +166,8 @@ export class EventStreams {
   }
 }
 
-/**
- * Whether events may be written into the response past Yoga: in chunks, which HTTP/1.0 has not, and not while the
- * connection still carries the response of an earlier request.
- */
-const mayShare = ({ httpVersion }: IncomingMessage, { socket }: ServerResponse): boolean =>
-  httpVersion === '1.1' && socket !== null
+/** Whether events may be written into the response past Yoga: in chunks, which HTTP/1.0 has not. */
+const mayShare = ({ httpVersion }: IncomingMessage): boolean => httpVersion === '1.1'
 
 const carrierOf = (response: ServerResponse): WriterConnection['carrier'] => ({
   get readyState() {

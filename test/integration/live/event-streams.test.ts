@@ -92,7 +92,7 @@ test('a stream more than one address may have is refused with 429 and counted as
   await server.deserted()
 })
 
-test('streams that one connection asks for before the first has ended count each, and go with it', async () => {
+test('of streams that one connection asks for before the first has ended, only that one is open, and none is when the client has gone', async () => {
   await using server = await startPriceServer({ limits: { maxConnections: 3 } })
   const { hostname, port } = new URL(server.api)
   const socket = connect(Number(port), hostname).on('error', () => {})
@@ -101,10 +101,22 @@ test('streams that one connection asks for before the first has ended count each
   const head = ['POST /graphql HTTP/1.1', `host: ${hostname}`, 'accept: text/event-stream']
   const request = [...head, 'content-type: application/json', `content-length: ${body.length}`, '', body].join('\r\n')
   socket.write(request.repeat(5))
-  await eventually(async () => (await refused(server, 'connections')) === 2, 'the refusals')
-  await eventually(async () => (await subscriptions(server)) === 3, 'the others')
-  assert.equal(await connections(server), 3)
+  let prices = 0
+  socket.on('data', (bytes: Buffer) => {
+    prices += bytes.toString('latin1').split('event: next').length - 1
+  })
+  for (let tick = 1; tick <= 10; tick++) {
+    await eventually(() => prices >= tick, 'a price')
+    server.tick('A')
+  }
+  assert.equal(await subscriptions(server), 1)
+  assert.equal(await connections(server), 1)
+  assert.equal(await refused(server, 'connections'), 0)
   socket.destroy()
+  await eventually(async () => {
+    server.tick('A')
+    return (await connections(server)) === 0
+  }, 'that a write finds it gone')
   await server.deserted()
 })
 

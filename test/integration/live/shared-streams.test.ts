@@ -114,11 +114,16 @@ test('streams asked for on one connection before the first has ended come one af
       requestOf(watch, { s: ['B'] }, 'text/event-stream') +
       requestOf('{ __typename }', {}, 'application/json'),
   )
-  await eventually(async () => (await server.metric('finstage_price_subscriptions')) === 2, 'both')
   await eventually(() => text().includes('"symbol":"A","seq":1'), 'the first')
   for (let tick = 0; tick < 10; tick++) server.tick('A', 'B')
   await eventually(() => text().includes('"symbol":"A","seq":11'), 'all of the first')
   assert.equal(text().includes('"symbol":"B"'), false)
+  assert.equal(await server.metric('finstage_price_subscriptions'), 1)
+  server.hub.stop()
+  server.hub.start()
+  await eventually(() => text().includes('"symbol":"B","seq":10'), 'the second')
+  for (let tick = 0; tick < 10; tick++) server.tick('A', 'B')
+  await eventually(() => text().includes('"symbol":"B","seq":20'), 'all of the second')
   server.hub.stop()
   await eventually(() => text().includes('"__typename"'), 'the answer behind both')
   const first = dechunked(text()) ?? assert.fail()
