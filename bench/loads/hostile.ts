@@ -56,9 +56,8 @@ function post(
     }
     const asking = request(load.url, { method: 'POST', agent, headers, signal }, (response) => {
       let text = ''
-      response.setEncoding('latin1')
-      response.on('data', (chunk: string) => {
-        if (text.length < 1000) text += chunk
+      response.on('data', (chunk: Buffer) => {
+        if (text.length < 1000) text += chunk.toString('latin1', 0, 1000)
       })
       response.on('end', () => resolve(text))
       response.on('error', () => resolve(null))
@@ -123,12 +122,12 @@ function sendAhead(count: number, got: Got, end: AbortSignal): void {
   if (end.aborted) return
   const { hostname, port, host } = new URL(load.url)
   const socket = connect(Number(port), hostname)
-  const status = 'HTTP/1.1 200 '
-  let tail = ''
-  socket.setEncoding('latin1').on('data', (part: unknown) => {
-    const text = tail + part
-    got.answered += text.split(status).length - 1
-    tail = text.slice(1 - status.length)
+  const status = Buffer.from('HTTP/1.1 200 ')
+  let tail: Uint8Array = Buffer.alloc(0)
+  socket.on('data', (part) => {
+    const bytes = Buffer.concat([tail, part])
+    for (let at = bytes.indexOf(status); at >= 0; at = bytes.indexOf(status, at + 1)) got.answered += 1
+    tail = bytes.subarray(1 - status.length)
   })
   socket.on('error', () => {})
   socket.on('close', () => setTimeout(() => sendAhead(count, got, end), 20))

@@ -87,6 +87,8 @@ export async function measureHostile(
 
 const head = ['p99 ms added', 'p50 ms', 'failed', 'attacker’s answers/s', 'attacker']
 
+const signed = (ms: number): string => `${ms < 0 ? '' : '+'}${fixed(ms, 1)}`
+
 const addedMs = ({ besideMs, calmMs }: Figures): number => besideMs - calmMs
 
 function columnsOf(runs: readonly Figures[]): string[] {
@@ -94,10 +96,7 @@ function columnsOf(runs: readonly Figures[]): string[] {
   const died = runs.find(({ death }) => death !== null)
   if (died) return [`died: ${died.death}`, '', '', '', died.attacker]
   return [
-    `+${fixed(of(addedMs), 1)} (+${fixed(
-      of(({ wholeMs, calmMs }) => wholeMs - calmMs),
-      1,
-    )})`,
+    `${signed(of(addedMs))} (${signed(of(({ wholeMs, calmMs }) => wholeMs - calmMs))})`,
     fixed(
       of(({ p50Ms }) => p50Ms),
       1,
