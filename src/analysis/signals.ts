@@ -48,6 +48,9 @@ const spikeRatio = 2
 const spikeCandles = 20
 const spikeMoveShare = 0.01
 
+/** How many candles are judged in one step. */
+const candlesPerStep = 1000
+
 /**
  * How many candles the rules need before the first one that they judge, so that it does not matter where a series
  * begins.
@@ -68,9 +71,19 @@ export const signalsWarmUp =
  * the rules. Each rule looks at a candle and the one before it; if a value is missing at either, nothing is raised.
  */
 export function findSignals(candles: Columns): FoundSignal[] {
-  const rules = rulesOver(candles)
+  const steps = signalSteps(candles)
+  for (;;) {
+    const step = steps.next()
+    if (step.done) return step.value
+  }
+}
+
+/** The same in steps, none of which takes longer than a few milliseconds for 20,000 candles. */
+export function* signalSteps(candles: Columns): Generator<undefined, FoundSignal[]> {
+  const rules = yield* rulesOver(candles)
   const found: FoundSignal[] = []
   for (const [index, price] of candles.close.entries()) {
+    if (index % candlesPerStep === 0) yield
     for (const kind of signalKinds) {
       const rule = rules[kind]
       if (!rule.isRaised(index)) continue
@@ -90,39 +103,57 @@ export function namedSignal({ index: _, ...found }: FoundSignal, epoch: number, 
   return { ...found, symbol, source, interval, epoch, knownAtMs: closedAt(epoch, interval, sessions) * 1000 }
 }
 
-function rulesOver(candles: Columns): Record<SignalKind, Rule> {
+function* rulesOver(candles: Columns): Generator<undefined, Record<SignalKind, Rule>> {
   const { close } = candles
   const level = (value: number): Float64Array => close.map(() => value)
   const sma50 = sma(close, 50)
+  yield
   const sma200 = sma(close, 200)
+  yield
   const overSma50 = differences(close, sma50, close)
   const overSma200 = differences(close, sma200, close)
+  yield
   const sma50OverSma200 = differences(sma50, sma200, sma200)
   const fromSma50 = percentApart(close, sma50)
   const fromSma200 = percentApart(close, sma200)
   const smasApart = percentApart(sma50, sma200)
+  yield
 
   const rsi14 = rsi(close, 14)
-  const rsiOver = (value: number): Float64Array => differences(rsi14, level(value), level(100))
   const rsiFrom50 = apart(rsi14, level(50))
+  yield
+  const rsiOver = (value: number): Float64Array => differences(rsi14, level(value), level(100))
+  const [rsiOver30, rsiOver50] = [rsiOver(30), rsiOver(50)]
+  yield
+  const rsiOver70 = rsiOver(70)
+  yield
 
   const { upper, lower } = bollingerBands(close, 20, 2)
+  yield
   const overUpper = differences(close, upper, close)
   const overLower = differences(close, lower, close)
+  yield
   const touchesUpper = comesNear(differences(upper, close, close), upper, lower, close)
+  yield
   const touchesLower = comesNear(overLower, lower, upper, close)
   const fromUpper = percentApart(close, upper)
   const fromLower = percentApart(close, lower)
+  yield
 
   const { macd: macdLine, signal, histogram } = macd(close, 12, 26, 9)
+  yield
   const macdOverSignal = differences(macdLine, signal, close)
   const histogramPercent = histogram.map((value, i) => (100 * Math.abs(value)) / Math.abs(at(close, i)))
 
+  yield
   const { k, d } = stochastic(candles, 14, 3, 3)
+  yield
   const kOverD = differences(k, d, level(100))
   const kFromD = apart(k, d)
 
+  yield
   const spike = volumeSpike(candles)
+  yield
 
   const rule = (
     direction: SignalDirection,
@@ -137,10 +168,10 @@ function rulesOver(candles: Columns): Record<SignalKind, Rule> {
     MA200_BREAKOUT_DOWN: rule('BEARISH', fallsBelowZero(overSma200), sma200, fromSma200),
     GOLDEN_CROSS: rule('BULLISH', risesAboveZero(sma50OverSma200), sma200, smasApart),
     DEATH_CROSS: rule('BEARISH', fallsBelowZero(sma50OverSma200), sma200, smasApart),
-    RSI_OVERBOUGHT: rule('BEARISH', risesAboveZero(rsiOver(70)), rsi14, rsiFrom50),
-    RSI_OVERSOLD: rule('BULLISH', fallsBelowZero(rsiOver(30)), rsi14, rsiFrom50),
-    RSI_BULLISH: rule('BULLISH', risesAboveZero(rsiOver(50)), rsi14, rsiFrom50),
-    RSI_BEARISH: rule('BEARISH', fallsBelowZero(rsiOver(50)), rsi14, rsiFrom50),
+    RSI_OVERBOUGHT: rule('BEARISH', risesAboveZero(rsiOver70), rsi14, rsiFrom50),
+    RSI_OVERSOLD: rule('BULLISH', fallsBelowZero(rsiOver30), rsi14, rsiFrom50),
+    RSI_BULLISH: rule('BULLISH', risesAboveZero(rsiOver50), rsi14, rsiFrom50),
+    RSI_BEARISH: rule('BEARISH', fallsBelowZero(rsiOver50), rsi14, rsiFrom50),
     BOLLINGER_BREAK_UPPER: rule('BULLISH', risesAboveZero(overUpper), upper, fromUpper),
     BOLLINGER_BREAK_LOWER: rule('BEARISH', fallsBelowZero(overLower), lower, fromLower),
     BOLLINGER_TOUCH_UPPER: rule('BEARISH', touchesUpper, upper, fromUpper),

@@ -116,6 +116,7 @@ export class Loaders {
   #latestAnalysis: DataLoader<AnalysisKey, SymbolAnalysis | null, string> | undefined
   readonly #jobs = new Map<string, Promise<Job | null>>()
   readonly #jobResults = new Map<string, Promise<unknown>>()
+  readonly #signalsOfAnalyses = new Map<string, Promise<StoredSignal[]>>()
   readonly #analysesOfJobs = new Map<string, Promise<SymbolAnalysis[]>>()
 
   constructor(ports: Ports) {
@@ -151,6 +152,14 @@ export class Loaders {
   get signal(): DataLoader<SignalKey, StoredSignal | null, string> {
     this.#signal ??= new DataLoader((keys) => this.#ports.signals.find(keys), { cacheKeyFn: signalId })
     return this.#signal
+  }
+
+  /** Those that are stored. */
+  signalsOf({ id, signals }: SymbolAnalysis): Promise<StoredSignal[]> {
+    return once(this.#signalsOfAnalyses, id, async () => {
+      const found = await Promise.all(signals.map((key) => this.signal.load(key)))
+      return found.filter((signal) => signal !== null)
+    })
   }
 
   get latestAnalysis(): DataLoader<AnalysisKey, SymbolAnalysis | null, string> {
@@ -193,6 +202,9 @@ export interface Context extends Ports {
   takesWrittenLists: boolean
   /** How many rows of its lists may still be completed at once; those after them are in turns. */
   rowsAtOnce: number
+  /** The turn in which short lists are completed that come late, and how many rows more of them. */
+  lateTurn: Promise<unknown>
+  rowsLeftInTurn: number
   /** Completes long lists beside the executor; null: the executor takes lists that pause. */
   laterLists: LaterLists | null
   /** Some list was too long to be completed at once. */
@@ -218,6 +230,8 @@ export interface Context extends Ports {
   renewLoaders(): void
 }
 
+const isNow = Promise.resolve()
+
 export function createContext(ports: Ports): Context {
   const context: Context = {
     ...ports,
@@ -228,6 +242,8 @@ export function createContext(ports: Ports): Context {
     rowsLeft: rowsOfOperation,
     takesWrittenLists: false,
     rowsAtOnce,
+    lateTurn: isNow,
+    rowsLeftInTurn: 0,
     laterLists: null,
     hasLongLists: false,
     turnEndsMs: 0,

@@ -27,9 +27,15 @@ export function roomFor({ caller, rowsLeft, takesRoom }: Context): Promise<void>
   return longAnswers.take(caller, makingBytes)
 }
 
-/** The same before an answer of 512 KiB and more is turned into bytes. */
-export function roomForBytes({ caller, takesRoom }: Context): Promise<void> | undefined {
-  return takesRoom ? longAnswers.take(caller, makingBytes) : undefined
+/** As text, as bytes in pieces, and joined or compressed. */
+const copiesAtOnce = 3
+
+/** The same before an answer of 512 KiB and more, `length` characters of text, is turned into bytes. */
+export function roomForBytes({ caller, takesRoom }: Context, length: number): Promise<void> | undefined {
+  const bytes = copiesAtOnce * length
+  if (!longAnswers.holds(caller)) return takesRoom ? longAnswers.take(caller, bytes) : undefined
+  longAnswers.resize(caller, bytes)
+  return undefined
 }
 
 /** Nobody waits for the answer any more, or it is sent: it gives its room back. A mutation runs to its end all the same. */
@@ -61,4 +67,19 @@ export function answerRows<T>(rows: number, context: Context, work: () => T): T 
   spendRows(rows, context)
   const waiting = roomFor(context)
   return waiting ? waiting.then(() => turns.run(context.caller, work)) : turns.run(context.caller, work)
+}
+
+/** The same for work in steps: after each one, others may have their turn. Returns what the steps return. */
+export async function answerSteps<T>(rows: number, context: Context, steps: Iterator<unknown, T>): Promise<T> {
+  spendRows(rows, context)
+  await roomFor(context)
+  const some = (untilMs: number): IteratorResult<unknown, T> => {
+    for (;;) {
+      const step = steps.next()
+      if (step.done || turns.now() >= untilMs) return step
+    }
+  }
+  let step = await turns.run(context.caller, some)
+  while (!step.done) step = await turns.goOn(context.caller, some)
+  return step.value
 }

@@ -45,18 +45,18 @@ function counted(
   rowsOf: (info: GraphQLResolveInfo) => number,
 ): GraphQLFieldResolver<unknown, unknown> {
   return (source, args, context, info) => {
-    const count = (list: unknown): unknown => {
+    const count = (list: unknown, isLate: boolean): unknown => {
       const isArray = Array.isArray(list)
       if (!isArray && !(list instanceof WrittenList)) return list
       const rows = Math.ceil(list.length * rowsOf(info))
       spendRows(rows, context as Context)
       if (!isArray) return list
-      const begin = (): unknown => inTurns(list, rows, context as Context, info)
+      const begin = (): unknown => inTurns(list, rows, context as Context, info, isLate)
       const waiting = roomFor(context as Context)
       return waiting ? waiting.then(begin) : begin()
     }
     const result: unknown = resolve(source, args, context, info)
-    return result instanceof Promise ? result.then(count) : count(result)
+    return result instanceof Promise ? result.then((list) => count(list, true)) : count(result, false)
   }
 }
 

@@ -17,11 +17,14 @@ export interface LongBytes {
   readonly length: number
 }
 
-export function isLong({ texts, lists }: UnjoinedJson): boolean {
+export const isLong = (json: UnjoinedJson): boolean => lengthOf(json) >= leastLongLength
+
+/** How many characters it has. */
+export function lengthOf({ texts, lists }: UnjoinedJson): number {
   let length = 0
   for (const text of texts) length += text.length
   for (const { pieces } of lists) for (const piece of pieces) length += piece.length
-  return length >= leastLongLength
+  return length
 }
 
 /** The bytes of a text in parts that follow each other, made in turns of the event loop. */

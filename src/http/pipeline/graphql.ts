@@ -5,8 +5,9 @@ import type { Registry } from 'prom-client'
 import type { Interval } from '../../domain/time/interval.ts'
 import type { Caller } from '../../platform/concurrency/event-loop-turns.ts'
 import type { Logger } from '../../platform/logger.ts'
+import { gaugeOf } from '../../platform/metrics.ts'
 import { type Context, createContext, type Ports } from '../../resolvers/context.ts'
-import { turns } from '../../resolvers/rows.ts'
+import { longAnswers, turns } from '../../resolvers/rows.ts'
 import { stringify } from '../../resolvers/written-list.ts'
 import { ClientAddresses } from '../access/client-address.ts'
 import { CompiledOperations } from './compiled-operations.ts'
@@ -83,6 +84,13 @@ export function createGraphQL(options: GraphQLOptions): GraphQL {
   const compiled = new CompiledOperations(schema)
   const entries = new EntriesOperations(schema)
   const metrics = new OperationMetrics(registry, log)
+  gaugeOf(
+    registry,
+    'finstage_long_answers_bytes',
+    'Memory that long answers hold, by estimate while they are made',
+    () => longAnswers.used,
+  )
+  gaugeOf(registry, 'finstage_long_answers_waiting', 'Operations that wait for this memory', () => longAnswers.waiting)
   const facts = { now: () => ports.now(), reachDays: (interval: Interval) => ports.market.reachDays(interval) }
   const pricing = new OperationPricing({ schema, settings: price, facts, registry })
   const measured = measureResolvers(schema, registry)

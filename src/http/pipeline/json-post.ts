@@ -6,7 +6,7 @@ import { leave, longAnswers, roomForBytes } from '../../resolvers/rows.ts'
 import { bytesOf, joined, partsOf, type UnjoinedJson, unjoinedJson } from '../../resolvers/written-list.ts'
 import { tellOrigin, varyOf } from '../access/front-door.ts'
 import { acceptedEncoding, encode, leastBytes } from '../answers/encoding.ts'
-import { bytesInTurns, encodedInTurns, isLong, writeInTurns } from '../answers/long-answer.ts'
+import { bytesInTurns, encodedInTurns, isLong, lengthOf, writeInTurns } from '../answers/long-answer.ts'
 import { endReusing, leastReusing } from '../answers/reused-buffers.ts'
 import { type GraphQL, graphqlPath, type OperationRequest } from './graphql.ts'
 import { maxBodyBytes } from './limits.ts'
@@ -221,7 +221,7 @@ async function answerLong(
 ): Promise<void> {
   const { caller } = context
   const encoding = acceptedEncoding(request.headers['accept-encoding'])
-  await roomForBytes(context)
+  await roomForBytes(context, lengthOf(json))
   const bytes = await encodedInTurns(await bytesInTurns(partsOf(json), caller), encoding, caller)
   longAnswers.resize(caller, bytes.length)
   fields[1] = String(bytes.length)

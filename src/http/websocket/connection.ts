@@ -6,7 +6,7 @@ import type { Logger } from '../../platform/logger.ts'
 import type { Context } from '../../resolvers/context.ts'
 import { longAnswers, roomForBytes } from '../../resolvers/rows.ts'
 import { joined, partsOf, type UnjoinedJson, unjoined } from '../../resolvers/written-list.ts'
-import { bytesInTurns, isLong, joinedInTurns } from '../answers/long-answer.ts'
+import { bytesInTurns, isLong, joinedInTurns, lengthOf } from '../answers/long-answer.ts'
 import type { LiveMetrics } from '../connections/metrics.ts'
 import { type Framing, SocketWriter, type WriterConnection, type WriteSchedule } from '../connections/socket-writer.ts'
 import type { ClientOperation } from './client-operation.ts'
@@ -238,7 +238,7 @@ export class WebSocketConnection implements WriterConnection {
 
 async function longMessage(json: UnjoinedJson, context: Context): Promise<Buffer> {
   const { caller } = context
-  await roomForBytes(context)
+  await roomForBytes(context, lengthOf(json))
   const message = await joinedInTurns(await bytesInTurns(partsOf(json), caller), caller)
   longAnswers.resize(caller, message.length)
   return message

@@ -79,6 +79,8 @@ export class ByteShares {
   /** The caller holds nothing any more. Returns whether it has waited: its promise never settles then. */
   leave(caller: Caller): boolean {
     this.#gone.add(caller)
+    // Which is nearly always so, and to name a client takes a while.
+    if (this.#clients.size === 0) return false
     const client = this.#clients.get(caller.client)
     if (!client) return false
     const held = this.#held.get(caller) ?? 0

@@ -110,6 +110,7 @@ export class EventLoopTurns {
    */
   drop(caller: Caller, stopped = (): void => {}): void {
     this.#gone.set(caller, stopped)
+    if (this.#waiting.size === 0) return
     const callers = this.#waiting.get(caller.client)
     if (!callers?.delete(caller)) return
     if (callers.size === 0) this.#waiting.delete(caller.client)

@@ -31,11 +31,8 @@ export const latestAnalysis = (
 ): Promise<SymbolAnalysis | null> => loaders.latestAnalysis.load({ symbol, interval })
 
 /** Without signals of intervals under a day that were deleted together with their candles. */
-export async function analysisSignals(
+export const analysisSignals = (
   analysis: SymbolAnalysis,
   _args: unknown,
   { loaders }: Context,
-): Promise<StoredSignal[]> {
-  const found = await Promise.all(analysis.signals.map((key) => loaders.signal.load(key)))
-  return found.filter((signal) => signal !== null)
-}
+): Promise<StoredSignal[]> => loaders.signalsOf(analysis)

@@ -15,7 +15,7 @@ import {
   type Point,
   withWarmUp,
 } from '../../analysis/indicators/points.ts'
-import { findSignals, namedSignal, signalsWarmUp } from '../../analysis/signals.ts'
+import { type FoundSignal, namedSignal, signalSteps, signalsWarmUp } from '../../analysis/signals.ts'
 import type { SignalKind } from '../../domain/analysis/signal.ts'
 import type { CandleSeries } from '../../domain/candle.ts'
 import { type Earlier, listOf, type Sized } from '../../domain/candle-list.ts'
@@ -23,7 +23,7 @@ import { nextStarts } from '../../domain/sessions/next-starts.ts'
 import type { Interval } from '../../domain/time/interval.ts'
 import { boundedFilter } from '../bounds.ts'
 import type { Context } from '../context.ts'
-import { answerRows } from '../rows.ts'
+import { answerRows, answerSteps } from '../rows.ts'
 import { selectedFields } from '../selected-fields.ts'
 import type { ShownSignal } from './signal.ts'
 import { type WrittenColumns, writtenColumns } from './written-columns.ts'
@@ -131,18 +131,18 @@ export function seriesSignals(
   series: CandleSeries,
   { kinds }: { readonly kinds?: readonly SignalKind[] | null | undefined },
   context: Context,
-): ShownSignal[] | Promise<ShownSignal[]> {
+): Promise<ShownSignal[]> {
   const wanted = boundedFilter(kinds, 'kinds')
   // What becomes of a signal is filled in later.
   context.staysUntilMs = 0
   const variant = variantOf(series)
   const input = withWarmUp(inputOf(series), signalsWarmUp)
   const { candles, first } = input
-  return answerRows(rowsPerSignalCandle * candles.epoch.length, context, () =>
-    findSignals(candles)
+  const shown = (found: readonly FoundSignal[]): ShownSignal[] =>
+    found
       .filter(({ index, kind }) => series.nodes[index - first]?.closed && (wanted === null || wanted.includes(kind)))
-      .map((found) => ({ ...namedSignal(found, candles.epoch[found.index] as number, series), ...variant })),
-  )
+      .map((signal) => ({ ...namedSignal(signal, candles.epoch[signal.index] as number, series), ...variant }))
+  return answerSteps(rowsPerSignalCandle * candles.epoch.length, context, signalSteps(candles)).then(shown)
 }
 
 /** Empty for the candles that jobs use: of regular sessions, adjusted for splits. */

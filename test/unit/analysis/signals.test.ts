@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { type Columns, toColumns } from '../../../src/analysis/indicators/columns.ts'
-import { type FoundSignal, findSignals, signalsWarmUp } from '../../../src/analysis/signals.ts'
+import { type FoundSignal, findSignals, signalSteps, signalsWarmUp } from '../../../src/analysis/signals.ts'
 import { type SignalDirection, type SignalKind, signalKinds } from '../../../src/domain/analysis/signal.ts'
 import { crossingsOf, plainSignals, side } from '../../support/analysis/plain-signals.ts'
 import { candleKinds } from '../../support/candles/generated-candles.ts'
@@ -274,6 +274,26 @@ for (const [candleKind, generate] of Object.entries(candleKinds)) {
     }
   })
 }
+
+test('the signals of a long series are found in steps, none of which is long', () => {
+  const candles = candleKinds['that jump tenfold']?.(20_000, 1) ?? assert.fail()
+  let longest = Number.POSITIVE_INFINITY
+  // The shortest of some runs: others use the machine, too.
+  for (let run = 0; run < 8; run++) {
+    const tookMs: number[] = []
+    const steps = signalSteps(candles)
+    for (let isDone = false; !isDone; ) {
+      const { user } = process.cpuUsage()
+      const { done, value } = steps.next()
+      tookMs.push((process.cpuUsage().user - user) / 1000)
+      isDone = done === true
+      if (done) assert.deepEqual(value, findSignals(candles))
+    }
+    const all = tookMs.reduce((sum, ms) => sum + ms)
+    longest = Math.min(longest, Math.max(...tookMs.slice(0, -1)) / all)
+  }
+  assert.ok(longest < 0.25, `a step takes ${longest} of all`)
+})
 
 test('those candles raise every kind', () => {
   const kinds = Object.values(candleKinds).flatMap((generate) => findSignals(generate(450, 1)).map(({ kind }) => kind))

@@ -40,13 +40,25 @@ function schemaOf(onEntry: () => void, onMutation: () => void): GraphQLSchema {
     interface Thing { epoch: Int! }
     type Point implements Thing { epoch: Int! value: Float text: String! plus(by: Int!): Int soon: Int }
     type Other implements Thing { epoch: Int! other: String }
-    type Group { name: String! points(n: Int!): [Point!]! }
+    type Group { name: String! points(n: Int!): [Point!]! loaded(n: Int!, of: Int!): [Point!]! }
   `)
   const point = (i: number, bad?: number) => ({
     epoch: i === bad ? 'none' : i,
     value: i % 7 ? i / 8 : null,
     text: `é${i}`,
   })
+  let waiting = Promise.withResolvers<void>()
+  let asked = 0
+  /** Resolves for all when so many have asked. */
+  const together = (of: number): Promise<void> => {
+    const { promise, resolve } = waiting
+    asked += 1
+    if (asked % of === 0) {
+      waiting = Promise.withResolvers()
+      resolve()
+    }
+    return promise
+  }
   const points: Resolve = (_, { n, bad }) => Array.from({ length: n }, (_, i) => point(i, bad))
   const resolvers: Record<string, Record<string, unknown>> = {
     Query: {
@@ -83,7 +95,13 @@ function schemaOf(onEntry: () => void, onMutation: () => void): GraphQLSchema {
       },
     },
     Kept: { points: (_: never, { n }: { n: number }) => Array.from({ length: n }, (_, i) => point(i)) },
-    Group: { points: (_: never, { n }: { n: number }) => Array.from({ length: n }, (_, i) => point(i)) },
+    Group: {
+      points: (_: never, { n }: { n: number }) => Array.from({ length: n }, (_, i) => point(i)),
+      loaded: async (_: never, { n, of }: { n: number; of: number }) => {
+        await together(of)
+        return Array.from({ length: n }, (_, i) => point(i))
+      },
+    },
   }
   for (const [type, fields] of Object.entries(resolvers)) {
     const found = (schema.getType(type) as unknown as { getFields(): Record<string, object> }).getFields()
@@ -159,6 +177,8 @@ const shapes: Readonly<Record<string, string>> = {
   'entries that are promises, one of them rejected': '{ promised(n: 3000, bad: 2500) { epoch } }',
   'lists in lists': '{ groups(n: 80) { name points(n: 90) { epoch } } one { points(n: 4000) { value } } }',
   'many small lists': '{ groups(n: 500) { name points(n: 3) { epoch value } } }',
+  'many small lists that come at the same moment':
+    '{ groups(n: 500) { name loaded(n: 3, of: 500) { epoch value plus(by: 1) soon } } }',
   'many lists that are not quite so small': '{ groups(n: 300) { name points(n: 20) { epoch value } } }',
   'objects of several types': '{ things(n: 4000) { epoch ... on Other { other } ... on Point { value } } }',
   'a value of a scalar beside a long list': '{ kept { json points(n: 3000) { epoch } } }',
@@ -198,6 +218,23 @@ test('a fragment with a long list gives each operation of a document what its ow
     assert.ok((await paced.post(query, { operationName: 'A' })).text === a.text)
     assert.ok((await paced.post(query, { operationName: 'B' })).text === b.text)
   }
+})
+
+test('of many small lists that come at the same moment, a turn completes about 500 rows', async () => {
+  using paced = await serve(true)
+  let isDone = false
+  const small = 'query ($n: Int!) { groups(n: $n) { loaded(n: 10, of: $n) { epoch value text } } }'
+  const answer = paced.post(small, { n: 1500 }).then(() => (isDone = true))
+  let most = 0
+  for (let seen = 0; !isDone; ) {
+    await turn()
+    most = Math.max(most, paced.counts.entries - seen)
+    seen = paced.counts.entries
+  }
+  await answer
+  assert.equal(paced.counts.entries, 15_000)
+  // Those of two turns may be seen at once.
+  assert.ok(most <= 1100, `${most} entries in a turn`)
 })
 
 const lists = Array.from({ length: 12 }, (_, i) => `l${i}: strict(n: $n) { epoch value text }`)
