@@ -1,9 +1,10 @@
 import { simulatedInstruments } from '../../src/market/simulated/instruments/instruments.ts'
-import { described, runFanOut } from '../support/fan-out-run.ts'
+import { described, type FanOutRun, isSustained as isFanOutSustained, runFanOut } from '../support/fan-out-run.ts'
 import { settledMemory } from '../support/inspector.ts'
 import { boundBy, quiet } from '../support/machine.ts'
 import { runLoad, type ServerName, startServer } from '../support/processes.ts'
 import { fixed, table, whole } from '../support/table.ts'
+import { measureBesideFanOut, measureBesideStreams, type Quotes } from './beside.ts'
 import type { ManyFigures, ManyLoad } from './load.ts'
 
 const symbols = [...simulatedInstruments(1000, 1).keys()]
@@ -41,7 +42,7 @@ interface Run extends Size {
   readonly bytesPerSeat: number
 }
 
-/** Many symbols for each of many clients, in several documents; and many clients of one symbol each. */
+/** Many symbols for each of many clients, in several documents; many clients of one symbol each; and others beside them. */
 export async function measureManyDocuments(
   directory: string,
   progress: (text: string) => void,
@@ -60,10 +61,6 @@ export async function measureManyDocuments(
       if (!isSustained(run)) break
     }
   }
-  const crowd = { symbols, ticksPerSecond: 2.5, connections: isQuick ? 1000 : 16_000, joinMs: isQuick ? 2000 : 20_000 }
-  const each = await runFanOut('Finstage', { ...crowd, measureMs }, directory)
-  progress(`many documents, one symbol each: ${described(each)}`)
-  const { deliveries, seconds, p50Ms, p99Ms, missing, lost, cpu } = each.figures
   return [
     '## Many documents',
     '',
@@ -72,10 +69,52 @@ export async function measureManyDocuments(
     '',
     table(head, rows),
     '',
-    `${whole(crowd.connections)} clients of one symbol each, ${crowd.ticksPerSecond} updates a second: ${whole(deliveries / seconds)} deliveries/s, p50 ${fixed(p50Ms, 1)} ms, p99 ${fixed(p99Ms, 1)} ms,`,
-    `${missing} left out, ${lost} lost, server ${fixed(cpu.server, 2)}, load client ${fixed(cpu.client, 2)}, others ${fixed(cpu.others, 2)} of a core.`,
+    await measureCrowd(directory, progress, isQuick),
+    '',
+    await measureOthers(directory, progress, isQuick),
   ].join('\n')
 }
+
+async function measureCrowd(directory: string, progress: (text: string) => void, isQuick: boolean): Promise<string> {
+  const connections = isQuick ? 1000 : 16_000
+  const pace = { ticksPerSecond: 2.5, joinMs: isQuick ? 2000 : 20_000, measureMs: isQuick ? 4000 : 10_000 }
+  const run = await runFanOut('Finstage', { symbols: symbols.slice(0, 100), connections, ...pace }, directory)
+  progress(`many documents, one symbol each: ${described(run)}`)
+  const { deliveries, seconds, p50Ms, p99Ms, missing, lost, cpu } = run.figures
+  return [
+    `${whole(connections)} clients of one symbol each of 100, ${pace.ticksPerSecond} updates a second: ${whole(deliveries / seconds)} deliveries/s, p50 ${fixed(p50Ms, 1)} ms,`,
+    `p99 ${fixed(p99Ms, 1)} ms, ${missing} left out, ${lost} lost, server ${fixed(cpu.server, 2)}, load client ${fixed(cpu.client, 2)}, others ${fixed(cpu.others, 2)} of a core.`,
+  ].join('\n')
+}
+
+/** The highest rate of one symbol for a thousand clients, to a tenth. */
+async function highestRate(directory: string, progress: (text: string) => void): Promise<number> {
+  for (let ticksPerSecond = 4000; ; ticksPerSecond *= 0.9) {
+    const run: FanOutRun = await runFanOut(
+      'Finstage',
+      { symbols: ['AAPL'], connections: 1000, ticksPerSecond, measureMs: 3000 },
+      directory,
+    )
+    progress(`many documents, the highest rate: ${described(run)}`)
+    if (isFanOutSustained(run)) return ticksPerSecond
+  }
+}
+
+/** How long others wait: those who join, and quotes. */
+async function measureOthers(directory: string, progress: (text: string) => void, isQuick: boolean): Promise<string> {
+  const ticksPerSecond = isQuick ? 200 : 0.9 * (await highestRate(directory, progress))
+  const { joinedMs, quotes, fanOut } = await measureBesideFanOut(ticksPerSecond, directory)
+  const { idle, beside, streams } = await measureBesideStreams(symbols, directory)
+  return [
+    `Beside ${whole(ticksPerSecond)} updates a second of one symbol for 1,000 clients${isQuick ? '' : ', 0.9 of the highest rate'}: 1,000 more clients are served after`,
+    `${whole(joinedMs)} ms, quotes take ${shown(quotes)}; server ${fixed(fanOut.cpu.server, 2)} of a core, others ${fixed(fanOut.cpu.others, 2)}.`,
+    '',
+    `Beside 100 streams over SSE of 90 symbols, ${whole(streams.eventsPerSecond)} events a second in all: quotes take ${shown(beside)}, idle`,
+    `${shown(idle)}; server ${fixed(streams.serverCpu, 2)} of a core.`,
+  ].join('\n')
+}
+
+const shown = ({ p50Ms, p99Ms }: Quotes): string => `p50 ${fixed(p50Ms, 1)} ms, p99 ${fixed(p99Ms, 1)} ms`
 
 async function runMany(name: ServerName, size: Size, directory: string, measureMs: number): Promise<Run> {
   const { clients, ticksPerSecond } = size

@@ -125,7 +125,7 @@ export class PriceHub {
   async subscribe(order: PriceOrder): Promise<PriceSubscription> {
     const subscription = new PriceSubscription(order, this.#subscriptionOptions)
     const added = this.#add(subscription)
-    const firstPrices = Promise.all(subscription.seats.map(({ symbol }) => this.#firstPrice(symbol)))
+    const firstPrices = Promise.all(subscription.seats.flatMap(({ symbol }) => this.#firstPrice(symbol) ?? []))
     // Announced only once somebody waits: a feed in this process answers synchronously.
     this.#announce('added', added)
     try {
@@ -251,9 +251,10 @@ export class PriceHub {
     }
   }
 
-  #firstPrice(symbol: string): Promise<void> {
+  /** undefined: it is there. */
+  #firstPrice(symbol: string): Promise<void> | undefined {
     const watched = this.#watched.get(symbol)
-    if (!watched || watched.seats.history.newest) return Promise.resolve()
+    if (!watched || watched.seats.history.newest) return undefined
     return new Promise((resolve, reject) => {
       const settle = (act: () => void): void => {
         clearTimeout(timer)

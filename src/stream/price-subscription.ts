@@ -31,6 +31,7 @@ export class PriceSubscription implements AsyncIterableIterator<PriceUpdate>, Se
   readonly seats: readonly Seat[]
   readonly throttleMs: number
   readonly isWhole: boolean
+  readonly counts: PriceCounts
   readonly #options: PriceSubscriptionOptions
   #sink: Sink<PriceUpdate> | undefined
   /** For a consumer that iterates. */
@@ -43,7 +44,8 @@ export class PriceSubscription implements AsyncIterableIterator<PriceUpdate>, Se
     this.#options = options
     this.throttleMs = throttleMs
     this.isWhole = throttleMs === 0 && !isBatched
-    this.seats = [...new Set(symbols)].map((symbol) => new Seat(this, symbol, after.get(symbol), options.counts))
+    this.counts = options.counts
+    this.seats = [...new Set(symbols)].map((symbol) => new Seat(this, symbol, after.get(symbol)))
   }
 
   get isEnded(): boolean {

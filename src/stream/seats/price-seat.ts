@@ -31,6 +31,7 @@ export interface SeatOwner {
   readonly throttleMs: number
   /** Every update is delivered to a sink that takes it; otherwise only the newest. */
   readonly isWhole: boolean
+  readonly counts: PriceCounts
   nowMs(): number
   /** The seat has an update to deliver that its sink has not taken. */
   fellBehind(seat: Seat): void
@@ -51,7 +52,6 @@ export interface SeatRow {
 export class Seat {
   /** Its place among those that follow, kept by its row; undefined: it does not follow. */
   place: number | undefined
-  // Fields that every update reads come first: for thousands of seats nearly every read is a cache miss.
   #sink: Sink<PriceUpdate> | undefined
   /** How far the client has come, or will have come once nothing is pending. */
   #run: string | undefined
@@ -62,9 +62,6 @@ export class Seat {
    */
   #pendingKind: PriceUpdateKind | undefined
   #window: NodeJS.Timeout | undefined
-  readonly #throttleMs: number
-  readonly #isWhole: boolean
-  readonly #counts: PriceCounts
   readonly symbol: string
   readonly #owner: SeatOwner
   #row: SeatRow | undefined
@@ -73,14 +70,11 @@ export class Seat {
    * The updates that the client has missed and that are delivered one by one: those after `at`, up to and with `until`.
    */
   #replay: { at: number; readonly until: number } | undefined
-  /** Until when a cursor that is ahead of this process is believed. */
-  #aheadUntilMs = Number.POSITIVE_INFINITY
+  /** Until when a cursor that is ahead of this process is believed; undefined: it is not ahead. */
+  #aheadUntilMs: number | undefined
 
-  constructor(owner: SeatOwner, symbol: string, after: PriceCursor | undefined, counts: PriceCounts) {
+  constructor(owner: SeatOwner, symbol: string, after: PriceCursor | undefined) {
     this.#owner = owner
-    this.#throttleMs = owner.throttleMs
-    this.#isWhole = owner.isWhole
-    this.#counts = counts
     this.symbol = symbol
     this.#run = after?.run
     this.#seq = after?.seq ?? 0
@@ -107,7 +101,7 @@ export class Seat {
       return
     }
     this.#pendingKind = missed ? 'STATUS' : 'SNAPSHOT'
-    if (missed && this.#isWhole) this.#replay = { at: this.#seq, until: newest.seq }
+    if (missed && this.#owner.isWhole) this.#replay = { at: this.#seq, until: newest.seq }
     else for (const { kind } of missed ?? []) this.#addPending(kind)
     this.#run = newest.run
     this.#seq = newest.seq
@@ -130,7 +124,7 @@ export class Seat {
   /** Whether the client has every update up to this one, and its sink takes each by itself. */
   mayFollow({ run, seq }: PriceUpdate): boolean {
     const isHere = this.#run === run && this.#seq === seq
-    return isHere && this.#isWhole && this.#sink !== undefined && this.#pendingKind === undefined
+    return isHere && this.#owner.isWhole && this.#sink !== undefined && this.#pendingKind === undefined
   }
 
   /** The seat followed until this update. */
@@ -151,7 +145,7 @@ export class Seat {
     if (!this.#offer(this.#newest(this.#pendingKind))) return false
     this.#pendingKind = undefined
     this.#skipped = 0
-    if (skipped > 1 && this.#isWhole) this.#counts.conflated += skipped - 1
+    if (skipped > 1 && this.#owner.isWhole) this.#owner.counts.conflated += skipped - 1
     return true
   }
 
@@ -181,7 +175,7 @@ export class Seat {
       this.#replay = undefined
     } else if (update.seq <= this.#seq) {
       // No bus takes longer than that, so this server has never sent the client's cursor.
-      if (this.#owner.nowMs() < this.#aheadUntilMs) return undefined
+      if (this.#aheadUntilMs === undefined || this.#owner.nowMs() < this.#aheadUntilMs) return undefined
       kind = 'SNAPSHOT'
     }
     this.#seq = update.seq
@@ -215,11 +209,11 @@ export class Seat {
       this.#addPending(update.kind)
       return false
     }
-    if (this.#throttleMs > 0) {
+    if (this.#owner.throttleMs > 0) {
       this.#window = setTimeout(() => {
         this.#window = undefined
         this.catchUp()
-      }, this.#throttleMs)
+      }, this.#owner.throttleMs)
     }
     return true
   }
@@ -229,7 +223,7 @@ export class Seat {
       this.#owner.fellBehind(this)
       return false
     }
-    this.#counts.delivered += 1
+    this.#owner.counts.delivered += 1
     return true
   }
 

@@ -4,8 +4,8 @@ import type { PriceCounts, Seat, SeatRow, Sink } from './price-seat.ts'
 
 /**
  * The seats of one symbol. Most clients have every update so far and take each one: their seats follow. All followers
- * are at the same update, so the next one goes straight to their sinks. Their seats, a million for ten thousand clients
- * of a hundred symbols, are not even read: nearly each would be a cache miss.
+ * are at the same update, so the next one goes straight to their sinks. Their seats are not even read: of ten thousand
+ * clients with a hundred symbols there are a million, and nearly each read would be a cache miss.
  *
  * An update is spread over the seats in parts, between which others have their turn.
  */
