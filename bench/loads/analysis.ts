@@ -24,6 +24,7 @@ import { CandleStore } from '../../src/store/candles/candle-store.ts'
 import { JobStore } from '../../src/store/jobs/job-store.ts'
 import { migrate } from '../../src/store/migrations.ts'
 import { LocalBus } from '../../src/stream/local-bus.ts'
+import { familyCpuMs } from '../support/machine.ts'
 
 export interface AnalysisOptions {
   /**
@@ -43,6 +44,8 @@ export interface AnalysisFigures {
   readonly wholeMs: number
   /** Mean time until a symbol was done. */
   readonly meanMs: number
+  /** CPU time of this process and its Postgres. */
+  readonly cpuMs: number
 }
 
 const { part, data, symbolCount, delayMs } = JSON.parse(process.argv[2] ?? '{}') as AnalysisOptions
@@ -75,14 +78,21 @@ const [warmUp, symbols] = [made.slice(0, symbolCount), made.slice(symbolCount)]
 
 const mean = (values: readonly number[]): number => values.reduce((sum, value) => sum + value, 0) / values.length
 
+/** Returns a function that returns the CPU time since. */
+function watchCpuMs(): () => number {
+  const beforeMs = familyCpuMs(process.pid)
+  return () => familyCpuMs(process.pid) - beforeMs
+}
+
 async function loop(symbols: readonly string[]): Promise<AnalysisFigures> {
+  const cpuMs = watchCpuMs()
   const startedMs = performance.now()
   const doneMs: number[] = []
   for (const symbol of symbols) {
     symbolFindings(await findingsInput(market, symbol, 'DAY_1', null))
     doneMs.push(performance.now() - startedMs)
   }
-  return { wholeMs: doneMs.at(-1) ?? Number.NaN, meanMs: mean(doneMs) }
+  return { wholeMs: doneMs.at(-1) ?? Number.NaN, meanMs: mean(doneMs), cpuMs: cpuMs() }
 }
 
 /** A symbol is done when its part is stored; a trigger records the time. */
@@ -90,11 +100,13 @@ async function job(service: JobService, symbols: readonly string[]): Promise<Ana
   await pool.query('TRUNCATE part_times')
   const owner = 'bench'
   const input = { symbols, interval: 'DAY_1' }
+  const cpuMs = watchCpuMs()
   const { job } = await service.enqueue({ kind: 'ANALYSIS', owner, input, runAtMs: null, idempotencyKey: null })
   for await (const news of (await service.follow(job.id, owner)) ?? []) {
     if (news instanceof FinstageError) throw news
     if (news.state === 'FAILED') throw new Error(news.failure?.message)
   }
+  const spentMs = cpuMs()
   const { rows } = await pool.query<{ whole: number; mean: number; parts: number; analyses: number }>(
     `SELECT extract(epoch FROM finished_at - queued_at)::float8 * 1000 AS whole,
        (SELECT extract(epoch FROM avg(at - queued_at))::float8 * 1000 FROM part_times) AS mean,
@@ -105,7 +117,7 @@ async function job(service: JobService, symbols: readonly string[]): Promise<Ana
   )
   const [row] = rows
   if (row?.parts !== symbols.length || row.analyses !== symbols.length) throw new Error('symbols are missing')
-  return { wholeMs: row.whole, meanMs: row.mean }
+  return { wholeMs: row.whole, meanMs: row.mean, cpuMs: spentMs }
 }
 
 async function byWorker(): Promise<AnalysisFigures> {
@@ -149,10 +161,11 @@ async function inLoop(): Promise<AnalysisFigures> {
 async function computing(): Promise<AnalysisFigures> {
   const input = await findingsInput(market, 'B0', 'DAY_1', null)
   for (const _ of warmUp) symbolFindings(input)
+  const cpuMs = watchCpuMs()
   const startedMs = performance.now()
   for (const _ of symbols) symbolFindings(input)
   const wholeMs = performance.now() - startedMs
-  return { wholeMs, meanMs: wholeMs / 2 }
+  return { wholeMs, meanMs: wholeMs / 2, cpuMs: cpuMs() }
 }
 
 const measured = { job: byWorker, stored: byWorker, loop: inLoop, computing }

@@ -21,25 +21,41 @@ export async function measureAnalysis(directory: string, progress: (text: string
 const figuresOf = (options: AnalysisOptions, core: 0 | null): Promise<AnalysisFigures> =>
   runLoad('analysis.ts', options, core, root, { asServer: true })
 
+/** Of an analysis. The CPU time is that of the process and its Postgres. */
+interface Cost {
+  readonly rate: number
+  readonly cpuMs: number
+}
+
 async function measureStored(directory: string, progress: (text: string) => void): Promise<string> {
-  const measured = { stored: [] as number[], computing: [] as number[] }
+  const measured = { stored: [] as Cost[], computing: [] as Cost[] }
   for (let round = 1; round <= rounds; round++) {
     for (const part of ['stored', 'computing'] as const) {
       await quiet()
       const data = join(directory, `analysis-${part}-${round}`)
       const options: AnalysisOptions = { part, data, symbolCount: storedCount, delayMs: 0, durationMs: 60_000 }
-      const { wholeMs } = await figuresOf(options, 0)
-      const rate = storedCount / (wholeMs / 1000)
-      progress(`analysis, round ${round}, ${part}: ${whole(rate)} symbols/s`)
-      measured[part].push(rate)
+      const { wholeMs, cpuMs } = await figuresOf(options, 0)
+      const cost = { rate: storedCount / (wholeMs / 1000), cpuMs: cpuMs / storedCount }
+      progress(
+        `analysis, round ${round}, ${part}: ${whole(cost.rate)} symbols/s, ${fixed(cost.cpuMs, 2)} ms of CPU each`,
+      )
+      measured[part].push(cost)
     }
   }
-  const [stored, computing] = [median(measured.stored), median(measured.computing)]
+  const of = (part: keyof typeof measured, figure: keyof Cost): number =>
+    median(measured[part].map((cost) => cost[figure]))
+  const row = (name: string, part: keyof typeof measured): string[] => [
+    name,
+    whole(of(part, 'rate')),
+    fixed(of(part, 'rate') / of('computing', 'rate'), 2),
+    fixed(of(part, 'cpuMs'), 2),
+    fixed(of('computing', 'cpuMs') / of(part, 'cpuMs'), 2),
+  ]
   return table(
-    [`${storedCount} symbols, on one core`, 'analyses/s', '÷ computing'],
+    [`${storedCount} symbols, on one core`, 'analyses/s', '÷ computing', 'ms of CPU', 'computing ÷ that'],
     [
-      ['one job of a worker, candles stored', whole(stored), fixed(stored / computing, 2)],
-      ['nothing but computing, candles in memory', whole(computing), '1.00'],
+      row('one job of a worker, candles stored', 'stored'),
+      row('nothing but computing, candles in memory', 'computing'),
     ],
   )
 }
@@ -64,6 +80,7 @@ async function measureUnseen(directory: string, progress: (text: string) => void
       whole(of(part, figure)),
       fixed(100 * (1 - of(part, figure) / of('loop', figure)), 1),
     ]),
+    fixed(of(part, 'cpuMs') / symbolCount, 2),
   ]
   return [
     `## Analysis of ${symbolCount} symbols`,
@@ -71,7 +88,7 @@ async function measureUnseen(directory: string, progress: (text: string) => void
     `Never seen before, after as many others; the source takes ${delayMs} ms. Medians of ${rounds} rounds in turns, on any core, each with an empty store.`,
     '',
     table(
-      ['', 'all done after ms', '% less', 'a symbol, in the mean, ms', '% less'],
+      ['', 'all done after ms', '% less', 'a symbol, in the mean, ms', '% less', 'ms of CPU a symbol'],
       [row('one job of a worker', 'job'), row('one symbol after another', 'loop')],
     ),
   ].join('\n')

@@ -1,5 +1,5 @@
 import { spawnSync } from 'node:child_process'
-import { readFileSync } from 'node:fs'
+import { readdirSync, readFileSync } from 'node:fs'
 import { availableParallelism, cpus, release } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
@@ -19,13 +19,36 @@ export interface CpuShares {
 const ticksPerSecond = 100
 
 /** CPU time of a process and all of its threads, in seconds; NaN without /proc or the process. */
-function cpuSeconds(pid: number): number {
+const cpuSeconds = (pid: number): number => spentSeconds(pid, 2)
+
+/**
+ * CPU time of a process and all that descend from it, those that have ended included, in milliseconds; NaN without
+ * /proc.
+ */
+export function familyCpuMs(pid: number): number {
+  let sumMs = 1000 * spentSeconds(pid, 4)
+  try {
+    for (const thread of readdirSync(`/proc/${pid}/task`)) {
+      const children = readFileSync(`/proc/${pid}/task/${thread}/children`, 'utf8')
+      // One that ends meanwhile counts with its parent from then on.
+      for (const child of children.split(' ')) if (child !== '') sumMs += familyCpuMs(Number(child)) || 0
+    }
+  } catch {
+    // It has ended, or one of its threads.
+  }
+  return sumMs
+}
+
+/** `fields`: 2 for utime and stime, 4 for those of children that have ended, too. */
+function spentSeconds(pid: number, fields: 2 | 4): number {
   try {
     const stat = readFileSync(`/proc/${pid}/stat`, 'utf8')
-    // The name before the bracket may contain spaces and brackets. utime and stime are fields 14 and 15 of the whole
-    // line.
-    const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ')
-    return (Number(fields[11]) + Number(fields[12])) / ticksPerSecond
+    // The name before the bracket may contain spaces and brackets. utime is field 14 of the whole line.
+    const times = stat
+      .slice(stat.lastIndexOf(')') + 2)
+      .split(' ')
+      .slice(11, 11 + fields)
+    return times.reduce((sum, ticks) => sum + Number(ticks), 0) / ticksPerSecond
   } catch {
     return Number.NaN
   }

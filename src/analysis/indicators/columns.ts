@@ -19,6 +19,7 @@ export type PriceField = (typeof priceFields)[number]
 /** The columns of several lists that follow each other. */
 export function joinedColumns(lists: readonly CandleList<unknown>[]): Columns {
   const column = (name: CandleColumn): Float64Array => {
+    if (lists.length === 1) return (lists[0] as CandleList<unknown>).floats(name)
     const joined = new Float64Array(lists.reduce((sum, { length }) => sum + length, 0))
     let at = 0
     for (const list of lists) {

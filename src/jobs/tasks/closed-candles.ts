@@ -3,8 +3,8 @@ import { type CandleList, listOf } from '../../domain/candle-list.ts'
 
 type Nodes = Pick<CandleSeries, 'nodes' | 'lists'>
 
-/** The nodes of a series, to be read by column. */
-export const nodeList = ({ nodes, lists }: Nodes): CandleList<Candle> => lists?.nodes ?? listOf(nodes)
+/** The nodes of a series, to be read by column. Reading `nodes` would make an object of each. */
+export const nodeList = (series: Nodes): CandleList<Candle> => series.lists?.nodes ?? listOf(series.nodes)
 
 /** Looks from the end, where the open ones are: closed candles need not become objects. */
 export function closedCount(nodes: CandleList<Candle>): number {

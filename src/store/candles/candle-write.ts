@@ -12,9 +12,10 @@ import type { StoredSeries } from './stored-series.ts'
 import { readBasis, type WriteBasis } from './write-basis.ts'
 
 /*
- * A fetch is written in one of two ways. Most fetches move the newest candle of a series and change nothing else: these
- * are two statements, the second of which writes only if nothing was written to the series since the first. All others
- * take their turn with the other writers of the symbol.
+ * A fetch is written in one of three ways. Most fetches move the newest candle of a series and change nothing else:
+ * these are two statements, the second of which writes only if nothing was written to the series since the first. First
+ * fetches of symbols share a transaction (first-writes.ts). All others take their turn with the other writers of the
+ * symbol.
  */
 
 /** undefined: this takes a turn. */

@@ -11,11 +11,11 @@ import { openFromOf } from './fetch-record.ts'
 import { type FetchedCandles, type Series, type SeriesState, seriesKey } from './series.ts'
 import { type StoredSeries, type StoredSeriesRow, storedColumns, toStoredSeries } from './stored-series.ts'
 
-/** So many series share a transaction: with more, the first ones would wait for long. */
+/** So many series share a transaction at most: those that come first should not wait for long. */
 const seriesTogether = 8
-/** Longer answers take a transaction each: others would wait for them, and they gain nothing. */
+/** Longer answers are written by themselves: sharing would save them little and hold up the others. */
 const longestCandles = 2000
-/** Rows of series that were just written, for the request that follows: twice the series of jobs under way. */
+/** Rows that are kept for the request that waits for them, which reads them next: those of some fifty analyses. */
 const keptRows = 40_000
 
 /** The first fetch of a series. */
@@ -31,8 +31,9 @@ interface FirstWrite {
 }
 
 /**
- * Writes the first fetches of symbols of which nothing is stored. They depend on nothing, so those that arrive at about
- * the same time share one transaction. Nobody waits for locks in it: symbols that somebody else writes to are left out.
+ * Writes the first fetches of symbols of which nothing is stored. They change nothing that is there, so those that come
+ * at about the same time share one transaction. It never waits for a lock: symbols that somebody else is writing to are
+ * left out.
  */
 export class FirstWrites {
   readonly #batcher: Batcher<FirstFetch, FirstWrite | null>
@@ -103,7 +104,7 @@ async function lockedAtOnce(client: pg.PoolClient, fetches: readonly FirstFetch[
   return rows.map(({ place }) => fetches[place - 1] as FirstFetch)
 }
 
-/** Only symbols of which nothing is stored: no series, and no action that a fetch might lack. */
+/** Another series of a symbol may have brought splits and dividends, which this fetch may lack or change. */
 const nothingOf = (table: string): string =>
   `NOT EXISTS (SELECT FROM finstage.${table} AS known WHERE known.source = asked.source AND known.symbol = asked.symbol)`
 
@@ -126,8 +127,9 @@ async function createAll(client: pg.PoolClient, fetches: readonly FirstFetch[]):
                first_trade, exchange, session_opens, session_closes, open_from, covered, received_at, basis_at,
                revised_at, actions_at)
              SELECT source, symbol, interval, extended_hours, timezone, currency, first_trade, exchange, session_opens,
-               CASE WHEN session_opens IS NOT NULL THEN session_closes END, open_from, int8multirange(int8range(span_from, final_to)), started_at, started_at,
-               started_at, CASE WHEN is_current AND interval = 'DAY_1'
+               CASE WHEN session_opens IS NOT NULL THEN session_closes END, open_from,
+               int8multirange(int8range(span_from, final_to)), started_at, started_at, started_at,
+               CASE WHEN is_current AND interval = 'DAY_1'
                  AND span_from <= least(span_to, floor(started_ms / 1000)) THEN started_at END
              FROM unnest($1::text[], $2::text[], $3::text[], $4::boolean[], $5::text[], $6::text[], $7::bigint[],
                $8::text[], $9::bigint[], $10::bigint[], $11::bigint[], $12::bigint[], $13::bigint[], $14::bigint[],

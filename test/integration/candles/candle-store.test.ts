@@ -48,6 +48,7 @@ interface Said {
   readonly facts?: FetchedCandles['facts']
   readonly revises?: boolean
   readonly isCurrent?: boolean
+  readonly isFirst?: boolean
 }
 
 function write(series: Series, span: TimeSpan, said: Said, by = store): Promise<number | null> {
@@ -439,4 +440,106 @@ test('of an open end the answer to the later question stays, but not one of hour
   assert.deepEqual(await closes(), [102, 102])
   await write15('2025-03-12T13:59:00Z', 103)
   assert.deepEqual(await closes(), [102, 102])
+})
+
+/** What the database has of symbols with a prefix, but for what differs from write to write. */
+async function databaseOf(prefix: string): Promise<unknown[][]> {
+  const names = `substr(symbol, ${prefix.length + 1}) AS name`
+  const statements = [
+    `SELECT ${names}, to_jsonb(candle_series) - 'id' - 'symbol' - 'generation' AS row FROM finstage.candle_series`,
+    `SELECT ${names}, to_jsonb(candles) - 'series_id' AS row FROM finstage.candles JOIN finstage.candle_series ON id = series_id`,
+    `SELECT ${names}, to_jsonb(dividends) - 'symbol' AS row FROM finstage.dividends`,
+    `SELECT ${names}, to_jsonb(splits) - 'symbol' AS row FROM finstage.splits`,
+  ]
+  const tables: unknown[][] = []
+  for (const sql of statements) {
+    tables.push(await database.query(`${sql} WHERE starts_with(symbol, $1) ORDER BY 1, 2`, [prefix]))
+  }
+  return tables
+}
+
+test('first fetches of symbols that come at the same time leave what each leaves by itself, in fewer transactions', async () => {
+  const facts: FetchedCandles['facts'] = {
+    ...{ timezone: 'America/New_York', currency: 'USD', firstTradeEpoch: day('1990-01-02'), exchange: 'NYQ' },
+    ...{ sessionOpens: day('2025-07-03') + 13.5 * 3600, sessionCloses: day('2025-07-03') + 20 * 3600 },
+  }
+  const now = '2025-12-31T20:00:00Z'
+  const all = candles(year, daySeconds, 5)
+  const open = all.map((candle) => ({ ...candle, closed: candle.epoch < day('2025-12-30') }))
+  const said: Said[] = [
+    { at: now, candles: all, facts },
+    { at: now, candles: all, facts, isCurrent: true },
+    { at: now, candles: open, finalBefore: day('2025-12-30'), isCurrent: true },
+    { at: now, candles: all, excluded: [day('2025-06-01')], facts: { ...facts, sessionOpens: null } },
+    { at: now, candles: all, dividends: [{ epoch: day('2025-05-05'), amount: 0.5, currency: null }] },
+    { at: now, candles: all, splits: [{ epoch: day('2025-12-29'), numerator: 3, denominator: 2 }] },
+    { at: now },
+    { at: '2024-06-01T00:00:00Z', candles: all, isCurrent: true, finalBefore: day('2024-06-01') },
+    { at: now, candles: all.slice(0, 3) },
+  ]
+  await Promise.all(said.map((each, i) => write(seriesOf(`TOGETHER ${i}`), year, { ...each, isFirst: true })))
+  for (const [i, each] of said.entries()) await write(seriesOf(`ALONE ${i}`), year, each)
+  assert.deepEqual(await databaseOf('TOGETHER '), await databaseOf('ALONE '))
+  const [counted] = await database.query<{ count: number }>(
+    `SELECT count(DISTINCT xmin::text)::int AS count FROM finstage.candle_series WHERE starts_with(symbol, 'TOGETHER ')`,
+  )
+  assert.ok((counted?.count ?? 0) < said.length / 2)
+})
+
+test('of first fetches that come together, one whose symbol somebody else writes to waits for him, and no other does', async () => {
+  const [held, free] = [seriesOf('HELD'), seriesOf('FREE')]
+  const said = { at: '2025-12-31T22:00:00Z', candles: candles(year, daySeconds, 5), isFirst: true }
+  const gated = gatedPool(database.url)
+  const { reached, release } = holdAt(gated, { statement: 'candle-write-basis', side: 'after' })
+  const hours = { at: said.at, candles: candles({ from: day('2025-12-30'), to: year.to }, 3600, 5) }
+  const other = write(seriesOf('HELD', 'HOUR_1'), year, hours, new CandleStore(gated))
+  await reached
+  const waits = write(held, year, said)
+  await write(free, year, said)
+  await waiting(1)
+  assert.equal(await store.state(held, year), null)
+  release()
+  await Promise.all([other, waits])
+  await gated.end()
+  for (const series of [held, free]) assert.equal((await stored(series, year)).candles.length, said.candles.length)
+})
+
+test('a first fetch that comes after a split that it lacks is thrown away, with whatever it comes in', async () => {
+  const at = '2025-12-31T22:00:00Z'
+  const hour: TimeSpan = { from: day('2025-12-30'), to: day('2025-12-31') }
+  const splits = [{ epoch: day('2025-12-31'), numerator: 4, denominator: 1 }]
+  const days = { at: '2025-12-31T22:00:01Z', candles: candles(year, daySeconds, 25), splits, isFirst: true }
+  const hours = { at, candles: candles(hour, 3600, 100), isFirst: true }
+  const [, generation] = await Promise.all([
+    write(seriesOf('NEWS'), year, days),
+    write(seriesOf('NEWS', 'HOUR_1'), hour, hours),
+  ])
+  assert.equal(generation, null)
+  assert.equal(await store.state(seriesOf('NEWS', 'HOUR_1'), hour), null)
+  assert.equal(await write(seriesOf('NEWS', 'HOUR_1'), hour, hours), null)
+})
+
+test('what a first fetch has stored is read without asking for it, unless another process has changed it since', async () => {
+  const said = { at: '2025-12-31T22:00:00Z', candles: candles(year, daySeconds, 5), isFirst: true }
+  const ownPool = createPool(database.url, silentLog)
+  const own = new CandleStore(ownPool)
+  let reads = 0
+  const query = ownPool.query.bind(ownPool) as unknown as (statement: unknown) => unknown
+  ownPool.query = ((statement: { name?: string }) => {
+    if (statement.name === 'candle-rows-stamped') reads++
+    return query(statement)
+  }) as typeof ownPool.query
+  const closes = async (series: Series) => {
+    const state = (await own.state(series, year)) ?? assert.fail()
+    return (await own.read(state, year)).list.candles.map(({ close }) => close)
+  }
+  await write(seriesOf('HANDED'), year, said, own)
+  assert.deepEqual(await closes(seriesOf('HANDED')), Array(365).fill(5))
+  assert.equal(reads, 0)
+  await write(seriesOf('CHANGED'), year, said, own)
+  const revised = { at: '2026-01-01T22:00:00Z', candles: candles(year, daySeconds, 6), revises: true }
+  await write(seriesOf('CHANGED'), year, revised)
+  assert.deepEqual(await closes(seriesOf('CHANGED')), Array(365).fill(6))
+  assert.equal(reads, 1)
+  await ownPool.end()
 })

@@ -21,7 +21,8 @@ function marketOf(answer: (Pick<CandleSeries, 'nodes' | 'hasEarlier'> & Partial<
   const candles = async (requests: readonly CandleRequest[]): Promise<unknown[]> => {
     asked.push(...requests)
     const usual = { source: 'SIMULATED', sessions, stale: false, failure: null }
-    return [answer instanceof Error ? answer : { ...usual, ...answer }]
+    // Its nodes may be made when they are read.
+    return [answer instanceof Error ? answer : Object.defineProperties(usual, Object.getOwnPropertyDescriptors(answer))]
   }
   return { asked, market: { candles } as unknown as MarketService }
 }
@@ -45,17 +46,26 @@ test('findings are made of as many candles before a time as they need, adjusted 
 test('columns that the market has are taken as they are, without an object for each candle', async () => {
   const objects = listOf(running)
   let made = 0
+  const all = (): never => {
+    throw new Error('all candles were made')
+  }
   const nodes: CandleList<Candle> = {
     ...objects,
-    get candles(): readonly Candle[] {
-      throw new Error('all candles were made')
+    get candles() {
+      return all()
     },
     slice: (from, to) => {
       made += to - from
       return objects.slice(from, to)
     },
   }
-  const { market } = marketOf({ nodes: running, hasEarlier: true, lists: { nodes, earlier: listOf([]) } })
+  const { market } = marketOf({
+    get nodes() {
+      return all()
+    },
+    hasEarlier: true,
+    lists: { nodes, earlier: listOf([]) },
+  })
   const { candles, closedCount } = await findingsInput(market, 'AAPL', 'DAY_1', null)
   assert.deepEqual(candles, toColumns(running))
   assert.equal(closedCount, running.length - 1)
