@@ -506,7 +506,7 @@ test('of first fetches that come together, one whose symbol somebody else writes
 
 test('a first fetch that comes after a split that it lacks is thrown away, with whatever it comes in', async () => {
   const at = '2025-12-31T22:00:00Z'
-  const hour: TimeSpan = { from: day('2025-12-30'), to: day('2025-12-31') }
+  const hour: TimeSpan = { from: day('2025-12-30') + 3600, to: day('2025-12-31') }
   const splits = [{ epoch: day('2025-12-31'), numerator: 4, denominator: 1 }]
   const days = { at: '2025-12-31T22:00:01Z', candles: candles(year, daySeconds, 25), splits, isFirst: true }
   const hours = { at, candles: candles(hour, 3600, 100), isFirst: true }
@@ -517,6 +517,25 @@ test('a first fetch that comes after a split that it lacks is thrown away, with 
   assert.equal(generation, null)
   assert.equal(await store.state(seriesOf('NEWS', 'HOUR_1'), hour), null)
   assert.equal(await write(seriesOf('NEWS', 'HOUR_1'), hour, hours), null)
+})
+
+test('first fetches of two series of a symbol that come at the same time are stored apart', async () => {
+  const at = '2025-12-31T22:00:00Z'
+  const hour: TimeSpan = { from: day('2025-12-30') + 3600, to: day('2025-12-31') }
+  const spans = [
+    { series: seriesOf('BOTH'), span: year, step: daySeconds },
+    { series: seriesOf('BOTH', 'HOUR_1'), span: hour, step: 3600 },
+  ]
+  await Promise.all(
+    spans.map(({ series, span, step }) => write(series, span, { at, candles: candles(span, step, 5), isFirst: true })),
+  )
+  for (const { series, span, step } of spans) {
+    const epochs = (await stored(series, span)).candles.map(({ epoch }) => epoch)
+    assert.deepEqual(
+      epochs,
+      candles(span, step, 5).map(({ epoch }) => epoch),
+    )
+  }
 })
 
 test('what a first fetch has stored is read without asking for it, unless another process has changed it since', async () => {
