@@ -30,7 +30,7 @@ export interface Pace {
   readonly measuredMs: number
 }
 
-export const usualPace: Pace = { warmUps: 12, warmUpMs: 1500, measuredMs: 25 }
+export const usualPace: Pace = { warmUps: 12, warmUpMs: 600, measuredMs: 10 }
 
 const threadMicros = (): number => {
   const { user, system } = process.threadCpuUsage()

@@ -16,6 +16,15 @@ const pace = { warmUps: 14, warmUpMs: 300, measuredMs: 20 }
 const rows = 4000
 const longWindow = 600
 
+/** Candles of which indicators are weighed: `last` and up to a thousand more. */
+interface Range {
+  readonly interval: 'MINUTE_1' | 'DAY_1'
+  readonly last: number
+  /** CPU of the candles alone. */
+  readonly base: number
+  readonly history: number
+}
+
 const times = (count: number, text: (i: number) => string): string =>
   Array.from({ length: count }, (_, i) => text(i)).join(' ')
 
@@ -73,6 +82,7 @@ export async function measureWeights(app: MeasuredApp, market: Known): Promise<W
     ((await cpu(`{ ${times(11, (i) => `a${i}: candles(symbol: "${symbols[i]}", last: 100) { stale }`)} }`)) -
       (await cpu(`{ candles(symbol: "${symbols[0]}", last: 100) { stale } }`))) /
     10
+  const firstSeries = positive((await cpu(minutes(5, 'stale'))) - request - series, 10)
   const row = positive(((await cpu(minutes(20_000, 'stale'))) - (await cpu(minutes(100, 'stale')))) / 19_900)
   const months = (last: number): Promise<number> =>
     cpu(`{ candles(symbol: "AAPL", interval: MONTH_1, last: ${last}) { stale } }`)
@@ -117,15 +127,23 @@ export async function measureWeights(app: MeasuredApp, market: Known): Promise<W
 
   const indicators = {} as Record<IndicatorName, { row: number; window: number; fixed: number }>
   const base = await cpu(minutes(rows, 'columns { close }'))
+  const minutely: Range = { interval: 'MINUTE_1', last: rows, base, history: 43_000 }
+  // Long windows need more minutes than are kept in memory.
+  const daily300: Range = {
+    interval: 'DAY_1',
+    last: 300,
+    base: await daily(300, '', 'columns { close }'),
+    history: 4300,
+  }
   // Next to nothing is computed for a rate of change: this is the JSON of its numbers.
-  const written = positive(((await weighOnce('roc', 'columns', null, rows)) - base) / (rows + 498))
+  const written = positive(((await weighOnce('roc', 'columns', null, minutely)) - base) / (rows + 498))
   for (const name of indicatorNames) indicators[name] = await weighIndicator(name)
   const remembered = await cpu(minutes(500, `columns { ${times(20, (i) => `a${i}: sma(period: ${i + 2})`)} }`))
   const indicator = positive(
     (remembered - (await cpu(minutes(500, 'columns { close }')))) / 20 - column - 500 * columnNumber,
     1,
   )
-  const smaFresh = await weighOnce('sma', 'points', 20, rows)
+  const smaFresh = await weighOnce('sma', 'points', 20, minutely)
   const point = positive((smaFresh - base - indicators.sma.row * rows) / rows - object - 2 * leaf)
 
   /** Among all kinds of operations: what is asked again at once is found in the caches of the processor. */
@@ -147,7 +165,7 @@ export async function measureWeights(app: MeasuredApp, market: Known): Promise<W
     name: IndicatorName,
     shape: 'columns' | 'points',
     window: number | null,
-    last: number,
+    { interval, last }: Range,
   ): Promise<number> {
     const { point } = catalogue[name]
     const main = mainParameter(name)
@@ -158,7 +176,7 @@ export async function measureWeights(app: MeasuredApp, market: Known): Promise<W
       shape === 'columns' ? `columns { ${name}${args} ${below} }` : `${name}${args} { epoch ${parts.join(' ')} }`
     // Another range is another list of candles, of which nothing is remembered.
     return fresh((i) => ({
-      query: `query ($l: Int!) { candles(symbol: "AAPL", interval: MINUTE_1, last: $l) { ${fields} } }`,
+      query: `query ($l: Int!) { candles(symbol: "AAPL", interval: ${interval}, last: $l) { ${fields} } }`,
       variables: { l: last + (i % 997) },
     }))
   }
@@ -169,20 +187,21 @@ export async function measureWeights(app: MeasuredApp, market: Known): Promise<W
     const longest = (args: object): number =>
       Math.max(0, ...Object.values(args).filter((value) => Number.isInteger(value)))
     const parts = Object.keys(pointShapes[catalogue[name].point]).length
-    const perRow = async (window: number | null, last: number): Promise<[perRow: number, window: number]> => {
+    const perRow = async (window: number | null, range: Range): Promise<[perRow: number, window: number]> => {
       const args = main !== null && window !== null ? { ...usual, [main]: window } : usual
-      const before = indicatorWarmUp(name, args, 'MINUTE_1')
-      const shown = last + 498
-      const micros = (await weighOnce(name, 'columns', window, last)) - base - before * row - shown * parts * written
+      const shown = range.last + 498
+      const before = Math.min(indicatorWarmUp(name, args, range.interval), range.history - shown)
+      const micros =
+        (await weighOnce(name, 'columns', window, range)) - range.base - before * row - shown * parts * written
       return [micros / (shown + before), longest(args)]
     }
-    const [short, shortWindow] = await perRow(null, rows)
+    const [short, shortWindow] = await perRow(null, minutely)
     const few = (fields: string): Promise<number> =>
       cpu(`{ candles(symbol: "AAPL", last: 3) { columns { ${fields} } } }`)
     // What is drawn ahead takes the sessions to come, however few candles there are.
     const fixed = name === 'ichimoku' ? (await few('ichimoku { base }')) - (await few('close')) - short * 80 : 0
     if (main === null) return { row: positive(short), window: 0, fixed }
-    const [long, longest2] = await perRow(longWindow, 500)
+    const [long, longest2] = await perRow(longWindow, daily300)
     const window = Math.max(0, (long - short) / (longest2 - shortWindow))
     return { row: positive(short - window * shortWindow), window, fixed }
   }
@@ -228,6 +247,7 @@ export async function measureWeights(app: MeasuredApp, market: Known): Promise<W
     },
     ...{
       series,
+      firstSeries,
       row,
       newSeries,
       newRow,

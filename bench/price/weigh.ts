@@ -13,7 +13,7 @@ import { MeasuredApp } from './measured-app.ts'
 import { measureWeights, type Weights } from './measured-weights.ts'
 import { prepare } from './prepared.ts'
 
-const rounds = 5
+const rounds = 3
 /** A weight may be off by this factor either way before it counts as stale. */
 const tolerance = 2
 const file = join(import.meta.dirname, '../../src/schema/price/weights.ts')
@@ -41,9 +41,7 @@ function mediansOf(all: readonly Weights[]): Weights {
       Object.entries(each[0] ?? {}).map(([name, value]) => {
         const values = each.map((one) => (one as Record<string, unknown>)[name])
         if (typeof value !== 'number') return [name, merge(values as object[])]
-        // A request is measured among others.
-        const factor = name === 'request' ? 1 : besideOthers
-        return [name, Number((factor * median(values as number[])).toPrecision(3))]
+        return [name, Number((besideOthers * median(values as number[])).toPrecision(3))]
       }),
     )
   return merge(all) as Weights

@@ -143,7 +143,7 @@ export const page = pricedAsObserved(observedPage, (asked) => {
 /** A page of what the source lists. */
 export const listedPage = pricedAsObserved(observedPage, (asked) => {
   const entries = pageLength(asked)
-  return entries === null ? refused : { micros: weights.listing, passes: { entries } }
+  return entries === null ? refused : { micros: weights.pageRow * entries, passes: { entries } }
 })
 
 /** A search, which the source answers. */
@@ -208,9 +208,12 @@ export const listingsOf = (argument: string): Priced =>
 
 /** Signals that each have to be looked up. `usual`: how many, if nothing is known. */
 export const storedSignals = (usual: number): Priced =>
-  pricedAsObserved(observedList, ({ observed, times }) => {
+  pricedAsObserved(observedList, (asked) => {
+    const { observed, times, passed } = asked
     const entries = observed?.entries ?? usual
-    return { micros: entries * lookUpMicros(times * entries), entries }
+    // Those of the same jobs are loaded once.
+    const isLoaded = passed.jobsName !== undefined && !asked.isFirst(`signals of ${passed.jobsName}`)
+    return { micros: isLoaded ? 0 : entries * lookUpMicros(times * entries), entries }
   })
 
 export const corporateActions = (usual: number): Priced =>
@@ -293,7 +296,7 @@ export const jobResult = priced((asked) => {
     rows: entries * rowsPerSymbol * symbols,
     entries,
     types: jobs?.resultTypes && sharesOf(jobs.resultTypes, entries),
-    passes: { entries: symbols },
+    passes: { entries: symbols, ...(jobsName !== undefined && { jobsName }) },
   }
 })
 

@@ -72,6 +72,8 @@ function seriesPrice({ rows, loaded }: Rows, interval: Interval, asked: Asked, p
   const passes = { series: { of, rows, before, interval, name, isKept } }
   if (!asked.isFirst(`${name} ${before}`)) return { micros: 0, rows: (rows + before) * parts, passes }
   let micros = weights.series + weights.row * all
+  // Others are looked up together with the first.
+  if (asked.isFirst('series')) micros += weights.firstSeries
   if (isComposed(interval)) {
     micros += weights.composed + (isDaily(interval) ? weights.composedDay : weights.composedPart) * all
   }

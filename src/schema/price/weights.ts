@@ -11,6 +11,7 @@ export const weights = {
   interpretedObject: 0.352,
   error: 55.7,
   listing: 1.35,
+  firstSeries: 60,
   series: 57.6,
   row: 0.0226,
   newSeries: 3630,
