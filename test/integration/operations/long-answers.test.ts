@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { once } from 'node:events'
 import { after, test } from 'node:test'
 import { WebSocket } from 'ws'
+import { longAnswers } from '../../../src/resolvers/rows.ts'
 import { startApp } from '../../support/app.ts'
 import { eventually, inTime } from '../../support/clients/client.ts'
 import { askHttp } from '../../support/clients/http-answer.ts'
@@ -10,7 +11,8 @@ import { createTestDatabase } from '../../support/database/database.ts'
 // The clock stands still, so that two answers can be compared.
 const database = await createTestDatabase()
 const nowMs = Date.UTC(2025, 2, 12, 15)
-const app = await startApp({ DATABASE_URL: database.url, MARKET_SOURCE: 'simulated' }, 'all', { now: () => nowMs })
+const environment = { DATABASE_URL: database.url, MARKET_SOURCE: 'simulated', TRUST_PROXY: '127.0.0.1' }
+const app = await startApp(environment, 'all', { now: () => nowMs })
 after(async () => {
   await app.stop()
   await database[Symbol.asyncDispose]()
@@ -22,8 +24,8 @@ const charts = {
   'as points': `{ ${minutes} { columns { epoch } nodes { time close } ema(period: 9) { time value } bollingerBands { upper } } }`,
 }
 
-async function connected(): Promise<WebSocket> {
-  const socket = new WebSocket(`${app.api.replace('http', 'ws')}/graphql`, 'graphql-transport-ws')
+async function connected(headers: Record<string, string> = {}): Promise<WebSocket> {
+  const socket = new WebSocket(`${app.api.replace('http', 'ws')}/graphql`, 'graphql-transport-ws', { headers })
   await inTime(once(socket, 'open'), 'a connection')
   const acknowledged = once(socket, 'message')
   socket.send('{"type":"connection_init"}')
@@ -91,4 +93,47 @@ test('long operations that their client drops over WebSocket no longer count as 
   const answered = messages.filter((message) => message.includes('"candles"')).length
   assert.ok(answered < 2 * begun, `${answered} of ${5 * begun} were answered though they were dropped`)
   socket.close()
+})
+
+/** 2001:db8:1:2::/64, as it names a client. */
+const networkName = '8193:3512:1:2'
+
+test('a long answer counts for the client that the proxy names, on every way, until it is sent or its client has gone', async (t) => {
+  const clients: string[] = []
+  const take = longAnswers.take.bind(longAnswers)
+  t.mock.method(longAnswers, 'take', (...[caller, bytes]: Parameters<typeof take>) => {
+    // What the test before has dropped may come to its end now.
+    if (caller.client !== '127.0.0.1') clients.push(caller.client)
+    return take(caller, bytes)
+  })
+  const isFree = (): Promise<void> => eventually(() => longAnswers.used === 0, 'that nothing holds room')
+  const query = charts['as points']
+  const headers = (client: string) => ({ 'content-type': 'application/json', 'x-forwarded-for': client })
+  const post = (path: string, client: string) =>
+    askHttp(`${app.api}${path}`, { method: 'POST', headers: headers(client), body: JSON.stringify({ query }) })
+  await post('/graphql?yoga', '192.0.2.1')
+  await post('/graphql', '2001:db8:1:2:3::4')
+  const get = `${app.api}/graphql?query=${encodeURIComponent(query)}`
+  await askHttp(get, { headers: { 'x-forwarded-for': '192.0.2.3' } })
+  const socket = await connected({ 'x-forwarded-for': '192.0.2.4' })
+  subscribe(socket, 'a', query)
+  await inTime(once(socket, 'message'), 'an answer')
+  await isFree()
+  assert.deepEqual([...new Set(clients.splice(0))], ['192.0.2.1', networkName, '192.0.2.3', '192.0.2.4'])
+
+  for (const id of ['b', 'c']) subscribe(socket, id, query)
+  await eventually(() => longAnswers.used > 0, 'that they hold room')
+  socket.send('{"type":"complete","id":"b"}')
+  socket.terminate()
+  await isFree()
+  for (const path of ['/graphql?yoga', '/graphql']) {
+    const leave = new AbortController()
+    const asking = fetch(`${app.api}${path}`, {
+      ...{ method: 'POST', headers: headers('192.0.2.5'), body: JSON.stringify({ query }), signal: leave.signal },
+    })
+    await eventually(() => longAnswers.used > 0, 'that it holds room')
+    leave.abort()
+    await assert.rejects(asking)
+    await isFree()
+  }
 })
