@@ -32,7 +32,7 @@ const copiesAtOnce = 3
 
 /** The same before an answer of 512 KiB and more, `length` characters of text, is turned into bytes. */
 export function roomForBytes({ caller, takesRoom }: Context, length: number): Promise<void> | undefined {
-  const bytes = copiesAtOnce * length
+  const bytes = Math.min(copiesAtOnce * length, makingBytes)
   if (!longAnswers.holds(caller)) return takesRoom ? longAnswers.take(caller, bytes) : undefined
   longAnswers.resize(caller, bytes)
   return undefined
