@@ -288,14 +288,15 @@ export class PriceHub {
   #spread(watched: WatchedSymbol, update: PriceUpdate): void {
     const fair = Math.floor(remembered.inAll / this.#watched.size)
     watched.newest = update
-    this.#fanOut.add({
+    const spread = {
       update,
       seats: watched.seats,
       remembered: Math.min(Math.max(fair, remembered.least), remembered.most),
       begun: () => {
         for (const waiter of [...watched.waiting]) waiter.arrived()
       },
-    })
+    }
+    this.#fanOut.add(spread, this.#watched.size)
   }
 
   #fail({ symbol, run, code, message, details }: PriceFailure): void {

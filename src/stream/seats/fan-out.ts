@@ -5,8 +5,12 @@ import type { SymbolSeats } from './symbol-seats.ts'
 const turnMs = 2
 /** How many seats an update goes to between two looks at the clock. */
 const seatsBetweenLooks = 250
-/** How many updates wait at most. When more come, the oldest goes to all seats at once: whatever brings them waits. */
+/**
+ * How many updates wait at most, and how many for each symbol, so that all symbols may move at once. When more come, the
+ * oldest goes to all seats at once: whatever brings them waits.
+ */
 const mostWaiting = 256
+const mostWaitingOfSymbol = 2
 
 interface Spread {
   readonly seats: SymbolSeats
@@ -32,12 +36,14 @@ export class FanOut {
   #seats = 0
   #turnStartMs: number | undefined
 
-  add(spread: Spread): void {
+  /** `symbols`: how many there are. */
+  add(spread: Spread, symbols: number): void {
     this.#waiting.push(spread)
     // An update that comes of spreading another one waits for it.
     if (this.#isRunning) return
+    const most = Math.max(mostWaiting, mostWaitingOfSymbol * symbols)
     if (!this.#isYielding) this.#run()
-    else while (this.#waiting.length - this.#done > mostWaiting) this.#finishFirst()
+    else while (this.#waiting.length - this.#done > most) this.#finishFirst()
   }
 
   #run(): void {
@@ -46,7 +52,8 @@ export class FanOut {
       while (this.#first) {
         this.#goOn(seatsBetweenLooks)
         if (this.#seats >= seatsBetweenLooks && this.#isTurnOver()) {
-          this.#isYielding = this.#first !== undefined
+          // What comes in the same turn waits, too.
+          this.#isYielding = true
           return
         }
       }

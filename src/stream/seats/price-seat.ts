@@ -179,6 +179,7 @@ export class Seat {
       kind = 'SNAPSHOT'
     }
     this.#seq = update.seq
+    this.#aheadUntilMs = undefined
     return kind
   }
 

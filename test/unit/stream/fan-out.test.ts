@@ -17,7 +17,8 @@ function openYielding(t: TestContext) {
   const bus = new LocalBus()
   const registry = new Registry()
   const pulse = new FeedPulse({ bus, registry })
-  const hub = new PriceHub({ bus, pulse, registry })
+  let wallMs = 1_000_000
+  const hub = new PriceHub({ bus, pulse, registry, now: () => wallMs })
   hub.start()
   t.after(() => hub.stop())
   let nowMs = performance.now()
@@ -41,6 +42,17 @@ function openYielding(t: TestContext) {
       seqs.clear()
     },
     subscribe: (...symbols: readonly string[]) => hub.subscribe({ symbols, throttleMs: 0, after: new Map() }),
+    /** Batches of one symbol for a client that has come so far. */
+    batches: (symbol: string, seq: number) =>
+      hub.subscribeBatches({
+        symbols: [symbol],
+        batchMs: 100,
+        after: new Map([[symbol, { symbol, run: run(), seq }]]),
+      }),
+    pass(ms: number) {
+      wallMs += ms
+      t.mock.timers.tick(ms)
+    },
   }
 }
 
@@ -92,6 +104,43 @@ async function clientsOf(
 async function turns(count = 40): Promise<void> {
   for (let turn = 0; turn < count; turn++) await nextTurn()
 }
+
+test('prices of many symbols that come at once are spread in turns, also where each has few clients', async (t) => {
+  const { price, subscribe } = openYielding(t)
+  const symbols = Array.from({ length: 600 }, (_, i) => `S${i}`)
+  const begun = Array.from({ length: 20 }, () => subscribe(...symbols))
+  for (const symbol of symbols) price(symbol)
+  const clients = (await Promise.all(begun)).map((subscription) => new Client(subscription))
+  const received = (): number => clients.reduce((sum, { got }) => sum + got.length, 0)
+  await turns()
+  const before = received()
+  for (const symbol of symbols) price(symbol)
+  assert.ok(received() - before <= 600, `${received() - before} in one turn`)
+  await turns(80)
+  assert.equal(received() - before, symbols.length * clients.length)
+})
+
+test('a client that was once ahead of this process gets each number once, also where a window ends in the midst of a spread', async (t) => {
+  const { price, subscribe, batches, pass } = openYielding(t)
+  await clientsOf(() => subscribe('A'), price, 1000)
+  const got: string[] = []
+  const ahead = await batches('A', 2)
+  ahead.pipe({ take: (batch) => got.push(...batch.map(shown)) > 0, end() {} })
+  for (let i = 0; i < 2; i++) {
+    price()
+    await turns()
+    pass(200)
+  }
+  // Longer than a client can be ahead.
+  pass(11_000)
+  price()
+  await turns()
+  price()
+  pass(200)
+  await turns()
+  pass(200)
+  assert.deepEqual(got, ['TICK A 3', 'TICK A 5'])
+})
 
 test('an update that comes while the one before is being spread waits for it, and who joins meanwhile misses neither', async (t) => {
   const { price, subscribe } = openYielding(t)

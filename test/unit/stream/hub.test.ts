@@ -320,6 +320,8 @@ test('where what was missed is no longer held, or was of another run, a SNAPSHOT
   const begun = reading(hub.subscribe(order(['A'])))
   for (let seq = 1; seq <= 1010; seq++) price('A', seq)
   await begun
+  // So many take more than a turn of the event loop.
+  for (let turn = 0; turn < 10; turn++) await nextTurn()
   const tooOld = await reading(hub.subscribe(order(['A'], [{ symbol: 'A', run: 'r', seq: 9 }])))
   const held = await reading(hub.subscribe(order(['A'], [{ symbol: 'A', run: 'r', seq: 10 }])))
   const other = await reading(hub.subscribe(order(['A'], [{ symbol: 'A', run: 'q', seq: 1009 }])))
