@@ -151,6 +151,28 @@ test('the same field twice under one name costs once, under two names twice', ()
   assert.equal(microsOf('{ quote(symbol: "A") { price } again: quote(symbol: "A") { price } }'), 2 * once)
 })
 
+test('what two places select of one field is added up', () => {
+  const both = microsOf('{ quote(symbol: "A") { price open } }')
+  assert.equal(microsOf('{ quote(symbol: "A") { price } quote(symbol: "A") { open } }'), both)
+  assert.equal(
+    microsOf('{ quote(symbol: "A") { price } ...F } fragment F on Query { quote(symbol: "A") { open } }'),
+    both,
+  )
+})
+
+test('ranges that end before they begin, lie ahead, or are no instants cost no less than nothing', () => {
+  const instants = ['2026-11-30T00:00:00Z', '2027-06-01T00:00:00Z', '1900-01-01T00:00:00Z', 'no instant', null]
+  for (const from of instants) {
+    for (const to of instants) {
+      const micros = microsOf(
+        'query ($f: DateTime, $t: DateTime) { candles(symbol: "A", interval: MINUTE_5, from: $f, to: $t) { nodes { close } } }',
+        { f: from, t: to },
+      )
+      assert.ok(Number.isFinite(micros) && micros > 0, `${from} ${to}: ${micros}`)
+    }
+  }
+})
+
 test('what @skip and @include leave out costs nothing, by constants and by variables with defaults', () => {
   const [without, both] = ['{ quote(symbol: "A") { price } }', '{ quote(symbol: "A") { price open } }'].map((query) =>
     microsOf(query),
