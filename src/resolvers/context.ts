@@ -113,10 +113,10 @@ export class Loaders {
   #budget: CallBudget | undefined
   #candles: DataLoader<CandleRequest, CandleSeries, string> | undefined
   #signal: DataLoader<SignalKey, StoredSignal | null, string> | undefined
+  #signalsOfAnalyses: Map<string, Promise<StoredSignal[]>> | undefined
   #latestAnalysis: DataLoader<AnalysisKey, SymbolAnalysis | null, string> | undefined
   readonly #jobs = new Map<string, Promise<Job | null>>()
   readonly #jobResults = new Map<string, Promise<unknown>>()
-  readonly #signalsOfAnalyses = new Map<string, Promise<StoredSignal[]>>()
   readonly #analysesOfJobs = new Map<string, Promise<SymbolAnalysis[]>>()
 
   constructor(ports: Ports) {
@@ -156,6 +156,7 @@ export class Loaders {
 
   /** Those that are stored. */
   signalsOf({ id, signals }: SymbolAnalysis): Promise<StoredSignal[]> {
+    this.#signalsOfAnalyses ??= new Map()
     return once(this.#signalsOfAnalyses, id, async () => {
       const found = await Promise.all(signals.map((key) => this.signal.load(key)))
       return found.filter((signal) => signal !== null)
@@ -202,9 +203,6 @@ export interface Context extends Ports {
   takesWrittenLists: boolean
   /** How many rows of its lists may still be completed at once; those after them are in turns. */
   rowsAtOnce: number
-  /** The turn in which short lists are completed that come late, and how many rows more of them. */
-  lateTurn: Promise<unknown>
-  rowsLeftInTurn: number
   /** Completes long lists beside the executor; null: the executor takes lists that pause. */
   laterLists: LaterLists | null
   /** Some list was too long to be completed at once. */
@@ -230,8 +228,6 @@ export interface Context extends Ports {
   renewLoaders(): void
 }
 
-const isNow = Promise.resolve()
-
 export function createContext(ports: Ports): Context {
   const context: Context = {
     ...ports,
@@ -242,8 +238,6 @@ export function createContext(ports: Ports): Context {
     rowsLeft: rowsOfOperation,
     takesWrittenLists: false,
     rowsAtOnce,
-    lateTurn: isNow,
-    rowsLeftInTurn: 0,
     laterLists: null,
     hasLongLists: false,
     turnEndsMs: 0,

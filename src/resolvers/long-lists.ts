@@ -31,13 +31,23 @@ export function inTurns(
   return new PausingList(list, context)
 }
 
+interface LateTurn {
+  readonly begun: Promise<unknown>
+  /** How many rows more are completed in it. */
+  rowsLeft: number
+}
+
+/** The last one of each operation. Not in its context: nearly all have none, and each field costs every operation. */
+const lateTurns = new WeakMap<Context, LateTurn>()
+
 function shortInTurns(list: readonly unknown[], rows: number, context: Context): unknown {
-  context.rowsLeftInTurn -= rows
-  if (context.rowsLeftInTurn < 0) {
-    context.rowsLeftInTurn = rowsPerTurn
-    context.lateTurn = turns.whole(context.caller, { isFirst: true })
+  let turn = lateTurns.get(context)
+  if (!turn || turn.rowsLeft < rows) {
+    turn = { begun: turns.whole(context.caller, { isFirst: true }), rowsLeft: rowsPerTurn }
+    lateTurns.set(context, turn)
   }
-  return context.lateTurn.then(() => list)
+  turn.rowsLeft -= rows
+  return turn.begun.then(() => list)
 }
 
 const done = { value: undefined, done: true } as const
