@@ -22,14 +22,17 @@ export function inTurns(
   isLate: boolean,
 ): unknown {
   // The executor has to wait for all promises at once: one that it comes to later may have been rejected before.
-  if (list.length < leastLongLength || rows <= context.rowsAtOnce || list.some((entry) => entry instanceof Promise)) {
+  if (list.length < leastLongLength || rows <= context.rowsAtOnce || holdsPromises(list)) {
     context.rowsAtOnce -= rows
-    return isLate && context.rowsAtOnce < 0 ? shortInTurns(list, rows, context) : list
+    const isAtOnce = !isLate || context.rowsAtOnce >= 0 || holdsPromises(list)
+    return isAtOnce ? list : shortInTurns(list, rows, context)
   }
   if (context.laterLists) return context.laterLists.take(list, info) ? [] : list
   context.hasLongLists = true
   return new PausingList(list, context)
 }
+
+const holdsPromises = (list: readonly unknown[]): boolean => list.some((entry) => entry instanceof Promise)
 
 interface LateTurn {
   readonly begun: Promise<unknown>

@@ -40,7 +40,7 @@ function schemaOf(onEntry: () => void, onMutation: () => void): GraphQLSchema {
     interface Thing { epoch: Int! }
     type Point implements Thing { epoch: Int! value: Float text: String! plus(by: Int!): Int soon: Int }
     type Other implements Thing { epoch: Int! other: String }
-    type Group { name: String! points(n: Int!): [Point!]! loaded(n: Int!, of: Int!): [Point!]! }
+    type Group { name: String! points(n: Int!): [Point!]! loaded(n: Int!, of: Int!): [Point!]! failing(n: Int!): [Point] }
   `)
   const point = (i: number, bad?: number) => ({
     epoch: i === bad ? 'none' : i,
@@ -97,6 +97,8 @@ function schemaOf(onEntry: () => void, onMutation: () => void): GraphQLSchema {
     Kept: { points: (_: never, { n }: { n: number }) => Array.from({ length: n }, (_, i) => point(i)) },
     Group: {
       points: (_: never, { n }: { n: number }) => Array.from({ length: n }, (_, i) => point(i)),
+      failing: async (_: never, { n }: { n: number }) =>
+        Array.from({ length: n }, async (_, i) => (i === 0 ? assert.fail() : point(i))),
       loaded: async (_: never, { n, of }: { n: number; of: number }) => {
         await together(of)
         return Array.from({ length: n }, (_, i) => point(i))
@@ -179,6 +181,8 @@ const shapes: Readonly<Record<string, string>> = {
   'many small lists': '{ groups(n: 500) { name points(n: 3) { epoch value } } }',
   'many small lists that come at the same moment':
     '{ groups(n: 500) { name loaded(n: 3, of: 500) { epoch value plus(by: 1) soon } } }',
+  'many small lists that come late, of promises that are rejected':
+    '{ groups(n: 60) { name } strict(n: 900) { epoch } b: groups(n: 40) { failing(n: 12) { epoch value text } } }',
   'many lists that are not quite so small': '{ groups(n: 300) { name points(n: 20) { epoch value } } }',
   'objects of several types': '{ things(n: 4000) { epoch ... on Other { other } ... on Point { value } } }',
   'a value of a scalar beside a long list': '{ kept { json points(n: 3000) { epoch } } }',
