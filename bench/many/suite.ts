@@ -129,6 +129,7 @@ async function runMany(name: ServerName, size: Size, directory: string, measureM
       url: server.url,
       serverPid: server.pid,
       ...{ clients, symbols, symbolsPerClient, selections, ticksPerSecond, joinMs, settleMs, measureMs },
+      symbolType: name === 'Finstage' ? 'Symbol' : 'String',
       inspector: server.inspector,
       durationMs: 60_000 + joinMs + settleMs + measureMs,
     })

@@ -23,6 +23,7 @@ export interface PriceSocketOptions {
   /** Id of the subscription. */
   readonly id: string
   readonly query: string
+  readonly variables?: Record<string, unknown>
   readonly tally: MessageTally
   /** Its first price arrived. */
   readonly onServed: (socket: PriceSocket) => void
@@ -160,8 +161,8 @@ export class PriceSocket implements Reader {
   }
 
   #subscribe(): void {
-    const { query } = this.#options
-    this.#send(JSON.stringify({ id: this.id, type: 'subscribe', payload: { query } }))
+    const { query, variables } = this.#options
+    this.#send(JSON.stringify({ id: this.id, type: 'subscribe', payload: { query, variables } }))
   }
 
   #send(text: string): void {
