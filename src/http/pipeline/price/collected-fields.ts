@@ -44,8 +44,8 @@ export class FieldCollector {
    */
   collect(sets: readonly ConditionalSet[], type: GraphQLObjectType): Map<string, Occurrence[]> {
     const fields = new Map<string, Occurrence[]>()
-    const [spread, maybeSpread] = [new Set<string>(), new Set<string>()]
-    for (const { set, conditions } of sets) this.#collect(set, conditions, type, fields, spread, maybeSpread)
+    const spreads = new Map<string, Spreads>()
+    for (const { set, conditions } of sets) this.#collect(set, conditions, type, fields, spreads)
     return fields
   }
 
@@ -54,8 +54,7 @@ export class FieldCollector {
     outer: readonly Condition[],
     type: GraphQLObjectType,
     fields: Map<string, Occurrence[]>,
-    spread: Set<string>,
-    maybeSpread: Set<string>,
+    spreads: Map<string, Spreads>,
   ): void {
     for (const selection of selections) {
       const own = conditionsOf(selection.directives)
@@ -68,18 +67,19 @@ export class FieldCollector {
         else fields.set(name, [{ node: selection, conditions }])
       } else if (selection.kind === Kind.INLINE_FRAGMENT) {
         if (this.#applies(selection.typeCondition?.name.value, type)) {
-          this.#collect(selection.selectionSet, conditions, type, fields, spread, maybeSpread)
+          this.#collect(selection.selectionSet, conditions, type, fields, spreads)
         }
       } else {
         const name = selection.name.value
         const fragment = this.#fragments.get(name)
-        if (!fragment || spread.has(name) || !this.#applies(fragment.typeCondition.name.value, type)) continue
-        // A spread that may be left out does not stand for another that is not. The second time it is taken to be there,
-        // so that fragments that spread each other take no exponential time.
-        const isSecond = maybeSpread.has(name)
-        if (conditions.length === 0 || isSecond) spread.add(name)
-        else maybeSpread.add(name)
-        this.#collect(fragment.selectionSet, isSecond ? [] : conditions, type, fields, spread, maybeSpread)
+        if (!fragment || !this.#applies(fragment.typeCondition.name.value, type)) continue
+        const known = spreads.get(name)
+        if (known?.add(conditions)) continue
+        // Fragments are collected once under all conditions and once more under none, so that those that spread each
+        // other take no exponential time.
+        const all = new Spreads(conditions)
+        spreads.set(name, all)
+        this.#collect(fragment.selectionSet, all.conditions, type, fields, spreads)
       }
     }
   }
@@ -88,6 +88,36 @@ export class FieldCollector {
     if (condition === undefined || condition === type.name) return true
     const named = this.#schema.getType(condition)
     return isAbstractType(named) && this.#schema.isSubType(named, type)
+  }
+}
+
+/** The spreads of one fragment at one place of the answer: it counts if one of them does. */
+class Spreads {
+  /** What the selections of the fragment count by. Empty: it is always there. */
+  readonly conditions: readonly Condition[]
+  readonly #spreads: (readonly Condition[])[]
+  /** Asked once for each request: what fragments that spread each other twice ask of each other doubles at each level. */
+  readonly #known = new WeakMap<Variables, boolean>()
+
+  constructor(conditions: readonly Condition[]) {
+    this.#spreads = [conditions]
+    this.conditions = conditions.length === 0 ? [] : [(variables) => this.#isThere(variables)]
+  }
+
+  /** false: the fragment may be left out by the spreads so far, and is always there by this one. */
+  add(conditions: readonly Condition[]): boolean {
+    if (this.conditions.length === 0) return true
+    if (conditions.length === 0) return false
+    this.#spreads.push(conditions)
+    return true
+  }
+
+  #isThere(variables: Variables): boolean {
+    const known = this.#known.get(variables)
+    if (known !== undefined) return known
+    const isThere = this.#spreads.some((conditions) => conditions.every((holds) => holds(variables)))
+    this.#known.set(variables, isThere)
+    return isThere
   }
 }
 

@@ -216,14 +216,34 @@ test('of a union, the dearest of the possible types counts; of nodes, those that
 })
 
 test('fragments that spread each other under conditions are priced in no time', () => {
-  const levels = Array.from(
-    { length: 40 },
-    (_, i) => `fragment F${i} on Quote { ...F${i + 1} @include(if: $b) ...F${i + 1} @skip(if: $b) }`,
-  )
-  const query = `query ($b: Boolean!) { quote(symbol: "A") { ...F0 } } ${levels.join(' ')} fragment F40 on Quote { price }`
-  const startedMs = performance.now()
-  costOf(parse(query), { b: true })
-  assert.ok(performance.now() - startedMs < 500)
+  for (const [one, other] of [
+    ['@include(if: $b)', '@skip(if: $b)'],
+    ['@include(if: $b)', '@include(if: $b)'],
+  ]) {
+    const levels = Array.from(
+      { length: 40 },
+      (_, i) => `fragment F${i} on Quote { ...F${i + 1} ${one} ...F${i + 1} ${other} }`,
+    )
+    const query = `query ($a: Boolean!, $b: Boolean!) { quote(symbol: "A") { ...F0 @include(if: $a) } }
+      ${levels.join(' ')} fragment F40 on Quote { price }`
+    for (const a of [false, true]) {
+      const startedMs = performance.now()
+      costOf(parse(query), { a, b: true })
+      assert.ok(performance.now() - startedMs < 500)
+    }
+  }
+})
+
+test('a fragment that is spread twice in one place counts if one of the spreads does', () => {
+  const query = `query ($a: Boolean!, $b: Boolean!) { candles(symbol: "A") { stale ...F @include(if: $a) ...F @include(if: $b) } }
+    fragment F on CandleSeries { ...G @include(if: $a) ...G @skip(if: $a) } fragment G on CandleSeries { nodes { close } }`
+  const without = microsOf('{ candles(symbol: "A") { stale } }')
+  const both = microsOf('{ candles(symbol: "A") { stale nodes { close } } }')
+  for (const a of [false, true]) {
+    for (const b of [false, true]) assert.equal(microsOf(query, { a, b }), a || b ? both : without, `${a} ${b}`)
+  }
+  const always = query.replace('@include(if: $b) }', '}').replace(', $b: Boolean!', '')
+  assert.equal(microsOf(always, { a: false }), both)
 })
 
 test('a thousand prices of a quote with variables take a few milliseconds', () => {
