@@ -92,7 +92,7 @@ export function createGraphQL(options: GraphQLOptions): GraphQL {
   )
   gaugeOf(registry, 'finstage_long_answers_waiting', 'Operations that wait for this memory', () => longAnswers.waiting)
   const facts = { now: () => ports.now(), reachDays: (interval: Interval) => ports.market.reachDays(interval) }
-  const pricing = new OperationPricing({ schema, settings: price, facts, registry })
+  const pricing = new OperationPricing({ schema, settings: price, facts, registry, log })
   const measured = measureResolvers(schema, registry)
   const { observations } = pricing
   const newContext = (): Context => Object.assign(createContext(ports), measured, { observations })

@@ -9,6 +9,7 @@ import {
 import { isAsyncIterable, type Plugin } from 'graphql-yoga'
 import { Counter, type Registry } from 'prom-client'
 import { Histogram, type HistogramSeries } from '../../platform/histogram.ts'
+import type { Logger } from '../../platform/logger.ts'
 import type { Context } from '../../resolvers/context.ts'
 import { weights } from '../../schema/price/weights.ts'
 import { compilableFields } from './compiled-operations.ts'
@@ -16,7 +17,7 @@ import { describeOperation } from './operation-metrics.ts'
 import type { Variables } from './price/argument-values.ts'
 import { AskedLately } from './price/asked-lately.ts'
 import { Observations } from './price/observations.ts'
-import { OperationPrice, type PricingFacts } from './price/operation-price.ts'
+import { type Circumstances, OperationPrice, type PricingFacts } from './price/operation-price.ts'
 import type { PriceSettings } from './price/price-settings.ts'
 
 const microsPerPoint = 10
@@ -45,11 +46,14 @@ export class OperationPricing {
   readonly observations = new Observations()
   readonly #schema: GraphQLSchema
   readonly #settings: PriceSettings
+  readonly #log: Logger
   readonly #facts: PricingFacts
   /** As if nothing were in memory. */
   readonly #factsOfNothing: PricingFacts
   /** The price that was asked for last found something in memory. */
   #hasKnown = false
+  /** A price has thrown. Only the first is logged: clients can have more, as many as they like. */
+  #hasFailed = false
   readonly #points: Histogram<'operation' | 'kind'>
   readonly #refused: Counter<'operation' | 'kind'>
   readonly #documents = new WeakMap<OperationDefinitionNode, PricedDocument>()
@@ -59,10 +63,12 @@ export class OperationPricing {
     settings: PriceSettings
     facts: Pick<PricingFacts, 'now' | 'reachDays'>
     registry: Registry
+    log: Logger
   }) {
-    const { schema, settings, facts, registry } = options
+    const { schema, settings, facts, registry, log } = options
     this.#schema = schema
     this.#settings = settings
+    this.#log = log
     const lately = new AskedLately(facts.now)
     this.#factsOfNothing = { ...facts, hasLoaded: () => false, hasComputed: () => false, observed: () => undefined }
     this.#facts = {
@@ -107,7 +113,7 @@ export class OperationPricing {
     const { price, isCompiled, series, refused } = priced
     const given = weights.value * valuesIn(variables)
     const costOf = (isInterpreted: boolean, facts: PricingFacts): number =>
-      sum(price.cost({ variables, isInterpreted, facts })) + given
+      this.#microsOf(price, { variables, isInterpreted, facts }) + given
     // The first time, the document is read and interpreted.
     this.#hasKnown = false
     let now = costOf(!known || !isCompiled, this.#facts)
@@ -125,6 +131,22 @@ export class OperationPricing {
     if (mode === 'measure') return null
     const message = `The operation costs about ${asked} points, and one may cost ${ceiling}: ask for less at once`
     return refusal(message, { code: 'BAD_USER_INPUT', points: asked, ceiling })
+  }
+
+  /**
+   * A price that throws, by a fault of ours, refuses nothing and ends no connection: the operation is priced as if it had
+   * no variables. Execution then reports what is wrong with them.
+   */
+  #microsOf(price: OperationPrice, circumstances: Circumstances): number {
+    for (const variables of [circumstances.variables, {}]) {
+      try {
+        return sum(price.cost({ ...circumstances, variables }))
+      } catch (error) {
+        if (!this.#hasFailed) this.#log.error({ err: error }, 'the price of an operation could not be told')
+        this.#hasFailed = true
+      }
+    }
+    return weights.request
   }
 
   /** Adds the price to a result whose client asks for it. */

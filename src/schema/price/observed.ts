@@ -1,5 +1,6 @@
-import { defaultFieldResolver, type GraphQLArgument, type GraphQLSchema, isObjectType } from 'graphql'
+import { defaultFieldResolver, type GraphQLSchema, isObjectType } from 'graphql'
 import type { Context } from '../../resolvers/context.ts'
+import { observedName } from './names.ts'
 
 /** What a field has lately given: a price can go by it where neither document nor arguments tell. */
 export interface Observed {
@@ -13,13 +14,6 @@ export interface Observed {
 
 /** Tells what is observed of what a field resolves to, which may be null. */
 export type Observe = (result: unknown) => Observed
-
-/** The same for arguments as a document says them and as a field gets them. */
-export const observedName = (
-  field: string,
-  args: readonly GraphQLArgument[],
-  given: Readonly<Record<string, unknown>>,
-): string => (args.length === 0 ? field : `${field} ${JSON.stringify(args.map(({ name }) => given[name] ?? null))}`)
 
 export const observedList: Observe = (result) => ({ entries: Array.isArray(result) ? result.length : 0 })
 

@@ -1,6 +1,7 @@
 import type { GraphQLField } from 'graphql'
 import type { Interval } from '../../domain/time/interval.ts'
 import { rowsPerSymbol } from '../../resolvers/jobs/job.ts'
+import { longestText, mostEntries } from './names.ts'
 import { type Observe, type Observed, observedList, observedObject } from './observed.ts'
 import { weights } from './weights.ts'
 
@@ -22,8 +23,8 @@ export interface Passed {
   /** How many entries a list below has that this field decides about. */
   readonly entries?: number
   readonly series?: PricedSeries
-  /** Which symbols there are. */
-  readonly symbols?: string
+  /** Which symbol there is, or a list of them. */
+  readonly symbols?: unknown
   /** What is known of the jobs that this field gives, and which they are. */
   readonly jobs?: Observed
   readonly jobsName?: string
@@ -35,14 +36,16 @@ export interface SelectedPrice {
 }
 
 /**
- * Arguments as the document or the variables say them, with defaults filled in: neither checked nor coerced. A price
- * takes what it cannot read for what is usual.
+ * Arguments as the document or the variables say them, as far as they can be read, with defaults filled in: neither in
+ * bounds nor complete. A price takes what could not be read for what is usual.
  */
 export type PricedArgs = Readonly<Record<string, unknown>>
 
 /** What the price of a field depends on. Nothing of it waits, and nothing asks the database or the source. */
 export interface Asked {
   readonly args: PricedArgs
+  /** Stands for the arguments: see `nameOfArgs`. */
+  readonly argsName: string
   readonly passed: Passed
   /** How many objects have this field, about: what is looked up for each of them is looked up together. */
   readonly times: number
@@ -103,9 +106,12 @@ export const refused: Price = { micros: weights.error, entries: 0, passes: { ent
 export const numberOf = (value: unknown): number | null =>
   typeof value === 'number' && Number.isFinite(value) ? value : null
 
-/** Epoch milliseconds. null: it is no instant. */
+const wholeSeconds = 'YYYY-MM-DDTHH:MM:SS'.length
+
+/** Epoch milliseconds. null: it is no instant. Of many digits of a second, and the offset after them, none is read. */
 export function instantOf(value: unknown): number | null {
-  const ms = typeof value === 'string' ? Date.parse(value) : Number.NaN
+  if (typeof value !== 'string') return null
+  const ms = Date.parse(value.length > longestText ? `${value.slice(0, wholeSeconds)}Z` : value)
   return Number.isFinite(ms) ? ms : null
 }
 
@@ -119,7 +125,7 @@ export const entriesOf = (entries: number): Priced => priced(() => ({ micros: 0,
 /** A list with as many entries as the field above it says, which passes on the rest. */
 export const passedEntries = priced(({ passed }) => ({ micros: 0, entries: passed.entries ?? 1, passes: passed }))
 
-const longestPage = 100
+const longestPage = mostEntries
 
 /** How many entries a page has. null: so many are refused. */
 function pageLength({ args, observed }: Asked): number | null {
@@ -161,18 +167,19 @@ export const lookUp = pricedAsObserved(observedObject, ({ observed, times }) => 
 /** Of each of so many things that are looked up together. */
 const lookUpMicros = (times: number): number => weights.page / Math.max(1, times) + weights.pageRow
 
-/** The object type that a global id names; empty: it is none. */
-const typeOf = (id: unknown): string => Buffer.from(String(id), 'base64').toString().split(':', 1)[0] ?? ''
+/** The object type that a global id names; empty: it is none. null: the id could not be read. */
+const typeOf = (id: unknown): string | null =>
+  typeof id === 'string' ? (Buffer.from(id, 'base64').toString().split(':', 1)[0] ?? '') : null
 
 /** Looking up a node. Quotes and instruments are at hand; of all others, only signals are looked up together. */
-function nodeMicros(type: string): number {
+function nodeMicros(type: string | null): number {
   if (type === 'Quote' || type === 'Instrument') return weights.listing
   return type === 'Signal' ? weights.pageRow : weights.page
 }
 
 export const node = priced(({ args: { id } }) => {
   const type = typeOf(id)
-  return { micros: nodeMicros(type), types: { [type]: 1 } }
+  return { micros: nodeMicros(type), types: type === null ? undefined : { [type]: 1 } }
 })
 
 export const nodes = priced(({ args: { ids } }) => {
@@ -180,22 +187,24 @@ export const nodes = priced(({ args: { ids } }) => {
   if (entries < 1 || entries > longestPage) return refused
   const types: Record<string, number> = Object.create(null)
   let micros = 0
+  let areRead = true
   const seen = new Set<unknown>()
   for (const id of Array.isArray(ids) ? ids : [ids]) {
     const type = typeOf(id)
-    types[type] = (types[type] ?? 0) + 1
+    if (type === null) areRead = false
+    else types[type] = (types[type] ?? 0) + 1
     // The same node again is loaded once.
     if (!seen.has(id)) micros += nodeMicros(type)
     seen.add(id)
   }
   if (types.Signal) micros += weights.page
-  return { micros, entries, types }
+  return { micros, entries, types: areRead ? types : undefined }
 })
 
 /** The quote or the instrument of a symbol that is at hand. */
 export const listing = priced(({ args, passed }) => ({
   micros: weights.listing,
-  passes: { symbols: typeof args.symbol === 'string' ? args.symbol : (passed.symbols ?? '') },
+  passes: { symbols: args.symbol ?? passed.symbols },
 }))
 
 /** An entry for each of a list of symbols or ids. */
@@ -203,7 +212,7 @@ export const listingsOf = (argument: string): Priced =>
   priced(({ args }) => {
     const entries = lengthOf(args[argument])
     if (entries < 1 || entries > longestPage) return refused
-    return { micros: weights.listing * entries, entries, passes: { symbols: String(args[argument]) } }
+    return { micros: weights.listing * entries, entries, passes: { symbols: args[argument] } }
   })
 
 /** Signals that each have to be looked up. `usual`: how many, if nothing is known. */
@@ -266,7 +275,7 @@ const observedJob: Observe = (result) =>
 export const job = pricedAsObserved(observedJob, ({ args, observed }) => ({
   micros: weights.page,
   entries: observed?.entries ?? 1,
-  passes: { jobsName: String(args.id), ...(observed && { jobs: observed }) },
+  passes: { ...(typeof args.id === 'string' && { jobsName: args.id }), ...(observed && { jobs: observed }) },
 }))
 
 export const jobs = pricedAsObserved(
@@ -274,7 +283,7 @@ export const jobs = pricedAsObserved(
   (asked) => {
     const entries = pageLength(asked)
     if (entries === null) return refused
-    const jobsName = JSON.stringify(asked.args)
+    const jobsName = asked.argsName
     const passes = { entries, jobsName, ...(asked.observed && { jobs: asked.observed }) }
     return { micros: weights.page + weights.pageRow * entries, passes }
   },
@@ -291,8 +300,9 @@ const usualSymbols = 20
 export const jobResult = priced((asked) => {
   const { jobs, jobsName } = asked.passed
   const [symbols, entries] = [jobs?.symbols ?? usualSymbols, jobs?.results ?? 1]
+  const isLoaded = jobsName !== undefined && !asked.isFirst(`results of ${jobsName}`)
   return {
-    micros: asked.isFirst(`results of ${jobsName}`) ? entries * (weights.jobResult + weights.jobSymbol * symbols) : 0,
+    micros: isLoaded ? 0 : entries * (weights.jobResult + weights.jobSymbol * symbols),
     rows: entries * rowsPerSymbol * symbols,
     entries,
     types: jobs?.resultTypes && sharesOf(jobs.resultTypes, entries),

@@ -14,10 +14,10 @@ import {
 } from '../../domain/time/interval.ts'
 import { daySeconds } from '../../domain/time/units.ts'
 import { candlesBefore, maxWarmUp, rowsPerSignalCandle } from '../../resolvers/market/indicator.ts'
+import { nameOf } from './names.ts'
 import type { Observe } from './observed.ts'
 import {
   type Asked,
-  instantOf,
   numberOf,
   type Price,
   type Priced,
@@ -61,12 +61,12 @@ function seriesPrice({ rows, loaded }: Rows, interval: Interval, asked: Asked, p
     for (const { name, args } of asked.selected(below)) before = Math.max(before, candlesBefore(name, args, interval))
   }
   before = Math.max(1, Math.min(before, maxWarmUp, historyOf(asked, interval) - loaded))
-  const { symbol, last, from, to, adjustment, extendedHours } = asked.args
-  const of = `${symbol ?? asked.passed.symbols} ${sourceInterval(interval)} ${extendedHours}`
+  const { symbol, adjustment, extendedHours } = asked.args
+  const of = `${nameOf(symbol ?? asked.passed.symbols)} ${sourceInterval(interval)} ${extendedHours}`
   const parts = partsPerCandle(interval)
   const all = (loaded + before) * parts
   const isAdjusted = adjustment === 'NONE' || adjustment === 'SPLITS_AND_DIVIDENDS'
-  const name = `${of} ${interval} ${from} ${to} ${last} ${adjustment}`
+  const name = `${of} ${interval} ${asked.argsName}`
   // Each event of a live series has another candle.
   const isKept = !isComposed(interval) && !isAdjusted && path.length === 0
   const passes = { series: { of, rows, before, interval, name, isKept } }
@@ -102,8 +102,8 @@ function rowsOf(asked: Asked, interval: Interval): Rows | null {
   const { args, nowMs } = asked
   const last = numberOf(args.last)
   if (last !== null && (last < 1 || last > maxCandles)) return null
-  const from = instantOf(args.from)
-  const to = instantOf(args.to) ?? nowMs
+  const from = numberOf(args.from)
+  const to = numberOf(args.to) ?? nowMs
   if (from !== null && from >= to) return null
   const reachMs = reachDaysOf(asked, interval) * daySeconds * 1000
   const rangeMs = Math.max(0, Math.min(to, nowMs) - Math.max(from ?? Number.NEGATIVE_INFINITY, nowMs - reachMs))
@@ -191,7 +191,7 @@ function computed(
   const mayBeKept = series.isKept && name !== 'ichimoku'
   const isKept =
     mayBeKept &&
-    asked.hasComputed(series.of, `${series.name} ${shape} ${name} ${JSON.stringify(args)}`, bytesPerRow * series.rows)
+    asked.hasComputed(series.of, `${series.name} ${shape} ${name} ${asked.argsName}`, bytesPerRow * series.rows)
   if (isKept) return { micros: weights.indicator, before, series }
   const { row, window, fixed } = weights.indicators[name]
   let longest = 0

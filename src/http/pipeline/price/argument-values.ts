@@ -8,6 +8,7 @@ import {
   valueFromASTUntyped,
 } from 'graphql'
 import type { PricedArgs } from '../../../schema/price/price.ts'
+import { readerOf } from './argument-reader.ts'
 
 /** As a request has them: neither checked nor coerced, without defaults. */
 export type Variables = Readonly<Record<string, unknown>>
@@ -20,7 +21,7 @@ type Value =
 export function variablesWithDefaults({
   variableDefinitions,
 }: OperationDefinitionNode): (given: Variables) => Variables {
-  const defaults: Record<string, unknown> = {}
+  const defaults: Record<string, unknown> = Object.create(null)
   for (const { variable, defaultValue } of variableDefinitions ?? []) {
     if (defaultValue) defaults[variable.name.value] = valueFromASTUntyped(defaultValue)
   }
@@ -28,7 +29,8 @@ export function variablesWithDefaults({
   if (names.length === 0) return (given) => given
   return (given) => {
     const filled: Record<string, unknown> = { ...given }
-    for (const name of names) if (filled[name] === undefined) filled[name] = defaults[name]
+    for (const name of names)
+      if (!Object.hasOwn(filled, name) || filled[name] === undefined) filled[name] = defaults[name]
     return filled
   }
 }
@@ -43,7 +45,7 @@ export function argumentValue(node: ValueNode): Value {
   return { isConstant: true, value: valueFromASTUntyped(node) }
 }
 
-/** The arguments of a field by the variables of a request, with the defaults of the schema. */
+/** The arguments of a field by the variables of a request, as far as they can be read, with the defaults of the schema. */
 export function argumentsOf(
   field: GraphQLField<unknown, unknown>,
   { arguments: nodes = [] }: FieldNode,
@@ -56,8 +58,11 @@ export function argumentsOf(
     const given = nodes.find(({ name }) => name.value === arg.name)
     const value = given && argumentValue(given.value)
     if (!value) constant[arg.name] = usual
-    else if (value.isConstant) constant[arg.name] = value.value
-    else varying.push({ name: arg.name, usual, of: value.of })
+    else {
+      const read = readerOf(arg.type)
+      if (value.isConstant) constant[arg.name] = read(value.value)
+      else varying.push({ name: arg.name, usual, of: (variables) => read(value.of(variables)) })
+    }
   }
   if (varying.length === 0) return () => constant
   return (variables) => {

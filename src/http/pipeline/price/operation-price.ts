@@ -14,7 +14,8 @@ import {
 } from 'graphql'
 import type { Interval } from '../../../domain/time/interval.ts'
 import { rowsOfEvent, rowsOfOperation } from '../../../resolvers/context.ts'
-import { type Observed, observedName } from '../../../schema/price/observed.ts'
+import { nameOfArgs, observedName } from '../../../schema/price/names.ts'
+import type { Observed } from '../../../schema/price/observed.ts'
 import {
   type Passed,
   type Price,
@@ -196,6 +197,7 @@ class AskedField {
   readonly times: number
   readonly #field: PricedField
   readonly #of: Making
+  #args: PricedArgs | undefined
 
   constructor(field: PricedField, passed: Passed, of: Making, times: number) {
     this.#field = field
@@ -205,7 +207,12 @@ class AskedField {
   }
 
   get args(): PricedArgs {
-    return this.#field.args(this.#of.variables)
+    this.#args ??= this.#field.args(this.#of.variables)
+    return this.#args
+  }
+
+  get argsName(): string {
+    return nameOfArgs(this.#field.field.args, this.args)
   }
 
   get nowMs(): number {

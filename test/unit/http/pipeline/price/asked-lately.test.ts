@@ -1,6 +1,8 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { AskedLately } from '../../../../../src/http/pipeline/price/asked-lately.ts'
+import { Observations } from '../../../../../src/http/pipeline/price/observations.ts'
+import { collectedMemory } from '../../../../support/collected-memory.ts'
 
 test('a computed value counts as kept from the third time on, for as long as the newest candle stays, as the memory of candles keeps it', () => {
   let nowMs = 0
@@ -40,4 +42,22 @@ test('a series counts as loaded once it was asked for', () => {
     [lately.hasLoaded('AAPL 10'), lately.hasLoaded('AAPL 10'), lately.hasLoaded('MSFT 10')],
     [false, true, false],
   )
+})
+
+test('names take a bounded memory, however long they are and however little of what they name is kept', async () => {
+  const lately = new AskedLately(() => 0)
+  const observations = new Observations()
+  const long = (i: number): string => `${i} ${String.fromCharCode(97 + (i % 26)).repeat(4000)}`
+  const before = (await collectedMemory()).heapUsed
+  for (let i = 0; i < 5000; i++) {
+    lately.hasLoaded(long(i))
+    observations.note(long(i), { entries: 1 })
+    // Of one series, and of many.
+    for (const series of ['AAPL', `S${i}`]) for (let time = 0; time < 2; time++) lately.hasComputed(series, long(i), 1)
+  }
+  const grown = (await collectedMemory()).heapUsed - before
+  assert.ok(grown < 32e6, `${grown} bytes`)
+  // What was asked for last is known, though.
+  assert.ok(lately.hasLoaded(long(4999)) && lately.hasComputed('S4999', long(4999), 1))
+  assert.ok(observations.get(long(4999)))
 })

@@ -87,6 +87,7 @@ test('every list of the schema tells how many entries it has', () => {
       if (!isListType(getNullableType(field.type))) continue
       const price = pricingOf(field)?.({
         args: { symbols: ['AAPL'], ids: ['x'], first: 10, from: '2026-01-01', to: '2026-02-01', period: 14 },
+        argsName: '',
         times: 1,
         passed: { entries: 3, series: { interval: 'DAY_1', rows: 10, before: 10, of: 'A', name: 'A', isKept: true } },
         nowMs: facts.now(),
