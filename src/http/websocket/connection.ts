@@ -1,5 +1,5 @@
 import type { Socket } from 'node:net'
-import { CloseCode, MessageType, parseMessage } from 'graphql-ws'
+import { CloseCode, type CompleteMessage, MessageType, parseMessage, type SubscribeMessage } from 'graphql-ws'
 import type { WebSocket } from 'ws'
 import type { Caller } from '../../platform/concurrency/event-loop-turns.ts'
 import type { Logger } from '../../platform/logger.ts'
@@ -23,6 +23,15 @@ const maxBeginning = 32
 const maxReasonBytes = 123
 
 const serverTypes: ReadonlySet<string> = new Set([MessageType.ConnectionAck, MessageType.Next, MessageType.Error])
+
+/** A message that waits until some operations have been executed. */
+interface HeldMessage {
+  readonly text: string
+  /** The operation that it begins, if it begins one. */
+  readonly subscribes: string | undefined
+  /** The message that completes this operation waits too. */
+  isCompleted: boolean
+}
 
 export interface WebSocketConnectionOptions {
   readonly webSocket: WebSocket
@@ -58,8 +67,8 @@ export class WebSocketConnection implements WriterConnection {
   #isLastAnswer = false
   /** The client has to take some of what was sent to it. */
   #isFull = false
-  /** Messages that wait until some operations have been executed. undefined: none do. */
-  #held: string[] | undefined
+  /** undefined: no message waits. */
+  #held: HeldMessage[] | undefined
   #take: (text: string) => void = () => {}
 
   constructor({ webSocket, socket, client, schedule, metrics, log }: WebSocketConnectionOptions) {
@@ -154,13 +163,16 @@ export class WebSocketConnection implements WriterConnection {
       })
     this.webSocket.on('message', (message) => {
       const text = String(message)
-      if (this.#beginning) this.#dropCompleted(this.#beginning, text)
-      if (this.#held) this.#held.push(text)
-      else if (this.beginningCount < maxBeginning) this.#take(text)
-      else {
-        this.#held = [text]
-        this.webSocket.pause()
+      const about = this.#beginning ? operationOf(text) : undefined
+      if (about?.type === MessageType.Complete) this.#complete(about.id)
+      if (this.beginningCount < maxBeginning && !this.#held) {
+        this.#take(text)
+        return
       }
+      if (!this.#held) this.webSocket.pause()
+      this.#held ??= []
+      const subscribes = about?.type === MessageType.Subscribe ? about.id : undefined
+      this.#held.push({ text, subscribes, isCompleted: false })
     })
   }
 
@@ -200,18 +212,18 @@ export class WebSocketConnection implements WriterConnection {
     }
   }
 
-  /** graphql-ws does not report that a client completes an operation which has not begun. */
-  #dropCompleted(beginning: ReadonlySet<ClientOperation>, text: string): void {
-    let completed: string
-    try {
-      const message = parseMessage(text)
-      if (message.type !== MessageType.Complete) return
-      completed = message.id
-    } catch {
-      // graphql-ws answers messages that are invalid.
-      return
-    }
-    for (const operation of beginning) if (operation.id === completed) void operation.return()
+  /**
+   * graphql-ws does not report that a client completes an operation which has not begun. And while messages wait, it
+   * would learn of it too late.
+   */
+  #complete(id: string): void {
+    const held = this.#held?.findLast(({ subscribes }) => subscribes === id)
+    if (held) held.isCompleted = true
+    else this.#drop(id)
+  }
+
+  #drop(id: string): void {
+    for (const operation of this.#beginning ?? []) if (operation.id === id) void operation.return()
   }
 
   #waitForDrain(): void {
@@ -223,16 +235,28 @@ export class WebSocketConnection implements WriterConnection {
     })
   }
 
-  #takeHeld(held: string[]): void {
+  #takeHeld(held: HeldMessage[]): void {
     while (this.beginningCount < maxBeginning) {
-      const text = held.shift()
-      if (text === undefined) {
+      const message = held.shift()
+      if (!message) {
         this.#held = undefined
         if (!this.#isFull) this.webSocket.resume()
         return
       }
-      this.#take(text)
+      this.#take(message.text)
+      // graphql-ws has seen the operation, so that it answers an id that is taken. It is dropped before it is executed.
+      if (message.isCompleted && message.subscribes !== undefined) this.#drop(message.subscribes)
     }
+  }
+}
+
+/** undefined: the message is not about one operation, or it is invalid, which graphql-ws answers. */
+function operationOf(text: string): CompleteMessage | SubscribeMessage | undefined {
+  try {
+    const message = parseMessage(text)
+    return message.type === MessageType.Complete || message.type === MessageType.Subscribe ? message : undefined
+  } catch {
+    return undefined
   }
 }
 

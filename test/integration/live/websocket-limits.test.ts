@@ -105,6 +105,57 @@ test('of queries that a client asks ahead, 32 are executed at a time, and all ar
   await server.deserted()
 })
 
+/** A server that answers quotes once `open` is called. `asked`: for which symbols, as often as it was. */
+async function withheldListings() {
+  const asked: string[] = []
+  const opened = Promise.withResolvers<void>()
+  const listing = async (symbol: string) => {
+    asked.push(symbol)
+    await opened.promise
+    return listingOf(symbol)
+  }
+  const server = await startPriceServer({ ports: { market: { listing } as unknown as Ports['market'] } })
+  return { server, asked, open: opened.resolve }
+}
+
+const quoteOf = (id: string, symbol: string): Message => ({
+  ...{ id, type: 'subscribe', payload: { query: `{ quote(symbol: "${symbol}") { symbol } }` } },
+})
+const completionOf = (id: string): Message => ({ id, type: 'complete' })
+
+test('an operation that is completed while it waits behind 32 others is never executed, and its id is free for another', async () => {
+  const { server, asked, open: openListings } = await withheldListings()
+  await using _stopped = server
+  const { client, messages, of } = await open(server.api)
+  const ids = Array.from({ length: 60 }, (_, i) => String(i))
+  const completed = ids.filter((_, i) => i % 2 === 0)
+  client.send(
+    ...ids.map((id) => quoteOf(id, 'OLD')),
+    ...completed.map(completionOf),
+    ...completed.map((id) => quoteOf(id, 'NEW')),
+    ...completed.slice(0, 5).map(completionOf),
+    ...completed.slice(0, 5).map((id) => quoteOf(id, 'NEWER')),
+  )
+  await eventually(() => asked.length === 32, 'the first queries')
+  openListings()
+  await eventually(
+    () => ids.every((id) => of(id, 'complete').length === 1),
+    () => `all answers: ${messages.length} messages`,
+  )
+  for (const [i, id] of ids.entries()) {
+    const symbol = i % 2 === 1 ? 'OLD' : i < 10 ? 'NEWER' : 'NEW'
+    assert.deepEqual(
+      of(id, 'next').map(({ payload }) => payload),
+      [{ data: { quote: { symbol } } }],
+      id,
+    )
+  }
+  const count = (symbol: string): number => asked.filter((other) => other === symbol).length
+  assert.deepEqual([count('OLD'), count('NEW'), count('NEWER')], [30, 25, 5])
+  client.cut()
+  await server.deserted()
+})
+
 test('subscriptions that are completed before they have begun count until they have come to their end', async () => {
   await using server = await startPriceServer({ limits: { maxSubscriptions: 5 } })
   server.withhold('LATE')
