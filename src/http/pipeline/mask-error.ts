@@ -1,4 +1,4 @@
-import { GraphQLError, type GraphQLFormattedError } from 'graphql'
+import { type FormattedExecutionResult, GraphQLError, type GraphQLFormattedError } from 'graphql'
 import { type ErrorCode, errorCodes, FinstageError } from '../../domain/errors.ts'
 import type { Logger } from '../../platform/logger.ts'
 
@@ -36,6 +36,15 @@ export function shownError(error: GraphQLError): GraphQLFormattedError {
   const shown = error.toJSON()
   const { unexpected, ...extensions } = shown.extensions ?? {}
   return { ...shown, extensions }
+}
+
+/** A result with masked errors as it is sent: see `shownError`. */
+export function shownResult(result: {
+  readonly errors?: readonly GraphQLError[] | undefined
+}): FormattedExecutionResult {
+  if (!result.errors) return result as object
+  const { errors, ...rest } = result
+  return { ...rest, errors: errors.map(shownError) }
 }
 
 /** The code that a client sees of an error. */

@@ -1,6 +1,6 @@
 import type { IncomingMessage, Server } from 'node:http'
 import type { Duplex } from 'node:stream'
-import type { ExecutionResult, FormattedExecutionResult } from 'graphql'
+import type { FormattedExecutionResult } from 'graphql'
 import { type Context, handleProtocols, makeServer } from 'graphql-ws'
 import { type WebSocket, WebSocketServer } from 'ws'
 import type { Logger } from '../../platform/logger.ts'
@@ -10,7 +10,7 @@ import type { LiveConnections, LiveLimits } from '../connections/limits.ts'
 import type { LiveMetrics } from '../connections/metrics.ts'
 import type { WriteSchedule } from '../connections/socket-writer.ts'
 import { type GraphQL, graphqlPath } from '../pipeline/graphql.ts'
-import { shownError } from '../pipeline/mask-error.ts'
+import { shownError, shownResult } from '../pipeline/mask-error.ts'
 import type { SharedSubscriptions } from '../sharing/subscriptions.ts'
 import type { ClientOperation } from './client-operation.ts'
 import { closeCodes, WebSocketConnection } from './connection.ts'
@@ -203,11 +203,12 @@ function onNext(
   _id: string,
   _payload: unknown,
   { rootValue }: { readonly rootValue?: unknown },
-  { errors, ...result }: { readonly errors?: ExecutionResult['errors'] | undefined },
+  result: Parameters<typeof shownResult>[0],
 ): FormattedExecutionResult | undefined {
+  const { errors } = result
   if (!errors) return undefined
   const isEvent = (rootValue as ClientOperation).hasEvents
   const isTooSlow = errors.some(({ path, extensions }) => path?.length === 1 && extensions.code === 'LIMIT_EXCEEDED')
   if (isEvent && isTooSlow) connection.closeWithNextAnswer()
-  return { ...result, errors: errors.map(shownError) }
+  return shownResult(result)
 }

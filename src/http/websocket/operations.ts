@@ -5,7 +5,7 @@ import {
   getOperationAST,
   OperationTypeNode,
 } from 'graphql'
-import type { Context as ProtocolContext, SubscribePayload } from 'graphql-ws'
+import { MessageType, type Context as ProtocolContext, type SubscribePayload } from 'graphql-ws'
 import { badInput, limitExceeded } from '../../domain/errors.ts'
 import type { Logger } from '../../platform/logger.ts'
 import type { Context } from '../../resolvers/context.ts'
@@ -16,7 +16,7 @@ import type { PriceSubscription } from '../../stream/price-subscription.ts'
 import type { LiveMetrics } from '../connections/metrics.ts'
 import type { GraphQL, GraphQLHandler, OperationRequest } from '../pipeline/graphql.ts'
 import type { SubscribeArgs, Subscribed } from '../pipeline/interpreter.ts'
-import { maskError } from '../pipeline/mask-error.ts'
+import { maskError, shownResult } from '../pipeline/mask-error.ts'
 import type { PreparedOperation } from '../pipeline/prepared-documents.ts'
 import { type SharedOperation, sharedOperation } from '../sharing/operation.ts'
 import type { SharedSubscriptions } from '../sharing/subscriptions.ts'
@@ -89,7 +89,11 @@ export class WebSocketOperations {
     return operation.unlessDropped(Promise.resolve(prepared))
   }
 
-  execute({ rootValue: operation }: OperationArgs): Promise<AsyncIterable<ExecutionResult> | ExecutionResult> {
+  /**
+   * Sends the result past graphql-ws, which would not know lists that are written already, and would not tell when the
+   * client has taken it.
+   */
+  execute({ rootValue: operation }: OperationArgs): Promise<AsyncIterable<ExecutionResult>> {
     const prepared = operation.takePrepared()
     const { connection } = prepared
     const context = 'query' in prepared ? this.#options.graphql.newContext() : prepared.args.contextValue
@@ -104,8 +108,13 @@ export class WebSocketOperations {
     })
     return begun(operation, connection, async () => {
       try {
-        if ('query' in prepared) return await this.#answer(operation, prepared, context)
-        return await prepared.enveloped.execute(prepared.args)
+        const result = await this.#result(prepared, context)
+        // Work goes on of a mutation that nobody waits for any more.
+        if (operation.isDropped) return operation
+        const message = { id: operation.id, type: MessageType.Next, payload: shownResult(result) }
+        await connection.sendAnswer(unjoinedJson(message), operation, context)
+        operation.ended()
+        return operation
       } finally {
         longAnswers.leave(caller)
       }
@@ -168,26 +177,14 @@ export class WebSocketOperations {
     }
   }
 
-  /**
-   * Sends the answer past graphql-ws, which would not know lists that are written already. Answers with errors are left
-   * to it.
-   */
-  async #answer(
-    operation: Operation,
-    { query, connection, request }: KnownQuery,
-    context: Context,
-  ): Promise<AsyncIterable<ExecutionResult> | ExecutionResult> {
+  async #result(prepared: Prepared | KnownQuery, context: Context): Promise<ExecutionResult> {
+    if (!('query' in prepared)) return prepared.enveloped.execute(prepared.args)
     const { graphql } = this.#options
-    let result: ExecutionResult
     try {
-      result = await graphql.execute(query, request, context)
+      return await graphql.execute(prepared.query, prepared.request, context)
     } catch (error) {
       return graphql.failed(error)
     }
-    if (result.errors || operation.isDropped) return result
-    await connection.sendAnswer(unjoinedJson({ id: operation.id, type: 'next', payload: result }), operation, context)
-    operation.ended()
-    return operation
   }
 
   async #subscribe(

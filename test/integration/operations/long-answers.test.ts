@@ -95,6 +95,8 @@ test('long operations that their client drops over WebSocket no longer count as 
   socket.close()
 })
 
+const isFree = (): Promise<void> => eventually(() => longAnswers.used === 0, 'that nothing holds room')
+
 /** 2001:db8:1:2::/64, as it names a client. */
 const networkName = '8193:3512:1:2'
 
@@ -106,7 +108,6 @@ test('a long answer counts for the client that the proxy names, on every way, un
     if (caller.client !== '127.0.0.1') clients.push(caller.client)
     return take(caller, bytes)
   })
-  const isFree = (): Promise<void> => eventually(() => longAnswers.used === 0, 'that nothing holds room')
   const query = charts['as points']
   const headers = (client: string) => ({ 'content-type': 'application/json', 'x-forwarded-for': client })
   const post = (path: string, client: string) =>
@@ -137,3 +138,42 @@ test('a long answer counts for the client that the proxy names, on every way, un
     await isFree()
   }
 })
+
+/** Longer than what systems keep of what a client does not read. */
+const times = Array.from({ length: 24 }, (_, i) => `t${i}: time`).join(' ')
+const unread = {
+  'the first answer of a document': `{ ${minutes} { nodes { ${times} } } }`,
+  'an answer with an error beside long lists': `{ wrong: quote(symbol: "NOSUCH") { price } ${minutes} { nodes { ${times} } } }`,
+}
+
+for (const [kind, query] of Object.entries(unread)) {
+  test(`${kind} holds room over WebSocket until its client has read it, and is what HTTP answers`, async () => {
+    const { text } = await askHttp(`${app.api}/graphql`, {
+      method: 'POST',
+      headers: { 'content-type': 'application/json' },
+      body: JSON.stringify({ query }),
+    })
+    const { errors, ...rest } = JSON.parse(text)
+    const payload = JSON.stringify({ ...rest, ...(errors && { errors }) })
+    await isFree()
+    // The second is of a document that is known.
+    for (const id of ['a', 'b']) {
+      const socket = await connected()
+      const messages: string[] = []
+      socket.on('message', (message) => messages.push(String(message)))
+      socket.pause()
+      subscribe(socket, id, `${query} # over WebSocket`)
+      const next = `{"id":"${id}","type":"next","payload":${payload}}`
+      await eventually(
+        () => longAnswers.used === next.length,
+        () => `that it holds room while it is sent: ${next.length} bytes, not ${longAnswers.used}`,
+      )
+      socket.resume()
+      await eventually(() => messages.length === 2, 'the answer')
+      assert.ok(messages[0] === next)
+      assert.equal(messages[1], `{"id":"${id}","type":"complete"}`)
+      await isFree()
+      socket.close()
+    }
+  })
+}
