@@ -137,7 +137,10 @@ export class WebSocketConnection implements WriterConnection {
   /** Sends the answer of an operation unless the client drops it before. Resolves as `send` does. */
   async sendAnswer(json: UnjoinedJson, operation: ClientOperation, context: Context): Promise<void> {
     const message = isLong(json) ? await longMessage(json, context) : joined(json)
-    if (!operation.isDropped) await this.#send(message)
+    if (operation.isDropped) return
+    // Until the client has taken it, it holds room, also if the client drops the operation now.
+    operation.onDropped(() => {})
+    await this.#send(message)
   }
 
   #send(message: string | Buffer): Promise<void> {

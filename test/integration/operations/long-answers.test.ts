@@ -175,5 +175,14 @@ for (const [kind, query] of Object.entries(unread)) {
       await isFree()
       socket.close()
     }
+    const socket = await connected()
+    socket.pause()
+    subscribe(socket, 'c', query)
+    await eventually(
+      () => longAnswers.used === `{"id":"c","type":"next","payload":${payload}}`.length,
+      'that it is sent',
+    )
+    socket.terminate()
+    await isFree()
   })
 }

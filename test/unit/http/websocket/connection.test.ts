@@ -40,3 +40,15 @@ test('a long answer that is being made when its client drops the operation is no
   for (let turn = 0; turn < 100; turn++) await nextTurn()
   assert.deepEqual(sent, [])
 })
+
+test('once an answer is handed to the system, dropping the operation gives none of its room back', async () => {
+  const { connection, sent } = open()
+  const operation = new ClientOperation('1')
+  const dropped: string[] = []
+  operation.onDropped(() => dropped.push('operation'))
+  const sending = connection.sendAnswer(unjoinedJson({}), operation, createContext({} as Ports))
+  assert.deepEqual(sent, ['{}'])
+  await operation.return()
+  assert.deepEqual(dropped, [])
+  await sending
+})
