@@ -543,10 +543,11 @@ test('a run that dies midway leaves everything to the next, and one that is to s
     assert.equal((await rows(done)).length, 0)
 
     const stop = new AbortController()
-    calls = 0
+    // The run that hangs goes on to count its own.
+    let callsOfStopping = 0
     const stopping = process((market) => ({
       async candles(requests) {
-        if (++calls === 2) stop.abort()
+        if (++callsOfStopping === 2) stop.abort()
         return market.candles(requests)
       },
     }))
