@@ -140,7 +140,7 @@ export class WebSocketConnection implements WriterConnection {
     if (operation.isDropped) return
     // Until the client has taken it, it holds room, also if the client drops the operation now.
     operation.onDropped(() => {})
-    await this.#send(message)
+    return this.#send(message)
   }
 
   #send(message: string | Buffer): Promise<void> {

@@ -108,11 +108,7 @@ export class WebSocketOperations {
     })
     return begun(operation, connection, async () => {
       try {
-        const result = await this.#result(prepared, context)
-        // Work goes on of a mutation that nobody waits for any more.
-        if (operation.isDropped) return operation
-        const message = { id: operation.id, type: MessageType.Next, payload: shownResult(result) }
-        await connection.sendAnswer(unjoinedJson(message), operation, context)
+        await this.#send(operation, prepared, context)
         operation.ended()
         return operation
       } finally {
@@ -175,6 +171,16 @@ export class WebSocketOperations {
     } catch (error) {
       return [maskError(error, log)]
     }
+  }
+
+  /** Nothing of the result is kept while its bytes wait for the client. */
+  #send(operation: Operation, prepared: Prepared | KnownQuery, context: Context): Promise<void> {
+    return this.#result(prepared, context).then((result) => {
+      // Work goes on of a mutation that nobody waits for any more.
+      if (operation.isDropped) return
+      const message = { id: operation.id, type: MessageType.Next, payload: shownResult(result) }
+      return prepared.connection.sendAnswer(unjoinedJson(message), operation, context)
+    })
   }
 
   async #result(prepared: Prepared | KnownQuery, context: Context): Promise<ExecutionResult> {
