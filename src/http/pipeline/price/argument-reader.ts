@@ -1,5 +1,5 @@
 import { type GraphQLInputType, isEnumType, isInputObjectType, isListType, isNonNullType } from 'graphql'
-import { isSymbol } from '../../../domain/symbol.ts'
+import { longestSymbol } from '../../../domain/symbol.ts'
 import { longestText, mostEntries } from '../../../schema/price/names.ts'
 import { instantOf, numberOf } from '../../../schema/price/price.ts'
 
@@ -18,7 +18,7 @@ const scalars: Readonly<Record<string, Reader>> = {
   Boolean: (value) => (typeof value === 'boolean' ? value : undefined),
   String: text,
   ID: (value) => (typeof value === 'number' ? String(value) : text(value)),
-  Symbol: (value) => (typeof value === 'string' && isSymbol(value) ? value.toUpperCase() : undefined),
+  Symbol: (value) => (typeof value === 'string' && value.length <= longestSymbol ? value : undefined),
   DateTime: (value) => instantOf(value) ?? undefined,
   Date: text,
 }
@@ -27,8 +27,8 @@ const unreadable: Reader = () => undefined
 
 /**
  * Reads what a client says for an argument of a type: nothing throws, takes long or comes out large, whatever the value
- * is. Values come out as execution would hand them to the field. An entry that can't be read stays in its list, and a
- * list that is too long to be worth reading stays as it is: its length is all that counts.
+ * is. Values come out as execution hands them to the field, but for symbols in lower case. An entry that can't be read
+ * stays in its list as undefined. A list that is too long stays as it is: only its length counts.
  */
 export function readerOf(type: GraphQLInputType): Reader {
   const read = nonNullReaderOf(isNonNullType(type) ? type.ofType : type)
