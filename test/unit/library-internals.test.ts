@@ -12,7 +12,7 @@ const reaches: Readonly<Record<string, { readonly names: RegExp; readonly file: 
     names: /\b_private_|get_job\b|_cron\b|graphile-worker\/dist|from 'graphile-worker\//,
     file: 'store/jobs/graphile-internals.ts',
   },
-  node: { names: /\b_handle\b|writeQueueSize|process\.binding/, file: 'platform/node-internals.ts' },
+  node: { names: /\b_handle\b|\b_httpMessage\b|writeQueueSize|process\.binding/, file: 'platform/node-internals.ts' },
   'yahoo-finance2': { names: /from 'yahoo-finance2/, file: 'market/yahoo/calls/session.ts' },
   'graphql-yoga': { names: /\bprocessRegularResult\b/, file: 'http/pipeline/json-post.ts' },
   ws: { names: /\b_(?:socket|sender|receiver)\b|\bcloseTimeout\b/, file: 'http/websocket/endpoint.ts' },

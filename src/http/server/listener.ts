@@ -1,9 +1,9 @@
 import { once } from 'node:events'
 import { createServer, type IncomingMessage, type RequestListener, type Server, ServerResponse } from 'node:http'
-import type { AddressInfo } from 'node:net'
+import type { AddressInfo, Socket } from 'node:net'
 import { setImmediate as nextTurn, setTimeout as sleep } from 'node:timers/promises'
 import { turns } from '../../resolvers/rows.ts'
-import { oneAtATime } from './one-at-a-time.ts'
+import { mayUpgrade, oneAtATime, refuseUnreadable } from './one-at-a-time.ts'
 
 /** How long a client may take to send the headers of a request once it has connected, and to send the whole request. */
 const headersTimeoutMs = 5000
@@ -60,13 +60,16 @@ export class Listener {
       }
     }
     const timeouts = { headersTimeout: headersTimeoutMs, requestTimeout: requestTimeoutMs }
+    const shouldUpgradeCallback = (request: IncomingMessage): boolean =>
+      this.server.listenerCount('upgrade') > 0 && mayUpgrade(request)
     this.server = createServer(
-      { ServerResponse: Answer, connectionsCheckingInterval: checkIntervalMs, ...timeouts },
+      { ServerResponse: Answer, connectionsCheckingInterval: checkIntervalMs, shouldUpgradeCallback, ...timeouts },
       oneAtATime((request, response) => {
         if (this.#held) this.#held.push(() => serve(request, response))
         else serve(request, response)
       }, standstillTimeoutMs),
     )
+    this.server.on('clientError', (error, socket) => refuseUnreadable(error, socket as Socket))
     this.server.timeout = standstillTimeoutMs
     this.server.maxConnections = maxConnections
     // Node accepts one connection in each round of the event loop, and reads its request in the next. With turns of

@@ -1,5 +1,11 @@
-import type { IncomingMessage, RequestListener, ServerResponse } from 'node:http'
+import { type IncomingMessage, type RequestListener, type ServerResponse, STATUS_CODES } from 'node:http'
 import type { Socket } from 'node:net'
+import { outstandingAnswer } from '../../platform/node-internals.ts'
+
+/** Requests to upgrade that came while an answer was outstanding. */
+const refusedUpgrades = new WeakSet<IncomingMessage>()
+/** Their requests can't be read any further. */
+const unreadable = new WeakSet<Socket>()
 
 /**
  * Serves the requests of a connection one after the other: a request begins when the system has taken the answer to the
@@ -23,7 +29,9 @@ export function oneAtATime(serve: RequestListener, timeoutMs: number): RequestLi
       if (left === 0) socket.resume()
       socket.setTimeout(timeoutMs)
       process.nextTick(() => {
-        if (!socket.destroyed) serve(request, response)
+        if (socket.destroyed) return
+        if (refusedUpgrades.has(request)) response.writeHead(400, { connection: 'close' }).end()
+        else serve(request, response)
       })
     })
   }
@@ -32,4 +40,37 @@ export function oneAtATime(serve: RequestListener, timeoutMs: number): RequestLi
     if (response.socket) serve(request, response)
     else wait(request, response)
   }
+}
+
+/** What is sent after an upgrade would stand before the answers that are outstanding. */
+export function mayUpgrade(request: IncomingMessage): boolean {
+  const may = !outstandingAnswer(request.socket)
+  if (!may) refusedUpgrades.add(request)
+  return may
+}
+
+const statuses: Readonly<Record<string, number>> = {
+  HPE_HEADER_OVERFLOW: 431,
+  HPE_CHUNK_EXTENSIONS_OVERFLOW: 413,
+  ERR_HTTP_REQUEST_TIMEOUT: 408,
+}
+
+/** Answers a request that can't be read as Node would, and closes its connection, behind the answers before it. */
+export function refuseUnreadable(error: NodeJS.ErrnoException, socket: Socket): void {
+  if (unreadable.has(socket)) return
+  unreadable.add(socket)
+  socket.pause()
+  const refuse = (): void => {
+    const answer = outstandingAnswer(socket)
+    if (answer?.req.complete) {
+      answer.once('close', refuse)
+      return
+    }
+    const status = statuses[error.code ?? ''] ?? 400
+    if (socket.writable && !answer?.headersSent) {
+      socket.write(`HTTP/1.1 ${status} ${STATUS_CODES[status]}\r\nConnection: close\r\n\r\n`)
+    }
+    socket.destroy(error)
+  }
+  refuse()
 }

@@ -22,7 +22,7 @@ async function serving(serve: RequestListener) {
     socket.destroy()
     await listener.stop()
   }
-  return { socket, answers: () => text, [Symbol.asyncDispose]: stop }
+  return { listener, socket, answers: () => text, [Symbol.asyncDispose]: stop }
 }
 
 const post = (i: number, body: string): string =>
@@ -107,4 +107,81 @@ test('what a client has sent ahead is not begun once it has gone', async () => {
   await inTime(closed.promise, 'the end')
   await sleep(20)
   assert.deepEqual(begun, ['/0'])
+})
+
+const statusLines = (answers: string): (string | undefined)[] =>
+  answers.split(/(?=HTTP\/1\.1 )/).map((answer) => answer.split('\r\n')[0])
+
+/** Answers when it is told to. */
+async function servingLater() {
+  const go = Promise.withResolvers<void>()
+  const begun: (string | undefined)[] = []
+  const server = await serving(async (request, response) => {
+    begun.push(request.url)
+    await go.promise
+    for await (const _part of request);
+    response.end('x'.repeat(1_000_000))
+  })
+  const upgraded: (string | undefined)[] = []
+  server.listener.server.on('upgrade', (request, socket) => {
+    upgraded.push(request.url)
+    socket.end('HTTP/1.1 101 Switching Protocols\r\n\r\n')
+  })
+  return { server, begun, upgraded, go: go.resolve, closed: once(server.socket, 'close') }
+}
+
+const unreadable = {
+  'that is no HTTP': ['GARBAGE\r\n\r\n', '400 Bad Request'],
+  'whose head is too long': [
+    `GET / HTTP/1.1\r\nhost: ${'a'.repeat(20_000)}\r\n\r\n`,
+    '431 Request Header Fields Too Large',
+  ],
+  'whose body is no HTTP': [
+    'POST /2 HTTP/1.1\r\nhost: a\r\ntransfer-encoding: chunked\r\n\r\nGARBAGE\r\n\r\n',
+    '400 Bad Request',
+  ],
+} as const
+
+for (const [which, [bytes, status]] of Object.entries(unreadable)) {
+  test(`a request ${which} is refused behind the answers to those before it, and alone at once`, async () => {
+    const { server, begun, go, closed } = await servingLater()
+    await using _stopped = server
+    server.socket.write(post(0, '') + post(1, 'body') + bytes)
+    await eventually(() => begun.length === 1, 'the first request')
+    await sleep(20)
+    assert.equal(server.answers(), '')
+    go()
+    await inTime(closed, 'the end')
+    assert.deepEqual(statusLines(server.answers()), ['HTTP/1.1 200 OK', 'HTTP/1.1 200 OK', `HTTP/1.1 ${status}`])
+    assert.deepEqual(begun, ['/0', '/1'])
+
+    const alone = await servingLater()
+    await using _stoppedToo = alone.server
+    alone.server.socket.write(bytes)
+    await inTime(alone.closed, 'the end')
+    assert.equal(alone.server.answers(), `HTTP/1.1 ${status}\r\nConnection: close\r\n\r\n`)
+  })
+}
+
+test('an upgrade is refused behind answers that are outstanding, and else it is made', async () => {
+  const upgrade = 'GET /up HTTP/1.1\r\nhost: a\r\nconnection: Upgrade\r\nupgrade: websocket\r\n\r\n'
+  const { server, begun, upgraded, go, closed } = await servingLater()
+  await using _stopped = server
+  server.socket.write(post(0, '') + post(1, '') + upgrade)
+  await eventually(() => begun.length === 1, 'the first request')
+  await sleep(20)
+  assert.equal(server.answers(), '')
+  go()
+  await inTime(closed, 'the end')
+  assert.deepEqual(statusLines(server.answers()), ['HTTP/1.1 200 OK', 'HTTP/1.1 200 OK', 'HTTP/1.1 400 Bad Request'])
+  assert.deepEqual([begun, upgraded], [['/0', '/1'], []])
+
+  const later = await servingLater()
+  await using _stoppedToo = later.server
+  later.go()
+  later.server.socket.write(post(0, ''))
+  await eventually(() => later.server.answers().length > 1_000_000, 'the first answer')
+  later.server.socket.write(upgrade)
+  await inTime(later.closed, 'the end')
+  assert.deepEqual(statusLines(later.server.answers()), ['HTTP/1.1 200 OK', 'HTTP/1.1 101 Switching Protocols'])
 })
