@@ -39,7 +39,11 @@ const usualHistoryDays = 4350
 const intervalOf = ({ interval }: PricedArgs, usual: Interval): Interval =>
   intervals.includes(interval as Interval) ? (interval as Interval) : usual
 
-const observedSeries: Observe = (result) => ({ entries: (result as CandleSeries | null)?.nodes.length ?? 0 })
+const observedSeries: Observe = (result) => {
+  const series = result as CandleSeries | null
+  // `nodes` would make an object of each candle.
+  return { entries: (series?.lists?.nodes ?? series?.nodes)?.length ?? 0 }
+}
 
 /** Of a field that returns a series which it loads. */
 export const loadedSeries = pricedAsObserved(observedSeries, (asked) => {

@@ -5,6 +5,7 @@ import { type ExecutionResult, execute, Kind, parse, validate } from 'graphql'
 import { compilableFields } from '../../../src/http/pipeline/compiled-operations.ts'
 import { createContext, type Ports } from '../../../src/resolvers/context.ts'
 import { schema } from '../../../src/schema/index.ts'
+import { CandleTable } from '../../../src/store/candles/candle-table.ts'
 import { startApp } from '../../support/app.ts'
 import { inTime, post } from '../../support/clients/client.ts'
 import { askHttp } from '../../support/clients/http-answer.ts'
@@ -134,7 +135,8 @@ function difference(actual: string, expected: string): string {
 }
 
 const ways = { POST: byPost, GET: byGet, WebSocket: overWebSocket }
-/** Of each: the tenth run is compiled. */
+const runsUntilCompiled = 10
+/** Of each way: with three ways, the last runs are compiled. */
 const manyRuns = 4
 
 /** Fails unless every way gives what graphql-js gives. Returns whether the operation was compiled. */
@@ -222,5 +224,29 @@ for (const [what, payload] of [
     for (let run = 0; run < 12; run++) {
       assert.deepEqual(await messagesOf({ ...payload, query: `${payload.query}#${what}` }), first)
     }
+  })
+}
+
+const candlesByColumn = (args: string): string =>
+  `candles(symbol: "MSFT", ${args}) { columns { epoch close volume rsi(period: 9) macd { signal } } }`
+
+for (const [what, query] of [
+  ['the newest candles', `{ ${candlesByColumn('last: 400')} }`],
+  ['a range', `{ ${candlesByColumn('from: "2024-01-01T00:00:00Z", to: "2025-03-01T00:00:00Z"')} }`],
+  ['a board', '{ instruments(symbols: ["AAPL", "MSFT"]) { candles(last: 300) { columns { close } } } }'],
+] as const) {
+  test(`where all is in memory, ${what} by column needs no object for each candle`, async (t) => {
+    for (let time = 0; time < runsUntilCompiled; time++) assert.equal((await post(app.api, query)).errors, undefined)
+    const { candleAt } = CandleTable.prototype
+    t.after(() => {
+      CandleTable.prototype.candleAt = candleAt
+    })
+    let made = 0
+    CandleTable.prototype.candleAt = function (...args) {
+      made++
+      return candleAt.apply(this, args)
+    }
+    assert.equal((await post(app.api, query)).errors, undefined)
+    assert.ok(made < 10, `${made} objects`)
   })
 }
