@@ -1,5 +1,5 @@
 import { Delays } from '../support/delays.ts'
-import type { MessageTally, Reader, TickClock } from '../support/price-tally.ts'
+import { type MessageTally, type Reader, startsWith, type TickClock } from '../support/price-tally.ts'
 
 /** One message in this many is parsed and checked as a whole. */
 const sampledEvery = 997
@@ -46,21 +46,26 @@ export class SeatTally implements MessageTally {
     this.#factor = this.#enterAll()
   }
 
+  /** How many prices there were in all. */
+  get received(): number {
+    return this.#received
+  }
+
   began(): void {
     this.#nowMs = performance.timeOrigin + performance.now()
     if (this.isMeasuring) this.reads += 1
   }
 
   take(bytes: Buffer, from: number, to: number, reader: SeatReader): boolean {
-    if (!startsWith(bytes, from + this.#symbolAt, symbolKey)) {
+    if (!startsWith(bytes, from + this.#symbolAt, to, symbolKey)) {
       const found = bytes.subarray(from, to).indexOf(symbolKey)
       if (found < 0) return false
       this.#symbolAt = found
     }
     const symbol = this.#symbol(bytes, from + this.#symbolAt + symbolKey.length)
-    if (symbol < 0 || !startsWith(bytes, this.#end, seqKey)) throw wrong(bytes, from, to)
+    if (symbol < 0 || !startsWith(bytes, this.#end, to, seqKey)) throw wrong(bytes, from, to)
     const seq = this.#number(bytes, this.#end + seqKey.length)
-    if (!startsWith(bytes, this.#end, publishedKey)) throw wrong(bytes, from, to)
+    if (!startsWith(bytes, this.#end, to, publishedKey)) throw wrong(bytes, from, to)
     const publishedAt = this.#number(bytes, this.#end + publishedKey.length)
     if (++this.#received % sampledEvery === 0) this.#check(bytes, from, to, reader)
     this.#count(reader, symbol, seq, publishedAt)
@@ -153,11 +158,6 @@ export interface SeatReader extends Reader {
   readonly index: number
   /** Indexes of its symbols. */
   readonly symbols: readonly number[]
-}
-
-function startsWith(bytes: Buffer, at: number, text: Buffer): boolean {
-  for (let i = 0; i < text.length; i++) if (bytes[at + i] !== text[i]) return false
-  return true
 }
 
 const wrong = (bytes: Buffer, from: number, to: number): Error =>

@@ -95,13 +95,13 @@ export class PriceTally implements MessageTally {
   }
 
   take(bytes: Buffer, from: number, to: number, reader: Reader): boolean {
-    if (!startsWith(bytes, from + this.#seqAt, seqKey)) {
+    if (!startsWith(bytes, from + this.#seqAt, to, seqKey)) {
       const found = bytes.subarray(from, to).indexOf(seqKey)
       if (found < 0) return false
       this.#seqAt = found
     }
     const seq = this.#number(bytes, from + this.#seqAt + seqKey.length)
-    if (!startsWith(bytes, this.#end, publishedKey)) throw wrong(bytes, from, to)
+    if (!startsWith(bytes, this.#end, to, publishedKey)) throw wrong(bytes, from, to)
     const publishedAt = this.#number(bytes, this.#end + publishedKey.length)
     if (++this.#received % sampledEvery === 0) this.#check(bytes, from, to, reader, seq)
     const before = reader.seq
@@ -147,7 +147,12 @@ export class PriceTally implements MessageTally {
   }
 }
 
-function startsWith(bytes: Buffer, at: number, text: Buffer): boolean {
+/**
+ * Whether the text is at that place of a message that ends at `to`. Behind the message stand others, and what is left of
+ * earlier reads: a place in there says nothing of it.
+ */
+export function startsWith(bytes: Buffer, at: number, to: number, text: Buffer): boolean {
+  if (at + text.length > to) return false
   for (let i = 0; i < text.length; i++) if (bytes[at + i] !== text[i]) return false
   return true
 }
