@@ -9,6 +9,8 @@ import { SeatTally } from './tally.ts'
 
 export interface ManyLoad {
   readonly url: string
+  /** Address of the server's metrics; null: it does not count what it writes. */
+  readonly metrics: string | null
   readonly serverPid: number
   readonly clients: number
   readonly symbols: readonly string[]
@@ -40,6 +42,11 @@ export interface ManyFigures {
   readonly leftOut: number
   /** Seats that were far behind their symbol in the end, and so have lost updates without notice. */
   readonly stuck: number
+  /**
+   * Prices that the server has written and no client has read, once all have ended their subscriptions; null: the server
+   * does not count them.
+   */
+  readonly unread: number | null
   /** Clients that were not served in time, or whose socket the server closed. */
   readonly lost: number
   /** Messages per system call of the server's process. */
@@ -127,6 +134,7 @@ for (const byMs = performance.now() + caughtUpMs; stuck > 0 && performance.now()
   stuck = tally.stuck(served, mostBehind)
 }
 const residentBytes = load.inspector === null ? null : (await settledMemory(load.inspector, load.serverPid)).rss
+const unread = load.metrics === null ? null : await unreadPrices(load.metrics)
 const deliveries = tally.delays.count
 const figures: ManyFigures = {
   joinedMs,
@@ -137,12 +145,32 @@ const figures: ManyFigures = {
   behindP99Ms: tally.behind.percentile(0.99),
   leftOut: tally.leftOut,
   stuck,
+  unread,
   lost: load.clients - served.size,
   perWrite: deliveries / writes,
   cpu,
   residentBytes,
 }
 process.stdout.write(JSON.stringify(figures), () => process.exit(0))
+
+/** Nothing is on its way any more when it is counted: so not one price can be missing on either side. */
+async function unreadPrices(metrics: string): Promise<number> {
+  for (const socket of served) socket.complete()
+  const byMs = performance.now() + caughtUpMs
+  for (;;) {
+    await sleep(stepMs)
+    const text = await (await fetch(metrics)).text()
+    const isSilent = metric(text, 'finstage_price_subscriptions') === 0
+    const unread = metric(text, 'finstage_shared_messages_total') - tally.received
+    if ((isSilent && unread === 0) || performance.now() > byMs) return unread
+  }
+}
+
+function metric(text: string, name: string): number {
+  const [, value] = new RegExp(`^${name} (\\d+)$`, 'm').exec(text) ?? []
+  if (value === undefined) throw new Error(`the server does not count ${name}`)
+  return Number(value)
+}
 
 function fail(error: unknown): never {
   process.stderr.write(`${error instanceof Error ? error.message : String(error)}\n`)

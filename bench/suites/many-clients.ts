@@ -48,10 +48,10 @@ async function compare(
   let retriesLeft = mostRetries
   for (let round = 1; round <= rounds; round++) {
     for (const name of names) {
-      let run = await runFanOut(name, options, directory, true)
+      let run = await runFanOut(name, options, directory, { isWeighed: true })
       progress(`${options.connections} clients: ${described(run)}`)
       while (run.figures.cpu.others >= tooBusy && retriesLeft-- > 0) {
-        run = await runFanOut(name, options, directory, true)
+        run = await runFanOut(name, options, directory, { isWeighed: true })
         progress(`again, ${options.connections} clients: ${described(run)}`)
       }
       runs[name].push(run)

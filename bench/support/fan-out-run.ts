@@ -1,6 +1,6 @@
 import type { FanOutFigures, FanOutLoad } from '../loads/fan-out.ts'
 import { settledMemory } from './inspector.ts'
-import { quiet } from './machine.ts'
+import { root as ownRoot, quiet } from './machine.ts'
 import { runLoad, type ServerName, startServer } from './processes.ts'
 import { fixed, whole } from './table.ts'
 
@@ -22,16 +22,16 @@ const knowsOneId: ReadonlySet<ServerName> = new Set(['ws.send', 'ws, batches of 
 
 /**
  * Runs one load on a server started for it, because the tick rate is a setting. `isWeighed`: measures memory too, which
- * needs an inspector. Throws if Finstage dies.
+ * needs an inspector. `root`: where the sources of Finstage are. Throws if Finstage dies.
  */
 export async function runFanOut(
   name: ServerName,
   options: FanOutOptions,
   directory: string,
-  isWeighed = false,
+  { isWeighed = false, root = ownRoot } = {},
 ): Promise<FanOutRun> {
   const nodeArgs = isWeighed ? ['--inspect=127.0.0.1:0'] : []
-  const server = await startServer(name, options.ticksPerSecond, directory, {}, nodeArgs)
+  const server = await startServer(name, options.ticksPerSecond, directory, {}, nodeArgs, root)
   try {
     const idleBytes = server.inspector === null ? null : (await settledMemory(server.inspector, server.pid)).rss
     await quiet()

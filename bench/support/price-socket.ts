@@ -88,6 +88,11 @@ export class PriceSocket implements Reader {
     this.#socket.resume()
   }
 
+  /** Ends the subscription and keeps the connection. */
+  complete(): void {
+    this.#send(JSON.stringify({ id: this.id, type: 'complete' }))
+  }
+
   destroy(): void {
     this.#isDestroyed = true
     this.#socket.destroy()

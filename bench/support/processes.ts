@@ -13,6 +13,8 @@ const loadSlackMs = 40_000
 export interface Server {
   /** Address of GraphQL. */
   readonly url: string
+  /** Address of the metrics; null: the server has none, or does not print it. */
+  readonly metrics: string | null
   readonly pid: number
   /** Address of the inspector; null: not started with --inspect. */
   readonly inspector: string | null
@@ -48,7 +50,7 @@ export const isInstalled = (name: ServerName): boolean =>
 
 /**
  * `ticksPerSecond`: for each watched symbol. `directory`: where Finstage's embedded Postgres keeps its data from one
- * start to the next. `environment`: settings of Finstage.
+ * start to the next. `environment`: settings of Finstage. `root`: where its sources are.
  */
 export function startServer(
   name: ServerName,
@@ -56,13 +58,14 @@ export function startServer(
   directory: string,
   environment: Record<string, string> = {},
   nodeArgs: readonly string[] = [],
+  root = ownRoot,
 ): Promise<Server> {
   if (name !== 'Finstage') {
     const [file, ...args] = references[name]
     return start(name, [...nodeArgs, join(import.meta.dirname, file), String(ticksPerSecond), ...args], {})
   }
   const settings = { MARKET_SOURCE: 'simulated', SIMULATED_TICKS_PER_SECOND: String(ticksPerSecond) }
-  return startFinstage({ DATA_DIR: directory, ...settings, ...environment }, { nodeArgs })
+  return startFinstage({ DATA_DIR: directory, ...settings, ...environment }, { nodeArgs, root })
 }
 
 /** The options that npm start gives to Node. */
@@ -144,6 +147,7 @@ async function start(
   return {
     url: await Promise.race([url, failed, late]),
     pid: child.pid ?? 0,
+    metrics: /http:\/\/\S+\/metrics/.exec(output)?.[0] ?? null,
     inspector: /ws:\/\/\S+/.exec(output)?.[0] ?? null,
     death: () =>
       isRunning(child)
