@@ -2,6 +2,7 @@ import { type Signal, type SignalDirection, type SignalKind, signalKinds } from 
 import type { Source } from '../domain/instrument.ts'
 import { closedAt } from '../domain/sessions/closed-at.ts'
 import type { SessionHours } from '../domain/sessions/session-hours.ts'
+import { finished, type Steps } from '../domain/steps.ts'
 import type { Interval } from '../domain/time/interval.ts'
 import { clearDifference } from './clear-difference.ts'
 import { catalogue } from './indicators/catalogue.ts'
@@ -70,16 +71,9 @@ export const signalsWarmUp =
  * All signals in a series, by candle, oldest first; at one candle in the order of `signalKinds`. docs/analysis.md has
  * the rules. Each rule looks at a candle and the one before it; if a value is missing at either, nothing is raised.
  */
-export function findSignals(candles: Columns): FoundSignal[] {
-  const steps = signalSteps(candles)
-  for (;;) {
-    const step = steps.next()
-    if (step.done) return step.value
-  }
-}
+export const findSignals = (candles: Columns): FoundSignal[] => finished(signalSteps(candles))
 
-/** The same in steps, none of which takes longer than a few milliseconds for 20,000 candles. */
-export function* signalSteps(candles: Columns): Generator<undefined, FoundSignal[]> {
+export function* signalSteps(candles: Columns): Steps<FoundSignal[]> {
   const rules = yield* rulesOver(candles)
   const found: FoundSignal[] = []
   for (const [index, price] of candles.close.entries()) {
@@ -103,13 +97,11 @@ export function namedSignal({ index: _, ...found }: FoundSignal, epoch: number, 
   return { ...found, symbol, source, interval, epoch, knownAtMs: closedAt(epoch, interval, sessions) * 1000 }
 }
 
-function* rulesOver(candles: Columns): Generator<undefined, Record<SignalKind, Rule>> {
+function* rulesOver(candles: Columns): Steps<Record<SignalKind, Rule>> {
   const { close } = candles
   const level = (value: number): Float64Array => close.map(() => value)
-  const sma50 = sma(close, 50)
-  yield
-  const sma200 = sma(close, 200)
-  yield
+  const sma50 = yield* sma(close, 50)
+  const sma200 = yield* sma(close, 200)
   const overSma50 = differences(close, sma50, close)
   const overSma200 = differences(close, sma200, close)
   yield
@@ -128,7 +120,7 @@ function* rulesOver(candles: Columns): Generator<undefined, Record<SignalKind, R
   const rsiOver70 = rsiOver(70)
   yield
 
-  const { upper, lower } = bollingerBands(close, 20, 2)
+  const { upper, lower } = yield* bollingerBands(close, 20, 2)
   yield
   const overUpper = differences(close, upper, close)
   const overLower = differences(close, lower, close)
@@ -140,19 +132,19 @@ function* rulesOver(candles: Columns): Generator<undefined, Record<SignalKind, R
   const fromLower = percentApart(close, lower)
   yield
 
-  const { macd: macdLine, signal, histogram } = macd(close, 12, 26, 9)
+  const { macd: macdLine, signal, histogram } = yield* macd(close, 12, 26, 9)
   yield
   const macdOverSignal = differences(macdLine, signal, close)
   const histogramPercent = histogram.map((value, i) => (100 * Math.abs(value)) / Math.abs(at(close, i)))
 
   yield
-  const { k, d } = stochastic(candles, 14, 3, 3)
+  const { k, d } = yield* stochastic(candles, 14, 3, 3)
   yield
   const kOverD = differences(k, d, level(100))
   const kFromD = apart(k, d)
 
   yield
-  const spike = volumeSpike(candles)
+  const spike = yield* volumeSpike(candles)
   yield
 
   const rule = (
@@ -213,8 +205,8 @@ function comesNear(
 }
 
 /** Each spike is an event of its own, even right after another one. */
-function volumeSpike({ close, volume }: Columns): { isRaised: Rule['isRaised']; ratio: Float64Array } {
-  const mean = sma(volume, spikeCandles)
+function* volumeSpike({ close, volume }: Columns): Steps<{ isRaised: Rule['isRaised']; ratio: Float64Array }> {
+  const mean = yield* sma(volume, spikeCandles)
   const ratio = volume.map((value, i) => value / at(mean, i - 1))
   const isRaised = (index: number): boolean => {
     const before = at(close, index - 1)

@@ -1,6 +1,7 @@
 import type { IndicatorSnapshot, SymbolFindings } from '../domain/analysis/analysis.ts'
 import type { Signal } from '../domain/analysis/signal.ts'
 import { FinstageError } from '../domain/errors.ts'
+import { finished, type Steps } from '../domain/steps.ts'
 import type { Interval } from '../domain/time/interval.ts'
 import { catalogue } from './indicators/catalogue.ts'
 import { type Columns, newest } from './indicators/columns.ts'
@@ -31,7 +32,7 @@ interface Computation<Outputs> {
 function computation<Parameters, Outputs>(
   indicator: {
     warmUp(parameters: Parameters, interval: Interval): number
-    compute(input: IndicatorInput, parameters: Parameters): Outputs
+    compute(input: IndicatorInput, parameters: Parameters): Steps<Outputs>
   },
   parameters: NoInfer<Parameters>,
 ): Computation<Outputs> {
@@ -49,7 +50,7 @@ function computation<Parameters, Outputs>(
         first: candles.epoch.length - 1,
         isWhole: isWhole && candles.epoch.length === all.epoch.length,
       }
-      return indicator.compute(input, parameters)
+      return finished(indicator.compute(input, parameters))
     },
   }
 }
@@ -144,7 +145,7 @@ function snapshot(input: FindingsInput): IndicatorSnapshot {
     stochasticD: newestValue(stochastic.d),
     atr14: value(computations.atr14),
     adx14: newestValue(computations.adx14.compute(input).adx),
-    volumeSma20: newestValue(sma(input.candles.volume.subarray(-volumePeriod), volumePeriod)),
+    volumeSma20: newestValue(finished(sma(input.candles.volume.subarray(-volumePeriod), volumePeriod))),
   }
 }
 

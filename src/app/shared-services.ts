@@ -1,4 +1,5 @@
 import type { Registry } from 'prom-client'
+import type { RunSteps } from '../domain/steps.ts'
 import { Health } from '../http/server/health.ts'
 import { JobService } from '../jobs/job-service.ts'
 import type { Task } from '../jobs/queue/define-task.ts'
@@ -18,6 +19,7 @@ import { LibraryFallbacks } from '../platform/library-fallbacks.ts'
 import type { Logger } from '../platform/logger.ts'
 import { createMetrics } from '../platform/metrics.ts'
 import { type Clock, TrustedClock } from '../platform/trusted-clock.ts'
+import { runSteps } from '../resolvers/rows.ts'
 import { AnalysisStore } from '../store/analyses/analysis-store.ts'
 import { SignalStore } from '../store/analyses/signal-store.ts'
 import { CandleStore } from '../store/candles/candle-store.ts'
@@ -93,13 +95,15 @@ export async function startShared(options: SharedOptions): Promise<SharedService
   const quarantine = new Quarantine({ log, registry })
   const saidTime = (sourceMs: number): void => trusted?.heardSource(sourceMs)
   const source = createSource(config, log, registry, quarantine, { now, steadyMs, saidTime })
+  const run: RunSteps = (steps) => runSteps(steps, { client: 'candles' }, 'candles')
   const candles = new CandleStore(pool, {
+    run,
     memoryBytes: config.CANDLE_MEMORY_MIB * 1024 * 1024,
     // Nobody else knows of an embedded Postgres.
     isOnlyWriter: config.DATABASE_URL === undefined,
   })
   candles.register(registry)
-  const market = new MarketService({ source, store: candles, registry, quarantine, now, steadyMs })
+  const market = new MarketService({ source, store: candles, registry, quarantine, now, steadyMs, run })
 
   const tasks = createTasks({ ...options, now, pool, source, market })
   const waiting = { ofOwner: config.MAX_WAITING_JOBS_PER_OWNER, ofAll: config.MAX_WAITING_JOBS }

@@ -1,3 +1,5 @@
+import { inOneStep, type Steps } from './steps.ts'
+
 export const candleColumns = ['epoch', 'open', 'high', 'low', 'close', 'volume'] as const
 export type CandleColumn = (typeof candleColumns)[number]
 
@@ -6,6 +8,8 @@ export interface CandleList<C> {
   readonly length: number
   /** All of them as objects. Whoever needs columns only should not ask for them. */
   readonly candles: readonly C[]
+  /** The same, made in steps. */
+  candleSteps(): Steps<readonly C[]>
   epochAt(index: number): number
   slice(from: number, to: number): CandleList<C>
   /** A copy of a column. Unknown volumes are NaN. */
@@ -14,12 +18,14 @@ export interface CandleList<C> {
    * The values of a column as JSON, null for an unknown volume: pieces of several values with commas between them. null:
    * it is not at hand.
    */
-  json(column: CandleColumn): readonly string[] | null
+  json(column: CandleColumn): Steps<readonly string[] | null>
+  /** What `remembered` has kept under a name for these very candles. */
+  recalled<T extends Sized>(name: string): T | undefined
   /**
    * What `make` returns, or what it returned before for these very candles under the same name. It is given what it
    * returned before some of the candles changed, if that is at hand.
    */
-  remembered<T extends Sized>(name: string, make: (earlier?: Earlier<T>) => T): T
+  remembered<T extends Sized>(name: string, make: (earlier?: Earlier<T>) => Steps<T>): Steps<T>
 }
 
 /** Something made of a list before it changed. */
@@ -51,9 +57,15 @@ export const listOf = <C extends Readonly<Record<CandleColumn, number | null>>>(
 ): CandleList<C> => ({
   length: candles.length,
   candles,
+  candleSteps: () => inOneStep(() => candles),
   epochAt: (index) => (candles[index] as C).epoch as number,
   slice: (from, to) => listOf(candles.slice(from, to)),
-  floats: (column) => Float64Array.from(candles, (candle) => candle[column] ?? Number.NaN),
-  json: () => null,
+  floats(column) {
+    const floats = new Float64Array(candles.length)
+    for (let i = 0; i < floats.length; i++) floats[i] = candles[i]?.[column] ?? Number.NaN
+    return floats
+  },
+  json: () => inOneStep(() => null),
+  recalled: () => undefined,
   remembered: (_name, make) => make(),
 })

@@ -3,6 +3,7 @@ import type { CandleRequest, CandleSeries } from '../domain/candle.ts'
 import type { CorporateActions } from '../domain/corporate-action.ts'
 import type { Instrument, InstrumentMatch } from '../domain/instrument.ts'
 import type { Listing } from '../domain/quote.ts'
+import type { RunSteps } from '../domain/steps.ts'
 import type { Interval } from '../domain/time/interval.ts'
 import { Histogram, type HistogramSeries } from '../platform/histogram.ts'
 import type { CandleStore, StoredExtent } from '../store/candles/candle-store.ts'
@@ -24,6 +25,8 @@ export interface MarketServiceOptions {
   readonly now: () => number
   /** Milliseconds of a monotonic clock, which lifetimes go by; `now` if absent. */
   readonly steadyMs?: () => number
+  /** How the candles of long series are worked through. */
+  readonly run?: RunSteps
 }
 
 /**
@@ -39,12 +42,13 @@ export class MarketService {
   readonly #candlesAge: HistogramSeries
 
   constructor(options: MarketServiceOptions) {
-    const { source, store, registry, quarantine, now, steadyMs = now } = options
+    const { source, store, registry, quarantine, now, steadyMs = now, run } = options
     const metrics = new CacheMetrics(registry)
     const guard = new QuoteGuard(quarantine)
     this.#source = source
     this.#now = now
-    this.#candles = new CandleService({ source, store, now, steadyMs, quarantine, counted: metrics.counter('candles') })
+    const counted = metrics.counter('candles')
+    this.#candles = new CandleService({ source, store, now, steadyMs, quarantine, counted, run })
     this.#quotes = new QuoteCache({ source, guard, now: steadyMs, count: metrics.counter('quote') })
     this.#searches = new SearchCache({ source, now: steadyMs, count: metrics.counter('search') })
     const age = new Histogram({

@@ -1,6 +1,7 @@
 import { badInput } from '../domain/errors.ts'
+import type { Steps } from '../domain/steps.ts'
 import { ByteShares } from '../platform/concurrency/byte-shares.ts'
-import { EventLoopTurns } from '../platform/concurrency/event-loop-turns.ts'
+import { type Caller, EventLoopTurns, type WorkKind } from '../platform/concurrency/event-loop-turns.ts'
 import { type Context, rowsOfEvent, rowsOfOperation } from './context.ts'
 
 /** How long the work of operations holds the event loop at a time. */
@@ -69,17 +70,32 @@ export function answerRows<T>(rows: number, context: Context, work: () => T): T 
   return waiting ? waiting.then(() => turns.run(context.caller, work)) : turns.run(context.caller, work)
 }
 
-/** The same for work in steps: after each one, others may have their turn. Returns what the steps return. */
-export async function answerSteps<T>(rows: number, context: Context, steps: Iterator<unknown, T>): Promise<T> {
+/** The same for work in steps: after each one, others may have their turn. */
+export function answerSteps<T>(rows: number, context: Context, kind: WorkKind, steps: Steps<T>): T | Promise<T> {
   spendRows(rows, context)
-  await roomFor(context)
-  const some = (untilMs: number): IteratorResult<unknown, T> => {
+  const waiting = roomFor(context)
+  return waiting ? waiting.then(() => runSteps(steps, context.caller, kind)) : runSteps(steps, context.caller, kind)
+}
+
+/** Returns the result of work in steps: at once if it is done before the turn is over. */
+export function runSteps<T>(steps: Steps<T>, caller: Caller, kind: WorkKind): T | Promise<T> {
+  const some = (untilMs: number): IteratorResult<undefined, T> => {
     for (;;) {
       const step = steps.next()
       if (step.done || turns.now() >= untilMs) return step
     }
   }
-  let step = await turns.run(context.caller, some)
-  while (!step.done) step = await turns.goOn(context.caller, some)
+  const begun = turns.run(caller, some, kind)
+  return begun instanceof Promise || !begun.done ? restOf(begun, some, caller, kind) : begun.value
+}
+
+async function restOf<T>(
+  begun: IteratorResult<undefined, T> | Promise<IteratorResult<undefined, T>>,
+  some: (untilMs: number) => IteratorResult<undefined, T>,
+  caller: Caller,
+  kind: WorkKind,
+): Promise<T> {
+  let step = await begun
+  while (!step.done) step = await turns.goOn(caller, some, kind)
   return step.value
 }

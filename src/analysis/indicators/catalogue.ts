@@ -1,4 +1,5 @@
 import { badInput } from '../../domain/errors.ts'
+import { inOneStep } from '../../domain/steps.ts'
 import { priceFields, prices } from './columns.ts'
 import { type AnyIndicator, indicator, vwapAnchors } from './indicator.ts'
 import * as momentum from './momentum.ts'
@@ -27,7 +28,9 @@ export const catalogue = {
     parameters: { period: period(20), source },
     point: 'IndicatorPoint',
     warmUp: ({ period }) => period - 1,
-    compute: ({ candles }, { period, source }) => ({ value: averages.sma(prices(candles, source), period) }),
+    *compute({ candles }, { period, source }) {
+      return { value: yield* averages.sma(yield* prices(candles, source), period) }
+    },
   }),
 
   ema: indicator({
@@ -37,7 +40,9 @@ export const catalogue = {
     parameters: { period: period(20), source },
     point: 'IndicatorPoint',
     warmUp: ({ period }) => period - 1 + emaSettling(period),
-    compute: ({ candles }, { period, source }) => ({ value: averages.ema(prices(candles, source), period) }),
+    *compute({ candles }, { period, source }) {
+      return { value: yield* averages.ema(yield* prices(candles, source), period) }
+    },
   }),
 
   wma: indicator({
@@ -47,7 +52,9 @@ export const catalogue = {
     parameters: { period: period(14), source },
     point: 'IndicatorPoint',
     warmUp: ({ period }) => period - 1,
-    compute: ({ candles }, { period, source }) => ({ value: averages.wma(prices(candles, source), period) }),
+    *compute({ candles }, { period, source }) {
+      return { value: yield* averages.wma(yield* prices(candles, source), period) }
+    },
   }),
 
   rsi: indicator({
@@ -56,7 +63,9 @@ export const catalogue = {
     parameters: { period: period(14), source },
     point: 'IndicatorPoint',
     warmUp: ({ period }) => period + wilderSettling(period),
-    compute: ({ candles }, { period, source }) => ({ value: momentum.rsi(prices(candles, source), period) }),
+    *compute({ candles }, { period, source }) {
+      return { value: momentum.rsi(yield* prices(candles, source), period) }
+    },
   }),
 
   roc: indicator({
@@ -65,7 +74,7 @@ export const catalogue = {
     parameters: { period: period(12) },
     point: 'IndicatorPoint',
     warmUp: ({ period }) => period,
-    compute: ({ candles }, { period }) => ({ value: momentum.roc(candles.close, period) }),
+    compute: ({ candles }, { period }) => inOneStep(() => ({ value: momentum.roc(candles.close, period) })),
   }),
 
   trix: indicator({
@@ -74,7 +83,9 @@ export const catalogue = {
     parameters: { period: period(18) },
     point: 'IndicatorPoint',
     warmUp: ({ period }) => 3 * (period - 1) + 1 + emaSettling(period, 3),
-    compute: ({ candles }, { period }) => ({ value: momentum.trix(candles.close, period) }),
+    *compute({ candles }, { period }) {
+      return { value: yield* momentum.trix(candles.close, period) }
+    },
   }),
 
   cci: indicator({
@@ -84,7 +95,9 @@ export const catalogue = {
     parameters: { period: period(20) },
     point: 'IndicatorPoint',
     warmUp: ({ period }) => period - 1,
-    compute: ({ candles }, { period }) => ({ value: momentum.cci(candles, period) }),
+    *compute({ candles }, { period }) {
+      return { value: yield* momentum.cci(candles, period) }
+    },
   }),
 
   mfi: indicator({
@@ -94,7 +107,9 @@ export const catalogue = {
     parameters: { period: period(14) },
     point: 'IndicatorPoint',
     warmUp: ({ period }) => period,
-    compute: ({ candles }, { period }) => ({ value: volume.mfi(candles, period) }),
+    *compute({ candles }, { period }) {
+      return { value: yield* volume.mfi(candles, period) }
+    },
   }),
 
   williamsR: indicator({
@@ -103,7 +118,9 @@ export const catalogue = {
     parameters: { period: period(14) },
     point: 'IndicatorPoint',
     warmUp: ({ period }) => period - 1,
-    compute: ({ candles }, { period }) => ({ value: momentum.williamsR(candles, period) }),
+    *compute({ candles }, { period }) {
+      return { value: yield* momentum.williamsR(candles, period) }
+    },
   }),
 
   atr: indicator({
@@ -112,7 +129,9 @@ export const catalogue = {
     parameters: { period: period(14) },
     point: 'IndicatorPoint',
     warmUp: ({ period }) => period + wilderSettling(period),
-    compute: ({ candles }, { period }) => ({ value: volatility.atr(candles, period) }),
+    *compute({ candles }, { period }) {
+      return { value: yield* volatility.atr(candles, period) }
+    },
   }),
 
   obv: indicator({
@@ -121,7 +140,7 @@ export const catalogue = {
     parameters: {},
     point: 'IndicatorPoint',
     warmUp: () => 0,
-    compute: ({ candles, first }) => ({ value: volume.obv(candles, first) }),
+    compute: ({ candles, first }) => inOneStep(() => ({ value: volume.obv(candles, first) })),
   }),
 
   adl: indicator({
@@ -131,7 +150,7 @@ export const catalogue = {
     parameters: {},
     point: 'IndicatorPoint',
     warmUp: () => 0,
-    compute: ({ candles, first }) => ({ value: volume.adl(candles, first) }),
+    compute: ({ candles, first }) => inOneStep(() => ({ value: volume.adl(candles, first) })),
   }),
 
   vwap: indicator({
@@ -144,7 +163,9 @@ export const catalogue = {
     },
     point: 'IndicatorPoint',
     warmUp: ({ anchor }, interval) => longestStretch(anchor, interval),
-    compute: (input, { anchor, source }) => ({ value: volume.vwap(input, anchor, source) }),
+    *compute(input, { anchor, source }) {
+      return { value: yield* volume.vwap(input, anchor, source) }
+    },
   }),
 
   forceIndex: indicator({
@@ -153,7 +174,9 @@ export const catalogue = {
     parameters: { period: period(13) },
     point: 'IndicatorPoint',
     warmUp: ({ period }) => period + emaSettling(period),
-    compute: ({ candles }, { period }) => ({ value: volume.forceIndex(candles, period) }),
+    *compute({ candles }, { period }) {
+      return { value: yield* volume.forceIndex(candles, period) }
+    },
   }),
 
   awesomeOscillator: indicator({
@@ -163,7 +186,9 @@ export const catalogue = {
     parameters: { fast: period(5), slow: period(34) },
     point: 'IndicatorPoint',
     warmUp: ({ fast, slow }) => Math.max(fast, slow) - 1,
-    compute: ({ candles }, { fast, slow }) => ({ value: momentum.awesomeOscillator(candles, fast, slow) }),
+    *compute({ candles }, { fast, slow }) {
+      return { value: yield* momentum.awesomeOscillator(candles, fast, slow) }
+    },
   }),
 
   psar: indicator({
@@ -173,7 +198,7 @@ export const catalogue = {
     parameters: { step: acceleration(0.02, 0.001), max: acceleration(0.2, 0.01) },
     point: 'IndicatorPoint',
     warmUp: ({ step, max }) => psarWarmUp(step, max),
-    compute: ({ candles }, { step, max }) => ({ value: trend.psar(candles, step, max) }),
+    compute: ({ candles }, { step, max }) => inOneStep(() => ({ value: trend.psar(candles, step, max) })),
     check: ({ step, max }) => {
       if (step > max) throw badInput('step must not be above max', 'step')
     },

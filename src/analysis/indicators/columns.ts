@@ -1,5 +1,7 @@
 import type { Candle } from '../../domain/candle.ts'
 import { type CandleColumn, type CandleList, listOf } from '../../domain/candle-list.ts'
+import { finished, inOneStep, inParts, type Steps } from '../../domain/steps.ts'
+import { placesPerStep } from './windows.ts'
 
 /** Candles by column, oldest first. Unknown volumes are NaN; everything else is finite. */
 export interface Columns {
@@ -17,7 +19,9 @@ export const priceFields = ['OPEN', 'HIGH', 'LOW', 'CLOSE', 'HL2', 'HLC3', 'OHLC
 export type PriceField = (typeof priceFields)[number]
 
 /** The columns of several lists that follow each other. */
-export function joinedColumns(lists: readonly CandleList<unknown>[]): Columns {
+export const joinedColumns = (lists: readonly CandleList<unknown>[]): Columns => finished(joinedInSteps(lists))
+
+export function* joinedInSteps(lists: readonly CandleList<unknown>[]): Steps<Columns> {
   const column = (name: CandleColumn): Float64Array => {
     if (lists.length === 1) return (lists[0] as CandleList<unknown>).floats(name)
     const joined = new Float64Array(lists.reduce((sum, { length }) => sum + length, 0))
@@ -29,12 +33,12 @@ export function joinedColumns(lists: readonly CandleList<unknown>[]): Columns {
     return joined
   }
   return {
-    epoch: column('epoch'),
-    open: column('open'),
-    high: column('high'),
-    low: column('low'),
-    close: column('close'),
-    volume: column('volume'),
+    epoch: yield* inOneStep(() => column('epoch')),
+    open: yield* inOneStep(() => column('open')),
+    high: yield* inOneStep(() => column('high')),
+    low: yield* inOneStep(() => column('low')),
+    close: yield* inOneStep(() => column('close')),
+    volume: yield* inOneStep(() => column('volume')),
   }
 }
 
@@ -57,7 +61,7 @@ export function newest({ epoch, open, high, low, close, volume }: Columns, count
  * HL2, HLC3, OHLC4: the mean of high and low (and close) (and open). It is rounded to 14 digits: quotes are decimals,
  * which doubles only approximate, and candles whose prices have the same sum must have the same mean.
  */
-export function prices({ open, high, low, close }: Columns, field: PriceField): Float64Array {
+export function* prices({ open, high, low, close }: Columns, field: PriceField): Steps<Float64Array> {
   switch (field) {
     case 'OPEN':
       return open
@@ -68,25 +72,32 @@ export function prices({ open, high, low, close }: Columns, field: PriceField): 
     case 'CLOSE':
       return close
     case 'HL2':
-      return meansOf(high, low)
+      return yield* meansOf(high, low)
     case 'HLC3':
-      return meansOf(high, low, close)
+      return yield* meansOf(high, low, close)
     case 'OHLC4':
-      return meansOf(open, high, low, close)
+      return yield* meansOf(open, high, low, close)
   }
 }
 
-function meansOf(...columns: Float64Array[]): Float64Array {
+function* meansOf(...columns: Float64Array[]): Steps<Float64Array> {
   const means = new Float64Array(columns[0]?.length ?? 0)
-  for (const column of columns)
-    for (let i = 0; i < means.length; i++) means[i] = (means[i] as number) + (column[i] as number)
   let power = 1
-  for (let i = 0; i < means.length; i++) {
+  yield* inParts(0, means.length, placesPerStep, (from, to) => {
+    power = meansInto(means, columns, power, from, to)
+  })
+  return means
+}
+
+/** `power`: the one of the mean before `from`. Returns that of the mean before `to`. */
+function meansInto(means: Float64Array, columns: readonly Float64Array[], power: number, from: number, to: number) {
+  for (const column of columns) for (let i = from; i < to; i++) means[i] = (means[i] as number) + (column[i] as number)
+  for (let i = from; i < to; i++) {
     const mean = (means[i] as number) / columns.length
     if (!hasDigits(mean * power)) power = powerFor(mean)
     means[i] = rounded(mean, power)
   }
-  return means
+  return power
 }
 
 const digits = 14

@@ -1,3 +1,4 @@
+import type { Steps } from '../../domain/steps.ts'
 import type { Interval } from '../../domain/time/interval.ts'
 import type { Columns, PriceField } from './columns.ts'
 
@@ -68,7 +69,7 @@ export interface Indicator<P extends Record<string, Parameter>, S extends PointS
   readonly point: S
   /** How many candles it needs before the first requested one, so that no value depends on where the range begins. */
   warmUp(parameters: Values<P>, interval: Interval): number
-  compute(input: IndicatorInput, parameters: Values<P>): Outputs<S>
+  compute(input: IndicatorInput, parameters: Values<P>): Steps<Outputs<S>>
   /** Throws BAD_USER_INPUT if parameters within their bounds do not go together. */
   check?(parameters: Values<P>): void
 }

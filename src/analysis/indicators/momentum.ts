@@ -1,3 +1,4 @@
+import { inOneStep, type Steps } from '../../domain/steps.ts'
 import { type Columns, prices } from './columns.ts'
 import { ema, sma } from './moving-averages.ts'
 import { difference, ratio } from './series.ts'
@@ -11,23 +12,25 @@ export const roc = (values: Float64Array, period: number): Float64Array =>
   })
 
 /** Rate of change, over one place, of an exponential average of an exponential average of an exponential average. */
-export const trix = (values: Float64Array, period: number): Float64Array =>
-  roc(ema(ema(ema(values, period), period), period), 1)
+export function* trix(values: Float64Array, period: number): Steps<Float64Array> {
+  const twice = yield* ema(yield* ema(values, period), period)
+  return roc(yield* ema(twice, period), 1)
+}
 
 /**
  * macd: the exponential average over `fast` minus that over `slow`; signal: its exponential average; histogram: macd
  * minus signal.
  */
-export function macd(values: Float64Array, fast: number, slow: number, signal: number) {
-  const line = difference(ema(values, fast), ema(values, slow))
-  const average = ema(line, signal)
+export function* macd(values: Float64Array, fast: number, slow: number, signal: number) {
+  const line = difference(yield* ema(values, fast), yield* ema(values, slow))
+  const average = yield* ema(line, signal)
   return { macd: line, signal: average, histogram: difference(line, average) }
 }
 
 /** Simple average of (high + low) / 2 over `fast` candles minus that over `slow`. */
-export function awesomeOscillator(candles: Columns, fast: number, slow: number): Float64Array {
-  const middles = prices(candles, 'HL2')
-  return difference(sma(middles, fast), sma(middles, slow))
+export function* awesomeOscillator(candles: Columns, fast: number, slow: number): Steps<Float64Array> {
+  const middles = yield* prices(candles, 'HL2')
+  return difference(yield* sma(middles, fast), yield* sma(middles, slow))
 }
 
 /**
@@ -65,10 +68,10 @@ export function rsi(values: Float64Array, period: number): Float64Array {
  * Commodity channel index: the typical price minus its mean, in units of 0.015 mean deviations; 0 if there is no
  * deviation.
  */
-export function cci(candles: Columns, period: number): Float64Array {
-  const typical = prices(candles, 'HLC3')
-  const means = sma(typical, period)
-  const deviations = meanDeviations(typical, period, means, 1)
+export function* cci(candles: Columns, period: number): Steps<Float64Array> {
+  const typical = yield* prices(candles, 'HLC3')
+  const means = yield* sma(typical, period)
+  const deviations = yield* meanDeviations(typical, period, means, 1)
   return deviations.map((deviation, i) =>
     deviation === 0 ? 0 : ratio((typical[i] as number) - (means[i] as number), 0.015 * deviation),
   )
@@ -77,39 +80,47 @@ export function cci(candles: Columns, period: number): Float64Array {
 /**
  * Williams %R: how far the close is below the highest high, in negative per cent of the range; NaN if the range is 0.
  */
-export function williamsR({ high, low, close }: Columns, period: number): Float64Array {
-  const lows = lowest(low, period)
-  return highest(high, period).map((top, i) => 100 * ratio((close[i] as number) - top, top - (lows[i] as number)))
+export function* williamsR({ high, low, close }: Columns, period: number): Steps<Float64Array> {
+  const lows = yield* lowest(low, period)
+  const highs = yield* highest(high, period)
+  return highs.map((top, i) => 100 * ratio((close[i] as number) - top, top - (lows[i] as number)))
 }
 
 /**
  * Slow stochastic. k: where the close is in the range of `kPeriod` candles, in per cent, averaged over `kSmoothing` of
  * them; d: the average of k over `dPeriod`. NaN if the range is 0.
  */
-export const stochastic = (candles: Columns, kPeriod: number, kSmoothing: number, dPeriod: number) =>
-  averagedTwice(placeInRange(candles.close, candles.high, candles.low, kPeriod), kSmoothing, dPeriod)
+export function* stochastic(candles: Columns, kPeriod: number, kSmoothing: number, dPeriod: number) {
+  const places = yield* placeInRange(candles.close, candles.high, candles.low, kPeriod)
+  return yield* averagedTwice(places, kSmoothing, dPeriod)
+}
 
 /** The slow stochastic of the RSI of the values. */
-export function stochasticRsi(
+export function* stochasticRsi(
   values: Float64Array,
   rsiPeriod: number,
   kPeriod: number,
   kSmoothing: number,
   dPeriod: number,
 ) {
-  const strengths = rsi(values, rsiPeriod)
-  return averagedTwice(placeInRange(strengths, strengths, strengths, kPeriod), kSmoothing, dPeriod)
+  const strengths = yield* inOneStep(() => rsi(values, rsiPeriod))
+  const places = yield* placeInRange(strengths, strengths, strengths, kPeriod)
+  return yield* averagedTwice(places, kSmoothing, dPeriod)
 }
 
 /** Where values lie between the lowest low (0) and the highest high (100); NaN if these are equal. */
-function placeInRange(values: Float64Array, high: Float64Array, low: Float64Array, period: number): Float64Array {
-  const highs = highest(high, period)
-  return lowest(low, period).map(
-    (bottom, i) => 100 * ratio((values[i] as number) - bottom, (highs[i] as number) - bottom),
-  )
+function* placeInRange(
+  values: Float64Array,
+  high: Float64Array,
+  low: Float64Array,
+  period: number,
+): Steps<Float64Array> {
+  const highs = yield* highest(high, period)
+  const lows = yield* lowest(low, period)
+  return lows.map((bottom, i) => 100 * ratio((values[i] as number) - bottom, (highs[i] as number) - bottom))
 }
 
-function averagedTwice(places: Float64Array, kSmoothing: number, dPeriod: number) {
-  const k = sma(places, kSmoothing)
-  return { k, d: sma(k, dPeriod) }
+function* averagedTwice(places: Float64Array, kSmoothing: number, dPeriod: number) {
+  const k = yield* sma(places, kSmoothing)
+  return { k, d: yield* sma(k, dPeriod) }
 }

@@ -1,22 +1,23 @@
+import { inOneStep, type Steps } from '../../domain/steps.ts'
 import { meanAt, means, weightedMeans } from './windows.ts'
 
 /** Simple moving average: the mean of the last `period` values; NaN if one is missing. */
-export const sma = (values: Float64Array, period: number): Float64Array => means(values, period)
+export const sma = (values: Float64Array, period: number): Steps<Float64Array> => means(values, period)
 
 /** Linearly weighted moving average: the newest value has weight `period`, the oldest 1; NaN if one is missing. */
-export const wma = (values: Float64Array, period: number): Float64Array =>
+export const wma = (values: Float64Array, period: number): Steps<Float64Array> =>
   weightedMeans(
     values,
     new Float64Array(period).map((_, i) => i + 1),
   )
 
 /** Exponential moving average: the newest value has weight 2 / (period + 1), the previous average the rest. */
-export const ema = (values: Float64Array, period: number): Float64Array =>
-  smoothed(values, period, (period - 1) / (period + 1))
+export const ema = (values: Float64Array, period: number): Steps<Float64Array> =>
+  inOneStep(() => smoothed(values, period, (period - 1) / (period + 1)))
 
 /** Wilder's moving average: the newest value has weight 1 / period, the previous average the rest. */
-export const wilder = (values: Float64Array, period: number): Float64Array =>
-  smoothed(values, period, (period - 1) / period)
+export const wilder = (values: Float64Array, period: number): Steps<Float64Array> =>
+  inOneStep(() => smoothed(values, period, (period - 1) / period))
 
 /**
  * An average that keeps the share `kept` of itself with each value. It starts as the mean of the first `period` values,

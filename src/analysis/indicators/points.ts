@@ -1,4 +1,5 @@
 import { badInput } from '../../domain/errors.ts'
+import { inParts, type Steps } from '../../domain/steps.ts'
 import { catalogue } from './catalogue.ts'
 import { newest } from './columns.ts'
 import type { IndicatorInput, Output, Parameter } from './indicator.ts'
@@ -21,7 +22,7 @@ interface AnyIndicator {
   readonly parameters: Readonly<Record<string, Parameter>>
   readonly point: keyof typeof pointShapes
   readonly warmUp: (parameters: never, interval: IndicatorInput['interval']) => number
-  readonly compute: (input: IndicatorInput, parameters: never) => Readonly<Record<string, Output>>
+  readonly compute: (input: IndicatorInput, parameters: never) => Steps<Readonly<Record<string, Output>>>
   readonly check?: (parameters: never) => void
 }
 
@@ -42,6 +43,9 @@ export function indicatorWarmUp(
   return indicator.warmUp(checked(indicator, args), interval)
 }
 
+/** An object takes some 150 ns. */
+const pointsPerStep = 2000
+
 /** Returns the start times of that many candles after the last. */
 export type Ahead = (count: number) => readonly number[]
 
@@ -49,25 +53,27 @@ export type Ahead = (count: number) => readonly number[]
  * The points of an indicator at the requested candles, oldest first, followed by points drawn ahead of the last candle;
  * none if no candle is requested. Throws BAD_USER_INPUT for parameters out of bounds.
  */
-export function indicatorPoints(
+export function* indicatorPoints(
   name: IndicatorName,
   input: IndicatorInput,
   args: IndicatorArgs,
   ahead: Ahead,
-): Point[] {
-  const parts = computed(name, input, args)
+): Steps<Point[]> {
+  const parts = yield* computed(name, input, args)
   const { epoch } = input.candles
   const length = lengthOf(parts, input)
   const later = length > epoch.length ? ahead(length - epoch.length) : []
   const points: Point[] = []
-  for (let i = input.first; i < length; i++) {
-    if (!isPoint(parts, i)) continue
-    const point: Record<string, number | null> & { epoch: number } = {
-      epoch: epoch[i] ?? (later[i - epoch.length] as number),
+  yield* inParts(input.first, length, pointsPerStep, (from, to) => {
+    for (let i = from; i < to; i++) {
+      if (!isPoint(parts, i)) continue
+      const point: Record<string, number | null> & { epoch: number } = {
+        epoch: epoch[i] ?? (later[i - epoch.length] as number),
+      }
+      for (const { part, output } of parts) point[part] = knownAt(output, i)
+      points.push(point)
     }
-    for (const { part, output } of parts) point[part] = knownAt(output, i)
-    points.push(point)
-  }
+  })
   return points
 }
 
@@ -83,24 +89,28 @@ export interface IndicatorColumns {
 }
 
 /** What `indicatorPoints` returns, by column: a candle without a point is null in every part. Throws as it does. */
-export function indicatorColumns(
+export function* indicatorColumns(
   name: IndicatorName,
   input: IndicatorInput,
   args: IndicatorArgs,
   ahead: Ahead,
-): IndicatorColumns {
-  const parts = computed(name, input, args)
+): Steps<IndicatorColumns> {
+  const parts = yield* computed(name, input, args)
   const count = input.candles.epoch.length
   const length = lengthOf(parts, input)
   return {
-    parts: columnsOf(valuesOf(parts, input.first, count)),
-    ahead: { epoch: length > count ? ahead(length - count) : [], parts: columnsOf(valuesOf(parts, count, length)) },
+    parts: yield* columnsOf(valuesOf(parts, input.first, count)),
+    ahead: {
+      epoch: length > count ? ahead(length - count) : [],
+      parts: yield* columnsOf(valuesOf(parts, count, length)),
+    },
   }
 }
 
 /** The parts of `indicatorColumns` as numbers: what is null there is NaN or infinite. */
-export const indicatorValues = (name: IndicatorName, input: IndicatorInput, args: IndicatorArgs): PartValues =>
-  valuesOf(computed(name, input, args), input.first, input.candles.epoch.length)
+export function* indicatorValues(name: IndicatorName, input: IndicatorInput, args: IndicatorArgs): Steps<PartValues> {
+  return valuesOf(yield* computed(name, input, args), input.first, input.candles.epoch.length)
+}
 
 /** By part. */
 export type PartValues = Readonly<Record<string, Float64Array>>
@@ -112,11 +122,12 @@ interface ComputedPart {
 }
 
 /** Without a candle there is nothing to compute, nor to draw ahead of. */
-function computed(name: IndicatorName, input: IndicatorInput, args: IndicatorArgs): ComputedPart[] {
+function* computed(name: IndicatorName, input: IndicatorInput, args: IndicatorArgs): Steps<ComputedPart[]> {
   const indicator: AnyIndicator = catalogue[name]
   const parameters = checked(indicator, args)
   const isEmpty = input.first === input.candles.epoch.length
-  const outputs = isEmpty ? {} : indicator.compute(input, parameters)
+  const outputs = isEmpty ? {} : yield* indicator.compute(input, parameters)
+  yield
   return Object.entries(pointShapes[indicator.point]).map(([part, need]) => ({
     part,
     isRequired: need === 'required',
@@ -145,12 +156,13 @@ function valuesOf(parts: readonly ComputedPart[], from: number, to: number): Par
   return values
 }
 
-function columnsOf(values: PartValues): Record<string, Column> {
+function* columnsOf(values: PartValues): Steps<Record<string, Column>> {
   const columns: Record<string, Column> = {}
   for (const [part, found] of Object.entries(values)) {
     const column: Column = []
     for (const value of found) column.push(Number.isFinite(value) ? value : null)
     columns[part] = column
+    yield
   }
   return columns
 }

@@ -7,13 +7,6 @@ export function ratio(numerator: number, denominator: number): number {
 export const difference = (one: Float64Array, other: Float64Array): Float64Array =>
   one.map((value, i) => value - (other[i] as number))
 
-/** Aligns a library's output, which starts at its first point, to the end of `length` places. */
-export function aligned(length: number, points: readonly number[]): Float64Array {
-  const values = new Float64Array(length).fill(Number.NaN)
-  values.set(points, length - points.length)
-  return values
-}
-
 /**
  * Whether one number is greater than another by more than rounding. Quotes are decimals, which doubles only
  * approximate: otherwise the last bit would tell 5.07 - 5.05 from 5.02 - 5.00. `size`: that of the prices from which

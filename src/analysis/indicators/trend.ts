@@ -1,3 +1,4 @@
+import { inOneStep, type Steps } from '../../domain/steps.ts'
 import type { Columns } from './columns.ts'
 import { wilder } from './moving-averages.ts'
 import { isGreater, shares } from './series.ts'
@@ -9,21 +10,24 @@ import { highest, lowest } from './windows.ts'
  * of the average true range; adx: average of their difference in per cent of their sum. The averages are Wilder's. 0 if
  * nothing moved.
  */
-export function adx(candles: Columns, period: number) {
+export function* adx(candles: Columns, period: number) {
   const { high, low } = candles
   const rises = high.map((top, i) => top - (high[i - 1] ?? Number.NaN))
   const falls = low.map((bottom, i) => (low[i - 1] ?? Number.NaN) - bottom)
-  const ranges = trueRanges(candles)
-  const averageRanges = wilder(ranges, period)
-  const indicator = (moves: Float64Array, opposite: Float64Array): Float64Array =>
-    shares(wilder(greaterMoves(candles, moves, opposite), period), averageRanges, period, ranges, 0)
-  const plusDi = indicator(rises, falls)
-  const minusDi = indicator(falls, rises)
+  const ranges = yield* trueRanges(candles)
+  const averageRanges = yield* wilder(ranges, period)
+  function* indicator(moves: Float64Array, opposite: Float64Array): Steps<Float64Array> {
+    const greater = yield* inOneStep(() => greaterMoves(candles, moves, opposite))
+    const averageMoves = yield* wilder(greater, period)
+    return yield* inOneStep(() => shares(averageMoves, averageRanges, period, ranges, 0))
+  }
+  const plusDi = yield* indicator(rises, falls)
+  const minusDi = yield* indicator(falls, rises)
   const imbalances = plusDi.map((plus, i) => {
     const minus = minusDi[i] as number
     return plus + minus === 0 ? 0 : 100 * (Math.abs(plus - minus) / (plus + minus))
   })
-  return { adx: wilder(imbalances, period), plusDi, minusDi }
+  return { adx: yield* wilder(imbalances, period), plusDi, minusDi }
 }
 
 /** Moves that are greater than the opposite one, 0 for the others; NaN at the first candle. */
@@ -73,24 +77,30 @@ export function psar({ high, low, close }: Columns, step: number, max: number): 
  * over `span` candles. Both spans are drawn `displacement - 1` candles ahead, and so have that many entries more than
  * there are candles. lagging: the close `displacement - 1` candles later.
  */
-export function ichimoku(candles: Columns, conversion: number, base: number, span: number, displacement: number) {
+export function* ichimoku(candles: Columns, conversion: number, base: number, span: number, displacement: number) {
   const shift = displacement - 1
-  const conversionLine = middles(candles, conversion)
-  const baseLine = middles(candles, base)
+  const conversionLine = yield* middles(candles, conversion)
+  const baseLine = yield* middles(candles, base)
   const spanA = conversionLine.map((value, i) => (value + (baseLine[i] as number)) / 2)
+  const spanB = yield* middles(candles, span)
   return {
     conversion: conversionLine,
     base: baseLine,
     spanA: ahead(spanA, shift),
-    spanB: ahead(middles(candles, span), shift),
+    spanB: ahead(spanB, shift),
     lagging: candles.close.map((_, i) => candles.close[i + shift] ?? Number.NaN),
   }
 }
 
-function middles({ high, low }: Columns, period: number): Float64Array {
-  const lows = lowest(low, period)
-  return highest(high, period).map((top, i) => (top + (lows[i] as number)) / 2)
+function* middles({ high, low }: Columns, period: number): Steps<Float64Array> {
+  const lows = yield* lowest(low, period)
+  const highs = yield* highest(high, period)
+  return yield* inOneStep(() => highs.map((top, i) => (top + (lows[i] as number)) / 2))
 }
 
-const ahead = (values: Float64Array, shift: number): Float64Array =>
-  Float64Array.from({ length: values.length + shift }, (_, i) => values[i - shift] ?? Number.NaN)
+function ahead(values: Float64Array, shift: number): Float64Array {
+  const later = new Float64Array(values.length + shift)
+  later.fill(Number.NaN, 0, shift)
+  later.set(values, shift)
+  return later
+}

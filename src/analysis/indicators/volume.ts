@@ -1,3 +1,4 @@
+import { inOneStep, type Steps } from '../../domain/steps.ts'
 import { type Columns, type PriceField, prices } from './columns.ts'
 import type { IndicatorInput, VwapAnchor } from './indicator.ts'
 import { ema, sma } from './moving-averages.ts'
@@ -35,23 +36,24 @@ function cumulated(volume: Float64Array, first: number, weight: (i: number) => n
  * Money flow index: the flow while the typical price rose, in per cent of all flow while it rose or fell; a flow is
  * typical price times volume. 50 if nothing flowed.
  */
-export function mfi(candles: Columns, period: number): Float64Array {
-  const typical = prices(candles, 'HLC3')
+export function* mfi(candles: Columns, period: number): Steps<Float64Array> {
+  const typical = yield* prices(candles, 'HLC3')
   const flows = (direction: number): Float64Array =>
     typical.map((price, i) => {
       if (i === 0) return Number.NaN
       const counts = Math.sign(price - (typical[i - 1] as number)) === direction
       return (counts ? price : 0) * (candles.volume[i] as number)
     })
-  const falling = sma(flows(-1), period)
-  return sma(flows(1), period).map((risen, i) => {
+  const falling = yield* sma(yield* inOneStep(() => flows(-1)), period)
+  const rising = yield* sma(yield* inOneStep(() => flows(1)), period)
+  return rising.map((risen, i) => {
     const fallen = falling[i] as number
     return risen === 0 && fallen === 0 ? 50 : 100 * ratio(risen, risen + fallen)
   })
 }
 
 /** Force index: exponential average of the change of the close times volume. */
-export const forceIndex = ({ close, volume }: Columns, period: number): Float64Array =>
+export const forceIndex = ({ close, volume }: Columns, period: number): Steps<Float64Array> =>
   ema(
     close.map((price, i) => (price - (close[i - 1] ?? Number.NaN)) * (volume[i] as number)),
     period,
@@ -61,10 +63,10 @@ export const forceIndex = ({ close, volume }: Columns, period: number): Float64A
  * Volume-weighted average price since the anchor. NaN before the first known anchor, until something has been traded,
  * and from an unknown volume to the next anchor.
  */
-export function vwap(input: IndicatorInput, anchor: VwapAnchor, source: PriceField): Float64Array {
+export function* vwap(input: IndicatorInput, anchor: VwapAnchor, source: PriceField): Steps<Float64Array> {
   const { volume } = input.candles
-  const price = prices(input.candles, source)
-  const anchors = anchorPlaces(input, anchor)
+  const price = yield* prices(input.candles, source)
+  const anchors = yield* anchorPlaces(input, anchor)
   let total = Number.NaN
   let mean = Number.NaN
   return volume.map((traded, i) => {

@@ -1,24 +1,31 @@
 import { sessionDates } from '../../domain/sessions/session-dates.ts'
 import { weekOf } from '../../domain/sessions/trading-week.ts'
+import { inParts, type Steps } from '../../domain/steps.ts'
 import { type Interval, intervalSeconds, isDaily } from '../../domain/time/interval.ts'
 import { daySeconds, hourSeconds } from '../../domain/time/units.ts'
 import type { IndicatorInput, VwapAnchor } from './indicator.ts'
+
+const datesPerStep = 2000
 
 /**
  * The indices at which the cumulation starts anew. If history goes back before the first candle, the stretch running
  * there has no known start.
  */
-export function anchorPlaces(input: IndicatorInput, anchor: VwapAnchor): ReadonlySet<number> {
+export function* anchorPlaces(input: IndicatorInput, anchor: VwapAnchor): Steps<ReadonlySet<number>> {
   if (anchor === 'SERIES') return new Set([input.first])
-  const { candles, interval } = input
-  const dates = isDaily(interval) ? candles.epoch : candles.epoch.map(sessionDates(input))
+  const { epoch } = input.candles
+  const dateOf = isDaily(input.interval) ? (time: number): number => time : sessionDates(input)
   let [last, found] = [Number.NaN, Number.NaN]
-  const stretches = dates.map((date) => {
-    if (date !== last) [last, found] = [date, stretch(date, anchor, input)]
-    return found
-  })
   const places = new Set<number>(input.isWhole ? [0] : [])
-  for (let i = 1; i < stretches.length; i++) if (stretches[i] !== stretches[i - 1]) places.add(i)
+  yield* inParts(0, epoch.length, datesPerStep, (from, to) => {
+    for (let i = from; i < to; i++) {
+      const date = dateOf(epoch[i] as number)
+      if (date === last) continue
+      const before = found
+      ;[last, found] = [date, stretch(date, anchor, input)]
+      if (i > 0 && found !== before) places.add(i)
+    }
+  })
   return places
 }
 

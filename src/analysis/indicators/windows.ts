@@ -1,8 +1,24 @@
+import { inParts, type Steps } from '../../domain/steps.ts'
+
+/** So many additions, or places of a column where each takes little, make a step: a third of a millisecond or so. */
+const additionsPerStep = 250_000
+export const placesPerStep = 16_384
+
+/** How many windows make a step, if each place of a window is visited that often. */
+const windowsPerStep = (period: number, visits: number): number =>
+  Math.max(1, Math.floor(additionsPerStep / (period * visits)))
+
 /** Mean of the last `period` values at each place; NaN if one is missing. */
-export function means(values: Float64Array, period: number): Float64Array {
+export function* means(values: Float64Array, period: number): Steps<Float64Array> {
   const found = new Float64Array(values.length).fill(Number.NaN)
-  for (let end = period - 1; end < values.length; end++) found[end] = meanAt(values, end, period)
+  yield* inParts(period - 1, values.length, windowsPerStep(period, 2), (from, to) =>
+    meansInto(found, values, period, from, to),
+  )
   return found
+}
+
+function meansInto(found: Float64Array, values: Float64Array, period: number, from: number, to: number): void {
+  for (let end = from; end < to; end++) found[end] = meanAt(values, end, period)
 }
 
 /**
@@ -20,8 +36,23 @@ export function meanAt(values: Float64Array, end: number, period: number): numbe
 }
 
 /** Weighted mean of the values up to each place, the last weight for the newest value; NaN if a value is missing. */
-export const weightedMeans = (values: Float64Array, weights: Float64Array): Float64Array =>
-  values.map((_, end) => (end < weights.length - 1 ? Number.NaN : weightedMean(values, end, weights)))
+export function* weightedMeans(values: Float64Array, weights: Float64Array): Steps<Float64Array> {
+  const found = new Float64Array(values.length).fill(Number.NaN)
+  yield* inParts(weights.length - 1, values.length, windowsPerStep(weights.length, 3), (from, to) =>
+    weightedMeansInto(found, values, weights, from, to),
+  )
+  return found
+}
+
+function weightedMeansInto(
+  found: Float64Array,
+  values: Float64Array,
+  weights: Float64Array,
+  from: number,
+  to: number,
+): void {
+  for (let end = from; end < to; end++) found[end] = weightedMean(values, end, weights)
+}
 
 /** As `meanAt`. */
 function weightedMean(values: Float64Array, end: number, weights: Float64Array): number {
@@ -42,9 +73,29 @@ function weightedMean(values: Float64Array, end: number, weights: Float64Array):
  * Mean deviation of the last `period` values from their mean, which is given for each place: of absolute values (power
  * 1) or squares (power 2).
  */
-export function meanDeviations(values: Float64Array, period: number, means: Float64Array, power: 1 | 2): Float64Array {
+export function* meanDeviations(
+  values: Float64Array,
+  period: number,
+  means: Float64Array,
+  power: 1 | 2,
+): Steps<Float64Array> {
   const found = new Float64Array(means.length).fill(Number.NaN)
-  for (let end = period - 1; end < means.length; end++) {
+  yield* inParts(period - 1, means.length, windowsPerStep(period, 1), (from, to) =>
+    meanDeviationsInto(found, values, period, means, power, from, to),
+  )
+  return found
+}
+
+function meanDeviationsInto(
+  found: Float64Array,
+  values: Float64Array,
+  period: number,
+  means: Float64Array,
+  power: 1 | 2,
+  from: number,
+  to: number,
+): void {
+  for (let end = from; end < to; end++) {
     const mean = means[end] as number
     let sum = 0
     // Not a function argument, nor asked for each value: either takes several times as long.
@@ -52,30 +103,65 @@ export function meanDeviations(values: Float64Array, period: number, means: Floa
     else for (let i = end - period + 1; i <= end; i++) sum += squared((values[i] as number) - mean)
     found[end] = sum / period
   }
-  return found
 }
 
 const squared = (value: number): number => value * value
 
 /** The highest of the last `period` values; NaN if a value is missing. */
-export const highest = (values: Float64Array, period: number): Float64Array => extremes(values, period, Math.max)
+export const highest = (values: Float64Array, period: number): Steps<Float64Array> => extremes(values, period, Math.max)
 
 /** The lowest of the last `period` values; NaN if a value is missing. */
-export const lowest = (values: Float64Array, period: number): Float64Array => extremes(values, period, Math.min)
+export const lowest = (values: Float64Array, period: number): Steps<Float64Array> => extremes(values, period, Math.min)
+
+type Further = (one: number, other: number) => number
 
 /**
  * Takes three comparisons a value, however long the window. Values are cut into blocks of `period`; a window is the end
  * of one block and the beginning of the next (M. van Herk, A fast algorithm for local minimum and maximum filters on
  * rectangular and octagonal kernels, 1992).
  */
-function extremes(values: Float64Array, period: number, further: (one: number, other: number) => number): Float64Array {
+function* extremes(values: Float64Array, period: number, further: Further): Steps<Float64Array> {
   const ends = values.slice()
-  for (let i = values.length - 2; i >= 0; i--) {
+  for (let to = values.length - 1; to > 0; to -= placesPerStep) {
+    extendEnds(ends, values, period, further, Math.max(0, to - placesPerStep), to)
+    yield
+  }
+  const found = new Float64Array(values.length)
+  let beginning = Number.NaN
+  yield* inParts(0, values.length, placesPerStep, (from, to) => {
+    beginning = extremesInto(found, values, ends, period, further, beginning, from, to)
+  })
+  return found
+}
+
+function extendEnds(
+  ends: Float64Array,
+  values: Float64Array,
+  period: number,
+  further: Further,
+  from: number,
+  to: number,
+): void {
+  for (let i = to - 1; i >= from; i--) {
     if ((i + 1) % period !== 0) ends[i] = further(values[i] as number, ends[i + 1] as number)
   }
-  let beginning = Number.NaN
-  return values.map((value, i) => {
+}
+
+/** `beginning`: of the block at `from`, without the value there. Returns that at `to`. */
+function extremesInto(
+  found: Float64Array,
+  values: Float64Array,
+  ends: Float64Array,
+  period: number,
+  further: Further,
+  beginning: number,
+  from: number,
+  to: number,
+): number {
+  for (let i = from; i < to; i++) {
+    const value = values[i] as number
     beginning = i % period === 0 ? value : further(beginning, value)
-    return i < period - 1 ? Number.NaN : further(ends[i - period + 1] as number, beginning)
-  })
+    found[i] = i < period - 1 ? Number.NaN : further(ends[i - period + 1] as number, beginning)
+  }
+  return beginning
 }

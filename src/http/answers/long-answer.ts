@@ -41,7 +41,7 @@ export async function bytesInTurns(parts: readonly string[], caller: Caller): Pr
       length += piece.length
     } while (at < parts.length && turns.now() < untilMs)
   }
-  while (at < parts.length) await turns.goOn(caller, some)
+  while (at < parts.length) await turns.goOn(caller, some, 'answers')
   return { pieces, length }
 }
 
@@ -61,7 +61,7 @@ export async function joinedInTurns({ pieces, length }: LongBytes, caller: Calle
     do to += pieces[at++]?.copy(all, to) ?? 0
     while (at < pieces.length && turns.now() < untilMs)
   }
-  while (at < pieces.length) await turns.goOn(caller, some)
+  while (at < pieces.length) await turns.goOn(caller, some, 'answers')
   return all
 }
 
@@ -73,7 +73,7 @@ export async function writeInTurns(response: ServerResponse, { pieces }: LongByt
     while (at < pieces.length && !response.writableNeedDrain && turns.now() < untilMs)
   }
   while (at < pieces.length) {
-    await turns.goOn(caller, some)
+    await turns.goOn(caller, some, 'answers')
     if (response.writableNeedDrain) await new Promise((resolve) => response.once('drain', resolve))
   }
   response.end()

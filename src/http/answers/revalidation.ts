@@ -39,7 +39,7 @@ export async function entityTagInTurns(
     } while (turns.now() < untilMs)
     return false
   }
-  while (!(await turns.goOn(caller, some)));
+  while (!(await turns.goOn(caller, some, 'answers')));
   return `"${tag.digest('base64url').slice(0, tagDigits)}-${encoding}"`
 }
 

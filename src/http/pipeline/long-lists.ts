@@ -193,7 +193,7 @@ export class LongLists implements LaterLists {
       return true
     }
     while (from < list.length && !this.#isStopped) {
-      const added = await turns.goOn(this.#context.caller, some)
+      const added = await turns.goOn(this.#context.caller, some, 'lists')
       if (!(typeof added === 'object' ? add(await added.result) : added)) return null
     }
     return new WrittenList(pieces, list.length)

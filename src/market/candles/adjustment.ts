@@ -1,5 +1,6 @@
 import type { Adjustment, Candle, SourceCandle } from '../../domain/candle.ts'
 import type { Split } from '../../domain/corporate-action.ts'
+import { inParts, type Steps } from '../../domain/steps.ts'
 import { tradingDates } from '../../domain/time/trading-date.ts'
 
 export interface AdjustmentFacts {
@@ -11,26 +12,38 @@ export interface AdjustmentFacts {
   readonly days: readonly SourceCandle[]
 }
 
+const candlesPerStep = 2000
+
 /**
  * Takes candles adjusted for splits and adjusts them as asked. NONE undoes the splits after each candle's date, so
  * prices are as traded on the day. SPLITS_AND_DIVIDENDS scales prices by adjusted close / close of the candle's day;
  * the close of a day becomes its adjusted close itself. Where there is no adjusted close, there is no candle of that
  * adjustment: its plain price among adjusted ones would be a jump. Volumes follow splits only.
  */
-export function adjusted(
+export function* adjusted(
   candles: readonly SourceCandle[],
   adjustment: Adjustment,
   facts: AdjustmentFacts,
-): readonly Candle[] {
-  if (adjustment === 'SPLITS') return candles
-  return adjustment === 'NONE' ? asTraded(candles, facts) : withDividends(candles, facts)
+): Steps<readonly Candle[]> {
+  if (adjustment === 'SPLITS' || (adjustment === 'NONE' && facts.splits.length === 0)) return candles
+  const adjust = adjustment === 'NONE' ? asTraded(facts) : withDividends(facts)
+  const found: Candle[] = []
+  yield* inParts(0, candles.length, candlesPerStep, (from, to) => {
+    for (let i = from; i < to; i++) {
+      const candle = adjust(candles[i] as SourceCandle)
+      if (candle) found.push(candle)
+    }
+  })
+  return found
 }
 
-function asTraded(candles: readonly SourceCandle[], { timezone, splits }: AdjustmentFacts): readonly Candle[] {
-  if (splits.length === 0) return candles
+/** Asked for each candle, oldest first. null: it has none of that adjustment. */
+type Adjust = (candle: SourceCandle) => Candle | null
+
+function asTraded({ timezone, splits }: AdjustmentFacts): Adjust {
   const dateOf = dates(timezone)
   const newestFirst = splits.toSorted((a, b) => b.epoch - a.epoch)
-  return candles.map((candle) => {
+  return (candle) => {
     const date = dateOf(candle.epoch)
     let ratio = 1
     for (const { epoch, numerator, denominator } of newestFirst) {
@@ -39,26 +52,26 @@ function asTraded(candles: readonly SourceCandle[], { timezone, splits }: Adjust
     }
     if (ratio === 1) return candle
     return { ...scaled(candle, ratio), volume: candle.volume === null ? null : candle.volume / ratio }
-  })
+  }
 }
 
-function withDividends(candles: readonly SourceCandle[], { timezone, days }: AdjustmentFacts): Candle[] {
+function withDividends({ timezone, days }: AdjustmentFacts): Adjust {
   if (timezone === null) {
-    return candles.flatMap((candle) => {
+    return (candle) => {
       const share = shareOf(candle)
-      return share === null ? [] : withClose(scaled(candle, share), candle.adjustedClose ?? candle.close)
-    })
+      return share === null ? null : withClose(scaled(candle, share), candle.adjustedClose ?? candle.close)
+    }
   }
   const dateOf = dates(timezone)
   // If the source has no usable row for a day, its candles take the adjustment of the next day.
   let next = 0
-  return candles.flatMap((candle) => {
+  return (candle) => {
     const date = dateOf(candle.epoch)
     while (next < days.length - 1 && (days[next]?.epoch ?? 0) < date) next++
     const day = days[next]
     const share = day ? shareOf(day) : null
-    return share === null ? [] : scaled(candle, share)
-  })
+    return share === null ? null : scaled(candle, share)
+  }
 }
 
 /** What is left of a day's prices without the dividends since; null: unknown. */

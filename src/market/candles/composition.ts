@@ -1,7 +1,10 @@
 import type { Candle } from '../../domain/candle.ts'
 import { composedSpan } from '../../domain/sessions/composed-span.ts'
 import type { SessionHours } from '../../domain/sessions/session-hours.ts'
+import { inParts, type Steps } from '../../domain/steps.ts'
 import type { ComposedInterval } from '../../domain/time/interval.ts'
+
+const partsPerStep = 1000
 
 /**
  * Composes candles from shorter ones of the same sessions, oldest first: weeks (the exchange's own), months and quarters
@@ -10,15 +13,15 @@ import type { ComposedInterval } from '../../domain/time/interval.ts'
  * its time is over and its last part is closed; the newest never is if the parts may not be current. If the volume of
  * one part is unknown, so is that of the whole.
  */
-export function compose(
+export function* compose(
   interval: ComposedInterval,
   parts: readonly Candle[],
   { hours, now, isCurrent }: { hours: SessionHours; now: number; isCurrent: boolean },
-): Candle[] {
+): Steps<Candle[]> {
   const composed: Candle[] = []
   let whole: Candle | undefined
   let end = Number.NEGATIVE_INFINITY
-  for (const part of parts) {
+  const add = (part: Candle): void => {
     if (whole && part.epoch < end) {
       whole = {
         epoch: whole.epoch,
@@ -30,13 +33,16 @@ export function compose(
         closed: part.closed && end <= now,
       }
       composed[composed.length - 1] = whole
-      continue
+      return
     }
     const span = composedSpan(interval, part.epoch, hours)
     end = span.end
     whole = { ...pricesOf(part), epoch: span.start, closed: part.closed && end <= now }
     composed.push(whole)
   }
+  yield* inParts(0, parts.length, partsPerStep, (from, to) => {
+    for (let i = from; i < to; i++) add(parts[i] as Candle)
+  })
   if (whole && !isCurrent) composed[composed.length - 1] = { ...whole, closed: false }
   return composed
 }

@@ -2,6 +2,7 @@ import { LRUCache } from 'lru-cache'
 import { beginningOfTime } from '../../domain/candle.ts'
 import type { CorporateActions } from '../../domain/corporate-action.ts'
 import { FinstageError } from '../../domain/errors.ts'
+import type { RunSteps } from '../../domain/steps.ts'
 import { type Interval, isDaily, type SourceInterval } from '../../domain/time/interval.ts'
 import { dayMs, daySeconds, hourSeconds, minuteMs, type TimeSpan } from '../../domain/time/units.ts'
 import { KeyedTurns } from '../../platform/concurrency/keyed-turns.ts'
@@ -69,6 +70,8 @@ export interface CandleLoaderOptions {
   /** Milliseconds of a monotonic clock; `now` if absent. */
   readonly steadyMs?: (() => number) | undefined
   readonly quarantine?: Quarantine | undefined
+  /** How the candles of long series are worked through. */
+  readonly run?: RunSteps | undefined
   /** hit: nothing had to be fetched. stale: the source could not be asked, and stored candles stood in. */
   readonly counted?: ((result: 'hit' | 'miss' | 'stale') => void) | undefined
 }

@@ -12,6 +12,7 @@ import { FinstageError } from '../../domain/errors.ts'
 import { composedSpan } from '../../domain/sessions/composed-span.ts'
 import type { SessionHours } from '../../domain/sessions/session-hours.ts'
 import { isTradingDate } from '../../domain/sessions/trading-week.ts'
+import { finished, type RunSteps, type Steps } from '../../domain/steps.ts'
 import {
   type Interval,
   intervalSeconds,
@@ -26,7 +27,7 @@ import type { StoredExtent } from '../../store/candles/candle-store.ts'
 import type { Series, SeriesState } from '../../store/candles/series.ts'
 import type { Caller } from '../call-budget.ts'
 import type { MarketSource } from '../source.ts'
-import { adjusted } from './adjustment.ts'
+import { type AdjustmentFacts, adjusted } from './adjustment.ts'
 import { compose } from './composition.ts'
 import { mayServeStored, notInTime, outOfReach } from './failures.ts'
 import { CandleLoader, type CandleLoaderOptions, type LoadedSeries } from './loader.ts'
@@ -63,11 +64,13 @@ export class CandleService {
   readonly #source: MarketSource
   readonly #loader: CandleLoader
   readonly #now: () => number
+  readonly #run: RunSteps
 
   constructor(options: CandleLoaderOptions) {
     this.#source = options.source
     this.#loader = new CandleLoader(options)
     this.#now = options.now
+    this.#run = options.run ?? finished
   }
 
   /**
@@ -192,15 +195,27 @@ export class CandleService {
         isCutShort: false,
       }
     }
+    return this.#run(this.#derived(request, loaded, days, to))
+  }
+
+  /** From candles of the source's interval, adjusted for splits. */
+  *#derived(
+    { interval, adjustment }: CandleRequest,
+    loaded: LoadedSeries,
+    days: Pick<AdjustmentFacts, 'splits' | 'days'> & { readonly failure: FinstageError | null },
+    to: number,
+  ): Steps<Found> {
+    const isInside = (epoch: number) => epoch >= loaded.from && epoch < to
     const { excluded } = loaded
-    const { candles } = loaded.list
+    const candles = yield* loaded.list.candleSteps()
     const now = this.#now() / 1000
     const timezone = isDaily(interval) ? null : (loaded.state.timezone ?? 'UTC')
-    const parts = adjusted(candles, adjustment, { timezone, ...days })
+    const parts = yield* adjusted(candles, adjustment, { timezone, ...days })
     const unusable = [...excluded, ...missingOf(candles, parts)].sort((a, b) => a - b)
     const hours = sessionHours(loaded.state, isDaily(interval) && isComposed(interval) ? candles : [])
+    yield
     const wholes = isComposed(interval)
-      ? compose(interval, parts, {
+      ? yield* compose(interval, parts, {
           hours,
           // Weeks and months end with a trading date of the exchange.
           now: isDaily(interval) ? tradingDate(now, loaded.state.timezone ?? 'UTC') : now,
@@ -215,7 +230,7 @@ export class CandleService {
       excluded: starts.filter(isInside),
       loaded,
       hours,
-      failure,
+      failure: loaded.failure ?? days.failure,
       isCutShort: false,
     }
   }

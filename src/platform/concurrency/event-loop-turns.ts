@@ -7,7 +7,12 @@ export interface Caller {
   readonly client: string
 }
 
+/** Kinds of work, by which its pieces are counted. */
+export type WorkKind = 'candles' | 'indicators' | 'signals' | 'lists' | 'answers' | 'other'
+
 interface Piece {
+  /** null: how long it takes is not known. */
+  readonly kind: WorkKind | null
   /** `untilMs`: when the turn is over, by the clock of the turns. */
   readonly begin: (untilMs: number) => void
   /** It begins a turn and nothing else begins in it. */
@@ -49,6 +54,7 @@ export class EventLoopTurns {
   #givesWay = false
   /** How many turns in a row have given way. */
   #givenWay = 0
+  #observe = (_kind: WorkKind, _ms: number): void => {}
 
   constructor(turnMs: number, now = (): number => performance.now()) {
     this.#turnMs = turnMs
@@ -60,15 +66,15 @@ export class EventLoopTurns {
    * Runs `work`: returns its result directly if it begins at once, else a promise. Work that can be divided stops at
    * `untilMs`; `goOn` runs the rest.
    */
-  run<T>(caller: Caller, work: (untilMs: number) => T): T | Promise<T> {
+  run<T>(caller: Caller, work: (untilMs: number) => T, kind: WorkKind = 'other'): T | Promise<T> {
     const isBehind = this.#waiting.size > 0 && this.#waiting.get(caller.client)?.has(caller)
-    return isBehind ? this.#later(caller, work, false) : this.goOn(caller, work)
+    return isBehind ? this.#later(caller, work, kind, false) : this.goOn(caller, work, kind)
   }
 
   /** Runs the rest of work that has begun: before pieces of the caller that have not. */
-  goOn<T>(caller: Caller, work: (untilMs: number) => T): T | Promise<T> {
-    if (this.#spentMs >= this.#turnMs || this.#gone.has(caller)) return this.#later(caller, work, true)
-    return this.#timed(caller, work)
+  goOn<T>(caller: Caller, work: (untilMs: number) => T, kind: WorkKind = 'other'): T | Promise<T> {
+    if (this.#spentMs >= this.#turnMs || this.#gone.has(caller)) return this.#later(caller, work, kind, true)
+    return this.#timed(caller, work, kind)
   }
 
   /**
@@ -82,8 +88,13 @@ export class EventLoopTurns {
         this.#spending.add(caller.client, this.#turnMs)
         resolve(untilMs)
       }
-      this.#wait(caller, { begin, isWhole: true }, !isFirst)
+      this.#wait(caller, { begin, kind: null, isWhole: true }, !isFirst)
     })
+  }
+
+  /** `observe` is told how long each piece takes. */
+  observed(observe: (kind: WorkKind, ms: number) => void): void {
+    this.#observe = observe
   }
 
   /** The clock by which turns end, in milliseconds. */
@@ -117,7 +128,7 @@ export class EventLoopTurns {
     stopped()
   }
 
-  #later<T>(caller: Caller, work: (untilMs: number) => T, goesFirst: boolean): Promise<T> {
+  #later<T>(caller: Caller, work: (untilMs: number) => T, kind: WorkKind, goesFirst: boolean): Promise<T> {
     return new Promise((resolve, reject) => {
       const begin = (untilMs: number): void => {
         try {
@@ -126,7 +137,7 @@ export class EventLoopTurns {
           reject(error as Error)
         }
       }
-      this.#wait(caller, { begin, isWhole: false }, goesFirst)
+      this.#wait(caller, { begin, kind, isWhole: false }, goesFirst)
     })
   }
 
@@ -145,7 +156,7 @@ export class EventLoopTurns {
     this.#schedule()
   }
 
-  #timed<T>({ client }: Caller, work: (untilMs: number) => T): T {
+  #timed<T>({ client }: Caller, work: (untilMs: number) => T, kind: WorkKind | null): T {
     const startedMs = this.#now()
     try {
       return work(startedMs + this.#turnMs - this.#spentMs)
@@ -153,6 +164,7 @@ export class EventLoopTurns {
       const tookMs = this.#now() - startedMs
       this.#spentMs += tookMs
       this.#spending.add(client, tookMs)
+      if (kind) this.#observe(kind, tookMs)
       this.#schedule()
     }
   }
@@ -188,7 +200,7 @@ export class EventLoopTurns {
       this.#waiting.delete(client)
       if (pieces.length > 0) callers.set(caller, pieces)
       if (callers.size > 0) this.#waiting.set(client, callers)
-      this.#timed(caller, piece.begin)
+      this.#timed(caller, piece.begin, piece.kind)
     }
     waitedWorkMs += this.#spentMs
   }

@@ -7,15 +7,16 @@ import {
   maxCandles,
   tooManyCandles,
 } from '../../domain/candle.ts'
-import type { CandleColumn, CandleList } from '../../domain/candle-list.ts'
+import type { CandleColumn, CandleList, Sized } from '../../domain/candle-list.ts'
 import { badInput } from '../../domain/errors.ts'
 import type { Instrument } from '../../domain/instrument.ts'
 import type { SessionHours } from '../../domain/sessions/session-hours.ts'
+import type { Steps } from '../../domain/steps.ts'
 import { clockTime, epochOf } from '../../domain/time/exchange-clock.ts'
 import { type Interval, intervalSeconds, isDaily, partsPerCandle } from '../../domain/time/interval.ts'
 import { daySeconds } from '../../domain/time/units.ts'
 import type { Context } from '../context.ts'
-import { answerRows, spendRows } from '../rows.ts'
+import { answerRows, runSteps, spendRows } from '../rows.ts'
 import { WrittenList } from '../written-list.ts'
 import { coarse, warmUp } from './indicator.ts'
 
@@ -109,23 +110,45 @@ function leastRows({ interval, from, to, last }: CandleRequest): number {
   return Math.floor(Math.min(last ?? maxCandles, maxCandles, Math.max(0, inRange)))
 }
 
+export const nodes = (series: CandleSeries, _args: unknown, context: Context) =>
+  series.lists ? runSteps(series.lists.nodes.candleSteps(), context.caller, 'candles') : series.nodes
+
 /** One entry per node. */
 export const column =
   <C extends CandleColumn>(name: C) =>
-  (series: CandleSeries, _args: unknown, { takesWrittenLists }: Context): Candle[C][] => {
+  (series: CandleSeries, _args: unknown, context: Context): Candle[C][] | Promise<Candle[C][]> => {
     const list = series.lists?.nodes
-    const written = takesWrittenLists && list ? writtenColumn(list, name) : null
+    if (!list) return columnOf(series.nodes, name)
+    // In most requests, it is at hand.
+    const known = context.takesWrittenLists ? list.recalled<KeptColumn>(name)?.written : undefined
     // To the executor it is a list.
-    return written ? (written as unknown as Candle[C][]) : series.nodes.map((candle) => candle[name])
+    if (known) return known as unknown as Candle[C][]
+    return runSteps(context.takesWrittenLists ? written(list, name) : values(list, name), context.caller, 'candles')
   }
+
+const columnOf = <C extends CandleColumn>(candles: readonly Candle[], name: C): Candle[C][] =>
+  candles.map((candle) => candle[name])
+
+function* values<C extends CandleColumn>(list: CandleList<Candle>, name: C): Steps<Candle[C][]> {
+  return columnOf(yield* list.candleSteps(), name)
+}
+
+function* written<C extends CandleColumn>(list: CandleList<Candle>, name: C): Steps<Candle[C][]> {
+  const kept = yield* list.remembered(name, () => keptColumn(list, name))
+  return kept.written ? (kept.written as unknown as Candle[C][]) : yield* values(list, name)
+}
+
+/** The same one as long as the candles stay as they are: so that it is digested once. */
+interface KeptColumn extends Sized {
+  /** null: it cannot be written as it is. */
+  readonly written: WrittenList | null
+}
 
 /** By estimate, beside the pieces, of which all but the last are kept in any case. */
 const bytesPerColumn = 400
 
-/** The same one as long as the candles stay as they are: so that it is digested once. */
-const writtenColumn = (list: CandleList<Candle>, name: CandleColumn): WrittenList | null =>
-  list.remembered(name, () => {
-    const json = list.json(name)
-    const bytes = bytesPerColumn + (json?.at(-1)?.length ?? 0)
-    return { written: json && new WrittenList(json, list.length), bytes }
-  }).written
+function* keptColumn(list: CandleList<Candle>, name: CandleColumn): Steps<KeptColumn> {
+  const json = yield* list.json(name)
+  const bytes = bytesPerColumn + (json?.at(-1)?.length ?? 0)
+  return { written: json && new WrittenList(json, list.length), bytes }
+}

@@ -1,5 +1,5 @@
 import type { GraphQLResolveInfo } from 'graphql'
-import { joinedColumns } from '../../analysis/indicators/columns.ts'
+import { joinedInSteps } from '../../analysis/indicators/columns.ts'
 import type { IndicatorInput } from '../../analysis/indicators/indicator.ts'
 import {
   type Ahead,
@@ -15,15 +15,16 @@ import {
   type Point,
   withWarmUp,
 } from '../../analysis/indicators/points.ts'
-import { type FoundSignal, namedSignal, signalSteps, signalsWarmUp } from '../../analysis/signals.ts'
+import { namedSignal, signalSteps, signalsWarmUp } from '../../analysis/signals.ts'
 import type { SignalKind } from '../../domain/analysis/signal.ts'
 import type { CandleSeries } from '../../domain/candle.ts'
 import { type Earlier, listOf, type Sized } from '../../domain/candle-list.ts'
 import { nextStarts } from '../../domain/sessions/next-starts.ts'
+import { inParts, type Steps } from '../../domain/steps.ts'
 import type { Interval } from '../../domain/time/interval.ts'
 import { boundedFilter } from '../bounds.ts'
 import type { Context } from '../context.ts'
-import { answerRows, answerSteps } from '../rows.ts'
+import { answerSteps } from '../rows.ts'
 import { selectedFields } from '../selected-fields.ts'
 import type { ShownSignal } from './signal.ts'
 import { type WrittenColumns, writtenColumns } from './written-columns.ts'
@@ -49,7 +50,7 @@ interface Asked {
   /** How many candles before the first node it needs and gets. */
   readonly first: number
   readonly isWritten: boolean
-  readonly input: () => IndicatorInput
+  readonly input: () => Steps<IndicatorInput>
   readonly ahead: Ahead
 }
 
@@ -58,7 +59,7 @@ const resolver =
   <T>(
     name: IndicatorName,
     rowsOf: (candles: { readonly before: number; readonly all: number }) => number,
-    answer: (name: IndicatorName, asked: Asked) => T,
+    answer: (name: IndicatorName, asked: Asked) => Steps<T>,
   ): Resolver<T> =>
   (series, args, context) => {
     const { interval, sessions } = series
@@ -68,10 +69,11 @@ const resolver =
     const rows = rowsOf({ before: first, all: first + nodes.length })
     const asked: Asked = {
       ...{ series, args, first, isWritten: context.takesWrittenLists },
-      input: () => withWarmUp(inputOf(series), warmUp),
-      ahead: (count) => nextStarts(inputOf(series).candles.epoch, interval, sessions, count),
+      input: () => warmedUp(series, warmUp),
+      // Asked for when the input is there.
+      ahead: (count) => nextStarts(inputs.get(series)?.candles.epoch ?? new Float64Array(), interval, sessions, count),
     }
-    return answerRows(rows, context, () => answer(name, asked))
+    return answerSteps(rows, context, 'indicators', answer(name, asked))
   }
 
 export const pointsOf = (name: IndicatorName): Resolver<Point[]> => resolver(name, ({ before }) => before, points)
@@ -83,7 +85,10 @@ export const columnsOf = (name: IndicatorName): Resolver<IndicatorColumns> => re
 
 /** Of an indicator whose points have one value. */
 export const columnOf = (name: IndicatorName): Resolver<Column> =>
-  resolver(name, everyCandle, (...asked) => columns(...asked).parts.value ?? [])
+  resolver(name, everyCandle, function* (...asked) {
+    const { parts } = yield* columns(...asked)
+    return parts.value ?? []
+  })
 
 /**
  * What `make` returns for an indicator, or what it returned before for the same candles and parameters. Not for one that
@@ -93,8 +98,8 @@ function remembered<T extends Sized>(
   shape: string,
   name: IndicatorName,
   asked: Asked,
-  make: (earlier?: Earlier<T>) => T,
-): T {
+  make: (earlier?: Earlier<T>) => Steps<T>,
+): Steps<T> {
   if (name === 'ichimoku') return make()
   const { args, first, series } = asked
   const { isWhole, interval, sessions } = series
@@ -106,22 +111,23 @@ function remembered<T extends Sized>(
 const bytesPerPoint = 40
 const bytesPerNumber = 24
 
-function points(name: IndicatorName, asked: Asked): Point[] {
+function* points(name: IndicatorName, asked: Asked): Steps<Point[]> {
   const { input, args, ahead } = asked
-  return remembered('points', name, asked, () => {
-    const found = indicatorPoints(name, input(), args, ahead)
+  const { found } = yield* remembered('points', name, asked, function* () {
+    const found = yield* indicatorPoints(name, yield* input(), args, ahead)
     const numbers = Object.keys(found[0] ?? {}).length
     return { found, bytes: found.length * (bytesPerPoint + numbers * bytesPerNumber) }
-  }).found
+  })
+  return found
 }
 
 /** Where an answer takes lists that are written already, it gets them so. */
-function columns(name: IndicatorName, asked: Asked): IndicatorColumns {
+function* columns(name: IndicatorName, asked: Asked): Steps<IndicatorColumns> {
   const { isWritten, input, args, ahead } = asked
-  if (!isWritten || name === 'ichimoku') return indicatorColumns(name, input(), args, ahead)
-  const { lists } = remembered<WrittenColumns>('columns', name, asked, (earlier) =>
-    writtenColumns(indicatorValues(name, input(), args), earlier),
-  )
+  if (!isWritten || name === 'ichimoku') return yield* indicatorColumns(name, yield* input(), args, ahead)
+  const { lists } = yield* remembered<WrittenColumns>('columns', name, asked, function* (earlier) {
+    return yield* writtenColumns(yield* indicatorValues(name, yield* input(), args), earlier)
+  })
   // To the executor they are lists of numbers.
   return { parts: lists as unknown as IndicatorColumns['parts'], ahead: { epoch: [], parts: {} } }
 }
@@ -131,18 +137,31 @@ export function seriesSignals(
   series: CandleSeries,
   { kinds }: { readonly kinds?: readonly SignalKind[] | null | undefined },
   context: Context,
-): Promise<ShownSignal[]> {
+): ShownSignal[] | Promise<ShownSignal[]> {
   const wanted = boundedFilter(kinds, 'kinds')
   // What becomes of a signal is filled in later.
   context.staysUntilMs = 0
+  const { earlier, nodes } = listsOf(series)
+  const rows = rowsPerSignalCandle * (nodes.length + Math.min(earlier.length, signalsWarmUp))
+  return answerSteps(rows, context, 'signals', shownSignals(series, wanted))
+}
+
+const signalsPerStep = 500
+
+function* shownSignals(series: CandleSeries, wanted: readonly SignalKind[] | null): Steps<ShownSignal[]> {
+  const { candles, first } = yield* warmedUp(series, signalsWarmUp)
+  const found = yield* signalSteps(candles)
+  const nodes = yield* listsOf(series).nodes.candleSteps()
   const variant = variantOf(series)
-  const input = withWarmUp(inputOf(series), signalsWarmUp)
-  const { candles, first } = input
-  const shown = (found: readonly FoundSignal[]): ShownSignal[] =>
-    found
-      .filter(({ index, kind }) => series.nodes[index - first]?.closed && (wanted === null || wanted.includes(kind)))
-      .map((signal) => ({ ...namedSignal(signal, candles.epoch[signal.index] as number, series), ...variant }))
-  return answerSteps(rowsPerSignalCandle * candles.epoch.length, context, signalSteps(candles)).then(shown)
+  const shown: ShownSignal[] = []
+  yield* inParts(0, found.length, signalsPerStep, (from, to) => {
+    for (const signal of found.slice(from, to)) {
+      const { index, kind } = signal
+      if (!nodes[index - first]?.closed || (wanted && !wanted.includes(kind))) continue
+      shown.push({ ...namedSignal(signal, candles.epoch[index] as number, series), ...variant })
+    }
+  })
+  return shown
 }
 
 /** Empty for the candles that jobs use: of regular sessions, adjusted for splits. */
@@ -154,13 +173,17 @@ function variantOf({ adjustment, extendedHours }: CandleSeries): Pick<ShownSigna
 const listsOf = (series: CandleSeries): NonNullable<CandleSeries['lists']> =>
   series.lists ?? { earlier: listOf(series.earlier), nodes: listOf(series.nodes) }
 
-export function inputOf(series: CandleSeries): IndicatorInput {
+function* warmedUp(series: CandleSeries, warmUp: number): Steps<IndicatorInput> {
+  return withWarmUp(yield* inputOf(series), warmUp)
+}
+
+function* inputOf(series: CandleSeries): Steps<IndicatorInput> {
   const known = inputs.get(series)
   if (known) return known
   const { isWhole, interval, sessions } = series
   const { earlier, nodes } = listsOf(series)
   const input: IndicatorInput = {
-    candles: joinedColumns([earlier, nodes]),
+    candles: yield* joinedInSteps([earlier, nodes]),
     first: earlier.length,
     isWhole,
     interval,

@@ -1,6 +1,6 @@
 import { adjustments, type Candle as CandleShape, type CandleSeries as SeriesShape } from '../../domain/candle.ts'
 import { intervals } from '../../domain/time/interval.ts'
-import { candles, column, instrumentCandles } from '../../resolvers/market/candle.ts'
+import { candles, column, instrumentCandles, nodes } from '../../resolvers/market/candle.ts'
 import { reachDays } from '../../resolvers/market/instrument.ts'
 import { builder } from '../builder.ts'
 import { passing } from '../price/price.ts'
@@ -81,10 +81,11 @@ export const CandleSeries = builder.objectRef<SeriesShape>('CandleSeries').imple
       description: 'How many rows were left out because the source sent them unusable (null, NaN, high below low)',
     }),
     hasEarlier: t.exposeBoolean('hasEarlier', { description: 'true: the source has candles before the first node' }),
-    nodes: t.expose('nodes', {
+    nodes: t.field({
       type: [Candle],
       extensions: candleNodes,
       description: 'Oldest first, one for each time',
+      resolve: nodes,
     }),
     columns: t.field({
       type: CandleColumns,

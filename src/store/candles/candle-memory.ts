@@ -1,4 +1,5 @@
 import { LRUCache } from 'lru-cache'
+import { finished, type RunSteps } from '../../domain/steps.ts'
 import type { TimeSpan } from '../../domain/time/units.ts'
 import type { CandleRow } from './candle-copy.ts'
 import type { StampedRows } from './candle-rows.ts'
@@ -47,13 +48,15 @@ const derivedShare = 0.25
  */
 export class CandleMemory {
   readonly #read: ReadRows
+  readonly #run: RunSteps
   readonly #maxBytes: number
   readonly #kept: LRUCache<number, Kept>
   readonly #derived: DerivedRoom
   #hits = 0
 
-  constructor(read: ReadRows, maxBytes: number) {
+  constructor(read: ReadRows, maxBytes: number, run: RunSteps = finished) {
     this.#read = read
+    this.#run = run
     this.#maxBytes = Math.max(1, maxBytes)
     this.#derived = new DerivedRoom(this.#maxBytes)
     this.#kept = new LRUCache({
@@ -136,7 +139,7 @@ export class CandleMemory {
     if (!stamped) return none
     const settled = stamped.rows.filter(({ minute }) => minute * 60 < settledTo)
     const grown = (): void => this.#resize(state.id, kept)
-    const table = new CandleTable(settled, grown)
+    const table = await this.#run(CandleTable.inSteps(settled, grown))
     const kept: Kept = {
       generation: stamped.generation,
       settledVersion: stamped.settledVersion,
@@ -155,7 +158,7 @@ export class CandleMemory {
   async #unkept(state: SeriesState, span: TimeSpan): Promise<StoredRows> {
     const stamped = await this.#read(state, span)
     if (!stamped) return none
-    const table = new CandleTable(stamped.rows)
+    const table = await this.#run(CandleTable.inSteps(stamped.rows))
     return {
       list: new StoredCandles([{ table, from: 0, to: table.length }], stamped.openFrom),
       excluded: table.excluded,

@@ -1,5 +1,6 @@
 import type pg from 'pg'
 import type { SourceCandles } from '../../domain/candle.ts'
+import { inParts, type RunSteps, type Steps } from '../../domain/steps.ts'
 import type { TimeSpan } from '../../domain/time/units.ts'
 import type { CandleRow } from './candle-copy.ts'
 
@@ -30,6 +31,12 @@ export async function rowsOf(client: pg.PoolClient, id: number, { from, to }: Ti
   return rows
 }
 
+/**
+ * Postgres sends so many rows, and the next when they have been asked for: about a millisecond of reading. Otherwise all
+ * that has arrived would be read in one round of the event loop.
+ */
+const rowsAtATime = 1000
+
 /** Sorts before the minute of any candle, those before 1970 included. */
 const stampMinute = -(2 ** 31)
 
@@ -41,6 +48,7 @@ export async function stampedRows(
   client: Pick<pg.Pool, 'query'>,
   id: number,
   { from, to }: TimeSpan,
+  run: RunSteps,
 ): Promise<StampedRows | null> {
   const { rows } = await client.query<Row>({
     name: 'candle-rows-stamped',
@@ -51,17 +59,29 @@ export async function stampedRows(
            WHERE series_id = $1 AND minute >= $2 AND minute < $3 ORDER BY minute`,
     values: [id, Math.ceil(from / 60), Math.ceil(to / 60)],
     rowMode: 'array',
-  })
+    rows: rowsAtATime,
+  } as pg.QueryArrayConfig)
   const stamp = rows[0]
   if (!stamp || stamp[0] !== stampMinute) return null
   const [, generation, settledVersion, openFrom, rowVersion] = stamp
   return {
-    rows: rows.slice(1).map(toRow),
+    rows: await run(toRows(rows)),
     generation: generation ?? 0,
     settledVersion: settledVersion ?? 0,
     rowVersion: String(rowVersion),
     openFrom: openFrom ?? null,
   }
+}
+
+const rowsPerStep = 4000
+
+/** All but the first. */
+function* toRows(stored: readonly Row[]): Steps<CandleRow[]> {
+  const rows: CandleRow[] = []
+  yield* inParts(1, stored.length, rowsPerStep, (from, to) => {
+    for (let i = from; i < to; i++) rows.push(toRow(stored[i] as Row))
+  })
+  return rows
 }
 
 export const toRow = ([minute, open, high, low, close, volume, adjustedClose]: Row): CandleRow => ({

@@ -1,6 +1,7 @@
 import type pg from 'pg'
 import type { Registry } from 'prom-client'
 import type { CorporateActions } from '../../domain/corporate-action.ts'
+import { finished, type RunSteps } from '../../domain/steps.ts'
 import type { TimeSpan } from '../../domain/time/units.ts'
 import { type DatabasePool, transaction } from '../../platform/database/pool.ts'
 import { counterOf, gaugeOf } from '../../platform/metrics.ts'
@@ -22,6 +23,8 @@ export interface CandleStoreOptions {
   readonly memoryBytes?: number
   /** Only this store writes to the database: nothing that it has read can change behind its back. */
   readonly isOnlyWriter?: boolean
+  /** How the rows of long series are worked through. */
+  readonly run?: RunSteps
 }
 
 /** What is stored of a span. */
@@ -43,14 +46,19 @@ export class CandleStore {
   #memory: CandleMemory
   #firstWrites: FirstWrites
 
-  constructor(pool: DatabasePool, { memoryBytes = usualMemoryBytes, isOnlyWriter = false }: CandleStoreOptions = {}) {
+  constructor(pool: DatabasePool, options: CandleStoreOptions = {}) {
+    const { memoryBytes = usualMemoryBytes, isOnlyWriter = false, run = finished } = options
     this.#pool = pool
     this.#states = new SeriesStates(pool, isOnlyWriter)
     this.#firstWrites = new FirstWrites(pool)
-    this.#memory = new CandleMemory(async (state, span) => {
-      const rows = this.#firstWrites.take(state, span) ?? (await stampedRows(pool, state.id, span))
-      return rows?.generation === state.generation ? rows : null
-    }, memoryBytes)
+    this.#memory = new CandleMemory(
+      async (state, span) => {
+        const rows = this.#firstWrites.take(state, span) ?? (await stampedRows(pool, state.id, span, run))
+        return rows?.generation === state.generation ? rows : null
+      },
+      memoryBytes,
+      run,
+    )
   }
 
   /** null: nothing of the series was ever stored. */

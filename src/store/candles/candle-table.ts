@@ -1,11 +1,16 @@
 import type { SourceCandle } from '../../domain/candle.ts'
 import { type CandleColumn, type CandleList, countBefore, type Earlier, type Sized } from '../../domain/candle-list.ts'
+import { finished, inParts, type Steps } from '../../domain/steps.ts'
 import type { CandleRow } from './candle-copy.ts'
 import type { DerivedValues } from './derived-values.ts'
 
 /** Rows of one piece of JSON. */
 const rowsPerPiece = 256
 const growthRows = 32
+/** A value of a column takes some 60 ns to write. */
+const piecesPerStep = 16
+/** An object of a row takes some 100 ns. */
+const rowsPerStep = 2000
 
 /** Some rows of one column as JSON. */
 interface Piece {
@@ -17,7 +22,6 @@ interface Piece {
 
 type Floats = Float64Array<ArrayBuffer>
 type PriceColumn = Exclude<CandleColumn, 'epoch'>
-const priceColumns: readonly PriceColumn[] = ['open', 'high', 'low', 'close', 'volume']
 
 /**
  * Stored rows by column, oldest first; rows can be added at the end. The JSON of a column is made once, in pieces, when
@@ -32,7 +36,7 @@ export class CandleTable {
   #jsonBytes = 0
   /** A number that no JSON can hold. The database has none unless somebody wrote it there by hand. */
   #hasInfinite = false
-  readonly #grown: () => void
+  #grown: () => void
 
   /** `grown`: called when it has come to take more memory. */
   constructor(rows: readonly CandleRow[], grown: () => void = () => {}) {
@@ -41,6 +45,15 @@ export class CandleTable {
     this.#grown = () => {}
     this.append(rows, 0)
     this.#grown = grown
+  }
+
+  /** The same as the constructor makes, in steps. */
+  static *inSteps(rows: readonly CandleRow[], grown?: () => void): Steps<CandleTable> {
+    const table = new CandleTable([])
+    table.#reserve(rows.length)
+    yield* inParts(0, rows.length, rowsPerStep, (from, to) => table.append(rows.slice(from, to)))
+    if (grown) table.#grown = grown
+    return table
   }
 
   get length(): number {
@@ -69,15 +82,18 @@ export class CandleTable {
     }
     const needed = this.#length + usable.length
     if (needed > this.#minutes.length) this.#reserve(needed + spare)
+    // By name: asked for by a variable, each would take several times as long.
+    const { open, high, low, close, volume, adjustedClose } = this.#prices
     for (const row of usable) {
       const at = this.#length++
       this.#minutes[at] = row.minute
-      for (const column of priceColumns) {
-        const value = row[column]
-        this.#prices[column][at] = value ?? Number.NaN
-        if (value !== null && !Number.isFinite(value)) this.#hasInfinite = true
-      }
-      this.#prices.adjustedClose[at] = row.adjustedClose ?? Number.NaN
+      open[at] = row.open ?? Number.NaN
+      high[at] = row.high ?? Number.NaN
+      low[at] = row.low ?? Number.NaN
+      close[at] = row.close ?? Number.NaN
+      volume[at] = row.volume ?? Number.NaN
+      adjustedClose[at] = row.adjustedClose ?? Number.NaN
+      if (isInfinite(row)) this.#hasInfinite = true
     }
     this.#grown()
   }
@@ -115,9 +131,10 @@ export class CandleTable {
   }
 
   /** Adds the JSON of some rows to `parts`, piece by piece. false: they cannot be written as JSON. */
-  addJson(column: CandleColumn, from: number, to: number, parts: string[]): boolean {
+  *addJson(column: CandleColumn, from: number, to: number, parts: string[]): Steps<boolean> {
     if (this.#hasInfinite) return false
     for (let number = Math.floor(from / rowsPerPiece); number * rowsPerPiece < to; number++) {
+      if (number % piecesPerStep === piecesPerStep - 1) yield
       const first = number * rowsPerPiece
       const piece = this.#piece(column, number)
       const begin = from <= first ? 0 : placeOf(piece, from - first)
@@ -167,13 +184,20 @@ export class StoredCandles implements CandleList<SourceCandle> {
   }
 
   get candles(): readonly SourceCandle[] {
+    return finished(this.candleSteps())
+  }
+
+  *candleSteps(): Steps<readonly SourceCandle[]> {
     if (this.#candles) return this.#candles
     const candles: SourceCandle[] = []
     for (const { table, from, to } of this.#parts) {
-      for (let i = from; i < to; i++) candles.push(table.candleAt(i, this.#openFrom))
+      yield* inParts(from, to, rowsPerStep, (first, end) => {
+        for (let i = first; i < end; i++) candles.push(table.candleAt(i, this.#openFrom))
+      })
     }
-    this.#candles = candles
-    return candles
+    // Others may have made them meanwhile.
+    this.#candles ??= candles
+    return this.#candles
   }
 
   epochAt(index: number): number {
@@ -205,16 +229,25 @@ export class StoredCandles implements CandleList<SourceCandle> {
     return floats
   }
 
-  json(column: CandleColumn): readonly string[] | null {
+  *json(column: CandleColumn): Steps<readonly string[] | null> {
     const parts: string[] = []
-    const isWhole = this.#parts.every(({ table, from, to }) => table.addJson(column, from, to, parts))
-    return isWhole ? parts : null
+    for (const { table, from, to } of this.#parts) {
+      if (!(yield* table.addJson(column, from, to, parts))) return null
+    }
+    return parts
   }
 
-  remembered<T extends Sized>(name: string, make: (earlier?: Earlier<T>) => T): T {
+  recalled<T extends Sized>(name: string): T | undefined {
+    return this.length === 0 ? undefined : this.#derived?.known(this.#named(name))
+  }
+
+  remembered<T extends Sized>(name: string, make: (earlier?: Earlier<T>) => Steps<T>): Steps<T> {
     if (!this.#derived || this.length === 0) return make()
-    const range = `${this.epochAt(0)} ${this.epochAt(this.length - 1)}`
-    return this.#derived.get(`${range} ${name}`, make, (before) => countBefore(this, before))
+    return this.#derived.get(this.#named(name), make, (before) => countBefore(this, before))
+  }
+
+  #named(name: string): string {
+    return `${this.epochAt(0)} ${this.epochAt(this.length - 1)} ${name}`
   }
 }
 
@@ -258,6 +291,12 @@ function placeOf(piece: Piece, row: number): number {
 
 const bytesOf = ({ json }: Piece): number => json.length + 200
 const known = (value: number | undefined): number | null => (value === undefined || Number.isNaN(value) ? null : value)
+
+/** Whether a number that is known is none that JSON can hold. */
+function isInfinite({ open, high, low, close, volume }: CandleRow): boolean {
+  const sum = (open ?? 0) + (high ?? 0) + (low ?? 0) + (close ?? 0)
+  return !Number.isFinite(sum) || !Number.isFinite(volume ?? 0)
+}
 
 const isUsable = ({ open, high, low, close }: CandleRow): boolean =>
   open !== null && high !== null && low !== null && close !== null

@@ -1,5 +1,6 @@
 import { LRUCache } from 'lru-cache'
 import type { Earlier, Sized } from '../../domain/candle-list.ts'
+import { SharedSteps, type Steps } from '../../domain/steps.ts'
 
 /** At most this much for each series, so that one that is asked for in many ways does not drive others out. */
 const maxSeriesBytes = 1024 * 1024
@@ -10,6 +11,9 @@ const bytesPerAsked = 300
 
 /** What was not asked for since so many changes is given up: a range that has moved on does not come back. */
 const mostChanges = 8
+
+/** So many values of a series are made for several at once. */
+const mostMaking = 32
 
 /** A value that is kept. */
 interface Entry {
@@ -65,6 +69,8 @@ export class DerivedRoom {
 class SeriesValues {
   readonly entries = new Map<string, Entry>()
   readonly askedOnce = new Set<string>()
+  /** What is being made since its last change. Weak, because those who make it may have been dropped. */
+  readonly making = new Map<string, WeakRef<SharedSteps<Sized>>>()
   change = 0
   bytes = 0
   /** Its candles are kept, too. */
@@ -115,6 +121,7 @@ export class DerivedValues {
   changed(settledTo: number): DerivedValues {
     const series = this.#series
     series.change++
+    series.making.clear()
     for (const entry of series.entries.values()) {
       if (series.change - entry.change > mostChanges) this.#room.drop(entry)
     }
@@ -137,25 +144,48 @@ export class DerivedValues {
     for (const entry of this.#series.entries.values()) this.#room.drop(entry)
   }
 
+  /** What is kept under a name. */
+  known<T extends Sized>(name: string): T | undefined {
+    const entry = this.#series.entries.get(name)
+    if (!entry || entry.change !== this.#change) return undefined
+    this.#room.touch(entry)
+    return entry.value as T
+  }
+
   /** `sameRows`: how many of the rows are before a time. */
-  get<T extends Sized>(name: string, make: (earlier?: Earlier<T>) => T, sameRows: (before: number) => number): T {
+  *get<T extends Sized>(
+    name: string,
+    make: (earlier?: Earlier<T>) => Steps<T>,
+    sameRows: (before: number) => number,
+  ): Steps<T> {
+    const known = this.known<T>(name)
+    if (known) return known
     const series = this.#series
     const entry = series.entries.get(name)
-    if (entry?.change === this.#change) {
-      this.#room.touch(entry)
-      return entry.value as T
-    }
-    const isNewest = this.#change === series.change && series.isKept
-    if (entry && entry.change < this.#change) {
-      const made = make({ value: entry.value as T, sameRows: sameRows(entry.sameBefore) })
-      if (isNewest) this.#keep(name, made)
-      return made
-    }
-    const made = make()
-    if (!isNewest) return made
-    if (series.wasAsked(name)) this.#keep(name, made)
+    const earlier =
+      entry && entry.change < this.#change
+        ? { value: entry.value as T, sameRows: sameRows(entry.sameBefore) }
+        : undefined
+    const made = yield* this.#isNewest ? this.#shared(name, () => make(earlier)) : make(earlier)
+    if (!this.#isNewest) return made
+    if (earlier || series.wasAsked(name)) this.#keep(name, made)
     else this.#grown()
     return made
+  }
+
+  get #isNewest(): boolean {
+    return this.#change === this.#series.change && this.#series.isKept
+  }
+
+  *#shared<T extends Sized>(name: string, make: () => Steps<T>): Steps<T> {
+    const { making } = this.#series
+    const steps = (making.get(name)?.deref() as SharedSteps<T> | undefined) ?? new SharedSteps(make())
+    if (making.size < mostMaking) making.set(name, new WeakRef(steps))
+    try {
+      return yield* steps.rest()
+    } finally {
+      if (making.get(name)?.deref() === steps) making.delete(name)
+    }
   }
 
   #keep(name: string, value: Sized): void {

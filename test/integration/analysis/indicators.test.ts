@@ -11,6 +11,7 @@ import {
   withWarmUp,
 } from '../../../src/analysis/indicators/points.ts'
 import type { Adjustment, Candle } from '../../../src/domain/candle.ts'
+import { finished } from '../../../src/domain/steps.ts'
 import { type Interval, intervals, isDaily } from '../../../src/domain/time/interval.ts'
 import { startApp } from '../../support/app.ts'
 import { type Answer, post, subscribe } from '../../support/clients/client.ts'
@@ -98,7 +99,7 @@ test('each indicator is what the catalogue makes of the candles that are served'
       },
       warmUp,
     )
-    const expected = indicatorPoints(name, input, defaults, (count) => Array<number>(count).fill(Number.NaN))
+    const expected = finished(indicatorPoints(name, input, defaults, (count) => Array<number>(count).fill(Number.NaN)))
     const points = pointsOf(series, name)
     const withoutTimes = (all: readonly Point[]) => all.map(({ epoch: _, ...values }) => values)
     assert.deepEqual(withoutTimes(points), withoutTimes(expected), name)

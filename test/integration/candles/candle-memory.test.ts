@@ -3,6 +3,7 @@ import { after, test } from 'node:test'
 import fc from 'fast-check'
 import type { SourceCandle } from '../../../src/domain/candle.ts'
 import { type CandleList, candleColumns } from '../../../src/domain/candle-list.ts'
+import { finished, inOneStep } from '../../../src/domain/steps.ts'
 import type { TimeSpan } from '../../../src/domain/time/units.ts'
 import { createPool } from '../../../src/platform/database/pool.ts'
 import { CandleStore, type CandleStoreOptions } from '../../../src/store/candles/candle-store.ts'
@@ -208,11 +209,13 @@ function assertColumns(list: CandleList<SourceCandle>, candles: readonly SourceC
     candles.map(({ epoch }) => epoch),
   )
   const closes = candles.map(({ close }) => close)
-  const derived = list.remembered('closes', () => ({ bytes: 8 * closes.length, closes: [...list.floats('close')] }))
+  const derived = finished(
+    list.remembered('closes', () => inOneStep(() => ({ bytes: 8 * closes.length, closes: [...list.floats('close')] }))),
+  )
   assert.deepEqual(derived.closes, closes)
   for (const name of candleColumns) {
     const values = candles.map((candle) => candle[name])
-    assert.equal(`[${list.json(name)?.join(',')}]`, JSON.stringify(values), name)
+    assert.equal(`[${finished(list.json(name))?.join(',')}]`, JSON.stringify(values), name)
     assert.deepEqual(
       Array.from(list.floats(name), (value) => (Number.isNaN(value) ? null : value)),
       values,

@@ -158,7 +158,7 @@ async function shown(series: CandleSeries, asKept: boolean): Promise<string> {
   const answer: Record<string, unknown> = {}
   // As the executor completes lists.
   const list = (values: Iterable<unknown>): unknown[] => [...values]
-  for (const name of candleColumns) answer[name] = list(column(name)(read, {}, context))
+  for (const name of candleColumns) answer[name] = list(await column(name)(read, {}, context))
   for (const [name, args] of Object.entries(indicators) as [keyof typeof indicators, IndicatorArgs][]) {
     if (name === 'macd' || name === 'bollingerBands') {
       const { parts } = await columnsOf(name)(read, args, context)

@@ -11,6 +11,7 @@ import { findSignals } from '../../../src/analysis/signals.ts'
 import { findingsCandles, signalCandles, symbolFindings } from '../../../src/analysis/symbol-findings.ts'
 import { type IndicatorSnapshot, type SymbolFindings, snapshotFields } from '../../../src/domain/analysis/analysis.ts'
 import { signalKinds } from '../../../src/domain/analysis/signal.ts'
+import { finished } from '../../../src/domain/steps.ts'
 import { intervals } from '../../../src/domain/time/interval.ts'
 import { barsOf, barsRaising, daysOf } from '../../support/candles/signal-candles.ts'
 
@@ -106,9 +107,9 @@ test("the example's signals are those of its candles, and its calculations come 
 
 test("each figure in the example's words is one of its indicators", () => {
   const { close, volume } = candles
-  const { upper } = bollingerBands(close, 20, 2)
-  const lines = [rsi(close, 14), ...Object.values(stochastic(candles, 14, 3, 3)), upper]
-  const { macd: line, signal } = macd(close, 12, 26, 9)
+  const { upper } = finished(bollingerBands(close, 20, 2))
+  const lines = [rsi(close, 14), ...Object.values(finished(stochastic(candles, 14, 3, 3))), upper]
+  const { macd: line, signal } = finished(macd(close, 12, 26, 9))
   const underBand = close.map((price, i) => (100 * ((upper[i] ?? Number.NaN) - price)) / (upper[i] ?? Number.NaN))
   const timesMean = (volume.at(-1) ?? Number.NaN) / (example.indicators.volumeSma20 ?? Number.NaN)
   const newest = [...lines, line, signal, underBand].flatMap((values) => [...values.slice(-6)])

@@ -17,6 +17,7 @@ import { type IndicatorSnapshot, type SymbolFindings, snapshotFields } from '../
 import { signalKinds } from '../../../src/domain/analysis/signal.ts'
 import { FinstageError } from '../../../src/domain/errors.ts'
 import { closedAt } from '../../../src/domain/sessions/closed-at.ts'
+import { finished } from '../../../src/domain/steps.ts'
 import { intervals } from '../../../src/domain/time/interval.ts'
 import { candlesOf, randomNumbers } from '../../support/candles/generated-candles.ts'
 import { type Bar, barsOf, barsRaising, daysOf } from '../../support/candles/signal-candles.ts'
@@ -59,18 +60,34 @@ function computedApart(candles: Columns): Record<Exclude<keyof IndicatorSnapshot
   const { close, volume } = candles
   const last = (values: Float64Array): number => values.at(-1) ?? Number.NaN
   const [macdLines, bands, oscillator] = [
-    macd(close, 12, 26, 9),
-    bollingerBands(close, 20, 2),
-    stochastic(candles, 14, 3, 3),
+    finished(macd(close, 12, 26, 9)),
+    finished(bollingerBands(close, 20, 2)),
+    finished(stochastic(candles, 14, 3, 3)),
   ]
   return {
-    ...{ sma5: last(sma(close, 5)), sma20: last(sma(close, 20)), sma50: last(sma(close, 50)) },
-    ...{ sma60: last(sma(close, 60)), sma200: last(sma(close, 200)) },
-    ...{ ema9: last(ema(close, 9)), ema21: last(ema(close, 21)), ema50: last(ema(close, 50)) },
-    ...{ rsi14: last(rsi(close, 14)), atr14: last(atr(candles, 14)), adx14: last(adx(candles, 14).adx) },
+    ...{
+      sma5: last(finished(sma(close, 5))),
+      sma20: last(finished(sma(close, 20))),
+      sma50: last(finished(sma(close, 50))),
+    },
+    ...{ sma60: last(finished(sma(close, 60))), sma200: last(finished(sma(close, 200))) },
+    ...{
+      ema9: last(finished(ema(close, 9))),
+      ema21: last(finished(ema(close, 21))),
+      ema50: last(finished(ema(close, 50))),
+    },
+    ...{
+      rsi14: last(rsi(close, 14)),
+      atr14: last(finished(atr(candles, 14))),
+      adx14: last(finished(adx(candles, 14)).adx),
+    },
     ...{ macd: last(macdLines.macd), macdSignal: last(macdLines.signal), macdHistogram: last(macdLines.histogram) },
     ...{ bollingerUpper: last(bands.upper), bollingerMiddle: last(bands.middle), bollingerLower: last(bands.lower) },
-    ...{ stochasticK: last(oscillator.k), stochasticD: last(oscillator.d), volumeSma20: last(sma(volume, 20)) },
+    ...{
+      stochasticK: last(oscillator.k),
+      stochasticD: last(oscillator.d),
+      volumeSma20: last(finished(sma(volume, 20))),
+    },
   }
 }
 

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import type { Columns } from '../../../../src/analysis/indicators/columns.ts'
 import { ichimoku, psar } from '../../../../src/analysis/indicators/trend.ts'
+import { finished } from '../../../../src/domain/steps.ts'
 
 type Bar = readonly [high: number, low: number, close: number]
 
@@ -53,7 +54,7 @@ test('the first trade of the parabolic is long only if the second candle closes 
 test('the spans of Ichimoku stand displacement - 1 candles ahead, and the lagging line as many behind', () => {
   const candles = columnsOf(Array.from({ length: 80 }, (_, i): Bar => [i + 1, i - 1, i]))
   for (const displacement of [1, 2, 26]) {
-    const { conversion, spanA, spanB, lagging } = ichimoku(candles, 1, 1, 1, displacement)
+    const { conversion, spanA, spanB, lagging } = finished(ichimoku(candles, 1, 1, 1, displacement))
     const away = displacement - 1
     assert.deepEqual([conversion.length, lagging.length, spanA.length, spanB.length], [80, 80, 80 + away, 80 + away])
     assert.deepEqual([spanA[40 + away], spanB[79 + away], lagging[40]], [40, 79, 40 + away])

@@ -10,6 +10,7 @@ import {
   type Values,
 } from '../../../../src/analysis/indicators/indicator.ts'
 import { FinstageError } from '../../../../src/domain/errors.ts'
+import { finished } from '../../../../src/domain/steps.ts'
 import { type Interval, intervalSeconds, intervals, isDaily } from '../../../../src/domain/time/interval.ts'
 import { candleKinds, candlesOf, randomNumbers } from '../../../support/candles/generated-candles.ts'
 
@@ -43,7 +44,7 @@ const cut = (candles: Columns, start: number): Columns => ({
 })
 
 const outputsOf = (indicator: AnyIndicator, input: IndicatorInput, values: AnyValues): [string, Output][] =>
-  Object.entries(indicator.compute(input, values))
+  Object.entries(finished(indicator.compute(input, values)))
 
 /** Closes that walk at random, the first `wild` of them ten times as much as the others. */
 function walk(wild: number, length: number, seed: number): Columns {
@@ -260,9 +261,9 @@ test('the anchor of a VWAP is within its warm-up at every interval, also where c
         interval,
       )
       const late = inputOf(cut(early.candles, earlier), first, interval, false)
-      const { value } = vwap.compute(late, values)
+      const { value } = finished(vwap.compute(late, values))
       assert.ok(value.subarray(first).every(Number.isFinite), `${anchor} of ${interval}`)
-      assertSame(`${anchor} of ${interval}`, vwap.compute(early, values).value, value, first, earlier)
+      assertSame(`${anchor} of ${interval}`, finished(vwap.compute(early, values)).value, value, first, earlier)
     }
   }
 })

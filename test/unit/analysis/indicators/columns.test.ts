@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { type Columns, prices } from '../../../../src/analysis/indicators/columns.ts'
+import { finished } from '../../../../src/domain/steps.ts'
 import { candleKinds, randomNumbers } from '../../../support/candles/generated-candles.ts'
 
 /** The mean as it is defined, by way of text. */
@@ -9,7 +10,11 @@ const meanOf = (...values: number[]): number =>
 
 function assertMeans({ open, high, low, close, ...rest }: Columns, what: string): void {
   const candles = { open, high, low, close, ...rest }
-  const [hl2, hlc3, ohlc4] = [prices(candles, 'HL2'), prices(candles, 'HLC3'), prices(candles, 'OHLC4')]
+  const [hl2, hlc3, ohlc4] = [
+    finished(prices(candles, 'HL2')),
+    finished(prices(candles, 'HLC3')),
+    finished(prices(candles, 'OHLC4')),
+  ]
   for (const i of close.keys()) {
     const [o, h, l, c] = [open, high, low, close].map((column) => column[i] as number) as [
       number,

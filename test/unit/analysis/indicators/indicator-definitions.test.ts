@@ -11,6 +11,7 @@ import {
   type Parameter,
   vwapAnchors,
 } from '../../../../src/analysis/indicators/indicator.ts'
+import { finished, type Steps } from '../../../../src/domain/steps.ts'
 import {
   type Definition,
   definitions,
@@ -25,7 +26,7 @@ const tolerance = 1e-9
 type Values = Readonly<Record<string, number | string>>
 interface Entry {
   readonly parameters: Readonly<Record<string, Parameter>>
-  readonly compute: (input: IndicatorInput, parameters: Values) => Readonly<Record<string, Output>>
+  readonly compute: (input: IndicatorInput, parameters: Values) => Steps<Readonly<Record<string, Output>>>
 }
 const byName = catalogue as unknown as Readonly<Record<string, Entry>>
 const entries = Object.entries(byName)
@@ -37,7 +38,7 @@ const inputOf = (candles: Columns): IndicatorInput => ({
 /** The first difference between what is computed and what the definition says, in words; null where there is none. */
 function difference(name: string, entry: Entry | undefined, parameters: Values, inputs: Inputs): string | null {
   if (!entry) return `${name}: there is none`
-  const actual = entry.compute(inputs.fast, parameters)
+  const actual = finished(entry.compute(inputs.fast, parameters))
   const definition = definitions[name] as Definition
   const expected = definition(inputs.exact, parameters as unknown as Parameters<Definition>[1])
   assert.deepEqual(Object.keys(actual).toSorted(), Object.keys(expected).toSorted(), name)
@@ -276,7 +277,7 @@ for (const [file, periods] of [
 test('the candles that go in are left as they are', () => {
   const candles = walked(80, 1)
   const copy = structuredClone(candles)
-  for (const [, entry] of entries) entry.compute(inputOf(candles), defaults(entry))
+  for (const [, entry] of entries) finished(entry.compute(inputOf(candles), defaults(entry)))
   assert.deepEqual(candles, copy)
 })
 

@@ -6,6 +6,7 @@ import { type Columns, toColumns } from '../../../../src/analysis/indicators/col
 import { macd, rsi } from '../../../../src/analysis/indicators/momentum.ts'
 import { sma } from '../../../../src/analysis/indicators/moving-averages.ts'
 import { atr, bollingerBands } from '../../../../src/analysis/indicators/volatility.ts'
+import { finished } from '../../../../src/domain/steps.ts'
 
 /**
  * The verified values are printed as doubles, in full. Other sums of the same numbers differ in the last digits, and a difference
@@ -19,12 +20,12 @@ const read = (file: string): string => readFileSync(join(folder ?? '', file), 'u
 
 type Period = Readonly<Record<'period' | 'stdDev' | 'fast' | 'slow' | 'signal', number>>
 const computed: Readonly<Record<string, (candles: Columns, of: Period) => Record<string, Float64Array>>> = {
-  sma: ({ close }, { period }) => ({ sma: sma(close, period) }),
+  sma: ({ close }, { period }) => ({ sma: finished(sma(close, period)) }),
   rsi: ({ close }, { period }) => ({ rsi: rsi(close, period) }),
-  atr: (candles, { period }) => ({ atr: atr(candles, period) }),
-  macd: ({ close }, { fast, slow, signal }) => ({ ...macd(close, fast, slow, signal) }),
+  atr: (candles, { period }) => ({ atr: finished(atr(candles, period)) }),
+  macd: ({ close }, { fast, slow, signal }) => ({ ...finished(macd(close, fast, slow, signal)) }),
   bb: ({ close }, { period, stdDev }) => {
-    const { upper, middle, lower } = bollingerBands(close, period, stdDev)
+    const { upper, middle, lower } = finished(bollingerBands(close, period, stdDev))
     return { upperBand: upper, sma: middle, lowerBand: lower }
   },
 }

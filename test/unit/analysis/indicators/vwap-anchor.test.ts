@@ -3,6 +3,7 @@ import { test } from 'node:test'
 import type { Columns } from '../../../../src/analysis/indicators/columns.ts'
 import type { IndicatorInput, VwapAnchor } from '../../../../src/analysis/indicators/indicator.ts'
 import { anchorPlaces } from '../../../../src/analysis/indicators/vwap-anchor.ts'
+import { finished } from '../../../../src/domain/steps.ts'
 import type { Interval } from '../../../../src/domain/time/interval.ts'
 
 const at = (iso: string): number => Date.parse(iso.length === 10 ? `${iso}T00:00Z` : iso) / 1000
@@ -23,7 +24,7 @@ function anchors(
     epoch: Float64Array.from(epochs),
   }
   const input: IndicatorInput = { candles, first: 0, isWhole: false, interval: 'HOUR_1', ...more }
-  return [...anchorPlaces(input, anchor)].map((place) =>
+  return [...finished(anchorPlaces(input, anchor))].map((place) =>
     new Date((epochs[place] ?? 0) * 1000).toISOString().slice(0, 13),
   )
 }

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { ema, wilder } from '../../../../src/analysis/indicators/moving-averages.ts'
 import { emaSettling, wilderSettling } from '../../../../src/analysis/indicators/warm-up.ts'
+import { finished } from '../../../../src/domain/steps.ts'
 
 for (const [name, average, settling] of [
   ['exponential averages', ema, emaSettling],
@@ -14,7 +15,10 @@ for (const [name, average, settling] of [
         // All of them are 1 when the zeros begin, as far from where they go as they can be.
         const ones = inRow * period
         const values = new Float64Array(ones + candles).fill(1, 0, ones)
-        const averages = Array.from({ length: inRow }).reduce<Float64Array>((inner) => average(inner, period), values)
+        const averages = Array.from({ length: inRow }).reduce<Float64Array>(
+          (inner) => finished(average(inner, period)),
+          values,
+        )
         const left = (after: number): number => averages[ones + after - 1] as number
         assert.equal(left(0), 1)
         assert.ok(left(candles) <= 1e-12, `${inRow} over ${period}: ${left(candles)}`)

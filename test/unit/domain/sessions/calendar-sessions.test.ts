@@ -6,9 +6,12 @@ import { closedAt } from '../../../../src/domain/sessions/closed-at.ts'
 import { composedSpan } from '../../../../src/domain/sessions/composed-span.ts'
 import { nextStarts } from '../../../../src/domain/sessions/next-starts.ts'
 import type { SessionHours } from '../../../../src/domain/sessions/session-hours.ts'
+import { finished } from '../../../../src/domain/steps.ts'
 import { epochOf } from '../../../../src/domain/time/exchange-clock.ts'
 import type { Interval } from '../../../../src/domain/time/interval.ts'
-import { compose } from '../../../../src/market/candles/composition.ts'
+import { compose as composeInSteps } from '../../../../src/market/candles/composition.ts'
+
+const compose = (...given: Parameters<typeof composeInSteps>) => finished(composeInSteps(...given))
 
 const daySeconds = 86_400
 const utc = (text: string): number => Date.parse(text.length === 10 ? `${text}T00:00Z` : `${text}Z`) / 1000

@@ -1,7 +1,10 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import type { SourceCandle } from '../../../../src/domain/candle.ts'
-import { adjusted } from '../../../../src/market/candles/adjustment.ts'
+import { finished } from '../../../../src/domain/steps.ts'
+import { adjusted as adjustedInSteps } from '../../../../src/market/candles/adjustment.ts'
+
+const adjusted = (...given: Parameters<typeof adjustedInSteps>) => finished(adjustedInSteps(...given))
 
 const at = (iso: string): number => Date.parse(iso) / 1000
 const day = (date: string): number => at(`${date}T00:00:00Z`)

@@ -5,8 +5,11 @@ import type { Candle } from '../../../../src/domain/candle.ts'
 import { calendarOf } from '../../../../src/domain/exchange-calendar/calendars.ts'
 import { composedSpan } from '../../../../src/domain/sessions/composed-span.ts'
 import type { SessionHours } from '../../../../src/domain/sessions/session-hours.ts'
+import { finished } from '../../../../src/domain/steps.ts'
 import { epochOf } from '../../../../src/domain/time/exchange-clock.ts'
-import { compose } from '../../../../src/market/candles/composition.ts'
+import { compose as composeInSteps } from '../../../../src/market/candles/composition.ts'
+
+const compose = (...given: Parameters<typeof composeInSteps>) => finished(composeInSteps(...given))
 
 const at = (iso: string): number => Date.parse(iso) / 1000
 const day = (date: string): number => at(`${date}T00:00:00Z`)

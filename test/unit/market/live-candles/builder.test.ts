@@ -4,8 +4,9 @@ import fc from 'fast-check'
 import type { Candle } from '../../../../src/domain/candle.ts'
 import type { PriceUpdate } from '../../../../src/domain/price-update.ts'
 import type { SessionHours } from '../../../../src/domain/sessions/session-hours.ts'
+import { finished } from '../../../../src/domain/steps.ts'
 import { type Interval, intervals, isComposed, isDaily, sourceInterval } from '../../../../src/domain/time/interval.ts'
-import { compose } from '../../../../src/market/candles/composition.ts'
+import { compose as composeInSteps } from '../../../../src/market/candles/composition.ts'
 import { type CandleChange, LiveCandleBuilder } from '../../../../src/market/live-candles/builder.ts'
 import {
   at,
@@ -17,6 +18,8 @@ import {
   updateAt,
 } from '../../../support/candles/live-candles.ts'
 import { barsOf, type Model, sessionsOf } from '../../../support/candles/model-market.ts'
+
+const compose = (...given: Parameters<typeof composeInSteps>) => finished(composeInSteps(...given))
 
 /** Two weeks over the change of daylight saving. */
 const firstDay = epochAt('2025-03-03T00:00:00Z') / 86_400

@@ -4,11 +4,14 @@ import fc from 'fast-check'
 import { calendarOf } from '../../../../src/domain/exchange-calendar/calendars.ts'
 import type { Quote } from '../../../../src/domain/quote.ts'
 import type { SessionHours } from '../../../../src/domain/sessions/session-hours.ts'
+import { finished } from '../../../../src/domain/steps.ts'
 import { type Interval, intervals, isComposed, isDaily, sourceInterval } from '../../../../src/domain/time/interval.ts'
-import { compose } from '../../../../src/market/candles/composition.ts'
+import { compose as composeInSteps } from '../../../../src/market/candles/composition.ts'
 import { CandleGrid } from '../../../../src/market/live-candles/grid.ts'
 import { at, epochAt, newYork, quoteAt, roundTheClock } from '../../../support/candles/live-candles.ts'
 import { barsOf, type Model, sessionsOf } from '../../../support/candles/model-market.ts'
+
+const compose = (...given: Parameters<typeof composeInSteps>) => finished(composeInSteps(...given))
 
 const minutes = (hours: number, minutes = 0): number => hours * 3600 + minutes * 60
 

@@ -1,10 +1,13 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import type { SourceCandle } from '../../../../src/domain/candle.ts'
-import { adjusted } from '../../../../src/market/candles/adjustment.ts'
+import { finished } from '../../../../src/domain/steps.ts'
+import { adjusted as adjustedInSteps } from '../../../../src/market/candles/adjustment.ts'
 import { simulatedInstruments } from '../../../../src/market/simulated/instruments/instruments.ts'
 import { simulatedSource } from '../../../../src/market/simulated/source.ts'
 import { adjustedCloses } from '../../../../src/market/yahoo/adjusted-closes.ts'
+
+const adjusted = (...given: Parameters<typeof adjustedInSteps>) => finished(adjustedInSteps(...given))
 
 const day = 86_400
 const startOf = (date: string): number => Date.parse(date) / 1000

@@ -6,6 +6,7 @@ import { toColumns } from '../../../../src/analysis/indicators/columns.ts'
 import { adx } from '../../../../src/analysis/indicators/trend.ts'
 import { mfi } from '../../../../src/analysis/indicators/volume.ts'
 import type { Candle } from '../../../../src/domain/candle.ts'
+import { finished } from '../../../../src/domain/steps.ts'
 import { readChart } from '../../../../src/market/yahoo/chart.ts'
 
 const folder = process.env.MARKET_DATA_DIR
@@ -43,7 +44,7 @@ function chartOf(days: readonly Day[]): readonly Candle[] {
 test('MFI of SPY on 2017-05-16 is 59.98, as prices in cents give it', { skip }, () => {
   const days = daysOf('spy-daily-2017-2018.csv')
   const at = days.findIndex(([date]) => date === '2017-05-16')
-  const of = (candles: readonly Candle[]) => mfi(toColumns(candles), 14)[at]?.toFixed(2)
+  const of = (candles: readonly Candle[]) => finished(mfi(toColumns(candles), 14))[at]?.toFixed(2)
   assert.equal(of(chartOf(days)), '59.98')
   const sent = days.map(([date, open, high, low, close, volume]) => ({
     epoch: Date.parse(date) / 1000,
@@ -75,5 +76,5 @@ test('32 years of MSFT come out of a chart as they were, and ADX with them', { s
     })),
     right,
   )
-  assert.deepEqual(adx(toColumns(candles), 14), adx(toColumns(right), 14))
+  assert.deepEqual(finished(adx(toColumns(candles), 14)), finished(adx(toColumns(right), 14)))
 })

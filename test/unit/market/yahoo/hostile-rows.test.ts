@@ -4,8 +4,11 @@ import { catalogue } from '../../../../src/analysis/indicators/catalogue.ts'
 import { toColumns } from '../../../../src/analysis/indicators/columns.ts'
 import type { IndicatorInput, Output, Parameter } from '../../../../src/analysis/indicators/indicator.ts'
 import { type Adjustment, adjustments, type Candle } from '../../../../src/domain/candle.ts'
-import { adjusted } from '../../../../src/market/candles/adjustment.ts'
+import { finished, type Steps } from '../../../../src/domain/steps.ts'
+import { adjusted as adjustedInSteps } from '../../../../src/market/candles/adjustment.ts'
 import { readChart } from '../../../../src/market/yahoo/chart.ts'
+
+const adjusted = (...given: Parameters<typeof adjustedInSteps>) => finished(adjustedInSteps(...given))
 
 /*
  * Answers of Yahoo with one fault each. The same share is read every time, so whatever is served can be held against
@@ -264,7 +267,7 @@ interface Entry {
   readonly compute: (
     input: IndicatorInput,
     parameters: Readonly<Record<string, number | string>>,
-  ) => Readonly<Record<string, Output>>
+  ) => Steps<Readonly<Record<string, Output>>>
 }
 const indicators = Object.entries(catalogue as unknown as Readonly<Record<string, Entry>>)
 
@@ -280,7 +283,7 @@ function checkIndicators(interval: Interval, candles: readonly Candle[], where: 
   for (const [name, { description, parameters, compute }] of indicators) {
     const [, least = '-Infinity', most = 'Infinity'] = /(-?\d+) to (\d+)/.exec(description) ?? []
     const defaults = Object.fromEntries(Object.entries(parameters).map(([key, each]) => [key, each.default]))
-    for (const [part, values] of Object.entries(compute(input, defaults))) {
+    for (const [part, values] of Object.entries(finished(compute(input, defaults)))) {
       for (const value of values) {
         const isRight =
           Number.isNaN(value) || (Number.isFinite(value) && value >= Number(least) && value <= Number(most))

@@ -1,8 +1,11 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { adjusted } from '../../../../src/market/candles/adjustment.ts'
+import { finished } from '../../../../src/domain/steps.ts'
+import { adjusted as adjustedInSteps } from '../../../../src/market/candles/adjustment.ts'
 import type { Nonsense } from '../../../../src/market/quarantine.ts'
 import { readChart } from '../../../../src/market/yahoo/chart.ts'
+
+const adjusted = (...given: Parameters<typeof adjustedInSteps>) => finished(adjustedInSteps(...given))
 
 const firstDay = Date.UTC(2025, 2, 3)
 const dayMs = 86_400_000

@@ -5,6 +5,7 @@ import { catalogue } from '../../../../src/analysis/indicators/catalogue.ts'
 import type { Parameter } from '../../../../src/analysis/indicators/indicator.ts'
 import { type IndicatorArgs, type IndicatorName, indicatorNames } from '../../../../src/analysis/indicators/points.ts'
 import type { CandleSeries } from '../../../../src/domain/candle.ts'
+import { finished } from '../../../../src/domain/steps.ts'
 import type { Context } from '../../../../src/resolvers/context.ts'
 import { columnOf, columnsOf, pointsOf } from '../../../../src/resolvers/market/indicator.ts'
 import { type WrittenColumns, writtenColumns } from '../../../../src/resolvers/market/written-columns.ts'
@@ -168,17 +169,18 @@ test('whatever candles move, close or change, all indicators are written byte fo
 
 test('of an indicator that was asked for before its newest candles changed, only the rows from there on are written', () => {
   const of = (...values: number[]) => ({ value: Float64Array.from(values) })
+  const write = (...given: Parameters<typeof writtenColumns>) => finished(writtenColumns(...given))
   const json = ({ lists }: WrittenColumns): string => stringify([...(lists.value as Iterable<unknown>)])
-  const first = writtenColumns(of(1, 2, Number.NaN, 4))
+  const first = write(of(1, 2, Number.NaN, 4))
   assert.equal(json(first), '[1,2,null,4]')
   // Other numbers than before, which only a test has, show what is written anew.
-  const second = writtenColumns(of(10, 20, 30, 40, 50), { value: first, sameRows: 3 })
+  const second = write(of(10, 20, 30, 40, 50), { value: first, sameRows: 3 })
   assert.equal(json(second), '[1,2,null,40,50]')
-  const third = writtenColumns(of(11, 21, 31, 41, 51), { value: second, sameRows: 4 })
+  const third = write(of(11, 21, 31, 41, 51), { value: second, sameRows: 4 })
   assert.equal(json(third), '[1,2,null,41,51]')
-  const fourth = writtenColumns(of(12, 22), { value: third, sameRows: 1 })
+  const fourth = write(of(12, 22), { value: third, sameRows: 1 })
   assert.equal(json(fourth), '[1,22]')
-  const fifth = writtenColumns(of(...Array(100).fill(0.5)), { value: fourth, sameRows: 1 })
+  const fifth = write(of(...Array(100).fill(0.5)), { value: fourth, sameRows: 1 })
   assert.equal(json(fifth), `[1,${Array(99).fill(0.5)}]`)
-  assert.equal(json(writtenColumns(of(3, 4), { value: fifth, sameRows: 0 })), '[3,4]')
+  assert.equal(json(write(of(3, 4), { value: fifth, sameRows: 0 })), '[3,4]')
 })
