@@ -39,7 +39,15 @@ export async function startApi(shared: SharedServices): Promise<string> {
         runAtWithinDays: config.RUN_AT_WITHIN_DAYS,
       },
     },
-    price: { mode: config.PRICE, ceiling: config.MAX_POINTS_PER_OPERATION },
+    price: {
+      mode: config.PRICE,
+      ceiling: config.MAX_POINTS_PER_OPERATION,
+      standing: {
+        ofConnection: config.MAX_STANDING_POINTS_PER_CONNECTION,
+        ofClient: config.MAX_STANDING_POINTS_PER_CLIENT,
+        inAll: config.MAX_STANDING_POINTS,
+      },
+    },
     limits: {
       maxTcpConnections: config.MAX_TCP_CONNECTIONS,
       maxConnections: config.MAX_CONNECTIONS,

@@ -17,6 +17,8 @@ export interface CandleOrder {
   readonly from: number | null
   /** How many candles before each the series should hold. */
   readonly earlier: number
+  /** Runs what takes some milliseconds when it is the turn of whoever asks. undefined: at once. */
+  readonly inTurn?: <T>(work: () => T) => T | Promise<T>
 }
 
 /** What a subscriber gets. */

@@ -213,10 +213,16 @@ export interface Context extends Ports {
   points: number
   /** Takes notes of what fields give; null: nobody reads them. */
   observations: { note(name: string, observed: { readonly entries: number }): void } | null
-  /** What its price is made from, where its result is noted; null: it has none. */
-  priced: { hadErrors: boolean } | null
+  /** What its price is made from, where its result is noted, or that an event is executed or sent; null: it has none. */
+  priced: { hadErrors: boolean; countEvent(): void; countDelivery(): void } | null
   /** Its client asks what it costs. */
   tellsCost: boolean
+  /** What the first event of a subscription tells its client that it costs; null: nothing. */
+  cost: object | null
+  /** Stands for the connection that a subscription shares with others; null: it has one to itself. */
+  connection: object | null
+  /** What a subscription holds until it ends; null: nothing. */
+  holding: { giveBack(): void } | null
   /** How many jobs it has asked to queue. */
   enqueueCount: number
   /**
@@ -245,6 +251,9 @@ export function createContext(ports: Ports): Context {
     observations: null,
     priced: null,
     tellsCost: false,
+    cost: null,
+    connection: null,
+    holding: null,
     enqueueCount: 0,
     staysUntilMs: undefined,
     renewLoaders() {

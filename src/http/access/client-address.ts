@@ -7,6 +7,9 @@ import { isLoopback } from '../../platform/loopback.ts'
 /** An address and how many of its bits stand for the network. */
 type Network = [ipaddr.IPv4 | ipaddr.IPv6, number]
 
+/** Names all clients of this machine: see `ClientAddresses.clientOf`. */
+export const thisMachine = 'loopback'
+
 /** Finds the addresses of clients, also behind trusted proxies. */
 export class ClientAddresses {
   readonly #proxies: Network[] | undefined
@@ -49,7 +52,7 @@ export class ClientAddresses {
   clientOf(request: IncomingMessage): string {
     const address = this.of(request)
     if (address === undefined) return 'gone'
-    return !this.hasProxies && isLoopback(address) ? 'loopback' : addressOrNetwork(address)
+    return !this.hasProxies && isLoopback(address) ? thisMachine : addressOrNetwork(address)
   }
 }
 

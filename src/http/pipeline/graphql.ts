@@ -18,6 +18,7 @@ import { maskError, withCode } from './mask-error.ts'
 import { OperationMetrics } from './operation-metrics.ts'
 import { PreparedDocuments, type PreparedOperation } from './prepared-documents.ts'
 import { type PriceSettings, usualPriceSettings } from './price/price-settings.ts'
+import type { StandingBound } from './price/standing-points.ts'
 import { OperationPricing } from './pricing.ts'
 import { measureResolvers, unmeasured } from './resolver-metrics.ts'
 import { yogaAnswers } from './yoga-answers.ts'
@@ -33,6 +34,8 @@ export interface GraphQLOptions {
   readonly registry: Registry
   readonly addresses?: ClientAddresses
   readonly price?: PriceSettings
+  /** A subscription is refused because of this bound. */
+  readonly exceeded?: (bound: StandingBound) => void
   /** Hooks of a transport. They apply to its own operations only. */
   readonly plugins?: readonly Plugin[]
 }
@@ -79,7 +82,7 @@ export interface OperationRequest {
  */
 export function createGraphQL(options: GraphQLOptions): GraphQL {
   const { schema, ports, log, registry, plugins = [] } = options
-  const { addresses = new ClientAddresses([]), price = usualPriceSettings } = options
+  const { addresses = new ClientAddresses([]), price = usualPriceSettings, exceeded } = options
   const documents = new PreparedDocuments()
   const compiled = new CompiledOperations(schema)
   const entries = new EntriesOperations(schema)
@@ -92,7 +95,7 @@ export function createGraphQL(options: GraphQLOptions): GraphQL {
   )
   gaugeOf(registry, 'finstage_long_answers_waiting', 'Operations that wait for this memory', () => longAnswers.waiting)
   const facts = { now: () => ports.now(), reachDays: (interval: Interval) => ports.market.reachDays(interval) }
-  const pricing = new OperationPricing({ schema, settings: price, facts, registry, log })
+  const pricing = new OperationPricing({ schema, settings: price, facts, registry, log, ...(exceeded && { exceeded }) })
   const measured = measureResolvers(schema, registry)
   const { observations } = pricing
   const newContext = (): Context => Object.assign(createContext(ports), measured, { observations })

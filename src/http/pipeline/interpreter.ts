@@ -23,8 +23,11 @@ interface OverHttp {
 }
 
 export interface SubscribeArgs extends ExecutionArgs {
-  /** The transport executes and sends the events itself: it gets the source event stream as `SourceEvents`. */
-  readonly asSource?: boolean
+  /**
+   * Names the execution that serves all who are shown the same. The transport has it execute the events and sends them
+   * itself: it gets the source event stream as `SourceEvents`.
+   */
+  readonly execution?: string
 }
 
 /** The events that a root field's `subscribe` has returned, not executed yet. The transport must end the stream. */
@@ -79,7 +82,7 @@ function subscribe(args: SubscribeArgs): Subscribed | Promise<Subscribed> {
   if (!('schema' in validated)) return badRequest(validated)
   const begun = (source: AsyncIterable<unknown> | ExecutionResult): Subscribed => {
     if (!isAsyncIterable(source)) return source
-    if (args.asSource) return { source }
+    if (args.execution !== undefined) return { source }
     return mapSourceToResponseEvent(validated, source, ({ rootValue }) => interpretInTurns({ ...args, rootValue }))
   }
   const source = createSourceEventStream(validated)

@@ -29,12 +29,12 @@ export function maskError(error: unknown, log: Logger): GraphQLError {
 }
 
 /**
- * A masked error as it is sent: without the extension that is meant for Yoga. Yoga leaves that out of what it sends
+ * A masked error as it is sent: without the extensions that are meant for Yoga. Yoga leaves them out of what it sends
  * itself.
  */
 export function shownError(error: GraphQLError): GraphQLFormattedError {
   const shown = error.toJSON()
-  const { unexpected, ...extensions } = shown.extensions ?? {}
+  const { unexpected, http, ...extensions } = shown.extensions ?? {}
   return { ...shown, extensions }
 }
 

@@ -1,7 +1,7 @@
 import {
   type DocumentNode,
   type ExecutionResult,
-  GraphQLError,
+  type GraphQLError,
   type GraphQLSchema,
   getOperationAST,
   type OperationDefinitionNode,
@@ -11,16 +11,22 @@ import { Counter, type Registry } from 'prom-client'
 import { Histogram, type HistogramSeries } from '../../platform/histogram.ts'
 import type { Logger } from '../../platform/logger.ts'
 import type { Context } from '../../resolvers/context.ts'
+import { turns } from '../../resolvers/rows.ts'
 import { weights } from '../../schema/price/weights.ts'
+import { thisMachine } from '../access/client-address.ts'
 import { compilableFields } from './compiled-operations.ts'
+import type { SubscribeArgs, Subscribed } from './interpreter.ts'
 import { describeOperation } from './operation-metrics.ts'
 import type { Variables } from './price/argument-values.ts'
 import { AskedLately } from './price/asked-lately.ts'
 import { Observations } from './price/observations.ts'
-import { type Circumstances, OperationPrice, type PricingFacts } from './price/operation-price.ts'
+import { type Circumstances, type OperationCost, OperationPrice, type PricingFacts } from './price/operation-price.ts'
 import type { PriceSettings } from './price/price-settings.ts'
+import { refusal, standingRefusal } from './price/refusals.ts'
+import { microsPerPoint, type StandingBound, StandingPoints } from './price/standing-points.ts'
 
-const microsPerPoint = 10
+/** A subscription that takes so long to begin waits for its turn: more than one of 200 symbols takes. */
+const leastWaitingMicros = 5000
 const buckets = [10, 30, 100, 300, 1000, 3000, 10_000, 30_000, 100_000, 300_000]
 
 interface PricedDocument {
@@ -30,7 +36,14 @@ interface PricedDocument {
   readonly refused: { inc(): void }
   /** Its last result had errors: if it was compiled, it was interpreted then. */
   hadErrors: boolean
+  /** Of a subscription, as the last that has begun has it. */
+  eventMicros: number
+  deliveryMicros: number
+  countEvent(): void
+  countDelivery(): void
 }
+
+type Subscribe = (args: SubscribeArgs) => Promise<Subscribed> | Subscribed
 
 /** What Yoga adds to the context of an operation. */
 interface YogaContext {
@@ -56,6 +69,10 @@ export class OperationPricing {
   #hasFailed = false
   readonly #points: Histogram<'operation' | 'kind'>
   readonly #refused: Counter<'operation' | 'kind'>
+  /** What events of subscriptions have taken, by the root field of these, in microseconds. */
+  readonly #spent = new Map<string, { micros: number }>()
+  readonly #standing: StandingPoints
+  readonly #exceeded: (bound: StandingBound) => void
   readonly #documents = new WeakMap<OperationDefinitionNode, PricedDocument>()
 
   constructor(options: {
@@ -64,8 +81,12 @@ export class OperationPricing {
     facts: Pick<PricingFacts, 'now' | 'reachDays'>
     registry: Registry
     log: Logger
+    /** A subscription is refused because of this bound. */
+    exceeded?: (bound: StandingBound) => void
   }) {
-    const { schema, settings, facts, registry, log } = options
+    const { schema, settings, facts, registry, log, exceeded = () => {} } = options
+    this.#standing = new StandingPoints(settings.standing, registry)
+    this.#exceeded = exceeded
     this.#schema = schema
     this.#settings = settings
     this.#log = log
@@ -93,6 +114,17 @@ export class OperationPricing {
       labelNames: ['operation', 'kind'],
       registers: [registry],
     })
+    const spent = this.#spent
+    new Counter({
+      name: 'finstage_event_points_total',
+      help: 'What events of subscriptions were estimated to cost, to execute and to deliver, in points of 10 us of CPU',
+      labelNames: ['operation'],
+      registers: [registry],
+      collect() {
+        this.reset()
+        for (const [operation, { micros }] of spent) this.inc({ operation }, micros / microsPerPoint)
+      },
+    })
   }
 
   /** Keeps in mind that a price is lower than where nothing is known. */
@@ -113,7 +145,7 @@ export class OperationPricing {
     const { price, isCompiled, series, refused } = priced
     const given = weights.value * valuesIn(variables)
     const costOf = (isInterpreted: boolean, facts: PricingFacts): number =>
-      this.#microsOf(price, { variables, isInterpreted, facts }) + given
+      weights.request + this.#costOf(price, { variables, isInterpreted, facts }).micros + given
     // The first time, the document is read and interpreted.
     this.#hasKnown = false
     let now = costOf(!known || !isCompiled, this.#facts)
@@ -124,8 +156,12 @@ export class OperationPricing {
     series.observe(context.points)
     // What is refused is refused the first time and the hundredth, whatever is in memory.
     const anyTime = known && !this.#hasKnown ? now : costOf(!isCompiled, this.#factsOfNothing)
+    return this.#refusalAbove(points(anyTime), refused)
+  }
+
+  /** The error that refuses what costs more than the ceiling. */
+  #refusalAbove(asked: number, refused: PricedDocument['refused']): GraphQLError | null {
     const { ceiling, mode } = this.#settings
-    const asked = points(anyTime)
     if (asked <= ceiling) return null
     refused.inc()
     if (mode === 'measure') return null
@@ -134,19 +170,95 @@ export class OperationPricing {
   }
 
   /**
+   * Begins a subscription, unless it costs too much to begin or to stand. What it holds is in its context: it is given
+   * back here if it does not begin, else by the transport when it has ended.
+   */
+  async #begin(args: SubscribeArgs, subscribe: Subscribe): Promise<Subscribed> {
+    const context = args.contextValue as Context & YogaContext
+    const node = getOperationAST(args.document, args.operationName)
+    if (!node) return subscribe(args)
+    context.tellsCost = asksCost(context)
+    const { refusal, micros } = this.#open(args, node, context)
+    if (refusal) return this.#toldAtOnce({ errors: [refusal] }, context)
+    try {
+      const begin = (): ReturnType<Subscribe> => subscribe(args)
+      const begun = await (micros < leastWaitingMicros ? begin() : turns.run(context.caller, begin))
+      if ('source' in begun || isAsyncIterable(begun)) return begun
+      context.holding?.giveBack()
+      return this.#toldAtOnce(begun, context)
+    } catch (error) {
+      context.holding?.giveBack()
+      throw error
+    }
+  }
+
+  /** Notes in the context what a subscription costs and holds. `micros`: to begin. */
+  #open(
+    { document, variableValues, execution }: SubscribeArgs,
+    node: OperationDefinitionNode,
+    context: Context,
+  ): { readonly refusal: GraphQLError | null; readonly micros: number } {
+    const variables = variableValues ?? {}
+    const known = this.#documents.get(node)
+    const priced = known ?? this.#priced(document, node)
+    const { price, series } = priced
+    // Events that are not shared are interpreted.
+    const isInterpreted = execution === undefined || !priced.isCompiled
+    const isExecuted = execution !== undefined && this.#standing.executes(execution)
+    const given = weights.subscription + weights.value * valuesIn(variables)
+    const now = this.#costOf(price, { variables, isInterpreted, facts: this.#facts }, isExecuted)
+    const anyTime = this.#costOf(price, { variables, isInterpreted, facts: this.#factsOfNothing })
+    const micros = given + now.micros + (known ? 0 : price.newDocumentMicros)
+    const { eventMicros, deliveryMicros, standing } = anyTime
+    Object.assign(priced, { eventMicros, deliveryMicros })
+    context.priced = priced
+    context.points = points(micros)
+    if (context.tellsCost) {
+      const standingPoints = points(standing.places + standing.documents + standing.series)
+      const { ceiling } = this.#settings
+      context.cost = {
+        points: context.points,
+        eventPoints: points(eventMicros + deliveryMicros),
+        standingPoints,
+        ceiling,
+      }
+    }
+    series.observe(context.points)
+    const refusal = this.#refusalAbove(points(given + anyTime.micros), priced.refused)
+    if (refusal) return { refusal, micros }
+    const { client } = context.caller
+    const holder = {
+      connection: context.connection ?? context.caller,
+      client: client === thisMachine ? null : client,
+      execution,
+      standing,
+    }
+    const exceeded = this.#standing.exceeded(holder)
+    if (exceeded) this.#exceeded(exceeded.bound)
+    if (exceeded && this.#settings.mode === 'enforce') return { refusal: standingRefusal(exceeded), micros }
+    context.holding = this.#standing.hold(holder)
+    return { refusal: null, micros }
+  }
+
+  /** The answer of a subscription that does not begin. */
+  #toldAtOnce(result: ExecutionResult, { cost }: Context): ExecutionResult {
+    return cost ? Object.assign(result, { extensions: { ...result.extensions, cost } }) : result
+  }
+
+  /**
    * A price that throws, by a fault of ours, refuses nothing and ends no connection: the operation is priced as if it had
    * no variables. Execution then reports what is wrong with them.
    */
-  #microsOf(price: OperationPrice, circumstances: Circumstances): number {
+  #costOf(price: OperationPrice, circumstances: Circumstances, isExecuted = false): OperationCost {
     for (const variables of [circumstances.variables, {}]) {
       try {
-        return sum(price.cost({ ...circumstances, variables }))
+        return price.cost({ ...circumstances, variables }, isExecuted)
       } catch (error) {
         if (!this.#hasFailed) this.#log.error({ err: error }, 'the price of an operation could not be told')
         this.#hasFailed = true
       }
     }
-    return weights.request
+    return { micros: 0, eventMicros: 0, deliveryMicros: 0, standing: { places: 0, documents: 0, series: 0 } }
   }
 
   /** Adds the price to a result whose client asks for it. */
@@ -159,67 +271,72 @@ export class OperationPricing {
 
   #priced(document: DocumentNode, node: OperationDefinitionNode): PricedDocument {
     const description = describeOperation(document, node)
+    const spent = this.#spentBy(description.name)
     const priced: PricedDocument = {
       price: new OperationPrice(this.#schema, document, node),
       isCompiled: compilableFields(document, node) > 0,
       series: this.#points.series({ operation: description.name, kind: description.kind }),
       refused: this.#refused.labels({ operation: description.name, kind: description.kind }),
       hadErrors: false,
+      eventMicros: 0,
+      deliveryMicros: 0,
+      countEvent() {
+        spent.micros += this.eventMicros
+      },
+      countDelivery() {
+        spent.micros += this.deliveryMicros
+      },
     }
     this.#documents.set(node, priced)
     return priced
   }
 
+  #spentBy(operation: string): { micros: number } {
+    const spent = this.#spent.get(operation) ?? { micros: 0 }
+    this.#spent.set(operation, spent)
+    return spent
+  }
+
   /** Charges operations that go through all the steps of the pipeline. */
   plugin(): Plugin {
-    const charge = ({ document, operationName, variableValues, contextValue }: Execution): GraphQLError | null => {
-      const node = getOperationAST(document, operationName)
-      const context = contextValue as unknown as Context & YogaContext
-      // Over a WebSocket there is no request with headers for each operation.
-      context.tellsCost = context.req ? context.req.headers[costHeader] === '1' : context.params?.extensions?.cost === 1
-      return node ? this.charge(document, node, variableValues ?? {}, context) : null
-    }
     return {
       onExecute: ({ args, setResultAndStopExecution }) => {
-        const refusal = charge(args)
+        const { document, operationName, variableValues } = args
+        const node = getOperationAST(document, operationName)
+        const context = args.contextValue as unknown as Context & YogaContext
+        context.tellsCost = asksCost(context)
+        const refusal = node && this.charge(document, node, variableValues ?? {}, context)
         if (refusal) setResultAndStopExecution({ errors: [refusal] })
         return {
           onExecuteDone: ({ result, setResult }) => {
-            if (!isAsyncIterable(result)) setResult(this.told(result, args.contextValue as unknown as Context))
+            if (!isAsyncIterable(result)) setResult(this.told(result, context))
           },
         }
       },
-      onSubscribe: ({ args, setResultAndStopExecution }) => {
-        const refusal = charge(args)
-        if (refusal) setResultAndStopExecution({ errors: [refusal] })
+      onSubscribe: ({ args, subscribeFn, setSubscribeFn }) => {
+        const context = args.contextValue as unknown as Context
+        setSubscribeFn((args) => this.#begin(args as SubscribeArgs, subscribeFn as Subscribe))
+        return {
+          onSubscribeResult: () => ({
+            onNext: ({ result, setResult }) => {
+              context.priced?.countEvent()
+              context.priced?.countDelivery()
+              if (context.cost) setResult(this.#toldAtOnce(result as ExecutionResult, context))
+              context.cost = null
+            },
+          }),
+        }
       },
     }
   }
 }
 
-/** Without a stack, which takes half of the time of a refusal and which nobody reads. */
-function refusal(message: string, extensions: Readonly<Record<string, unknown>>): GraphQLError {
-  const { stackTraceLimit } = Error
-  Error.stackTraceLimit = 0
-  try {
-    return new GraphQLError(message, { extensions })
-  } finally {
-    Error.stackTraceLimit = stackTraceLimit
-  }
-}
+/** Over a WebSocket there is no request with headers for each operation. */
+const asksCost = ({ req, params }: YogaContext): boolean =>
+  req ? req.headers[costHeader] === '1' : params?.extensions?.cost === 1
 
 /** The header by which a request asks what it costs, if it is 1. */
 export const costHeader = 'x-cost'
-
-interface Execution {
-  readonly document: DocumentNode
-  readonly operationName?: string | null | undefined
-  readonly variableValues?: Variables | null | undefined
-  readonly contextValue?: unknown
-}
-
-const sum = ({ micros, eventMicros }: { readonly micros: number; readonly eventMicros: number }): number =>
-  weights.request + micros + eventMicros
 
 /** How many entries the lists among variables have, and those of their inputs: each is read, whatever becomes of it. */
 function valuesIn(variables: Variables, levels = 2): number {

@@ -13,6 +13,7 @@ import { createGraphQL, graphqlPath } from '../pipeline/graphql.ts'
 import { servePost } from '../pipeline/json-post.ts'
 import { maskError } from '../pipeline/mask-error.ts'
 import type { PriceSettings } from '../pipeline/price/price-settings.ts'
+import type { StandingBound } from '../pipeline/price/standing-points.ts'
 import { GetQueries } from '../pipeline/query-get.ts'
 import { SharedSubscriptions } from '../sharing/subscriptions.ts'
 import { EventStreams } from '../sse/event-streams.ts'
@@ -55,10 +56,14 @@ export class ApiServer {
     const schedule = new WriteSchedule(metrics, fallbacks)
     const eventStreams = new EventStreams({ connections, addresses, metrics, schedule })
     const plugins = [eventStreams.plugin()]
-    const graphql = createGraphQL({ schema, ports, log, registry, addresses, price, plugins })
+    const exceeded = (bound: StandingBound): void => metrics.refused(bound)
+    const graphql = createGraphQL({ schema, ports, log, registry, addresses, price, plugins, exceeded })
     const shared = new SharedSubscriptions({
       mask: (error) => maskError(error, log),
-      executed: () => metrics.executed(),
+      executed: ({ priced }) => {
+        metrics.executed()
+        priced?.countEvent()
+      },
       compiled: graphql.compiled,
     })
     eventStreams.share({ graphql, shared })

@@ -1,4 +1,5 @@
 import { type ExecutionArgs, type ExecutionResult, type GraphQLError, getOperationAST } from 'graphql'
+import type { Context } from '../../resolvers/context.ts'
 import { type Compilable, type CompiledOperations, compilable } from '../pipeline/compiled-operations.ts'
 import { interpret } from '../pipeline/interpreter.ts'
 import { boundedErrors } from '../pipeline/limits.ts'
@@ -6,8 +7,8 @@ import { shownError } from '../pipeline/mask-error.ts'
 
 export interface ExecutorOptions {
   readonly mask: (error: unknown) => GraphQLError
-  /** Called for each event that is executed. */
-  readonly executed: () => void
+  /** Called for each event that is executed, with its context. */
+  readonly executed: (context: Context) => void
   readonly compiled: CompiledOperations
 }
 
@@ -36,7 +37,7 @@ export class EventExecutor {
   execute(event: unknown): ExecutedEvent | Promise<ExecutedEvent> {
     const compiled = this.#options.compiled.find(this.#operation)
     if (!compiled) return this.interpret(event)
-    this.#options.executed()
+    this.#options.executed(this.#args.contextValue as Context)
     // Compiled operations may report errors otherwise than the interpreter.
     const interpreted = () => this.interpret(event)
     const settled = (result: ExecutionResult) => (result.errors ? interpreted() : this.#shown(result))
@@ -46,7 +47,7 @@ export class EventExecutor {
 
   /** `document`: that of the operation, or the same as another client has written it. Never rejects. */
   interpret(event: unknown, document = this.#args.document): ExecutedEvent | Promise<ExecutedEvent> {
-    this.#options.executed()
+    this.#options.executed(this.#args.contextValue as Context)
     const result = interpret({ ...this.#args, document, rootValue: event })
     if (!(result instanceof Promise)) return this.#shown(result)
     return result.then(

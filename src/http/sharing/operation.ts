@@ -10,6 +10,7 @@ import {
   visit,
   visitWithTypeInfo,
 } from 'graphql'
+import type { Context } from '../../resolvers/context.ts'
 
 /**
  * A subscription whose events look the same for every client that selects the same, whatever the arguments of its root
@@ -22,6 +23,17 @@ export interface SharedOperation {
   readonly variables: readonly string[]
   /** Whether it selects a field that is not the same for every viewer. */
   readonly differsByViewer: boolean
+}
+
+/** The same for all who are shown the same. */
+export function executionName(
+  { text, variables, differsByViewer }: SharedOperation,
+  { operationName, variableValues, contextValue }: ExecutionArgs,
+): string {
+  const given = variableValues ?? {}
+  const values = variables.map((name) => (Object.hasOwn(given, name) ? [given[name]] : []))
+  const viewers = differsByViewer ? [(contextValue as Pick<Context, 'viewer'>).viewer.id] : []
+  return JSON.stringify([text, operationName ?? null, values, viewers])
 }
 
 const described = new WeakMap<DocumentNode, Map<string | null, SharedOperation | null>>()

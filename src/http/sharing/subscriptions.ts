@@ -9,7 +9,7 @@ import { BatchExecution, RenderedBatchCache } from './batch-execution.ts'
 import { ByteSlabs } from './byte-slabs.ts'
 import { RenderedPriceCache, SharedExecution } from './execution.ts'
 import type { ExecutorOptions } from './executor.ts'
-import type { SharedOperation } from './operation.ts'
+import { executionName, type SharedOperation } from './operation.ts'
 
 /** How many events of a subscription may be executing at a time, where the selection has to wait for something. */
 const maxExecuting = 32
@@ -23,12 +23,14 @@ export interface EndListener {
 export interface NewSubscriber {
   readonly operation: SharedOperation
   /** Its context serves all clients of its viewer, so it holds nothing of one client. */
-  readonly args: ExecutionArgs & { readonly contextValue: Pick<Context, 'viewer'> }
+  readonly args: ExecutionArgs & { readonly contextValue: Pick<Context, 'viewer'> & Partial<Pick<Context, 'priced'>> }
   readonly subscription: PriceSubscription | PriceBatches
   readonly writer: MessageWriter
   /** The client's own id of its subscription. */
   readonly id: string
   readonly onEnd: EndListener
+  /** What its first event tells that it costs; null: nothing. */
+  readonly cost: object | null
 }
 
 /** The bytes before the payload of each message. They live as long as their subscribers, each for its own time. */
@@ -53,6 +55,8 @@ interface Execution<Event> {
 interface Group<Event> {
   readonly key: string
   readonly execution: Execution<Event>
+  /** Where what is sent to them is counted. */
+  readonly priced: Context['priced'] | undefined
   size: number
 }
 
@@ -89,21 +93,18 @@ export class SharedSubscriptions {
   }
 
   #join<Event>(
-    { operation, args, writer, id, onEnd }: NewSubscriber,
+    { operation, args, writer, id, onEnd, cost }: NewSubscriber,
     subscription: Source<Event>,
     newExecution: () => Execution<Event>,
   ): Subscriber<Event> {
-    const given = args.variableValues ?? {}
-    const variables = operation.variables.map((name) => (Object.hasOwn(given, name) ? [given[name]] : []))
-    const viewers = operation.differsByViewer ? [args.contextValue.viewer.id] : []
-    const key = JSON.stringify([operation.text, args.operationName ?? null, variables, viewers])
+    const key = executionName(operation, args)
     // The text names the root field, and so the kind of events.
     const known = this.#groups.get(key) as Group<Event> | undefined
-    const group: Group<Event> = known ?? { key, execution: newExecution(), size: 0 }
+    const group: Group<Event> = known ?? { key, execution: newExecution(), priced: args.contextValue.priced, size: 0 }
     this.#groups.set(key, group as Group<never>)
     group.size += 1
     const source = args.document.loc?.source.body ?? ''
-    const subscriber = new Subscriber({ id, source, group, writer, subscription, onEnd, leave: this.#leave })
+    const subscriber = new Subscriber({ id, source, group, writer, subscription, onEnd, cost, leave: this.#leave })
     subscription.pipe(subscriber)
     return subscriber
   }
@@ -123,6 +124,7 @@ interface SubscriberOptions<Event> {
   readonly writer: MessageWriter
   readonly subscription: Source<Event>
   readonly onEnd: EndListener
+  readonly cost: object | null
   readonly leave: (group: Group<never>) => void
 }
 
@@ -140,17 +142,20 @@ export class Subscriber<Event> implements Sink<Event>, MessageProducer {
    * An executing event could not be sent. The events that execute behind it are not sent either, to keep the order.
    */
   #isSkipping = false
+  /** What the first event that is sent tells that the subscription costs; null: that was told, or is not asked for. */
+  #cost: object | null
   readonly #subscription: Source<Event>
   readonly #onEnd: EndListener
   readonly #leave: (group: Group<never>) => void
   #state: 'open' | 'returned' | 'ended' = 'open'
 
-  constructor({ id, source, group, writer, subscription, onEnd, leave }: SubscriberOptions<Event>) {
+  constructor({ id, source, group, writer, subscription, onEnd, cost, leave }: SubscriberOptions<Event>) {
     this.prefix = prefixes.bytesOf(`{"id":${JSON.stringify(id)},"type":"next","payload":`)
     // The group's copy of an equal text, so that the client's own can be collected.
     this.#source = source === group.execution.source ? group.execution.source : source
     this.#group = group
     this.#writer = writer
+    this.#cost = cost
     this.#subscription = subscription
     this.#onEnd = onEnd
     this.#leave = leave
@@ -163,7 +168,7 @@ export class Subscriber<Event> implements Sink<Event>, MessageProducer {
     }
     if (this.#executing === maxExecuting || this.#isSkipping) return false
     const rendered = this.#group.execution.rendered(event, this.#source)
-    if (this.#executing === 0 && !(rendered instanceof Promise)) this.#writer.send(this, rendered)
+    if (this.#executing === 0 && !(rendered instanceof Promise)) this.#send(rendered)
     else this.#sendWhenDone(event, rendered)
     return true
   }
@@ -188,6 +193,12 @@ export class Subscriber<Event> implements Sink<Event>, MessageProducer {
     void this.#subscription.return()
   }
 
+  #send(rendered: RenderedUpdate): void {
+    this.#writer.send(this, this.#cost ? telling(this.#cost, rendered) : rendered)
+    if (this.#cost) this.#cost = null
+    this.#group.priced?.countDelivery()
+  }
+
   #sendWhenDone(event: Event, rendered: RenderedUpdate | Promise<RenderedUpdate>): void {
     this.#executing += 1
     const before = this.#lastDone ?? Promise.resolve()
@@ -201,9 +212,17 @@ export class Subscriber<Event> implements Sink<Event>, MessageProducer {
       this.#subscription.lost(event)
       this.#isSkipping = this.#executing > 0
     } else {
-      this.#writer.send(this, rendered)
+      this.#send(rendered)
     }
     if (this.#writer.needsDrain) this.#writer.resumeOnDrain(this)
     else this.resume()
   }
+}
+
+/** The same event for one client alone, which it tells what its subscription costs. */
+function telling(cost: object, { update, payload }: RenderedUpdate): RenderedUpdate {
+  const text = payload.toString()
+  // The last brace closes the message.
+  const told = `${text.slice(0, -2)},"extensions":${JSON.stringify({ cost })}}}`
+  return { update, payload: Buffer.from(told) }
 }

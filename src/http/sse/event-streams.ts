@@ -10,7 +10,7 @@ import type { WriterConnection, WriteSchedule } from '../connections/socket-writ
 import type { SocketReader } from '../connections/stalled-readers.ts'
 import type { GraphQL } from '../pipeline/graphql.ts'
 import type { SourceEvents, SubscribeArgs } from '../pipeline/interpreter.ts'
-import { type SharedOperation, sharedOperation } from '../sharing/operation.ts'
+import { executionName, type SharedOperation, sharedOperation } from '../sharing/operation.ts'
 import type { NewSubscriber, SharedSubscriptions } from '../sharing/subscriptions.ts'
 import { eventFraming } from './event-framing.ts'
 import { SharedStream } from './shared-stream.ts'
@@ -32,7 +32,7 @@ interface OverHttp {
 
 type Subscribed = AsyncIterable<ExecutionResult> | ExecutionResult
 
-/** What Yoga subscribes by; with `asSource`, to the source of the events. */
+/** What Yoga subscribes by; with an `execution`, to the source of the events. */
 type Subscribe = (args: SubscribeArgs) => Promise<Subscribed | SourceEvents>
 
 export interface EventStreamsOptions {
@@ -118,17 +118,22 @@ export class EventStreams {
     const giveBack = this.#connections.take(address)
     this.#open.add(reader)
     this.#timer ??= setInterval(() => this.#check(), 1000).unref()
+    const context = args.contextValue as Context
     let isClosed = false
+    let hasBegun = false
     let events: AsyncIterator<ExecutionResult> | undefined
     // Also called where the response has closed by now.
     finished(response, () => {
       this.#open.delete(reader)
       giveBack()
       isClosed = true
+      if (hasBegun) context.holding?.giveBack()
       void events?.return?.()
     })
     const operation = mayShare(request) ? sharedOperation(args) : null
-    const begun = await subscribe(operation ? { ...args, asSource: true } : args)
+    const begun = await subscribe(operation ? { ...args, execution: executionName(operation, args) } : args)
+    hasBegun = true
+    if (isClosed) context.holding?.giveBack()
     const subscribed =
       operation && 'source' in begun
         ? this.#shareStream(operation, args, begun.source as NewSubscriber['subscription'], response, reader)
@@ -150,10 +155,10 @@ export class EventStreams {
   ): SharedStream {
     if (!this.#sharing) throw new Error('streams are served once the pipeline is there')
     const { graphql, shared } = this.#sharing
-    const { viewer } = args.contextValue as Context
+    const { viewer, priced, cost } = args.contextValue as Context
     // What Yoga adds is of this client alone.
-    const contextValue = Object.assign(graphql.newContext(), { viewer })
-    const subscriber = { operation, subscription, args: { ...args, contextValue } }
+    const contextValue = Object.assign(graphql.newContext(), { viewer, priced })
+    const subscriber = { operation, subscription, cost, args: { ...args, contextValue } }
     return new SharedStream({ response, connection, schedule: this.#schedule, shared, subscriber })
   }
 

@@ -9,7 +9,7 @@ export interface SharedStreamOptions {
   readonly connection: WriterConnection
   readonly schedule: WriteSchedule
   readonly shared: SharedSubscriptions
-  readonly subscriber: Pick<NewSubscriber, 'operation' | 'args' | 'subscription'>
+  readonly subscriber: Pick<NewSubscriber, 'operation' | 'args' | 'subscription' | 'cost'>
 }
 
 const done = { value: undefined, done: true } as const

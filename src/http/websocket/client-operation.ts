@@ -1,4 +1,5 @@
 import type { ExecutionResult } from 'graphql'
+import type { Holding } from '../pipeline/price/standing-points.ts'
 
 const done = { value: undefined, done: true } as const
 
@@ -22,6 +23,7 @@ export class ClientOperation<Prepared = unknown> implements AsyncIterableIterato
   #onDropped: (() => void) | undefined
   #state: 'open' | 'dropped' | 'ended' = 'open'
   #resolveEnd: ((result: typeof done) => void) | undefined
+  #holding: Holding | undefined
 
   constructor(id: string) {
     this.id = id
@@ -73,7 +75,14 @@ export class ClientOperation<Prepared = unknown> implements AsyncIterableIterato
     this.#subscription = subscription
   }
 
+  /** To be given back when the subscription is over, however that comes. */
+  holds(holding: Holding): void {
+    if (this.#state === 'open') this.#holding = holding
+    else holding.giveBack()
+  }
+
   ended(): void {
+    this.#holding?.giveBack()
     if (this.isDropped) return
     this.#state = 'ended'
     this.#resolveEnd?.(done)
@@ -85,7 +94,7 @@ export class ClientOperation<Prepared = unknown> implements AsyncIterableIterato
   }
 
   next(): Promise<IteratorResult<ExecutionResult>> {
-    if (this.#events) return this.unlessDropped(this.#events.next())
+    if (this.#events) return this.unlessDropped(this.#nextOf(this.#events))
     if (this.#state === 'ended') return Promise.resolve(done)
     return new Promise((resolve) => {
       this.#resolveEnd = resolve
@@ -95,6 +104,7 @@ export class ClientOperation<Prepared = unknown> implements AsyncIterableIterato
   async return(): Promise<IteratorResult<ExecutionResult>> {
     if (this.#state === 'open') {
       this.#state = 'dropped'
+      this.#holding?.giveBack()
       this.#onDropped?.()
       await this.#subscription?.return?.()
     }
@@ -108,5 +118,17 @@ export class ClientOperation<Prepared = unknown> implements AsyncIterableIterato
 
   [Symbol.asyncIterator](): this {
     return this
+  }
+
+  /** graphql-ws asks for nothing more, and returns nothing, behind the end and behind an error. */
+  async #nextOf(events: AsyncIterator<ExecutionResult>): Promise<IteratorResult<ExecutionResult>> {
+    try {
+      const next = await events.next()
+      if (next.done) this.#holding?.giveBack()
+      return next
+    } catch (error) {
+      this.#holding?.giveBack()
+      throw error
+    }
   }
 }

@@ -18,7 +18,7 @@ import type { GraphQL, GraphQLHandler, OperationRequest } from '../pipeline/grap
 import type { SubscribeArgs, Subscribed } from '../pipeline/interpreter.ts'
 import { maskError, shownResult } from '../pipeline/mask-error.ts'
 import type { PreparedOperation } from '../pipeline/prepared-documents.ts'
-import { type SharedOperation, sharedOperation } from '../sharing/operation.ts'
+import { executionName, type SharedOperation, sharedOperation } from '../sharing/operation.ts'
 import type { SharedSubscriptions } from '../sharing/subscriptions.ts'
 import { ClientOperation } from './client-operation.ts'
 import type { WebSocketConnection } from './connection.ts'
@@ -161,7 +161,7 @@ export class WebSocketOperations {
       const { schema } = enveloped
       const { operationName, variables: variableValues } = payload
       const contextValue = await enveloped.contextFactory()
-      contextValue.caller = connection.newCaller()
+      Object.assign(contextValue, { caller: connection.newCaller(), connection })
       operation.prepare({
         enveloped,
         connection,
@@ -199,7 +199,8 @@ export class WebSocketOperations {
   ): Promise<AsyncIterable<ExecutionResult> | ExecutionResult> {
     const { enveloped, args } = prepared
     const shared = sharedOperation(args)
-    const subscribed = await enveloped.subscribe({ ...args, asSource: shared !== null })
+    const subscribed = await enveloped.subscribe(shared ? { ...args, execution: executionName(shared, args) } : args)
+    if (args.contextValue.holding) operation.holds(args.contextValue.holding)
     if (shared && 'source' in subscribed) {
       const subscription = subscribed.source as PriceSubscription | PriceBatches
       if (operation.isDropped) await subscription.return()
@@ -219,11 +220,13 @@ export class WebSocketOperations {
     subscription: PriceSubscription | PriceBatches,
   ): void {
     // What Yoga adds is of this client alone.
-    const contextValue = Object.assign(this.#options.graphql.newContext(), { viewer: args.contextValue.viewer })
+    const { viewer, priced, cost } = args.contextValue
+    const contextValue = Object.assign(this.#options.graphql.newContext(), { viewer, priced })
     const subscriber = this.#options.shared.join({
       operation: shared,
       args: { ...args, contextValue },
       subscription,
+      cost,
       writer: connection.writer,
       id: operation.id,
       onEnd: operation,

@@ -119,11 +119,16 @@ export class LiveCandleSeries {
     this.#turn(builder)
   }
 
-  async #subscribe({ from, earlier }: CandleOrder): Promise<LiveCandleSubscription> {
-    const isAtHand = from === null && this.#builder?.reaches(earlier) === true
+  async #subscribe(order: CandleOrder): Promise<LiveCandleSubscription> {
+    const { from, earlier, inTurn = (work) => work() } = order
+    if (from === null && this.#builder?.reaches(earlier)) return this.#begin(order, null)
     const range = { from, last: from === null ? 1 : null, earlier: Math.max(1, earlier) }
-    const loaded = isAtHand ? null : await this.#load(range)
-    // No await from here until the subscription is registered, so that it misses no update and gets none twice.
+    const loaded = await this.#load(range)
+    return inTurn(() => this.#begin(order, loaded))
+  }
+
+  /** Nothing is awaited here, so that the subscription misses no update and gets none twice. */
+  #begin({ from, earlier }: CandleOrder, loaded: Loaded | null): LiveCandleSubscription {
     const builder = loaded ? this.#adopt(loaded) : this.#builder
     if (!builder || this.#isEnded) throw new FinstageError('SOURCE_UNAVAILABLE', 'The live prices have ended')
     this.#turn(builder)

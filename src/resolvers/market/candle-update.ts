@@ -3,6 +3,7 @@ import type { CandleUpdate } from '../../domain/candle-update.ts'
 import { FinstageError } from '../../domain/errors.ts'
 import type { Interval } from '../../domain/time/interval.ts'
 import type { Context } from '../context.ts'
+import { turns } from '../rows.ts'
 import { warmUp } from './indicator.ts'
 
 export interface CandleUpdatesArgs {
@@ -26,6 +27,7 @@ export function candleUpdates(
     extendedHours,
     from: from == null ? null : Math.ceil(from / 1000),
     earlier: warmUp(info, interval, ['series']),
+    inTurn: (work) => turns.run(context.caller, work),
   })
 }
 

@@ -2,8 +2,7 @@ import type { CandleUpdate as UpdateShape } from '../../domain/candle-update.ts'
 import { candleUpdateKinds } from '../../domain/candle-update.ts'
 import { candleUpdate, candleUpdates } from '../../resolvers/market/candle-update.ts'
 import { builder } from '../builder.ts'
-import { passing } from '../price/price.ts'
-import { liveSeries } from '../price/series.ts'
+import { liveSeries, seriesOfEvent } from '../price/series.ts'
 import { Candle, CandleSeries, Interval } from './candle.ts'
 
 const CandleUpdateKind = builder.enumType('CandleUpdateKind', {
@@ -21,7 +20,7 @@ const CandleUpdate = builder.objectRef<UpdateShape>('CandleUpdate').implement({
     candle: t.expose('candle', { type: Candle }),
     series: t.expose('series', {
       type: CandleSeries,
-      extensions: passing,
+      extensions: seriesOfEvent,
       description:
         'This one candle as a series, indicators included: the fragment that draws the history can draw the live candle',
     }),

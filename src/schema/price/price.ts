@@ -80,6 +80,20 @@ export interface Price {
    */
   readonly types?: Readonly<Record<string, number>> | undefined
   readonly passes?: Passed
+  /** Of a field that begins a subscription. undefined: it has events as they come, and begins with one. */
+  readonly begins?: Begins
+}
+
+/** How a subscription has its events. */
+export interface Begins {
+  /** What has events of its own, each of which is handed and written to the client: a symbol, a series. */
+  readonly places: number
+  /** What events are executed for: `documents`, once for all who are shown the same, or each `series` for itself. */
+  readonly executes: 'documents' | 'series'
+  /** How many events there are when each place has one. */
+  readonly perRound: number
+  /** With how many events it begins. */
+  readonly events: number
 }
 
 export type Pricing = (asked: Asked) => Price
@@ -320,13 +334,22 @@ const unfinished: Observed = { entries: 1, results: 0, symbols: 0, resultTypes: 
 
 export const jobAction = priced(() => ({ micros: weights.jobAction, passes: { jobs: unfinished } }))
 
+/** Of one subscription: more are refused. */
+const mostPlaces = 200
+
 /** What a price subscription takes to begin; an event is one entry. */
-export const seats = priced(({ args }) => ({ micros: weights.seat * lengthOf(args.symbols) }))
+export const seats = priced(({ args }) => {
+  const places = lengthOf(args.symbols)
+  if (places < 1 || places > mostPlaces) return refused
+  return { micros: weights.seat * places, begins: { places, executes: 'documents', perRound: places, events: places } }
+})
 
 /** A batch has at most one update of each symbol. */
 export const seatsOfBatches = priced(({ args }) => {
-  const entries = lengthOf(args.symbols)
-  return { micros: weights.seat * entries, entries }
+  const places = lengthOf(args.symbols)
+  if (places < 1 || places > mostPlaces) return refused
+  const begins = { places, executes: 'documents', perRound: 1, events: 1 } as const
+  return { micros: weights.seat * places, entries: places, begins }
 })
 
 /** Passes on what it was passed. */

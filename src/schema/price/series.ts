@@ -55,9 +55,24 @@ export const loadedSeries = pricedAsObserved(observedSeries, (asked) => {
 /** Of a field that begins a live series. Each event then has a series of one candle. */
 export const liveSeries = priced((asked) => {
   const interval = intervalOf(asked.args, 'MINUTE_1')
-  const { micros, passes } = seriesPrice({ rows: 1, loaded: 1 }, interval, asked, ['series'])
-  return { micros: weights.liveSeries + micros, ...(passes && { passes }) }
+  const events = eventsSince(numberOf(asked.args.from), interval, asked)
+  const { micros, passes } = seriesPrice({ rows: 1, loaded: events }, interval, asked, ['series'])
+  const begins = { places: 1, executes: 'series', perRound: 1, events } as const
+  return { micros: weights.liveSeries + micros, ...(passes && { passes }), begins }
 })
+
+/** How many candles there are since `from`: the subscription begins with an event of each. */
+function eventsSince(from: number | null, interval: Interval, { nowMs }: Asked): number {
+  if (from === null) return 1
+  const candles = ((nowMs - from) / 1000 / intervalSeconds(interval)) * openShare(interval)
+  return Math.max(1, Math.min(maxCandles, Math.floor(candles)))
+}
+
+/** The series of an event: its candle, and copies of those before it that its indicators need. */
+export const seriesOfEvent = priced(({ passed }) => ({
+  micros: weights.eventRow * (passed.series?.before ?? 1),
+  passes: passed,
+}))
 
 function seriesPrice({ rows, loaded }: Rows, interval: Interval, asked: Asked, path: readonly string[]): Price {
   let before = 1

@@ -45,7 +45,10 @@ export const weights = {
   value: 0.311,
   actions: 169,
   seat: 7.5,
+  subscription: 150,
+  delivery: 1.5,
   liveSeries: 450,
+  eventRow: 0.05,
   indicators: {
     sma: {
       row: 0.103,

@@ -1,7 +1,7 @@
 import { type MetricValue, Registry } from 'prom-client'
 import type { FeedUpdate } from '../../../src/domain/price-update.ts'
 import type { LiveLimits } from '../../../src/http/connections/limits.ts'
-import { usualPriceSettings } from '../../../src/http/pipeline/price/price-settings.ts'
+import { type PriceSettings, usualPriceSettings } from '../../../src/http/pipeline/price/price-settings.ts'
 import { ApiServer } from '../../../src/http/server/api-server.ts'
 import { Health } from '../../../src/http/server/health.ts'
 import { LibraryFallbacks } from '../../../src/platform/library-fallbacks.ts'
@@ -46,7 +46,13 @@ export interface PriceServer extends AsyncDisposable {
 
 /** The API as it is, with a feed that the test plays and whatever else it needs of the ports. No database. */
 export async function startPriceServer(
-  options: { limits?: Partial<LiveLimits>; ports?: Partial<Ports>; host?: string; trustedProxies?: string[] } = {},
+  options: {
+    limits?: Partial<LiveLimits>
+    ports?: Partial<Ports>
+    host?: string
+    trustedProxies?: string[]
+    price?: Partial<PriceSettings>
+  } = {},
 ): Promise<PriceServer> {
   const bus = new LocalBus()
   const registry = new Registry()
@@ -80,7 +86,7 @@ export async function startPriceServer(
       limits: { symbolsPerSubscription: 200, upstreamCallsPerOperation: 1 },
       ...options.ports,
     } as Ports,
-    price: usualPriceSettings,
+    price: { ...usualPriceSettings, ...options.price },
     limits: { ...generous, ...options.limits },
     access: { allowedHosts: [], allowedOrigins: undefined, trustedProxies: options.trustedProxies ?? [] },
   })
@@ -119,6 +125,7 @@ export async function startPriceServer(
           'finstage_live_unsent_bytes',
           'finstage_price_subscriptions',
           'finstage_shared_executions',
+          'finstage_standing_points',
         ]
         return (await Promise.all(gauges.map((gauge) => metric(gauge)))).every((value) => value === 0)
       }, 'nothing is left of any client'),

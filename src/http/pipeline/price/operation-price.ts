@@ -17,6 +17,7 @@ import { rowsOfEvent, rowsOfOperation } from '../../../resolvers/context.ts'
 import { nameOfArgs, observedName } from '../../../schema/price/names.ts'
 import type { Observed } from '../../../schema/price/observed.ts'
 import {
+  type Begins,
   type Passed,
   type Price,
   type PricedArgs,
@@ -264,11 +265,27 @@ class AskedField {
 
 /** CPU that an operation takes, in microseconds. */
 export interface OperationCost {
-  /** To execute a query or mutation, or to begin a subscription, without what any request takes. */
+  /**
+   * To execute a query or mutation, or to begin a subscription with its first events, without what any request takes.
+   */
   readonly micros: number
-  /** Of a subscription: for one event. */
+  /** Of a subscription: to execute one event, and to hand it to the client and write it. */
   readonly eventMicros: number
+  readonly deliveryMicros: number
+  readonly standing: StandingCost
 }
+
+/** What a subscription takes each time that all its places have an event, in microseconds of CPU. */
+export interface StandingCost {
+  /** To hand events to the client and to write them. */
+  readonly places: number
+  /** To execute them once for all who are shown the same. */
+  readonly documents: number
+  /** To execute those of a live series, with its indicators. */
+  readonly series: number
+}
+
+const nothingStands: StandingCost = { places: 0, documents: 0, series: 0 }
 
 /**
  * The price of one operation of a document that is valid. It is made once for a document; asking it for a request with
@@ -293,20 +310,39 @@ export class OperationPrice {
     this.newDocumentMicros = weights.newDocument + weights.newField * builder.fields + weights.pair * builder.pairs
   }
 
-  cost(circumstances: Circumstances): OperationCost {
+  /** `isExecuted`: events of a subscription are executed for somebody else already. */
+  cost(circumstances: Circumstances, isExecuted = false): OperationCost {
     const variables = this.#withDefaults(circumstances.variables)
-    const rowsLeft = this.#isSubscription ? rowsOfEvent : rowsOfOperation
-    const making = (): Making => ({ ...circumstances, variables, rowsLeft, asked: new Set() })
-    if (!this.#isSubscription) return { micros: this.#selection.micros(noPassed, making(), 1), eventMicros: 0 }
-    let [micros, eventMicros] = [0, 0]
+    const of: Circumstances = { ...circumstances, variables }
+    if (this.#isSubscription) return this.#costOfEvents(of, isExecuted)
+    const micros = this.#selection.micros(noPassed, making(of, rowsOfOperation), 1)
+    return { micros, eventMicros: 0, deliveryMicros: 0, standing: nothingStands }
+  }
+
+  #costOfEvents(of: Circumstances, isExecuted: boolean): OperationCost {
+    let [micros, eventMicros, deliveryMicros] = [0, 0, 0]
+    const standing = { ...nothingStands }
     for (const field of this.#selection.fields) {
-      const begin = field.pricing?.(new AskedField(field, noPassed, making(), 1))?.micros ?? 0
-      micros += begin
-      eventMicros += Math.max(0, field.micros(noPassed, making(), 1) - begin)
+      if (!field.isSelected(of.variables)) continue
+      const price = field.pricing?.(new AskedField(field, noPassed, making(of, rowsOfEvent), 1))
+      const begin = price?.micros ?? 0
+      const { places, executes, perRound, events } = price?.begins ?? asTheyCome
+      const execution = Math.max(0, field.micros(noPassed, making(of, rowsOfEvent), 1) - begin)
+      const delivery = (weights.delivery * places) / perRound
+      standing.places += perRound * delivery
+      standing[executes] += perRound * execution
+      eventMicros += execution
+      deliveryMicros += delivery
+      micros += begin + events * (delivery + (isExecuted ? 0 : execution))
     }
-    return { micros, eventMicros }
+    return { micros, eventMicros, deliveryMicros, standing }
   }
 }
+
+/** Of a subscription whose root field says nothing else: one event after the other. */
+const asTheyCome: Begins = { places: 1, executes: 'documents', perRound: 1, events: 1 }
+
+const making = (of: Circumstances, rowsLeft: number): Making => ({ ...of, rowsLeft, asked: new Set() })
 
 const pairsOf = (count: number): number => (count * (count - 1)) / 2
 

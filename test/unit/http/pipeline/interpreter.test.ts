@@ -56,7 +56,7 @@ function open() {
     const document = enveloped.parse(query)
     enveloped.validate(schema, document)
     const contextValue: unknown = await enveloped.contextFactory()
-    const args: SubscribeArgs = { schema, document, contextValue, asSource }
+    const args: SubscribeArgs = { schema, document, contextValue, ...(asSource && { execution: '' }) }
     return (await (enveloped.subscribe as (args: SubscribeArgs) => unknown)(args)) as Subscribed
   }
   const ask = (query: string, accept: string, variables: object = {}) =>

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { buildSchema, type OperationDefinitionNode, parse } from 'graphql'
 import { Registry } from 'prom-client'
+import { usualPriceSettings } from '../../../../src/http/pipeline/price/price-settings.ts'
 import { OperationPricing } from '../../../../src/http/pipeline/pricing.ts'
 import { createContext, type Ports } from '../../../../src/resolvers/context.ts'
 import { priced } from '../../../../src/schema/price/price.ts'
@@ -20,7 +21,7 @@ test('a price that throws is that of the operation without variables, and is log
   Object.assign(fields.broken ?? {}, { extensions: priced(() => ({ micros: 0, entries: entriesOf(13) })) })
   const logged: unknown[] = []
   const log = { ...silentLog, error: (...said: unknown[]) => void logged.push(said) } as unknown as typeof silentLog
-  const settings = { mode: 'enforce', ceiling: 10_000 } as const
+  const settings = { ...usualPriceSettings, ceiling: 10_000 }
   const facts = { now: Date.now, reachDays: () => null }
   const pricing = new OperationPricing({ schema, settings, facts, registry: new Registry(), log })
   const pointsOf = (query: string, variables: Record<string, unknown>): number => {

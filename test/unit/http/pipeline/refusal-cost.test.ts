@@ -3,6 +3,7 @@ import { test } from 'node:test'
 import { isPromise } from 'graphql-yoga'
 import { Registry } from 'prom-client'
 import { createGraphQL, type GraphQL } from '../../../../src/http/pipeline/graphql.ts'
+import { usualPriceSettings } from '../../../../src/http/pipeline/price/price-settings.ts'
 import type { Ports } from '../../../../src/resolvers/context.ts'
 import { schema } from '../../../../src/schema/index.ts'
 import { quoteOf } from '../../../support/candles/prices.ts'
@@ -26,7 +27,7 @@ async function microsOf(graphql: GraphQL, query: string, variables: Record<strin
 test('a refusal takes less CPU than a quote from memory', async () => {
   const listing = { instrument: {}, quote: quoteOf('AAPL', 1) }
   const ports = { now: Date.now, market: { listing: () => listing, reachDays: () => null } } as unknown as Ports
-  const price = { mode: 'enforce', ceiling: 1000 } as const
+  const price = { ...usualPriceSettings, ceiling: 1000 }
   const graphql = createGraphQL({ schema, ports, log: silentLog, registry: new Registry(), price })
   for (const query of [quote, chart]) {
     const body = JSON.stringify({ query, variables: { l: 20_000 } })

@@ -74,6 +74,7 @@ function open(shared: SharedSubscriptions, query = 'subscription { priceUpdates 
     writer,
     id: 'x',
     onEnd: { ended: () => ends++ },
+    cost: null,
   })
   return { subscription, subscriber, writer, push, ends: () => ends }
 }

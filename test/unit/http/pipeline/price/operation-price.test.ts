@@ -118,7 +118,9 @@ for (const [what, operations] of [
         valid++
         for (const isInterpreted of [false, true]) {
           const cost = costOf(document, variables, isInterpreted)
-          for (const micros of Object.values(cost)) assert.ok(Number.isFinite(micros) && micros >= 0, String(micros))
+          const { standing, ...others } = cost
+          for (const micros of [...Object.values(others), ...Object.values(standing)])
+            assert.ok(Number.isFinite(micros) && micros >= 0, String(micros))
           assert.deepEqual(costOf(inlined(document), variables, isInterpreted), cost)
         }
       }),
@@ -140,6 +142,58 @@ test('a price goes with the entries of lists, rows, indicators and their warm-up
   assert.ok(chart(2000, nodes) > 5 * chart(200, nodes))
   assert.ok(chart(1000, 'columns { sma rsi }') > chart(1000, 'columns { sma }'))
   assert.ok(chart(1, 'columns { adx(period: 900) { adx } }') > 3 * chart(1, 'columns { adx(period: 3) { adx } }'))
+})
+
+const subscriptionCost = (query: string, variables: Record<string, unknown> = {}, isExecuted = false) => {
+  const document = parse(query)
+  assert.deepEqual(validate(schema, document), [])
+  const price = new OperationPrice(schema, document, document.definitions[0] as OperationDefinitionNode)
+  return price.cost({ variables, isInterpreted: false, facts }, isExecuted)
+}
+
+const board = (count: number) => ({ s: Array.from({ length: count }, (_, i) => `S${i}`) })
+
+test('a price subscription costs by symbols to begin and to stand, and an event does not; a list has all of them', () => {
+  const of = (field: string, count: number, isExecuted = false) =>
+    subscriptionCost(`subscription ($s: [Symbol!]!) { ${field} { symbol price seq } }`, board(count), isExecuted)
+  const [one, hundred] = [of('priceUpdates(symbols: $s)', 1), of('priceUpdates(symbols: $s)', 100)]
+  assert.ok(Math.abs(hundred.eventMicros - one.eventMicros) < 1e-6)
+  assert.ok(Math.abs(hundred.micros / one.micros - 100) < 1)
+  for (const kind of ['places', 'documents'] as const)
+    assert.ok(Math.abs(hundred.standing[kind] / one.standing[kind] - 100) < 1, kind)
+  assert.equal(hundred.standing.series, 0)
+  const list = of('priceBatches(symbols: $s)', 100)
+  assert.ok(list.eventMicros > 20 * one.eventMicros)
+  assert.equal(list.standing.places, hundred.standing.places)
+  const executed = of('priceUpdates(symbols: $s)', 100, true)
+  assert.ok(Math.abs(hundred.micros - executed.micros - 100 * hundred.eventMicros) < 1e-6)
+  assert.deepEqual(executed.standing, hundred.standing)
+})
+
+test('a live series costs by the warm-up of its indicators, for each candle since its beginning, and stands by itself', () => {
+  const of = (fields: string, args = '') =>
+    subscriptionCost(`subscription { candleUpdates(symbol: "A" ${args}) { kind ${fields} } }`)
+  const [bare, short, long] = [
+    of(''),
+    of('series { columns { sma(period: 10) } }'),
+    of('series { columns { sma(period: 1000) } }'),
+  ]
+  assert.ok(short.eventMicros > 5 * bare.eventMicros && long.eventMicros > 20 * short.eventMicros)
+  assert.ok(long.micros > short.micros + 0.9 * (long.eventMicros - short.eventMicros))
+  const { places, documents, series } = long.standing
+  assert.deepEqual([places, documents, Math.round(series)], [long.deliveryMicros, 0, Math.round(long.eventMicros)])
+  const since = new Date(facts.now() - 3_600_000).toISOString()
+  const hour = of('series { columns { sma(period: 1000) } }', `from: "${since}"`)
+  assert.ok(hour.micros > 20 * long.micros)
+  assert.equal(Math.round(hour.standing.series), Math.round(series))
+})
+
+test('subscriptions that are refused, or whose field is left out, hold next to nothing', () => {
+  const query = 'subscription ($s: [Symbol!]!) { priceUpdates(symbols: $s) { symbol } }'
+  for (const count of [0, 201, 20_000]) {
+    const { micros, standing } = subscriptionCost(query, board(count))
+    assert.ok(micros < 200 && standing.places + standing.documents + standing.series < 100, String(count))
+  }
 })
 
 test('the same field twice under one name costs once, under two names twice', () => {
