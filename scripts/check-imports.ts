@@ -84,7 +84,7 @@ const doors: Readonly<Record<string, readonly string[]>> = {
     'moving-averages.ts',
     'volatility.ts',
   ],
-  'src/platform/database': ['pool.ts', 'own-connection.ts', 'outage.ts', 'probe.ts'],
+  'src/platform/database': ['pool.ts', 'own-connection.ts', 'outage.ts', 'probe.ts', 'metrics.ts'],
   'src/platform/embedded-postgres': ['server.ts'],
 }
 

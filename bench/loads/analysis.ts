@@ -142,6 +142,7 @@ async function byWorker(): Promise<AnalysisFigures> {
     pool: jobPool,
     schedules: [],
     agingSeconds: 600,
+    mostWaiting: 1_000_000,
   })
   await runner.start()
   const service = new JobService({ store: new JobStore(pool), bus, tasks })

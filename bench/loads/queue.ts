@@ -78,6 +78,7 @@ function finstage(): Queue {
         tasks: [task],
         schedules: [],
         agingSeconds: 600,
+        mostWaiting: 1_000_000,
       })
       await runner.start()
       return { stop: () => runner.stop().then(() => pool.end()) }

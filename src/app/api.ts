@@ -1,6 +1,8 @@
 import { ApiServer } from '../http/server/api-server.ts'
 import { LiveCandles } from '../market/live-candles/live-candles.ts'
+import { saturation, seriesOfGauge } from '../platform/metrics.ts'
 import { schema } from '../schema/index.ts'
+import { fullestChannel } from '../stream/channel.ts'
 import { PriceHub } from '../stream/hub.ts'
 import { SignalEvents } from '../stream/signal-events.ts'
 import { createFindings, type SharedServices } from './shared-services.ts'
@@ -13,6 +15,7 @@ export async function startApi(shared: SharedServices): Promise<string> {
   const { signals, analyses } = createFindings(pool, source)
   const signalEvents = new SignalEvents({ store: signals, bus, log })
   const liveCandles = new LiveCandles({ market, prices: hub, log, registry, now })
+  seriesOfGauge(registry, saturation, 'stream_reader', fullestChannel)
   const server = new ApiServer({
     host: config.HOST,
     port: config.PORT,

@@ -1,3 +1,4 @@
+import { statfs } from 'node:fs/promises'
 import type { Registry } from 'prom-client'
 import type { RunSteps } from '../domain/steps.ts'
 import { Health } from '../http/server/health.ts'
@@ -14,6 +15,7 @@ import { Quarantine } from '../market/quarantine.ts'
 import type { MarketSource } from '../market/source.ts'
 import { CpuPool } from '../platform/concurrency/cpu-pool.ts'
 import { FairSlots } from '../platform/concurrency/fair-slots.ts'
+import { DatabaseMetrics } from '../platform/database/metrics.ts'
 import { createPool, type DatabasePool } from '../platform/database/pool.ts'
 import { LibraryFallbacks } from '../platform/library-fallbacks.ts'
 import type { Logger } from '../platform/logger.ts'
@@ -62,6 +64,7 @@ export interface SharedServices extends Omit<SharedOptions, 'now'> {
   readonly tasks: readonly Task[]
   readonly jobs: JobService
   readonly registry: Registry
+  readonly database: DatabaseMetrics
   readonly fallbacks: LibraryFallbacks
   readonly health: Health
 }
@@ -69,7 +72,19 @@ export interface SharedServices extends Omit<SharedOptions, 'now'> {
 export async function startShared(options: SharedOptions): Promise<SharedServices> {
   const { config, role, log, stops, connectionString } = options
   const connections = connectionShares(role, config.DATABASE_CONNECTIONS, config.DATABASE_URL !== undefined)
-  const pool = createPool(connectionString, log, { max: connections.requests, statementTimeoutMs: requestStatementMs })
+  const registry = createMetrics()
+  const database = new DatabaseMetrics(registry)
+  const pool = createPool(connectionString, log, {
+    max: connections.requests,
+    statementTimeoutMs: requestStatementMs,
+    measured: { by: database, as: 'requests' },
+  })
+  if (config.DATABASE_URL === undefined) {
+    database.embedded(
+      () => numberOf(pool, 'pg_database_size(current_database())'),
+      () => spaceOf(config.DATA_DIR),
+    )
+  } else database.notifications(() => numberOf(pool, 'pg_notification_queue_usage()'))
   stops.push(() => pool.end())
 
   const bus = config.DATABASE_URL ? new PostgresBus({ connectionString, pool, log }) : new LocalBus()
@@ -81,7 +96,7 @@ export async function startShared(options: SharedOptions): Promise<SharedService
   health.add('bus', async () => {
     if (!bus.connected) throw new Error('not connected')
   })
-  const registry = createMetrics()
+  health.register(registry)
 
   const trusted = options.now ? undefined : await startClock(pool, registry, options)
   const clock: Clock = trusted ?? { now: options.now ?? Date.now, steadyMs: options.now ?? (() => performance.now()) }
@@ -105,7 +120,7 @@ export async function startShared(options: SharedOptions): Promise<SharedService
   candles.register(registry)
   const market = new MarketService({ source, store: candles, registry, quarantine, now, steadyMs, run })
 
-  const tasks = createTasks({ ...options, now, pool, source, market })
+  const tasks = createTasks({ ...options, now, pool, source, market, registry })
   const waiting = { ofOwner: config.MAX_WAITING_JOBS_PER_OWNER, ofAll: config.MAX_WAITING_JOBS }
   const jobs = new JobService({ store: new JobStore(pool, waiting), bus, tasks })
   return {
@@ -126,9 +141,21 @@ export async function startShared(options: SharedOptions): Promise<SharedService
     tasks,
     jobs,
     registry,
+    database,
     fallbacks: new LibraryFallbacks(registry, log),
     health,
   }
+}
+
+async function numberOf(pool: DatabasePool, expression: string): Promise<number> {
+  const { rows } = await pool.query<{ value: number }>(`SELECT ${expression}::float8 AS value`)
+  return rows[0]?.value ?? Number.NaN
+}
+
+/** Of the disk that holds a directory, in bytes. */
+async function spaceOf(directory: string): Promise<{ free: number; size: number }> {
+  const { bavail, blocks, bsize } = await statfs(directory)
+  return { free: bavail * bsize, size: blocks * bsize }
 }
 
 /** From here on the app uses the database's time. */
@@ -153,11 +180,16 @@ function createTasks({
   pool,
   source,
   market,
-}: Pick<SharedServices, 'config' | 'role' | 'log' | 'stops' | 'now' | 'pool' | 'source' | 'market'>): Task[] {
+  registry,
+}: Pick<
+  SharedServices,
+  'config' | 'role' | 'log' | 'stops' | 'now' | 'pool' | 'source' | 'market' | 'registry'
+>): Task[] {
   const slots = createSlots(role, symbolsAtOnce)
   const watchList = config.WATCH_LIST ?? []
   const { analyses } = createFindings(pool, source)
   const cpu = new CpuPool(log)
+  cpu.register(registry)
   stops.push(() => cpu.stop())
   return [
     analysisTask({ market, slots, cpu, analyses }),

@@ -1,4 +1,4 @@
-import { Counter, type Registry } from 'prom-client'
+import type { Registry } from 'prom-client'
 import type { Quarantine } from '../market/quarantine.ts'
 import { simulatedSource } from '../market/simulated/source.ts'
 import type { MarketSource } from '../market/source.ts'
@@ -22,12 +22,6 @@ export function createSource(
       now: time.now,
     })
   }
-  const dropped = new Counter({
-    name: 'finstage_stream_dropped_total',
-    help: "Messages of Yahoo's push feed that nobody was told of",
-    labelNames: ['reason'],
-    registers: [registry],
-  })
   return yahooSource({
     ...(config.YAHOO_BASE_URL ? { baseUrl: config.YAHOO_BASE_URL } : {}),
     logger: log,
@@ -35,7 +29,6 @@ export function createSource(
     ...time,
     quarantine,
     streamUrl: streamUrl(config),
-    streamDropped: (reason) => dropped.inc({ reason }),
   })
 }
 

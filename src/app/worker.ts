@@ -14,7 +14,11 @@ import { createFindings, createSlots, type SharedServices } from './shared-servi
 export async function startWorker(shared: SharedServices): Promise<void> {
   const { config, role, log, stops, connections, connectionString, bus, source, market, tasks, jobs, registry, now } =
     shared
-  const pool = createPool(connectionString, log, { max: connections.jobs, ...jobPatience })
+  const pool = createPool(connectionString, log, {
+    max: connections.jobs,
+    ...jobPatience,
+    measured: { by: shared.database, as: 'jobs' },
+  })
   stops.push(() => pool.end())
   const { signals, analyses } = createFindings(pool, source)
   const follow = followSignals({
@@ -37,6 +41,7 @@ export async function startWorker(shared: SharedServices): Promise<void> {
       follow,
     ],
     agingSeconds: config.JOB_AGING_MINUTES * 60,
+    mostWaiting: config.MAX_WAITING_JOBS,
   })
   stops.push(() => runner.stop())
   await runner.start()

@@ -2,19 +2,22 @@ import { LRUCache } from 'lru-cache'
 import { Counter, type Registry } from 'prom-client'
 import type { Logger } from '../platform/logger.ts'
 
+const kindsOfNonsense = [
+  'no price',
+  'high below low',
+  'outside its range',
+  'negative price',
+  'time backwards',
+  'currency changed',
+  'price jump',
+  'another unit',
+  'split not applied',
+  'split in doubt',
+  'adjusted close',
+] as const
+
 /** Why a value from a source cannot be true. */
-export type Nonsense =
-  | 'no price'
-  | 'high below low'
-  | 'outside its range'
-  | 'negative price'
-  | 'time backwards'
-  | 'currency changed'
-  | 'price jump'
-  | 'another unit'
-  | 'split not applied'
-  | 'split in doubt'
-  | 'adjusted close'
+export type Nonsense = (typeof kindsOfNonsense)[number]
 
 /** For how many symbols it is remembered what was logged. */
 const remembered = 10_000
@@ -33,6 +36,7 @@ export class Quarantine {
       labelNames: ['reason'],
       registers: [registry],
     })
+    for (const reason of kindsOfNonsense) this.#counter.inc({ reason }, 0)
   }
 
   report(symbol: string, reason: Nonsense, said: unknown): void {

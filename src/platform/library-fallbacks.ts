@@ -1,8 +1,10 @@
 import { Counter, type Registry } from 'prom-client'
 import type { Logger } from './logger.ts'
 
+const reachedLibraries = ['graphile-worker', 'node'] as const
+
 /** The libraries whose internals have a public way beside them. */
-export type ReachedLibrary = 'graphile-worker' | 'node'
+export type ReachedLibrary = (typeof reachedLibraries)[number]
 
 /**
  * Reports that a library's internals are not what this program relies on, so that it takes the library's public way
@@ -22,6 +24,7 @@ export class LibraryFallbacks {
       labelNames: ['library'],
       registers: [registry],
     })
+    for (const library of reachedLibraries) this.#count.inc({ library }, 0)
   }
 
   /**

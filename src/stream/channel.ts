@@ -11,6 +11,16 @@ export interface ChannelOptions<T> {
   readonly onEnd: () => void
 }
 
+/** Open channels whose values are bounded in number. */
+const bounded = new Set<{ readonly fullness: number }>()
+
+/** How full the fullest open channel is, from 0 to 1. */
+export function fullestChannel(): number {
+  let most = 0
+  for (const { fullness } of bounded) most = Math.max(most, fullness)
+  return most
+}
+
 /** A queue of values for one consumer, which may stop at any time, also while it waits for the next value. */
 export class Channel<T> implements AsyncIterableIterator<T> {
   readonly #options: ChannelOptions<T>
@@ -27,6 +37,7 @@ export class Channel<T> implements AsyncIterableIterator<T> {
   constructor(options: ChannelOptions<T>) {
     this.#options = options
     this.#compactBeyond = options.maxWaiting
+    if (options.bound) bounded.add(this)
   }
 
   push(value: T): void {
@@ -47,6 +58,11 @@ export class Channel<T> implements AsyncIterableIterator<T> {
       return
     }
     this.#compactBeyond = length > maxWaiting ? Math.min(2 * length, bound?.waiting ?? 2 * length) : maxWaiting
+  }
+
+  /** How much of what may wait is used up, from 0 to 1. */
+  get fullness(): number {
+    return this.#waiting.length / (this.#options.bound?.waiting ?? Number.POSITIVE_INFINITY)
   }
 
   /** How many values wait. */
@@ -72,6 +88,7 @@ export class Channel<T> implements AsyncIterableIterator<T> {
   return(): Promise<IteratorResult<T>> {
     if (this.#state !== 'ended') {
       this.#state = 'ended'
+      bounded.delete(this)
       this.#waiting = []
       for (const resolve of this.#resolvers.splice(0)) resolve({ value: undefined, done: true })
       this.#options.onEnd()

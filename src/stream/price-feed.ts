@@ -70,6 +70,12 @@ export class PriceFeed {
       'Symbols that this feed serves, because somebody watches them',
       () => this.#term?.demand.symbols.size ?? 0,
     )
+    gaugeOf(
+      options.registry,
+      'finstage_feed_stale_symbols',
+      'Of these, how many have no current price: the source has failed for them',
+      () => (this.#term ? staleCount(this.#term) : 0),
+    )
     gaugeOf(options.registry, 'finstage_feed_leading', 'Whether this feed leads: 1, or 0', () =>
       this.#term?.lead.holds ? 1 : 0,
     )
@@ -188,6 +194,12 @@ export class PriceFeed {
     this.#updates.inc()
     this.#tell(term, quote.symbol, 'price', update)
   }
+}
+
+function staleCount({ newest, failures }: Leadership): number {
+  let count = failures.size
+  for (const { quote } of newest.values()) if (quote.stale) count++
+  return count
 }
 
 /** Whether the only news is not a price: the feed is back, or the market state has changed. */

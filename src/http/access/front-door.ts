@@ -87,6 +87,7 @@ export class FrontDoor {
       labelNames: ['reason'],
       registers: [registry],
     })
+    for (const { reason } of Object.values(refusals)) this.#refused.inc({ reason }, 0)
   }
 
   /** Returns whether the Host is allowed. If not, the request is answered. */

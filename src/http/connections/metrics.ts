@@ -1,6 +1,6 @@
 import { Counter, Histogram, type Registry } from 'prom-client'
 import type { PriceUpdate } from '../../domain/price-update.ts'
-import { counterOf, gaugeOf } from '../../platform/metrics.ts'
+import { counterOf, gaugeOf, saturation, seriesOfGauge } from '../../platform/metrics.ts'
 import type { WriterMetrics } from './message-writer.ts'
 
 /** One message in so many is timed: to read the clock for each would cost as much as to send it. */
@@ -11,21 +11,27 @@ export interface LiveMetricsOptions {
   readonly connections: () => number
   readonly unsentBytes: () => number
   readonly executions: () => number
+  readonly webSockets: () => number
+  readonly eventStreams: () => number
+  readonly maxConnections: number
 }
 
+const refusals = [
+  'tcp_connections',
+  'connections',
+  'connections_of_address',
+  'subscriptions',
+  'standing_points_of_connection',
+  'standing_points_of_client',
+  'standing_points',
+  'message_size',
+  'init_timeout',
+  'ping_timeout',
+  'too_slow',
+] as const
+
 /** The limit because of which a connection or a subscription was refused or ended. */
-export type Refusal =
-  | 'tcp_connections'
-  | 'connections'
-  | 'connections_of_address'
-  | 'subscriptions'
-  | 'standing_points_of_connection'
-  | 'standing_points_of_client'
-  | 'standing_points'
-  | 'message_size'
-  | 'init_timeout'
-  | 'ping_timeout'
-  | 'too_slow'
+export type Refusal = (typeof refusals)[number]
 
 /** Metrics of WebSockets, of streams over SSE, and of the prices that are sent over them. */
 export class LiveMetrics implements WriterMetrics {
@@ -33,13 +39,31 @@ export class LiveMetrics implements WriterMetrics {
   #messages = 0
   #bytes = 0
   #executed = 0
+  #received = 0
+  #sent = 0
   readonly #refused: Counter<'limit'>
   readonly #latency: Histogram
   #untimed = 0
 
-  constructor({ registry, connections, unsentBytes, executions }: LiveMetricsOptions) {
+  constructor(options: LiveMetricsOptions) {
+    const { registry, connections, unsentBytes, executions } = options
     const registers = [registry]
     gaugeOf(registry, 'finstage_live_connections', 'WebSockets and streams over SSE that are open', connections)
+    gaugeOf(registry, 'finstage_websockets', 'WebSockets that are open', options.webSockets)
+    gaugeOf(registry, 'finstage_event_streams', 'Streams over SSE that are open', options.eventStreams)
+    seriesOfGauge(registry, saturation, 'live_connections', () => connections() / options.maxConnections)
+    counterOf(
+      registry,
+      'finstage_websocket_messages_received_total',
+      'Messages that clients sent over WebSockets',
+      () => this.#received,
+    )
+    counterOf(
+      registry,
+      'finstage_websocket_messages_sent_total',
+      'Messages to WebSockets beside the updates that are executed once for all: answers, acknowledgements, other events',
+      () => this.#sent,
+    )
     gaugeOf(
       registry,
       'finstage_live_unsent_bytes',
@@ -71,6 +95,7 @@ export class LiveMetrics implements WriterMetrics {
       labelNames: ['limit'],
       registers,
     })
+    for (const limit of refusals) this.#refused.inc({ limit }, 0)
     this.#latency = new Histogram({
       name: 'finstage_delivery_latency_seconds',
       help: `From when this server had a price until it was written to a client, of one message in ${timedOneIn}`,
@@ -88,6 +113,16 @@ export class LiveMetrics implements WriterMetrics {
     if (newest.kind === 'SNAPSHOT') return
     this.#untimed = 0
     this.#latency.observe(Math.max(0, Date.now() - newest.quote.receivedAtMs) / 1000)
+  }
+
+  /** A message came over a WebSocket. */
+  received(): void {
+    this.#received++
+  }
+
+  /** A message of one client alone went to its WebSocket. */
+  sent(): void {
+    this.#sent++
   }
 
   executed(): void {

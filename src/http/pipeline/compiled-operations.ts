@@ -71,6 +71,11 @@ export class CompiledOperations {
     this.#schema = schema
   }
 
+  /** Size of what is compiled, by estimate. */
+  get bytes(): number {
+    return this.#functions.calculatedSize
+  }
+
   /** The operation is compiled in its next run: interpreting it is costlier than compiling. */
   hurry(operation: Compilable): void {
     operation.runs = runsBeforeCompiling

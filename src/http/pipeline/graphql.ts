@@ -5,7 +5,7 @@ import type { Registry } from 'prom-client'
 import type { Interval } from '../../domain/time/interval.ts'
 import type { Caller } from '../../platform/concurrency/event-loop-turns.ts'
 import type { Logger } from '../../platform/logger.ts'
-import { gaugeOf } from '../../platform/metrics.ts'
+import { cacheBytes, gaugeOf, saturation, seriesOfGauge } from '../../platform/metrics.ts'
 import { type Context, createContext, type Ports } from '../../resolvers/context.ts'
 import { longAnswers, turns } from '../../resolvers/rows.ts'
 import { stringify } from '../../resolvers/written-list.ts'
@@ -94,6 +94,9 @@ export function createGraphQL(options: GraphQLOptions): GraphQL {
     () => longAnswers.used,
   )
   gaugeOf(registry, 'finstage_long_answers_waiting', 'Operations that wait for this memory', () => longAnswers.waiting)
+  seriesOfGauge(registry, saturation, 'long_answers', () => longAnswers.used / longAnswers.total)
+  seriesOfGauge(registry, cacheBytes, 'documents', () => documents.bytes)
+  seriesOfGauge(registry, cacheBytes, 'compiled_operations', () => compiled.bytes)
   const facts = { now: () => ports.now(), reachDays: (interval: Interval) => ports.market.reachDays(interval) }
   const pricing = new OperationPricing({ schema, settings: price, facts, registry, log, ...(exceeded && { exceeded }) })
   const measured = measureResolvers(schema, registry)

@@ -1,6 +1,7 @@
 import { type DocumentNode, getOperationAST, type OperationDefinitionNode, type SelectionSetNode } from 'graphql'
 import type { Plugin } from 'graphql-yoga'
 import { Counter, type Registry } from 'prom-client'
+import type { ErrorCode } from '../../domain/errors.ts'
 import { Histogram, type HistogramSeries } from '../../platform/histogram.ts'
 import type { Logger } from '../../platform/logger.ts'
 import { durationBuckets } from '../../platform/metrics.ts'
@@ -27,6 +28,15 @@ interface Result {
   readonly data?: unknown
 }
 
+/** Errors that are not for the client to avoid. An operation that has one counts against the promise of 99.9 %. */
+const ourCodes: ReadonlySet<string> = new Set([
+  'INTERNAL',
+  'UNAVAILABLE',
+  'TIMEOUT',
+  'SOURCE_UNAVAILABLE',
+  'SOURCE_RATE_LIMITED',
+] satisfies ErrorCode[])
+
 /** The log tells of operations that take longer. */
 const slowMs = 1000
 
@@ -41,6 +51,7 @@ export class OperationMetrics {
   readonly #seconds: Histogram<'operation' | 'kind' | 'outcome'>
   readonly #series = new WeakMap<OperationDescription, Partial<Record<Outcome, HistogramSeries>>>()
   readonly #errors: Counter<'code'>
+  readonly #failed: Counter
   /** By the context, which is the same object from the first step of an operation to the last. */
   readonly #running = new WeakMap<object, RunningOperation>()
   readonly #dropped = new WeakSet<object>()
@@ -71,6 +82,11 @@ export class OperationMetrics {
       labelNames: ['code'],
       registers: [registry],
     })
+    this.#failed = new Counter({
+      name: 'finstage_requests_failed_total',
+      help: `Operations with an error that is not the client's to avoid: ${[...ourCodes].join(', ')}`,
+      registers: [registry],
+    })
   }
 
   /** `startedMs`: by performance.now(). `result`: before its errors are masked. */
@@ -82,7 +98,7 @@ export class OperationMetrics {
   ): void {
     if (this.#dropped.has(context)) return
     this.#running.delete(context)
-    for (const error of errors ?? []) this.#errors.inc({ code: codeOf(error) })
+    if (errors?.length) this.#count(errors)
     const outcome = !errors?.length ? 'ok' : data == null || isEmpty(data) ? 'error' : 'partial'
     const tookMs = performance.now() - startedMs
     this.#seriesOf(description, outcome).observe(tookMs / 1000)
@@ -90,6 +106,12 @@ export class OperationMetrics {
     const { name, kind } = description
     const { points } = context
     this.#log.warn({ operation: name, kind, points, tookMs: Math.round(tookMs) }, 'an operation was slow')
+  }
+
+  #count(errors: readonly unknown[]): void {
+    const codes = errors.map(codeOf)
+    for (const code of codes) this.#errors.inc({ code })
+    if (codes.some((code) => ourCodes.has(code))) this.#failed.inc()
   }
 
   /** The operation was not answered at once. */

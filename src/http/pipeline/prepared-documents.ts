@@ -30,6 +30,10 @@ export class PreparedDocuments {
     sizeCalculation: ({ document }) => documentBytes(document),
   })
 
+  get bytes(): number {
+    return this.#entries.calculatedSize
+  }
+
   /** The operation that a request asks for, if all that remains is to execute it. */
   operation(text: string, name: string | null): PreparedOperation | undefined {
     return this.#entries.get(text)?.operations.get(name)

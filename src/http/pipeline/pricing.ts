@@ -10,6 +10,7 @@ import { isAsyncIterable, type Plugin } from 'graphql-yoga'
 import { Counter, type Registry } from 'prom-client'
 import { Histogram, type HistogramSeries } from '../../platform/histogram.ts'
 import type { Logger } from '../../platform/logger.ts'
+import { counterOf } from '../../platform/metrics.ts'
 import type { Context } from '../../resolvers/context.ts'
 import { turns } from '../../resolvers/rows.ts'
 import { weights } from '../../schema/price/weights.ts'
@@ -73,6 +74,9 @@ export class OperationPricing {
   readonly #spent = new Map<string, { micros: number }>()
   readonly #standing: StandingPoints
   readonly #exceeded: (bound: StandingBound) => void
+  /** Plain numbers, read when metrics are scraped. */
+  #spentPoints = 0
+  #refusedPoints = 0
   readonly #documents = new WeakMap<OperationDefinitionNode, PricedDocument>()
 
   constructor(options: {
@@ -125,6 +129,18 @@ export class OperationPricing {
         for (const [operation, { micros }] of spent) this.inc({ operation }, micros / microsPerPoint)
       },
     })
+    counterOf(
+      registry,
+      'finstage_points_spent_total',
+      'Points of the operations that were executed, as they were estimated before',
+      () => this.#spentPoints,
+    )
+    counterOf(
+      registry,
+      'finstage_points_refused_total',
+      'Points that refused operations would have cost, as the answers tell them',
+      () => this.#refusedPoints,
+    )
   }
 
   /** Keeps in mind that a price is lower than where nothing is known. */
@@ -156,7 +172,9 @@ export class OperationPricing {
     series.observe(context.points)
     // What is refused is refused the first time and the hundredth, whatever is in memory.
     const anyTime = known && !this.#hasKnown ? now : costOf(!isCompiled, this.#factsOfNothing)
-    return this.#refusalAbove(points(anyTime), refused)
+    const refusal = this.#refusalAbove(points(anyTime), refused)
+    if (!refusal) this.#spentPoints += context.points
+    return refusal
   }
 
   /** The error that refuses what costs more than the ceiling. */
@@ -165,6 +183,7 @@ export class OperationPricing {
     if (asked <= ceiling) return null
     refused.inc()
     if (mode === 'measure') return null
+    this.#refusedPoints += asked
     const message = `The operation costs about ${asked} points, and one may cost ${ceiling}: ask for less at once`
     return refusal(message, { code: 'BAD_USER_INPUT', points: asked, ceiling })
   }
@@ -236,6 +255,7 @@ export class OperationPricing {
     const exceeded = this.#standing.exceeded(holder)
     if (exceeded) this.#exceeded(exceeded.bound)
     if (exceeded && this.#settings.mode === 'enforce') return { refusal: standingRefusal(exceeded), micros }
+    this.#spentPoints += context.points
     context.holding = this.#standing.hold(holder)
     return { refusal: null, micros }
   }

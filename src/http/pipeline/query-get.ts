@@ -1,6 +1,8 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { ExecutionResult } from 'graphql'
 import { LRUCache } from 'lru-cache'
+import type { Registry } from 'prom-client'
+import { cacheBytes, seriesOfGauge } from '../../platform/metrics.ts'
 import type { Context } from '../../resolvers/context.ts'
 import { bytesOf, stringify, unjoinedJson } from '../../resolvers/written-list.ts'
 import { varyOf } from '../access/front-door.ts'
@@ -31,6 +33,10 @@ export class GetQueries {
 
   constructor(graphql: GraphQL) {
     this.#graphql = graphql
+  }
+
+  register(registry: Registry): void {
+    seriesOfGauge(registry, cacheBytes, 'addresses', () => this.#addresses.calculatedSize)
   }
 
   serve(request: IncomingMessage, response: ServerResponse): void {

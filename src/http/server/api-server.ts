@@ -20,6 +20,7 @@ import { EventStreams } from '../sse/event-streams.ts'
 import { WebSocketTransport } from '../websocket/endpoint.ts'
 import { GraphiQLPage } from './graphiql.ts'
 import type { Health } from './health.ts'
+import { HttpTraffic } from './http-traffic.ts'
 import { Listener } from './listener.ts'
 
 /** Serves GraphQL over HTTP, SSE and WebSocket, GraphiQL and health, on one port. */
@@ -52,6 +53,9 @@ export class ApiServer {
       connections: () => connections.count,
       unsentBytes: () => this.#webSockets.unsentBytes + eventStreams.unsentBytes,
       executions: () => shared.size,
+      webSockets: () => this.#webSockets.count,
+      eventStreams: () => eventStreams.count,
+      maxConnections: limits.maxConnections,
     })
     const schedule = new WriteSchedule(metrics, fallbacks)
     const eventStreams = new EventStreams({ connections, addresses, metrics, schedule })
@@ -66,14 +70,18 @@ export class ApiServer {
       },
       compiled: graphql.compiled,
     })
+    shared.register(registry)
     eventStreams.share({ graphql, shared })
     const queries = new GetQueries(graphql)
+    queries.register(registry)
     const page = new GraphiQLPage()
+    const traffic = new HttpTraffic()
     this.#listener = new Listener({
       host,
       port,
       maxConnections: limits.maxTcpConnections,
       onRefused: () => metrics.refused('tcp_connections'),
+      traffic,
       serve(request, response) {
         if (!frontDoor.admits(request, response)) return
         const path = pathOf(request)
@@ -92,6 +100,7 @@ export class ApiServer {
         }
       },
     })
+    traffic.register(registry, () => this.#listener.connections, limits.maxTcpConnections)
     this.#webSockets = new WebSocketTransport({
       graphql,
       log,

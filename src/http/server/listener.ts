@@ -3,6 +3,7 @@ import { createServer, type IncomingMessage, type RequestListener, type Server, 
 import type { AddressInfo, Socket } from 'node:net'
 import { setImmediate as nextTurn, setTimeout as sleep } from 'node:timers/promises'
 import { turns } from '../../resolvers/rows.ts'
+import type { HttpTraffic } from './http-traffic.ts'
 import { mayUpgrade, oneAtATime, refuseUnreadable } from './one-at-a-time.ts'
 
 /** How long a client may take to send the headers of a request once it has connected, and to send the whole request. */
@@ -34,6 +35,8 @@ export interface ListenerOptions {
   readonly maxConnections: number
   /** Called for each connection that is closed so. */
   readonly onRefused?: () => void
+  /** Where requests and answers are counted. */
+  readonly traffic?: HttpTraffic
 }
 
 /**
@@ -48,14 +51,16 @@ export class Listener {
   readonly #host: string
   readonly #port: number
   #isDraining = false
+  #connections = 0
   #held: (() => void)[] | undefined
   #closed: Promise<void> | undefined
 
-  constructor({ host, port, serve, maxConnections, onRefused }: ListenerOptions) {
+  constructor({ host, port, serve, maxConnections, onRefused, traffic }: ListenerOptions) {
     const isDraining = (): boolean => this.#isDraining
     class Answer extends ServerResponse<IncomingMessage> {
       override writeHead(...args: unknown[]): this {
         if (isDraining()) this.shouldKeepAlive = false
+        traffic?.answered(args[0] as number)
         return (super.writeHead as (...args: unknown[]) => this).apply(this, args)
       }
     }
@@ -65,6 +70,10 @@ export class Listener {
     this.server = createServer(
       { ServerResponse: Answer, connectionsCheckingInterval: checkIntervalMs, shouldUpgradeCallback, ...timeouts },
       oneAtATime((request, response) => {
+        if (traffic) {
+          traffic.began()
+          response.on('close', traffic.ended)
+        }
         if (this.#held) this.#held.push(() => serve(request, response))
         else serve(request, response)
       }, standstillTimeoutMs),
@@ -74,10 +83,23 @@ export class Listener {
     this.server.maxConnections = maxConnections
     // Node accepts one connection in each round of the event loop, and reads its request in the next. With turns of
     // long work in between, the last of ten would wait for ten of them.
-    this.server.on('connection', () => turns.giveWay())
+    this.server.on('connection', (socket) => {
+      turns.giveWay()
+      this.#connections++
+      socket.on('close', this.#left)
+    })
     if (onRefused) this.server.on('drop', onRefused)
     this.#host = host
     this.#port = port
+  }
+
+  /** How many connections are open. */
+  get connections(): number {
+    return this.#connections
+  }
+
+  readonly #left = (): void => {
+    this.#connections--
   }
 
   /** Throws if the address is taken. */

@@ -64,6 +64,10 @@ export class RenderedBatchCache {
   })
   #executions = 0
 
+  get bytes(): number {
+    return this.entries.calculatedSize + this.batches.calculatedSize
+  }
+
   newExecutionId(): number {
     return this.#executions++
   }

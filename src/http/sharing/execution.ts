@@ -35,6 +35,10 @@ export class RenderedPriceCache {
   readonly #slabs = new ByteSlabs(slabBytes)
   #executions = 0
 
+  get bytes(): number {
+    return this.#updates.calculatedSize
+  }
+
   newExecutionId(): number {
     return this.#executions++
   }

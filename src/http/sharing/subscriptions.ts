@@ -1,5 +1,7 @@
 import type { ExecutionArgs } from 'graphql'
+import type { Registry } from 'prom-client'
 import type { PriceUpdate } from '../../domain/price-update.ts'
+import { cacheBytes, seriesOfGauge } from '../../platform/metrics.ts'
 import { anyViewer, type Context } from '../../resolvers/context.ts'
 import { PriceBatches } from '../../stream/price-batches.ts'
 import type { PriceSubscription } from '../../stream/price-subscription.ts'
@@ -73,6 +75,11 @@ export class SharedSubscriptions {
 
   constructor(options: ExecutorOptions) {
     this.#options = options
+  }
+
+  register(registry: Registry): void {
+    seriesOfGauge(registry, cacheBytes, 'shown_prices', () => this.#updates.bytes)
+    seriesOfGauge(registry, cacheBytes, 'price_batches', () => this.#batches.bytes)
   }
 
   /** How many executions there are for each update. */

@@ -68,6 +68,11 @@ export class EventStreams {
     this.#metrics = metrics
   }
 
+  /** How many streams are open. */
+  get count(): number {
+    return this.#open.size
+  }
+
   /** Bytes that were written and that clients have not taken yet. */
   get unsentBytes(): number {
     let bytes = 0

@@ -146,6 +146,7 @@ export class WebSocketConnection implements WriterConnection {
   #send(message: string | Buffer): Promise<void> {
     return new Promise((resolve, reject) => {
       if (!this.isOpen) return resolve()
+      this.#metrics.sent()
       this.#writer?.writeAll()
       this.webSocket.send(message, { binary: false }, (error) => (error ? reject(error) : resolve()))
       const { writableLength } = this.socket
@@ -165,6 +166,7 @@ export class WebSocketConnection implements WriterConnection {
         this.close(closeCodes.internalError, 'Internal server error')
       })
     this.webSocket.on('message', (message) => {
+      this.#metrics.received()
       const text = String(message)
       const about = this.#beginning ? operationOf(text) : undefined
       if (about?.type === MessageType.Complete) this.#complete(about.id)

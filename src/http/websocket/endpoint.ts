@@ -105,6 +105,13 @@ export class WebSocketTransport {
     this.#pings = setInterval(() => this.#ping(), 1000).unref()
   }
 
+  /** How many WebSockets are open. */
+  get count(): number {
+    let count = 0
+    for (const bucket of this.#buckets) count += bucket.size
+    return count
+  }
+
   /** Bytes that were written and that clients have not taken yet. */
   get unsentBytes(): number {
     let bytes = 0

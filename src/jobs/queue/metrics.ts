@@ -1,6 +1,6 @@
 import { Counter, Gauge, Histogram, type Registry } from 'prom-client'
 import { type Job, type JobFailure, type JobPriority, type JobState, jobPriorities } from '../../domain/job.ts'
-import { durationBuckets } from '../../platform/metrics.ts'
+import { durationBuckets, saturation, seriesOfGauge } from '../../platform/metrics.ts'
 import type { Waiting } from '../../store/jobs/worker-store.ts'
 
 const runBuckets = [...durationBuckets, 30, 60, 300, 1800]
@@ -17,7 +17,8 @@ export class JobMetrics {
   readonly #lost: Counter<string>
   readonly #inFlight: Gauge<'kind'>
 
-  constructor(registry: Registry, waiting: () => Promise<readonly Waiting[]>) {
+  /** `mostWaiting`: how many jobs may wait, due or not. */
+  constructor(registry: Registry, waiting: () => Promise<readonly Waiting[]>, mostWaiting: number) {
     const registers = [registry]
     this.#wait = new Histogram({
       name: 'finstage_job_wait_seconds',
@@ -56,7 +57,7 @@ export class JobMetrics {
       labelNames: ['kind'],
       registers,
     })
-    registerWaiting(registry, waiting)
+    registerWaiting(registry, waiting, mostWaiting)
   }
 
   /** Call the returned function with the state that the attempt led to; null: the attempt was superseded. */
@@ -91,7 +92,7 @@ export class JobMetrics {
  * Gauges of the jobs that wait in the whole queue. Where the database does not answer in time, a scrape leaves only
  * these out.
  */
-function registerWaiting(registry: Registry, waiting: () => Promise<readonly Waiting[]>): void {
+function registerWaiting(registry: Registry, waiting: () => Promise<readonly Waiting[]>, mostWaiting: number): void {
   let querying: Promise<readonly Waiting[] | null> | undefined
   /** One query for all gauges of a scrape, and no second one while the first has no answer. */
   const query = (): Promise<readonly Waiting[] | null> => {
@@ -120,6 +121,10 @@ function registerWaiting(registry: Registry, waiting: () => Promise<readonly Wai
       },
     })
   }
+  seriesOfGauge(registry, saturation, 'waiting_jobs', async () => {
+    const lines = await query()
+    return lines && lines.reduce((sum, { count, laterCount }) => sum + count + laterCount, 0) / mostWaiting
+  })
   register('finstage_jobs_queued', 'Jobs that are due and wait for a worker, in the whole queue', ({ count }) => count)
   register(
     'finstage_jobs_oldest_waiting_seconds',

@@ -41,6 +41,8 @@ export interface JobRunnerOptions {
   readonly schedules: readonly Schedule[]
   /** How long a job waits before it rises by one priority class. */
   readonly agingSeconds: number
+  /** How many jobs may wait in the whole queue. */
+  readonly mostWaiting: number
   /** From 0 to 1. */
   readonly random?: () => number
 }
@@ -71,12 +73,12 @@ export class JobRunner {
   #unsubscribe: (() => void) | undefined
 
   constructor(options: JobRunnerOptions) {
-    const { pool, registry, bus, log, tasks, agingSeconds, fallbacks } = options
+    const { pool, registry, bus, log, tasks, agingSeconds, mostWaiting, fallbacks } = options
     this.#options = options
     this.#runs = new JobRunStore(pool)
     this.#workers = new WorkerStore(pool, fallbacks)
     const taskNames = tasks.map(({ kind }) => kind)
-    this.#metrics = new JobMetrics(registry, () => this.#workers.waiting(taskNames))
+    this.#metrics = new JobMetrics(registry, () => this.#workers.waiting(taskNames), mostWaiting)
     this.#watch = new WorkerWatch({
       bus,
       log,

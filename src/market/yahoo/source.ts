@@ -16,7 +16,7 @@ import type { YahooPolicyOptions } from './calls/policy.ts'
 import { readChart } from './chart.ts'
 import { finalBefore } from './hours.ts'
 import { reachDays, requestSpans, spanSeconds, yahooInterval } from './interval.ts'
-import type { DropReason } from './live/frame.ts'
+import { StreamMetrics } from './live/metrics.ts'
 import { pollingFeed } from './live/polling-feed.ts'
 import { yahooPushFeed } from './live/push-feed.ts'
 import { readListing, readRows } from './quote.ts'
@@ -43,8 +43,6 @@ export interface YahooOptions {
   readonly timeoutMs?: number
   /** Yahoo's push feed; symbols that it does not serve are polled. Without it, all symbols are polled. */
   readonly streamUrl?: string | undefined
-  /** Called for each message of the push feed that was dropped. */
-  readonly streamDropped?: (reason: DropReason) => void
   readonly quarantine?: Quarantine
   /** Where calls, retries and breakers are counted. */
   readonly registry?: Registry
@@ -69,6 +67,7 @@ export function yahooSource(options: YahooOptions = {}): MarketSource {
     policy = {},
   } = options
   const metrics = new YahooMetrics(options.registry)
+  const streamMetrics = options.registry && new StreamMetrics(options.registry)
   const differences = new CalendarDifferences(logger, options.registry)
   const client = yahooClient({ baseUrl, fetch, now, steadyMs, logger, timeoutMs, metrics, policy })
 
@@ -158,10 +157,11 @@ export function yahooSource(options: YahooOptions = {}): MarketSource {
   }
 
   function openLive(sink: ListingSink): SourceFeed {
-    const { streamUrl, streamDropped } = options
+    const { streamUrl } = options
     if (streamUrl === undefined) return pollingFeed({ listings, intervalMs: pollIntervalMs, sink })
-    const dropped = streamDropped ? { dropped: streamDropped } : {}
-    return yahooPushFeed({ url: streamUrl, listings, pollIntervalMs, sink, now, steadyMs, log: logger, ...dropped })
+    return yahooPushFeed({
+      ...{ url: streamUrl, listings, pollIntervalMs, sink, now, steadyMs, log: logger, metrics: streamMetrics },
+    })
   }
 
   return {

@@ -20,7 +20,7 @@ interface Client {
  * nothing, so that one client cannot keep out all others.
  */
 export class ByteShares {
-  readonly #total: number
+  readonly total: number
   /** Those that hold something or wait. */
   readonly #clients = new Map<string, Client>()
   readonly #held = new Map<Caller, number>()
@@ -28,7 +28,7 @@ export class ByteShares {
   #used = 0
 
   constructor(total: number) {
-    this.#total = total
+    this.total = total
   }
 
   /** Bytes that are held by all together. */
@@ -104,7 +104,7 @@ export class ByteShares {
       const client = this.#clients.get(name) as Client
       const [first] = client.waiting
       const [caller, { bytes, begin }] = first as [Caller, Waiting]
-      const free = this.#total * (client.bytes > 0 ? 1 - keptShare : 1) - this.#used
+      const free = this.total * (client.bytes > 0 ? 1 - keptShare : 1) - this.#used
       // Whoever wants more than there is gets it when nothing else is held.
       if (bytes > free && this.#used > 0) return
       client.waiting.delete(caller)

@@ -1,6 +1,8 @@
 import { availableParallelism } from 'node:os'
 import { Piscina } from 'piscina'
+import type { Registry } from 'prom-client'
 import type { Logger } from '../logger.ts'
+import { gaugeOf } from '../metrics.ts'
 import { type CpuCall, type CpuOutcome, toError } from './cpu-thread.ts'
 import { WaitingLine } from './waiting-line.ts'
 
@@ -19,22 +21,28 @@ const niceIncrement = 10
 export class CpuPool {
   readonly #threads: Piscina<CpuCall, CpuOutcome>
   readonly #line = new WaitingLine()
-  #free: number
+  readonly #size = Math.max(1, availableParallelism() - 1)
+  #free = this.#size
   #stopped: Promise<void> | undefined
 
   constructor(log: Logger) {
-    this.#free = Math.max(1, availableParallelism() - 1)
     this.#threads = new Piscina({
       filename: new URL('./cpu-thread.ts', import.meta.url).href,
       name: 'call',
       minThreads: 0,
-      maxThreads: this.#free,
+      maxThreads: this.#size,
       idleTimeout: idleMs,
       niceIncrement,
     })
     // Without a listener, a thread that fails before it takes up its work would end the process. The work then waits
     // until it is aborted.
     this.#threads.on('error', (error) => log.error({ err: error }, 'a thread for CPU work has failed'))
+  }
+
+  register(registry: Registry): void {
+    gaugeOf(registry, 'finstage_cpu_threads', 'How many threads CPU work of jobs may use', () => this.#size)
+    gaugeOf(registry, 'finstage_cpu_threads_busy', 'Of these, how many are at work', () => this.#size - this.#free)
+    gaugeOf(registry, 'finstage_cpu_threads_waiting', 'Pieces of work that wait for one', () => this.#line.length)
   }
 
   /**

@@ -29,6 +29,13 @@ export class FairSlots {
     this.#mayBegin = mayBegin
   }
 
+  /** How many pieces of work hold a slot. */
+  get running(): number {
+    let running = 0
+    for (const job of this.#jobs.values()) running += job.running
+    return running
+  }
+
   /** How many pieces of work wait for a slot. */
   get waiting(): number {
     let waiting = 0

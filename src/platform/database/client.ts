@@ -52,7 +52,17 @@ const statementOf = (statementTimeoutMs: number): string =>
 export interface DatabaseClientConfig extends pg.ClientConfig {
   /** How long a statement may run before Postgres cancels it; 0 or absent: no limit. */
   readonly statementTimeoutMs?: number | undefined
+  /** Called after each statement but COPY, with its name or its text. `failure`: undefined if it has worked. */
+  readonly onStatement?: StatementListener | undefined
 }
+
+export type StatementListener = (
+  statement: { readonly name: string | undefined; readonly text: string },
+  seconds: number,
+  failure: unknown,
+) => void
+
+type Query = (...given: unknown[]) => unknown
 
 /**
  * A connection with our own settings, whatever it would inherit. They are set by a statement and not in the startup
@@ -77,6 +87,7 @@ export class DatabaseClient extends pg.Client {
     this.#socket = socket
     this.#settings = { text: statementOf(config.statementTimeoutMs ?? 0), query_timeout: connectionTimeoutMillis }
     this.on('error', () => {})
+    if (config.onStatement) this.query = timed(this.query.bind(this) as Query, config.onStatement) as typeof this.query
   }
 
   override connect(): Promise<pg.Client>
@@ -112,5 +123,28 @@ export class DatabaseClient extends pg.Client {
   /** Closes the socket at once, without telling Postgres. */
   cut(): void {
     this.#socket.destroy()
+  }
+}
+
+/** Statements end by a callback or a promise. COPY gives a stream, which is left as it is. */
+function timed(query: Query, onStatement: StatementListener): Query {
+  return (...given) => {
+    const [asked] = given as [string | { readonly name?: string; readonly text?: string } | undefined]
+    const { name, text } = typeof asked === 'string' ? { name: undefined, text: asked } : (asked ?? {})
+    if (text === undefined) return query(...given)
+    const startedMs = performance.now()
+    const ended = (failure?: unknown): void =>
+      onStatement({ name, text }, (performance.now() - startedMs) / 1000, failure ?? undefined)
+    const callback = given.at(-1)
+    if (typeof callback === 'function') {
+      const told = (error: unknown, result: unknown): void => {
+        ended(error)
+        callback(error, result)
+      }
+      return query(...given.slice(0, -1), told)
+    }
+    const result = query(...given)
+    if (result instanceof Promise) result.then(() => ended(), ended)
+    return result
   }
 }

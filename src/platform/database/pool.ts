@@ -1,7 +1,8 @@
 import pg from 'pg'
 import type { Logger } from '../logger.ts'
 import { retrying } from '../retry.ts'
-import { DatabaseClient } from './client.ts'
+import { DatabaseClient, type StatementListener } from './client.ts'
+import { type DatabaseMetrics, type PoolMetrics, statementName } from './metrics.ts'
 import { asUnavailable, databaseBusy, isConflict, isFull, isOutage, isSilence, refusesWrites } from './outage.ts'
 
 /** How long a caller waits for a connection. */
@@ -43,6 +44,8 @@ export interface PoolOptions {
    * `persistently`.
    */
   readonly patienceMs?: number
+  /** Where the pool is measured, and its name there. */
+  readonly measured?: { readonly by: DatabaseMetrics; readonly as: string }
 }
 
 /**
@@ -53,6 +56,7 @@ export interface PoolOptions {
 export class DatabasePool extends pg.Pool {
   readonly #log: Logger
   readonly #patienceMs: number
+  readonly #metrics: PoolMetrics | undefined
   readonly #clients = new Set<DatabaseClient>()
   readonly #connectOnce: () => Promise<pg.PoolClient>
   /** The database does not answer, and is not asked before then. null: it answers. */
@@ -63,18 +67,29 @@ export class DatabasePool extends pg.Pool {
   #loggedAtMs = Number.NEGATIVE_INFINITY
 
   constructor(connectionString: string, log: Logger, options: PoolOptions) {
-    const { max = 20, statementTimeoutMs = 0, patienceMs = 0 } = options
+    const { max = 20, statementTimeoutMs = 0, patienceMs = 0, measured } = options
+    const metrics = measured?.by.pool(measured.as, () => ({
+      open: this.totalCount,
+      busy: this.totalCount - this.idleCount,
+      waiting: this.#waiting,
+      maxConnections: max,
+      maxWaiting,
+    }))
+    const onStatement: StatementListener | undefined =
+      metrics && (({ name, text }, seconds, failure) => metrics.ran(statementName(text, name), seconds, failure))
     super({
       connectionString,
       max,
       min: Math.min(keptConnections, max),
       connectionTimeoutMillis: waitMs,
       ...(statementTimeoutMs > 0 ? { query_timeout: statementTimeoutMs + answerMarginMs, statementTimeoutMs } : {}),
+      ...(onStatement ? { onStatement } : {}),
       // The type says that the class takes no options; pg-pool passes its own.
       Client: DatabaseClient as unknown as new () => pg.ClientBase,
     })
     this.#log = log
     this.#patienceMs = patienceMs
+    this.#metrics = metrics
     this.#connectOnce = () => super.connect()
     const query = super.query.bind(this) as (...given: unknown[]) => Promise<pg.QueryResult>
     this.query = ((...given: unknown[]) => this.guarded(() => query(...given))) as typeof this.query
@@ -125,6 +140,7 @@ export class DatabasePool extends pg.Pool {
   async #connect(): Promise<pg.PoolClient> {
     if (this.#waiting >= maxWaiting) throw databaseBusy()
     this.#waiting++
+    const startedMs = performance.now()
     try {
       return await retrying(() => this.#connectNow(), {
         ...outagePace,
@@ -138,6 +154,7 @@ export class DatabasePool extends pg.Pool {
       throw this.#failed(error)
     } finally {
       this.#waiting--
+      this.#metrics?.waited((performance.now() - startedMs) / 1000)
     }
   }
 

@@ -11,7 +11,9 @@ export interface WorkerBeat {
 
 export interface Waiting {
   readonly priority: JobPriority
+  /** Of those that are due, and of those that are due later. */
   readonly count: number
+  readonly laterCount: number
   /** How long the oldest of them has been due. */
   readonly oldestSeconds: number
 }
@@ -127,10 +129,16 @@ export class WorkerStore {
 
   /** The jobs that are due and not taken, by the priority they were queued with. */
   async waiting(tasks: readonly string[]): Promise<Waiting[]> {
-    const { rows } = await this.#pool.query<{ digit: number; count: number; oldestSeconds: number }>(
-      `SELECT ${priorityDigit('priority')} AS digit, count(*)::int AS count,
-         extract(epoch FROM now() - min(run_at))::float8 AS "oldestSeconds"
-       FROM graphile_worker.jobs WHERE task_identifier = ANY($1) AND locked_at IS NULL AND run_at <= now() GROUP BY digit`,
+    const { rows } = await this.#pool.query<{
+      digit: number
+      count: number
+      laterCount: number
+      oldestSeconds: number
+    }>(
+      `SELECT ${priorityDigit('priority')} AS digit, count(*) FILTER (WHERE run_at <= now())::int AS count,
+         count(*) FILTER (WHERE run_at > now())::int AS "laterCount",
+         greatest(0, extract(epoch FROM now() - min(run_at)))::float8 AS "oldestSeconds"
+       FROM graphile_worker.jobs WHERE task_identifier = ANY($1) AND locked_at IS NULL GROUP BY digit`,
       [tasks],
     )
     return rows.map(({ digit, ...rest }) => ({ priority: priorityOfDigit(digit), ...rest }))

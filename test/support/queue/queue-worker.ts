@@ -57,6 +57,7 @@ const runner = new JobRunner({
   fallbacks: new LibraryFallbacks(registry, log),
   schedules: [],
   agingSeconds: 600,
+  mostWaiting: 1000,
 })
 
 const send = (reply: Reply): void => {

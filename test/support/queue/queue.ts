@@ -64,7 +64,10 @@ export async function startQueue(options: QueueOptions): Promise<TestQueue> {
   const bus = new PostgresBus({ connectionString, pool, log: silentLog })
   const registry = new Registry()
   const fallbacks = new LibraryFallbacks(registry, log)
-  const runner = new JobRunner({ pool, bus, log, registry, fallbacks, tasks, schedules, agingSeconds, random })
+  const mostWaiting = 1000
+  const runner = new JobRunner({
+    ...{ pool, bus, log, registry, fallbacks, tasks, schedules, agingSeconds, mostWaiting, random },
+  })
   const store = new JobStore(pool)
   const jobs = new JobService({ store, bus, tasks })
   await bus.start()

@@ -1,5 +1,5 @@
 import { Counter, Gauge, Histogram, Registry } from 'prom-client'
-import { durationBuckets } from '../../../platform/metrics.ts'
+import { durationBuckets, type SharedGauge, saturation, seriesOfGauge } from '../../../platform/metrics.ts'
 
 /** What is limited and observed separately. `crumb`: opening a session, with its cookie pages. */
 export const yahooEndpoints = ['quote', 'chart', 'search', 'crumb'] as const
@@ -8,15 +8,29 @@ export type YahooEndpoint = (typeof yahooEndpoints)[number]
 /**
  * The outcome of a request. `refused`: a status of 4xx except 429. `failed`: no answer, 5xx, or something unreadable.
  */
-export type CallOutcome = 'ok' | 'rate_limited' | 'refused' | 'failed' | 'timeout'
+export type CallOutcome = (typeof callOutcomes)[number]
+const callOutcomes = ['ok', 'rate_limited', 'refused', 'failed', 'timeout'] as const
 
-export type RejectReason = 'breaker' | 'rate_limit' | 'bulkhead'
+export type RejectReason = (typeof rejectReasons)[number]
+const rejectReasons = ['breaker', 'rate_limit', 'bulkhead'] as const
+
+const callsRunning: SharedGauge = {
+  name: 'finstage_source_calls_in_flight',
+  help: 'Calls of the source that hold a slot',
+  label: 'endpoint',
+}
+const callsWaiting: SharedGauge = {
+  name: 'finstage_source_calls_waiting',
+  help: 'Calls of the source that wait for a slot',
+  label: 'endpoint',
+}
 
 const breakerStates = { closed: 0, halfOpen: 1, open: 2 } as const
 export type BreakerState = keyof typeof breakerStates
 
 /** Counts the calls to Yahoo, and those that were held back. */
 export class YahooMetrics {
+  readonly #registry: Registry
   readonly #calls: Counter<'endpoint' | 'outcome'>
   readonly #seconds: Histogram<'endpoint'>
   readonly #retries: Counter<'endpoint'>
@@ -25,6 +39,7 @@ export class YahooMetrics {
 
   /** Without a registry, the counts go nowhere. */
   constructor(registry: Registry = new Registry()) {
+    this.#registry = registry
     const registers = [registry]
     this.#calls = new Counter({
       name: 'finstage_source_calls_total',
@@ -57,7 +72,20 @@ export class YahooMetrics {
       labelNames: ['endpoint'],
       registers,
     })
-    for (const endpoint of yahooEndpoints) this.breaker(endpoint, 'closed')
+    // Rates see the first of a kind only if there was a 0 before.
+    for (const endpoint of yahooEndpoints) {
+      this.breaker(endpoint, 'closed')
+      this.#retries.inc({ endpoint }, 0)
+      for (const outcome of callOutcomes) this.#calls.inc({ endpoint, outcome }, 0)
+      for (const reason of rejectReasons) this.#rejected.inc({ endpoint, reason }, 0)
+    }
+  }
+
+  /** `slots`: of an endpoint, read at every scrape. */
+  slots(endpoint: YahooEndpoint, slots: { readonly running: number; readonly waiting: number }, most: number): void {
+    seriesOfGauge(this.#registry, callsRunning, endpoint, () => slots.running)
+    seriesOfGauge(this.#registry, callsWaiting, endpoint, () => slots.waiting)
+    seriesOfGauge(this.#registry, saturation, `source_calls_${endpoint}`, () => slots.waiting / most)
   }
 
   called(endpoint: YahooEndpoint, outcome: CallOutcome, seconds: number): void {

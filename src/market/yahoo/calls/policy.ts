@@ -66,6 +66,7 @@ export class YahooPolicy {
     this.#shared = shared
     this.#pause = new RateLimitPause(now)
     this.#slots = new FairSlots(runningCalls(endpoint))
+    metrics.slots(endpoint, this.#slots, waitingCalls)
 
     this.#retry = retry(
       handleWhen((error) => mayPass(error) && budget.take()),

@@ -1,15 +1,18 @@
 import protobuf from 'protobufjs/light.js'
 import { z } from 'zod'
 
+export const dropReasons = [
+  'unreadable',
+  'not pricing',
+  'unknown symbol',
+  'not a price',
+  'from the future',
+  'older than the last',
+  'repeated',
+] as const
+
 /** Why a message of the stream was dropped. */
-export type DropReason =
-  | 'unreadable'
-  | 'not pricing'
-  | 'unknown symbol'
-  | 'not a price'
-  | 'from the future'
-  | 'older than the last'
-  | 'repeated'
+export type DropReason = (typeof dropReasons)[number]
 
 /** What one message of the stream says. A field that was not on the wire is absent, and not 0. */
 export interface Frame {

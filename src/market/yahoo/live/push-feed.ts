@@ -6,6 +6,7 @@ import type { Logger } from '../../../platform/logger.ts'
 import { furthestAheadMs } from '../../source.ts'
 import type { DropReason, Frame } from './frame.ts'
 import { isInSession } from './in-session.ts'
+import type { StreamMetrics } from './metrics.ts'
 import { pollingFeed } from './polling-feed.ts'
 import {
   beside,
@@ -20,6 +21,7 @@ import {
 } from './priced-listing.ts'
 import { type StreamShard, streamShard } from './shard.ts'
 import { type OpenStream, openWebSocket } from './socket.ts'
+import { UsualRate } from './usual-rate.ts'
 
 export interface YahooPushFeedOptions {
   readonly url: string
@@ -36,8 +38,7 @@ export interface YahooPushFeedOptions {
   readonly random?: () => number
   readonly open?: OpenStream
   readonly log?: Pick<Logger, 'debug' | 'info'> | undefined
-  /** Called for each message that was dropped. */
-  readonly dropped?: (reason: DropReason) => void
+  readonly metrics?: Pick<StreamMetrics, 'dropped' | 'frame' | 'runs'> | undefined
 }
 
 interface PushedSymbol {
@@ -69,6 +70,7 @@ interface PushedSymbol {
   resting: boolean
   /** The last poll knew something newer than the stream. */
   hadNews: boolean
+  readonly usual: UsualRate
 }
 
 /** A socket with many symbols loses updates. */
@@ -94,7 +96,8 @@ export function yahooPushFeed(options: YahooPushFeedOptions): SourceFeed {
     random = Math.random,
     open = openWebSocket,
   } = options
-  const dropped = options.dropped ?? (() => {})
+  const { metrics } = options
+  const dropped = (reason: DropReason): void => metrics?.dropped(reason)
   let watched = new Map<string, PushedSymbol>()
   const shards = new Set<StreamShard>()
   const poll = pollingFeed({ listings, intervalMs: pollIntervalMs, sink: { update: polled, failure: pollFailed } })
@@ -183,9 +186,20 @@ export function yahooPushFeed(options: YahooPushFeedOptions): SourceFeed {
   }
 
   function check(): void {
-    for (const each of watched.values()) each.checking = true
+    for (const each of watched.values()) {
+      each.checking = true
+      each.usual.minute(isExpected(each))
+    }
     review()
   }
+
+  const isExpected = ({ last }: PushedSymbol): boolean => last !== null && isInSession(last, now())
+
+  const hasStopped = metrics?.runs({
+    sockets: (state) => [...shards].filter((shard) => shard.state === state).length,
+    usualFramesPerSecond: () =>
+      [...watched.values()].reduce((sum, each) => sum + (isExpected(each) ? each.usual.expectedPerSecond : 0), 0),
+  })
 
   async function listings(symbols: readonly string[]): Promise<ReadonlyMap<string, Listing>> {
     const asked = symbols
@@ -244,6 +258,8 @@ export function yahooPushFeed(options: YahooPushFeedOptions): SourceFeed {
   function pushed(frame: Frame): void {
     const each = watched.get(frame.symbol)
     if (!each?.last) return
+    metrics?.frame()
+    each.usual.frame()
     const nowMs = now()
     if ((frame.timeMs ?? 0) > nowMs + furthestAheadMs) {
       dropped('from the future')
@@ -308,6 +324,7 @@ export function yahooPushFeed(options: YahooPushFeedOptions): SourceFeed {
 
   async function stop(): Promise<void> {
     stopped = true
+    hasStopped?.()
     clearInterval(checks)
     clearTimeout(rest)
     clearImmediate(reviewing)
@@ -332,6 +349,7 @@ const newlyWatched = (symbol: string): PushedSymbol => ({
   checking: false,
   resting: false,
   hadNews: false,
+  usual: new UsualRate(),
 })
 
 const leftOut = (symbol: string): FinstageError =>

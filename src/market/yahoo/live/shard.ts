@@ -2,6 +2,7 @@ import { minuteMs } from '../../../domain/time/units.ts'
 import type { Logger } from '../../../platform/logger.ts'
 import { RetryPauses } from '../../../platform/retry.ts'
 import { type DropReason, type Frame, readFrame } from './frame.ts'
+import type { SocketState } from './metrics.ts'
 import type { OpenStream, StreamSocket } from './socket.ts'
 
 export interface ShardOptions {
@@ -27,6 +28,8 @@ export interface StreamShard {
   remove(symbols: readonly string[]): void
   /** Whether the socket is open and has delivered, or has no reason to deliver yet. */
   isServing(): boolean
+  /** The state of its socket. */
+  readonly state: SocketState
   /** Since when the symbol's subscription has been in force; null: it is not, or not for long enough to tell. */
   inForceSince(symbol: string): number | null
   stop(): void
@@ -176,6 +179,16 @@ export function streamShard(options: ShardOptions): StreamShard {
     state = 'stopped'
   }
 
-  const shard: StreamShard = { symbols: subscribed, add, remove, isServing, inForceSince, stop }
+  const shard: StreamShard = {
+    symbols: subscribed,
+    add,
+    remove,
+    isServing,
+    get state() {
+      return state === 'stopped' ? 'away' : state
+    },
+    inForceSince,
+    stop,
+  }
   return shard
 }

@@ -19,7 +19,7 @@ function open() {
     },
   }
   const connection = new WebSocketConnection({
-    ...{ webSocket, socket: { writableLength: 0 }, schedule: {}, metrics: {}, log: silentLog },
+    ...{ webSocket, socket: { writableLength: 0 }, schedule: {}, metrics: { sent() {} }, log: silentLog },
   } as unknown as WebSocketConnectionOptions)
   return { connection, sent }
 }
