@@ -1,8 +1,11 @@
 import assert from 'node:assert/strict'
-import { readdirSync, readFileSync } from 'node:fs'
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { fileURLToPath } from 'node:url'
+import { dashboardQueries } from '../../../scripts/drill/dashboard.ts'
+import { faults } from '../../../scripts/drill/faults.ts'
 import { hasPromtool, promtool } from '../../support/prometheus.ts'
 
 const root = fileURLToPath(new URL('../../..', import.meta.url))
@@ -49,6 +52,39 @@ test('every alert is tested both firing and silent', () => {
       `${name} is never expected to be silent`,
     )
   }
+})
+
+test('every alert has a fault in the drill', () => {
+  const caused = faults.flatMap(({ alerts, slow = [], lasting = [] }) => [...alerts, ...slow, ...lasting])
+  assert.deepEqual(caused.sort(), alerts.map(({ name }) => name).sort())
+})
+
+test('rules and dashboard name only metrics that there are, and what the rules record', () => {
+  const page = readFileSync(join(root, 'docs/operations.md'), 'utf8')
+  const metrics = new Set(Array.from(page.matchAll(/^\| `(\w+)` \|/gm), ([, name]) => name))
+  const recorded = new Set(Array.from(textOf(rules).matchAll(/record: (\S+)/g), ([, name]) => name))
+  const expressions = [...textOf(rules).matchAll(/expr: ((?:\|\n(?: {10}.*\n)+)|.*\n)/g)].map(([, text = '']) => text)
+  assert.ok(expressions.length >= alerts.length)
+  for (const expression of [...expressions, ...dashboardQueries().map(({ expr }) => expr)]) {
+    for (const [name] of expression.matchAll(/\b(?:finstage|nodejs|process)[_:][\w:]+/g)) {
+      assert.ok(
+        recorded.has(name) || metrics.has(name.replace(/_(?:bucket|sum|count)$/, '')) || metrics.has(name),
+        name,
+      )
+    }
+  }
+})
+
+test('Prometheus can read every query of the dashboard', { skip }, () => {
+  const directory = mkdtempSync(join(tmpdir(), 'finstage-dashboard-'))
+  const file = join(directory, 'queries.yml')
+  const queries = dashboardQueries().map(({ expr }, i) => ({ record: `dashboard:query${i}`, expr }))
+  // JSON is YAML, too.
+  writeFileSync(file, JSON.stringify({ groups: [{ name: 'dashboard', rules: queries }] }))
+  const { isClean, output } = promtool(['check', 'rules', file])
+  rmSync(directory, { recursive: true })
+  assert.ok(queries.length > 50)
+  assert.ok(isClean, output)
 })
 
 test('the rules and the configurations are valid', { skip }, () => {
