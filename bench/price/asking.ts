@@ -1,6 +1,16 @@
-// Thread of MeasuredApp: sends requests, one after the other.
+// Thread of MeasuredApp: sends requests, one after the other, and watches.
 import { Agent, request } from 'node:http'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { parentPort, workerData } from 'node:worker_threads'
+import type { Asked } from './measured-app.ts'
+import { Watcher } from './watching.ts'
+
+/** What the thread is told to do. It answers each with a message. */
+export type Order =
+  | ({ readonly order: 'post' } & AskedOnce)
+  | { readonly order: 'connect' | 'close' }
+  | { readonly order: 'begin'; readonly subscriptions: readonly Asked[]; readonly events: number }
+  | { readonly order: 'watch'; readonly ms: number }
 
 export interface AskedOnce {
   readonly bodies: readonly string[]
@@ -37,13 +47,34 @@ function post(body: string, contentType: string): Promise<{ status: number; body
   })
 }
 
-parentPort?.on('message', async ({ bodies, times, contentType }: AskedOnce) => {
+let watcher: Watcher | undefined
+
+async function carryOut(order: Order): Promise<unknown> {
+  switch (order.order) {
+    case 'post':
+      return tellOf(order)
+    case 'connect':
+      watcher = await Watcher.open(url.replace('http', 'ws'))
+      return null
+    case 'begin':
+      return await watcher?.begin(order.subscriptions, order.events)
+    case 'watch': {
+      const before = watcher?.events ?? 0
+      await sleep(order.ms)
+      return (watcher?.events ?? 0) - before
+    }
+    case 'close':
+      return (await watcher?.close()) ?? null
+  }
+}
+
+async function tellOf({ bodies, times, contentType }: AskedOnce): Promise<Told> {
   let answer: Awaited<ReturnType<typeof post>> = { status: 0, body: Buffer.alloc(0) }
   for (let i = 0; i < times; i++) for (const body of bodies) answer = await post(body, contentType)
   const text = answer.body.toString()
   const points = /"extensions":\{"cost":\{"points":(\d+)/.exec(text.slice(-200))?.[1]
   const errors = [...text.slice(0, 3000).matchAll(/"message":"([^"]*)"/g)].map(([, message = '']) => message)
-  const told: Told = {
+  return {
     status: answer.status,
     bytes: answer.body.length,
     points: points === undefined ? null : Number(points),
@@ -51,5 +82,6 @@ parentPort?.on('message', async ({ bodies, times, contentType }: AskedOnce) => {
     text: text.slice(0, 2000),
     whole: text.length < 100_000 ? text : '',
   }
-  parentPort?.postMessage(told)
-})
+}
+
+parentPort?.on('message', async (order: Order) => parentPort?.postMessage(await carryOut(order)))

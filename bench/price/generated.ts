@@ -47,6 +47,18 @@ export function generatedOperation(schema: GraphQLSchema, known: Known, at: numb
   return new Writer(schema, known, random).operation(at)
 }
 
+/** A subscription of prices or candles at random, as `generatedOperation` makes others. */
+export function generatedSubscription(schema: GraphQLSchema, known: Known, at: number): GeneratedSubscription {
+  const random = randomFrom(at * 7919 + 3)
+  for (let i = 0; i < 10; i++) random()
+  return new Writer(schema, known, random).subscription(at)
+}
+
+export interface GeneratedSubscription extends Asked {
+  /** With how many events, or entries of lists, it begins. */
+  readonly first: number
+}
+
 class Writer {
   readonly #schema: GraphQLSchema
   readonly #known: Known
@@ -78,6 +90,25 @@ class Writer {
       ...this.#fragments,
     ].join(' ')
     return { query, variables: this.#variables }
+  }
+
+  subscription(at: number): GeneratedSubscription {
+    const { symbols } = this.#known
+    const ofPrices = Array.from({ length: this.#logarithmic(1, 100) }, () => this.#pick(symbols))
+    const unique = [...new Set(ofPrices)]
+    const [field, first, type] = this.#pick([
+      [`priceUpdates(symbols: ${JSON.stringify(unique)})`, unique.length, 'PriceUpdate'],
+      [`priceBatches(symbols: ${JSON.stringify(unique)}, batchMs: 1000)`, unique.length, 'PriceUpdate'],
+      [
+        `candleUpdates(symbol: "${this.#pick(symbols)}", interval: ${this.#pick(['MINUTE_1', 'HOUR_1', 'DAY_1'])})`,
+        1,
+        'CandleUpdate',
+      ],
+    ] as const)
+    const query = `{ ${field} ${this.#selection(type, 1, first)} }`
+    const definitions = this.#definitions.length > 0 ? `(${this.#definitions.join(', ')})` : ''
+    const whole = [`subscription Generated${at}${definitions} ${query}`, ...this.#fragments].join(' ')
+    return { query: whole, variables: this.#variables, first }
   }
 
   #chance(share: number): boolean {

@@ -5,8 +5,9 @@ import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { schema } from '../../src/schema/index.ts'
 import { attacks } from '../loads/attacks.ts'
-import { generatedOperation } from './generated.ts'
-import { MeasuredApp, usualPace } from './measured-app.ts'
+import { median } from '../support/table.ts'
+import { type GeneratedSubscription, generatedOperation, generatedSubscription, type Known } from './generated.ts'
+import { MeasuredApp, type MeasuredBegin, usualPace } from './measured-app.ts'
 import { prepare } from './prepared.ts'
 
 export interface PriceLoad {
@@ -25,6 +26,8 @@ export interface PricedRun {
 export interface PriceFigures {
   readonly generated: readonly PricedRun[]
   readonly hostile: readonly PricedRun[]
+  /** What beginning each took, with its first events. */
+  readonly subscriptions: readonly PricedRun[]
 }
 
 /** Jobs that an attack has queued run in the same process: they end first. */
@@ -34,8 +37,7 @@ const { operations } = JSON.parse(process.argv[2] ?? '{}') as PriceLoad
 const directory = mkdtempSync(join(tmpdir(), 'finstage-price-'))
 const app = await MeasuredApp.start(directory, { PRICE: 'measure' })
 
-async function generated(): Promise<PricedRun[]> {
-  const market = await prepare(app)
+async function generated(market: Known): Promise<PricedRun[]> {
   // A server that has just started takes several times as long for everything.
   for (let i = 0; i < 200; i++) {
     const operation = generatedOperation(schema, market, 300_000 + i)
@@ -47,6 +49,51 @@ async function generated(): Promise<PricedRun[]> {
     const { micros, points, errors } = await app.measure(() => operation, usualPace)
     runs.push({ name: `generated ${i}: ${operation.query}`, micros, points, error: errors[0] ?? null })
     if (i % 100 === 99) process.stderr.write(`${i + 1} operations\n`)
+  }
+  return runs
+}
+
+const indicatorsOf = (period: number): string =>
+  ['sma', 'ema', 'rsi', 'roc', 'cci'].map((name) => `${name}(period: ${period})`).join(' ')
+
+/** What clients ask for: boards, and charts that are drawn on. */
+function usualSubscriptions({ symbols }: Known): (GeneratedSubscription & { readonly name: string })[] {
+  const chart = (period: number): string =>
+    `subscription { candleUpdates(symbol: "AAPL") { kind candle { time close } series { columns { ${indicatorsOf(period)} } } } }`
+  const board = JSON.stringify(symbols)
+  const prices = 'kind symbol price change changePercent seq cursor'
+  return [
+    { name: 'a price', query: 'subscription { priceUpdates(symbols: ["AAPL"]) { price } }', first: 1 },
+    {
+      name: 'a board',
+      query: `subscription { priceUpdates(symbols: ${board}) { ${prices} } }`,
+      first: symbols.length,
+    },
+    {
+      name: 'a board in batches',
+      query: `subscription { priceBatches(symbols: ${board}) { ${prices} } }`,
+      first: symbols.length,
+    },
+    { name: 'a chart with five indicators', query: chart(20), first: 1 },
+    { name: 'a chart with five indicators of period 1,000', query: chart(1000), first: 1 },
+  ]
+}
+
+/** Each is begun some times before it is measured, as operations are. */
+async function subscriptions(market: Known): Promise<PricedRun[]> {
+  const generated = Array.from({ length: Math.ceil(operations / 10) }, (_, i) => {
+    const subscription = generatedSubscription(schema, market, i)
+    return { name: `generated ${i}: ${subscription.query}`, ...subscription }
+  })
+  const runs: PricedRun[] = []
+  for (const { name, query, variables, first } of [...usualSubscriptions(market), ...generated]) {
+    const asked = { query, ...(variables && { variables }) }
+    for (let i = 0; i < 4; i++) await app.measureBegin([asked], first)
+    const measured = []
+    for (let i = 0; i < 5; i++) measured.push(await app.measureBegin([asked], first))
+    const { cost, errors } = measured[0] as MeasuredBegin
+    const micros = median(measured.map(({ micros }) => micros))
+    runs.push({ name, micros, points: cost?.points ?? null, error: errors[0] ?? null })
   }
   return runs
 }
@@ -69,7 +116,12 @@ async function hostile(): Promise<PricedRun[]> {
 }
 
 try {
-  const figures: PriceFigures = { generated: await generated(), hostile: await hostile() }
+  const market = await prepare(app)
+  const figures: PriceFigures = {
+    generated: await generated(market),
+    subscriptions: await subscriptions(market),
+    hostile: await hostile(),
+  }
   process.stdout.write(JSON.stringify(figures))
 } finally {
   await app.stop()

@@ -1,9 +1,11 @@
 import { once } from 'node:events'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { Worker } from 'node:worker_threads'
 import { App } from '../../src/app/app.ts'
 import { parseConfig } from '../../src/app/config.ts'
 import { createLogger } from '../../src/platform/logger.ts'
-import type { AskedOnce, Told } from './asking.ts'
+import type { Order, Told } from './asking.ts'
+import type { Begun, ToldCost } from './watching.ts'
 
 export interface Asked {
   readonly query: string
@@ -22,6 +24,18 @@ export interface Measured {
   readonly errors: readonly string[]
 }
 
+export interface MeasuredBegin {
+  readonly micros: number
+  /** What the last of them was told. null: none has begun. */
+  readonly cost: ToldCost | null
+  readonly errors: readonly string[]
+}
+
+/** How long the server takes to forget a client that has gone. */
+const settleMs = 20
+
+const settled = (): Promise<void> => sleep(settleMs)
+
 export interface Pace {
   /** Requests before those that are measured: after ten, an operation is compiled. */
   readonly warmUps: number
@@ -32,7 +46,8 @@ export interface Pace {
 
 export const usualPace: Pace = { warmUps: 12, warmUpMs: 600, measuredMs: 10 }
 
-const threadMicros = (): number => {
+/** CPU of this thread so far. */
+export const threadMicros = (): number => {
   const { user, system } = process.threadCpuUsage()
   return user + system
 }
@@ -72,9 +87,40 @@ export class MeasuredApp {
   }
 
   /** Sends these requests, one after the other, so many times. Resolves to the last answer. */
-  async ask(bodies: readonly string[], times = 1, contentType = 'application/json'): Promise<Told> {
-    this.#client.postMessage({ bodies, times, contentType } satisfies AskedOnce)
-    const [told] = (await once(this.#client, 'message')) as [Told]
+  ask(bodies: readonly string[], times = 1, contentType = 'application/json'): Promise<Told> {
+    return this.#told({ order: 'post', bodies, times, contentType })
+  }
+
+  /** CPU of beginning these subscriptions, until so many events have come in all. Then they are ended. */
+  async measureBegin(subscriptions: readonly Asked[], events: number): Promise<MeasuredBegin> {
+    await this.#told({ order: 'connect' })
+    const before = threadMicros()
+    const { cost, errors } = await this.#told<Begun>({ order: 'begin', subscriptions, events })
+    const micros = threadMicros() - before
+    await this.#told({ order: 'close' })
+    await settled()
+    return { micros, cost, errors }
+  }
+
+  /** CPU of the server's thread while these subscriptions are open, for so long, and how many events come meanwhile. */
+  async measureEvents(
+    subscriptions: readonly Asked[],
+    first: number,
+    ms: number,
+  ): Promise<{ readonly micros: number; readonly events: number }> {
+    await this.#told({ order: 'connect' })
+    await this.#told<Begun>({ order: 'begin', subscriptions, events: first })
+    const before = threadMicros()
+    const events = await this.#told<number>({ order: 'watch', ms })
+    const micros = threadMicros() - before
+    await this.#told({ order: 'close' })
+    await settled()
+    return { micros, events }
+  }
+
+  async #told<T>(order: Order): Promise<T> {
+    this.#client.postMessage(order)
+    const [told] = (await once(this.#client, 'message')) as [T]
     return told
   }
 

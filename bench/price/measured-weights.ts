@@ -1,17 +1,29 @@
 import { catalogue } from '../../src/analysis/indicators/catalogue.ts'
 import { pointShapes } from '../../src/analysis/indicators/indicator.ts'
 import { type IndicatorName, indicatorNames, indicatorWarmUp } from '../../src/analysis/indicators/points.ts'
+import { calendarOf } from '../../src/domain/exchange-calendar/calendars.ts'
 import { partsPerCandle } from '../../src/domain/time/interval.ts'
+import { daySeconds } from '../../src/domain/time/units.ts'
 import { schema } from '../../src/schema/index.ts'
 import type { weights } from '../../src/schema/price/weights.ts'
-import { median } from '../support/table.ts'
+import { mean, median } from '../support/table.ts'
 import { generatedOperation, type Known } from './generated.ts'
-import type { Asked, MeasuredApp } from './measured-app.ts'
+import { type Asked, type MeasuredApp, threadMicros } from './measured-app.ts'
 
 type Widened<T> = { readonly [Name in keyof T]: T[Name] extends number ? number : Widened<T[Name]> }
 export type Weights = Widened<typeof weights>
 
 const pace = { warmUps: 14, warmUpMs: 300, measuredMs: 20 }
+/** Two operations that are compared take turns so often. */
+const batches = 9
+const batch = { warmUps: 0, warmUpMs: 0, measuredMs: 2 }
+/** Ranges that differ have up to so many candles more than the shortest. */
+const differentRanges = 997
+const meanMore = (differentRanges - 1) / 2
+/** Takes these in an order of which every part has about the same mean. */
+const spread = 619
+/** How often subscriptions are begun that are measured together. */
+const beginnings = 5
 /** Rows of the series by which indicators are weighed, and the parameters that make a window short or long. */
 const rows = 4000
 const longWindow = 600
@@ -20,131 +32,196 @@ const longWindow = 600
 interface Range {
   readonly interval: 'MINUTE_1' | 'DAY_1'
   readonly last: number
-  /** CPU of the candles alone. */
-  readonly base: number
   readonly history: number
 }
+
+/** The longest of the series that are new has so many days and one more. */
+const newDays = 8
+/** Ten. */
+const quoteFields = ['price', 'open', 'dayHigh', 'dayLow', 'volume', 'change', 'bid', 'ask', 'stale', 'symbol']
+
+const pairsOf = (count: number): number => (count * (count - 1)) / 2
 
 const times = (count: number, text: (i: number) => string): string =>
   Array.from({ length: count }, (_, i) => text(i)).join(' ')
 
-/** No weight is nothing: a measured difference below is noise. */
-const positive = (value: number, least = 0.001): number => Math.max(least, value)
-
-/** Each weight is the difference between two operations that differ in one thing, by how often they do. */
-export async function measureWeights(app: MeasuredApp, market: Known): Promise<Weights> {
+/**
+ * Each weight is the difference between two operations that differ in one thing, by how often they do. Of noise it may be
+ * less than nothing.
+ */
+export async function measureWeights(app: MeasuredApp, market: Known, round: number): Promise<Weights> {
   const { symbols, jobs } = market
-  let asked = 0
-  const cpu = async (query: string, variables: object = {}): Promise<number> =>
-    (await app.measure(() => ({ query, variables }) as Asked, pace)).micros
-  /** Each request is another: `text` makes it of a number. */
-  const fresh = async (text: (i: number) => Asked): Promise<number> =>
-    (await app.measure(() => text(asked++), pace)).micros
+  const asked = (query: string, variables: Asked['variables'] = {}): Asked => ({ query, variables })
+  /** How many requests have been another each time. */
+  let unlike = 0
+  /** By how much one operation takes more than another. They take turns, so that both meet the same machine. */
+  async function extraOf(more: (i: number) => Asked, less: (i: number) => Asked): Promise<number> {
+    for (const each of [more, less]) await app.measure(() => each(unlike++), { ...pace, measuredMs: 0.1 })
+    const found: number[] = []
+    for (let i = 0; i < batches; i++) {
+      const [one, other] = [
+        await app.measure(() => more(unlike++), batch),
+        await app.measure(() => less(unlike++), batch),
+      ]
+      found.push(one.micros - other.micros)
+    }
+    return median(found)
+  }
+  const extra = (more: Asked | string, less: Asked | string): Promise<number> => {
+    const [one, other] = [more, less].map((each) => (typeof each === 'string' ? asked(each) : each)) as [Asked, Asked]
+    return extraOf(
+      () => one,
+      () => other,
+    )
+  }
+  const bare = '{ __typename }'
   const minutes = (last: number, fields: string, directive = ''): string =>
     `{ candles(symbol: "AAPL", interval: MINUTE_1, last: ${last}) { ${fields} } ${directive} }`
   const interpreted = '__typename @include(if: true)'
   const six = 'epoch open high low close volume'
 
   const request = await weighRequest()
-  const [one, many] = [await cpu(minutes(1000, 'nodes { close }')), await cpu(minutes(3000, 'nodes { close }'))]
-  const leaf = positive(((await cpu(minutes(3000, `nodes { ${six} }`))) - many) / (5 * 3000))
-  const instant = positive(((await cpu(minutes(3000, 'nodes { close time }'))) - many) / 3000)
-  const exchange = (fields: string): Promise<number> =>
-    cpu(`query ($s: [Symbol!]!) { instruments(symbols: $s) { symbol ${fields} } }`, { s: symbols })
-  const object = positive(((await exchange('exchange { code }')) - (await exchange(''))) / symbols.length - leaf)
-  const node = positive((many - one) / 2000 - leaf - object)
-  const [oneSlowly, manySlowly] = [
-    await cpu(minutes(1000, 'nodes { close }', interpreted)),
-    await cpu(minutes(3000, 'nodes { close }', interpreted)),
-  ]
-  const interpretedLeaf = positive(
-    ((await cpu(minutes(3000, `nodes { ${six} }`, interpreted))) - manySlowly) / (5 * 3000),
+  const closesOf = (last: number): string => minutes(last, 'nodes { close }')
+  const leaf = (await extra(minutes(3000, `nodes { ${six} }`), closesOf(3000))) / (5 * 3000)
+  const instant = (await extra(minutes(3000, 'nodes { close time }'), closesOf(3000))) / 3000
+  const instruments = (field: string): Asked =>
+    asked(`query ($s: [Symbol!]!) { instruments(symbols: $s) { ${times(20, (i) => `a${i}: ${field}`)} } }`, {
+      s: symbols,
+    })
+  const object = (await extra(instruments('exchange { code }'), instruments('symbol'))) / (20 * symbols.length)
+  const node = (await extra(closesOf(3000), closesOf(1000))) / 2000 - leaf - object
+  const slowNodes = (last: number, fields: string): string => minutes(last, `nodes { ${fields} }`, interpreted)
+  const interpretedLeaf = (await extra(slowNodes(3000, six), slowNodes(3000, 'close'))) / (5 * 3000)
+  const interpretedObject =
+    (await extra(slowNodes(3000, 'close'), slowNodes(1000, 'close'))) / 2000 - node - interpretedLeaf
+
+  const quotes = (count: number): Asked =>
+    asked('query ($s: [Symbol!]!) { quotes(symbols: $s) { price } }', { s: symbols.slice(0, count) })
+  const listing = (await extra(quotes(50), quotes(10))) / 40 - object - leaf
+  const quotesOf = (symbol: (i: number) => string): string =>
+    `{ ${times(20, (i) => `a${i}: quote(symbol: "${symbol(i)}") { price }`)} }`
+  // An answer with errors is interpreted a second time.
+  const right = quotesOf((i) => symbols[i] ?? '')
+  const error =
+    ((await extra(
+      quotesOf(() => 'NOSUCH'),
+      right,
+    )) -
+      (await extra(right, bare))) /
+    20
+
+  const newQuote = (fields: (i: number) => string) => (i: number) => asked(`{ quote(symbol: "AAPL") { ${fields(i)} } }`)
+  const newDocument = await extraOf(
+    (i) => asked(`{ a${i}: __typename }`),
+    () => asked(bare),
   )
-  const interpretedObject = positive((manySlowly - oneSlowly) / 2000 - node - interpretedLeaf)
-
-  const quotes = (count: number): Promise<number> =>
-    cpu('query ($s: [Symbol!]!) { quotes(symbols: $s) { price } }', { s: symbols.slice(0, count) })
-  const listing = positive(((await quotes(50)) - (await quotes(10))) / 40 - object - leaf)
-  const quotesOf = (symbol: (i: number) => string): Promise<number> =>
-    cpu(`{ ${times(20, (i) => `a${i}: quote(symbol: "${symbol(i)}") { price }`)} }`)
-  const error = positive(((await quotesOf(() => 'NOSUCH')) - 2 * (await quotesOf((i) => symbols[i] ?? ''))) / 20, 5)
-
-  const newQuote = (fields: (i: number) => string): Promise<number> =>
-    fresh((i) => ({ query: `{ quote(symbol: "AAPL") { ${fields(i)} } }` }))
-  const newDocument = (await newQuote((i) => `a${i}: price`)) - request - listing
-  const newField =
-    ((await newQuote((i) => times(101, (k) => `a${i}x${k}: price`))) - newDocument - request) / 100 - interpretedLeaf
-  const twice = await newQuote((i) => `a${i}: price ${times(90, () => 'open')}`)
-  const pair = positive((twice - newDocument - request - 91 * newField) / 4005)
+  const newFields = (count: number) => newQuote((i) => times(count, (k) => `a${i}x${k}: price`))
+  const newField = (await extraOf(newFields(101), newFields(1))) / 100 - interpretedLeaf
+  // As many fields are selected, once ninety of one name and once nine of each of ten.
+  const oneName = newQuote((i) => `a${i}: price ${times(90, () => 'open')}`)
+  const tenNames = newQuote((i) => `a${i}: price ${times(90, (k) => quoteFields[k % quoteFields.length] ?? '')}`)
+  const morePairs = pairsOf(90) - quoteFields.length * pairsOf(90 / quoteFields.length)
+  const fewerFields = quoteFields.length - 1
+  const pair = ((await extraOf(oneName, tenNames)) + fewerFields * interpretedLeaf) / morePairs
 
   const hundred = (fields: string): string => `{ candles(symbol: "AAPL", interval: HOUR_1, last: 100) { ${fields} } }`
-  const series =
-    ((await cpu(`{ ${times(11, (i) => `a${i}: candles(symbol: "${symbols[i]}", last: 100) { stale }`)} }`)) -
-      (await cpu(`{ candles(symbol: "${symbols[0]}", last: 100) { stale } }`))) /
-    10
-  const firstSeries = positive((await cpu(minutes(5, 'stale'))) - request - series, 10)
-  const row = positive(((await cpu(minutes(20_000, 'stale'))) - (await cpu(minutes(100, 'stale')))) / 19_900)
-  const months = (last: number): Promise<number> =>
-    cpu(`{ candles(symbol: "AAPL", interval: MONTH_1, last: ${last}) { stale } }`)
-  const [fewMonths, manyMonths] = [await months(5), await months(100)]
-  const composedDay = positive((manyMonths - fewMonths) / 95 / partsPerCandle('MONTH_1') - row)
-  const daily = (last: number, args = '', fields = 'stale'): Promise<number> =>
-    cpu(`{ candles(symbol: "AAPL", last: ${last} ${args}) { ${fields} } }`)
-  const composed = positive(fewMonths - (await daily(5)) - composedDay * 6 * partsPerCandle('MONTH_1'), 5)
-  const hours = (last: number, args: string): Promise<number> =>
-    cpu(`{ candles(symbol: "AAPL", ${args}, last: ${last}) { stale } }`)
-  const composedPart = positive(
-    ((await hours(2000, 'interval: HOUR_2')) - (await hours(200, 'interval: HOUR_2'))) / 1800 / 2 - row,
-  )
+  const seriesOf = (count: number): string =>
+    `{ ${times(count, (i) => `a${i}: candles(symbol: "${symbols[i]}", last: 100) { stale }`)} }`
+  const series = (await extra(seriesOf(11), seriesOf(1))) / 10
+  const firstSeries = (await extra(minutes(5, 'stale'), bare)) - series
+  const row = (await extra(minutes(20_000, 'stale'), minutes(100, 'stale'))) / 19_900
+  const candlesOf = (last: number, args = '', fields = 'stale'): string =>
+    `{ candles(symbol: "AAPL", last: ${last}, ${args}) { ${fields} } }`
+  const months = (last: number): string => candlesOf(last, 'interval: MONTH_1')
+  const composedDay = (await extra(months(100), months(5))) / 95 / partsPerCandle('MONTH_1') - row
+  const composed = (await extra(months(5), candlesOf(5))) - composedDay * 6 * partsPerCandle('MONTH_1')
+  const twoHours = (last: number): string => candlesOf(last, 'interval: HOUR_2')
+  const composedPart = (await extra(twoHours(2000), twoHours(200))) / 1800 / 2 - row
   const none = 'adjustment: NONE'
-  const adjustedHour = positive(
-    ((await hours(6000, `interval: HOUR_1, ${none}`)) - (await hours(500, `interval: HOUR_1, ${none}`))) / 5500 - row,
-  )
-  const [fewAdjusted, manyAdjusted] = [await daily(500, none), await daily(3000, none)]
-  const adjustedRow = positive((manyAdjusted - fewAdjusted) / 2500 - row)
-  const adjusted = positive(fewAdjusted - (await daily(500)) - 500 * adjustedRow, 10)
+  const adjustedHours = (last: number): string => candlesOf(last, `interval: HOUR_1, ${none}`)
+  const adjustedHour = (await extra(adjustedHours(6000), adjustedHours(500))) / 5500 - row
+  const adjustedRow = (await extra(candlesOf(3000, none), candlesOf(500, none))) / 2500 - row
+  const adjusted = (await extra(candlesOf(500, none), candlesOf(500))) - 500 * adjustedRow
   const closes = 'columns { close open high low }'
-  const plainNumber = positive(
-    ((await daily(3000, none, closes)) - manyAdjusted - ((await daily(100, none, closes)) - (await daily(100, none)))) /
-      (4 * 2900),
-  )
-  const columns = (last: number): Promise<number> => cpu(minutes(last, `columns { ${six} }`))
-  const columnNumber = positive(((await columns(20_000)) - (await columns(1000))) / 19_000 / 6 - row / 6)
-  const column = positive(((await cpu(hundred(`columns { ${six} }`))) - (await cpu(hundred('columns { close }')))) / 5)
-  const slowly = (last: number): Promise<number> => cpu(minutes(last, `columns { ${six} }`, interpreted))
-  const interpretedNumber = positive(((await slowly(6000)) - (await slowly(1000))) / (6 * 5000))
-  const newSeriesOf = (last: number): Promise<number> =>
-    // Each interval of each symbol is new once; the database has seen it in an earlier round at most.
-    fresh((i) => ({
-      query: `{ candles(symbol: "AAPL", interval: MINUTE_5, from: "${daysAgo(400 + last / 288 + (i % 300))}", to: "${daysAgo(400 + (i % 300))}") { stale } }`,
-    }))
-  const [fewNew, manyNew] = [await newSeriesOf(100), await newSeriesOf(2000)]
-  const newRow = positive((manyNew - fewNew) / 1900)
-  const newSeries = positive(fewNew - request - series - 100 * newRow, 100)
+  const plainOf = (last: number): Promise<number> => extra(candlesOf(last, none, closes), candlesOf(last, none))
+  const plainNumber = ((await plainOf(3000)) - (await plainOf(100))) / (4 * 2900)
+  const columns = (last: number): string => minutes(last, `columns { ${six} }`)
+  const columnNumber = (await extra(columns(20_000), columns(1000))) / 19_000 / 6 - row / 6
+  const column = (await extra(hundred(`columns { ${six} }`), hundred('columns { close }'))) / 5
+  const slowly = (last: number): string => minutes(last, `columns { ${six} }`, interpreted)
+  const interpretedNumber = (await extra(slowly(6000), slowly(1000))) / (6 * 5000)
+  // No range has days in common with another one, nor a symbol with that of another round.
+  const newSeriesOf = (last: number) => (i: number) => {
+    const to = 400 + newDays * (i % 300)
+    const range = `from: "${daysAgo(to + last / 288)}", to: "${daysAgo(to)}"`
+    return asked(`{ candles(symbol: "${symbols[round]}", interval: MINUTE_5, ${range}) { stale } }`)
+  }
+  const newRow = (await extraOf(newSeriesOf(2000), newSeriesOf(100))) / 1900
+  const newSeries = (await extraOf(newSeriesOf(100), (i) => asked(`{ a${i}: __typename }`))) - series - 100 * newRow
 
-  const signals = (last: number): Promise<number> => cpu(minutes(last, 'signals { price }'))
-  const signalRow = positive(((await signals(4000)) - (await signals(1000))) / 3000 - 0.7 * (leaf + object))
+  const signals = (last: number): string => minutes(last, 'signals { price }')
+  const signalRow = (await extra(signals(4000), signals(1000))) / 3000 - 0.7 * (leaf + object)
 
   const indicators = {} as Record<IndicatorName, { row: number; window: number; fixed: number }>
-  const base = await cpu(minutes(rows, 'columns { close }'))
-  const minutely: Range = { interval: 'MINUTE_1', last: rows, base, history: 43_000 }
+  const minutely: Range = { interval: 'MINUTE_1', last: rows, history: 43_000 }
   // Long windows need more minutes than are kept in memory.
-  const daily300: Range = {
-    interval: 'DAY_1',
-    last: 300,
-    base: await daily(300, '', 'columns { close }'),
-    history: 4300,
-  }
+  const daily: Range = { interval: 'DAY_1', last: 300, history: 4300 }
   // Next to nothing is computed for a rate of change: this is the JSON of its numbers.
-  const written = positive(((await weighOnce('roc', 'columns', null, minutely)) - base) / (rows + 498))
+  const written = (await weighOnce('roc', 'columns', null, minutely)) / (rows + meanMore)
   for (const name of indicatorNames) indicators[name] = await weighIndicator(name)
-  const remembered = await cpu(minutes(500, `columns { ${times(20, (i) => `a${i}: sma(period: ${i + 2})`)} }`))
-  const indicator = positive(
-    (remembered - (await cpu(minutes(500, 'columns { close }')))) / 20 - column - 500 * columnNumber,
-    1,
-  )
-  const smaFresh = await weighOnce('sma', 'points', 20, minutely)
-  const point = positive((smaFresh - base - indicators.sma.row * rows) / rows - object - 2 * leaf)
+  const remembered = minutes(500, `columns { ${times(20, (i) => `a${i}: sma(period: ${i + 2})`)} }`)
+  const indicator = (await extra(remembered, minutes(500, 'columns { close }'))) / 20 - column - 500 * columnNumber
+  const smaPoints = (await weighOnce('sma', 'points', 20, minutely)) / (rows + meanMore)
+  const point = smaPoints - indicators.sma.row - 20 * indicators.sma.window - object - 2 * leaf
+
+  async function weighSubscriptions() {
+    const count = 50
+    const watching = (of: readonly string[]): Asked => ({
+      query: 'subscription ($s: [Symbol!]!) { priceUpdates(symbols: $s) { price } }',
+      variables: { s: of },
+    })
+    const repeated = (of: Asked, times = count): Asked[] => Array.from({ length: times }, () => of)
+    // Others hold these symbols by now, so nothing waits for its first price.
+    await app.measureBegin([watching(symbols)], symbols.length)
+    const few = symbols.slice(0, 5)
+    const begun = async (of: readonly string[]): Promise<number> => {
+      const found: number[] = []
+      for (let i = 0; i < beginnings; i++)
+        found.push((await app.measureBegin(repeated(watching(of)), count * of.length)).micros / count)
+      return median(found)
+    }
+    const [fewBegun, allBegun] = [await begun(few), await begun(symbols)]
+    const perPlace = (allBegun - fewBegun) / (symbols.length - few.length)
+    const watchedMs = 1200
+    const [one, many] = [
+      await app.measureEvents([watching(symbols)], symbols.length, watchedMs),
+      await app.measureEvents(repeated(watching(symbols), 100), 100 * symbols.length, watchedMs),
+    ]
+    const delivery = (many.micros - one.micros) / (many.events - one.events)
+    const seat = perPlace - delivery
+    const subscription = fewBegun - few.length * perPlace
+
+    const live = (symbol: string | undefined, fields: string, args = ''): Asked => ({
+      query: `subscription { candleUpdates(symbol: "${symbol}" ${args}) { ${fields} } }`,
+    })
+    const each = symbols.map((symbol) => live(symbol, 'kind'))
+    // The candles are in memory from then on.
+    await app.measureBegin(each, each.length)
+    const ofLive: number[] = []
+    for (let i = 0; i < beginnings; i++) ofLive.push((await app.measureBegin(each, each.length)).micros / each.length)
+    const liveBegun = median(ofLive)
+    const liveSeries = liveBegun - subscription - delivery
+    const from = new Date(Math.floor(Date.now() / 60_000) * 60_000 - 199 * 60_000).toISOString()
+    const events = async (period: number): Promise<number> => {
+      const chart = live('AAPL', `series { columns { roc(period: ${period}) } }`, `from: "${from}"`)
+      const found: number[] = []
+      for (let i = 0; i < beginnings; i++) found.push((await app.measureBegin([chart], 200)).micros / 200)
+      return median(found)
+    }
+    await events(1000)
+    const eventRow = ((await events(1000)) - (await events(100))) / 900 - indicators.roc.row
+    return { subscription, seat, delivery, liveSeries, eventRow }
+  }
 
   /** Among all kinds of operations: what is asked again at once is found in the caches of the processor. */
   async function weighRequest(): Promise<number> {
@@ -175,10 +252,11 @@ export async function measureWeights(app: MeasuredApp, market: Known): Promise<W
     const fields =
       shape === 'columns' ? `columns { ${name}${args} ${below} }` : `${name}${args} { epoch ${parts.join(' ')} }`
     // Another range is another list of candles, of which nothing is remembered.
-    return fresh((i) => ({
-      query: `query ($l: Int!) { candles(symbol: "AAPL", interval: ${interval}, last: $l) { ${fields} } }`,
-      variables: { l: last + (i % 997) },
-    }))
+    const ofRange = (fields: string) => (i: number) =>
+      asked(`query ($l: Int!) { candles(symbol: "AAPL", interval: ${interval}, last: $l) { ${fields} } }`, {
+        l: last + ((i * spread) % differentRanges),
+      })
+    return extraOf(ofRange(fields), ofRange('columns { close }'))
   }
 
   async function weighIndicator(name: IndicatorName): Promise<{ row: number; window: number; fixed: number }> {
@@ -189,47 +267,50 @@ export async function measureWeights(app: MeasuredApp, market: Known): Promise<W
     const parts = Object.keys(pointShapes[catalogue[name].point]).length
     const perRow = async (window: number | null, range: Range): Promise<[perRow: number, window: number]> => {
       const args = main !== null && window !== null ? { ...usual, [main]: window } : usual
-      const shown = range.last + 498
+      const shown = range.last + meanMore
       const before = Math.min(indicatorWarmUp(name, args, range.interval), range.history - shown)
-      const micros =
-        (await weighOnce(name, 'columns', window, range)) - range.base - before * row - shown * parts * written
+      const micros = (await weighOnce(name, 'columns', window, range)) - before * row - shown * parts * written
       return [micros / (shown + before), longest(args)]
     }
     const [short, shortWindow] = await perRow(null, minutely)
-    const few = (fields: string): Promise<number> =>
-      cpu(`{ candles(symbol: "AAPL", last: 3) { columns { ${fields} } } }`)
+    const few = (fields: string): string => candlesOf(3, '', `columns { ${fields} }`)
     // What is drawn ahead takes the sessions to come, however few candles there are.
-    const fixed = name === 'ichimoku' ? (await few('ichimoku { base }')) - (await few('close')) - short * 80 : 0
-    if (main === null) return { row: positive(short), window: 0, fixed }
-    const [long, longest2] = await perRow(longWindow, daily300)
+    const fixed = name === 'ichimoku' ? (await extra(few('ichimoku { base }'), few('close'))) - short * 80 : 0
+    if (main === null) return { row: short, window: 0, fixed }
+    const [long, longest2] = await perRow(longWindow, daily)
     const window = Math.max(0, (long - short) / (longest2 - shortWindow))
-    return { row: positive(short - window * shortWindow), window, fixed }
+    return { row: short - window * shortWindow, window, fixed }
   }
 
-  const found = 'query ($q: String!) { searchInstruments(query: $q, first: 10) { symbol } }'
+  const search = await extraOf(
+    (i) => asked('query ($q: String!) { searchInstruments(query: $q, first: 10) { symbol } }', { q: `qq${i}` }),
+    () => asked(bare),
+  )
   const many20k = Array.from({ length: 20_000 }, (_, i) => `x${i}`)
-  const value = (await cpu('query ($ids: [ID!]!) { nodes(ids: $ids) { id } }', { ids: many20k })) / many20k.length
-  const search = positive((await fresh((i) => ({ query: found, variables: { q: `qq${i}` } }))) - request, 10)
-  const pageOf = (first: number): Promise<number> => cpu(`{ jobs(first: ${first}) { edges { cursor } } }`)
-  const [short, long] = [await pageOf(1), await pageOf(100)]
-  const pageRow = positive((long - short) / 99 - object - leaf)
-  const page = positive(short - request, 50)
-  const jobAt = (fields: string): Promise<number> => cpu(`{ job(id: "${jobs[0]}") { id ${fields} } }`)
-  const [bare, whole] = [await jobAt(''), await jobAt('result { ... on AnalysisResult { analyses { symbol } } }')]
-  const jobResult = positive((whole - bare) / 2, 50)
-  const jobSymbol = positive((whole - bare) / 2 / 20 - object - leaf)
-  const enqueueOf = (count: number): Promise<number> =>
-    cpu(
+  const nodesOf = (ids: readonly string[]): Asked => asked('query ($ids: [ID!]!) { nodes(ids: $ids) { id } }', { ids })
+  const value = (await extra(nodesOf(many20k), nodesOf(many20k.slice(0, 1)))) / many20k.length
+  const pageOf = (first: number): string => `{ jobs(first: ${first}) { edges { cursor } } }`
+  const pageRow = (await extra(pageOf(100), pageOf(1))) / 99 - object - leaf
+  const page = await extra(pageOf(1), bare)
+  const jobAt = (fields: string): string => `{ job(id: "${jobs[0]}") { id ${fields} } }`
+  const result = await extra(jobAt('result { ... on AnalysisResult { analyses { symbol } } }'), jobAt(''))
+  const jobResult = result / 2
+  const jobSymbol = result / 2 / 20 - object - leaf
+  const enqueueOf = (count: number): Asked =>
+    asked(
       'mutation ($s: [Symbol!]!, $r: DateTime!) { enqueueAnalysis(input: { symbols: $s, runAt: $r }) { __typename } }',
-      {
-        s: symbols.slice(0, count),
-        r: new Date(Date.now() + 864_000_000).toISOString(),
-      },
+      { s: symbols.slice(0, count), r: new Date(Date.now() + 864_000_000).toISOString() },
     )
-  const [oneEnqueued, fiftyEnqueued] = [await enqueueOf(1), await enqueueOf(50)]
-  const actionsOf = (fields: string): Promise<number> =>
-    cpu(`{ ${times(10, (i) => `a${i}: instrument(symbol: "${symbols[i]}") { symbol ${fields} }`)} }`)
-  const actions = positive(((await actionsOf('splits { time }')) - (await actionsOf(''))) / 10, 1)
+  const enqueue = await extra(enqueueOf(1), bare)
+  const enqueueSymbol = (await extra(enqueueOf(50), enqueueOf(1))) / 49
+  const jobAction = await extra(`mutation { cancelJob(id: "${jobs[0]}") { __typename } }`, bare)
+  const actionsOf = (fields: string): string =>
+    `{ ${times(10, (i) => `a${i}: instrument(symbol: "${symbols[i]}") { symbol ${fields} }`)} }`
+  const actions = (await extra(actionsOf('splits { time }'), actionsOf(''))) / 10
+  // Exchanges of the simulated market have no calendars, so there is no operation that would show them.
+  const session = (sessionMicros(380) - sessionMicros(20)) / 360 / sessionsPerDate
+
+  const { subscription, seat, delivery, liveSeries, eventRow } = await weighSubscriptions()
 
   return {
     ...{
@@ -263,16 +344,25 @@ export async function measureWeights(app: MeasuredApp, market: Known): Promise<W
       plainNumber,
     },
     ...{ interpretedNumber, indicator, point, written, signalRow, search, page, pageRow, jobResult, jobSymbol },
-    ...{
-      enqueue: oneEnqueued - request,
-      jobAction: positive((await cpu(`mutation { cancelJob(id: "${jobs[0]}") { __typename } }`)) - request, 50),
-      enqueueSymbol: positive((fiftyEnqueued - oneEnqueued) / 49),
-      session: 1,
-      value,
-      actions,
-    },
-    ...{ seat: 5, liveSeries: 300, indicators },
+    ...{ enqueue, jobAction, enqueueSymbol, session, value, actions },
+    ...{ subscription, seat, delivery, liveSeries, eventRow, indicators },
   }
+}
+
+const sessionsPerDate = 5 / 7
+
+/** CPU of finding the sessions of New York in so many dates. */
+function sessionMicros(dates: number): number {
+  const calendar = calendarOf('NMS')
+  if (!calendar) throw new Error('New York has a calendar')
+  const first = Date.parse('2025-01-06') / 1000
+  const found = Array.from({ length: 300 }, () => {
+    const before = threadMicros()
+    calendar.sessions(first, first + dates * daySeconds)
+    return threadMicros() - before
+  })
+  // Of the last, which are compiled. The clock is too coarse for a single one.
+  return mean(found.slice(100))
 }
 
 const daysAgo = (days: number): string =>

@@ -9,6 +9,8 @@ import type { PricedRun, PriceFigures, PriceLoad } from './load.ts'
 const microsPerPoint = 10
 const [least, most, never] = [0.25, 2, 5]
 const worstShown = 10
+/** Those that are not generated come first. */
+const usualShown = 5
 
 /** Measured CPU by the estimate; null: there is none. */
 const ratioOf = ({ micros, points }: PricedRun): number | null =>
@@ -21,15 +23,15 @@ export async function measurePrice(
   isQuick: boolean,
 ): Promise<string> {
   const operations = isQuick ? 100 : 2000
-  progress(`price: ${operations} generated operations and the hostile table`)
-  const { generated, hostile } = await runLoad<PriceLoad, PriceFigures>(
+  progress(`price: ${operations} generated operations, a tenth as many subscriptions, and the hostile table`)
+  const { generated, hostile, subscriptions } = await runLoad<PriceLoad, PriceFigures>(
     '../price/load.ts',
     { operations, durationMs: 3_600_000 },
     null,
     root,
     { asServer: true },
   )
-  const all = [...generated, ...hostile]
+  const all = [...generated, ...subscriptions, ...hostile]
   const ratios = all.map(ratioOf).filter((ratio) => ratio !== null)
   ratios.sort((a, b) => a - b)
   const quantile = (share: number): string =>
@@ -40,14 +42,14 @@ export async function measurePrice(
   const picture = join(folder, 'price.svg')
   writeFileSync(picture, histogramOf(ratios, { least, most, never }))
   writeFileSync(join(folder, 'price.json'), JSON.stringify(all))
-  const priced = generated.filter((run) => ratioOf(run) !== null)
+  const priced = [...generated, ...subscriptions].filter((run) => ratioOf(run) !== null)
   const farOff = (run: PricedRun): number => Math.abs(Math.log((ratioOf(run) ?? 1) / Math.sqrt(least * most)))
   const worst = [...priced].sort((a, b) => farOff(b) - farOff(a)).slice(0, worstShown)
   const shares = [0, 0.005, 0.01, 0.05, 0.25, 0.5, 0.75, 0.95, 0.99, 0.995, 1]
   return [
     '## Price',
     '',
-    `${whole(operations)} operations at random over the schema, each measured once it is known and compiled, and each request of the hostile table as it comes. CPU of the server’s thread, by its own clock; the client is another thread.`,
+    `${whole(operations)} operations at random over the schema, each measured once it is known and compiled, ${whole(subscriptions.length)} subscriptions to begin with their first events, and each request of the hostile table as it comes. CPU of the server’s thread, by its own clock; the client is another thread.`,
     `${whole(ratios.length)} of ${whole(all.length)} had a price; the others were refused before. The distribution as a picture: bench/out/price.svg.`,
     '',
     table(
@@ -61,6 +63,11 @@ export async function measurePrice(
     table(
       shares.map((share) => `${100 * share} %`),
       [shares.map(quantile)],
+    ),
+    '',
+    table(
+      ['subscription, to begin', 'CPU, ms', 'estimate, ms', 'ratio', 'error'],
+      subscriptions.slice(0, usualShown).map(row),
     ),
     '',
     table(['hostile request', 'CPU, ms', 'estimate, ms', 'ratio', 'error'], hostile.map(row)),

@@ -13,7 +13,7 @@ import { MeasuredApp } from './measured-app.ts'
 import { measureWeights, type Weights } from './measured-weights.ts'
 import { prepare } from './prepared.ts'
 
-const rounds = 3
+const rounds = 4
 /** A weight may be off by this factor either way before it counts as stale. */
 const tolerance = 2
 const file = join(import.meta.dirname, '../../src/schema/price/weights.ts')
@@ -30,7 +30,7 @@ function flat(weights: object, path = ''): Map<string, number> {
 
 /**
  * What is measured is asked again and again, one thing at a time. Among other work it takes half as much again: other code
- * and data take the caches of the processor.
+ * and data take the caches of the processor. A request alone is measured among others.
  */
 const besideOthers = 1.5
 
@@ -41,11 +41,30 @@ function mediansOf(all: readonly Weights[]): Weights {
       Object.entries(each[0] ?? {}).map(([name, value]) => {
         const values = each.map((one) => (one as Record<string, unknown>)[name])
         if (typeof value !== 'number') return [name, merge(values as object[])]
-        return [name, Number((besideOthers * median(values as number[])).toPrecision(3))]
+        const factor = name === 'request' ? 1 : besideOthers
+        return [name, Number((factor * median(values as number[])).toPrecision(3))]
       }),
     )
   return merge(all) as Weights
 }
+
+/** Differences of what takes next to nothing come out a little below it now and then. */
+const noise = (name: string): number => (isSmall(name) ? 0.1 : floor(name))
+
+/** Weights that are less than nothing, or no numbers. */
+const nonsenseIn = (medians: Weights): string[] =>
+  [...flat(medians)].filter(([name, value]) => !(value > -noise(name))).map(([name, value]) => `${name} (${value})`)
+
+/** An upper bound of what is too little to be measured. */
+const least = 0.001
+
+const atLeastNothing = <Part extends object>(part: Part): Part =>
+  Object.fromEntries(
+    Object.entries(part).map(([name, value]) => {
+      if (typeof value !== 'number') return [name, atLeastNothing(value as object)]
+      return [name, /window|fixed/.test(name) ? Math.max(0, value) : Math.max(least, value)]
+    }),
+  ) as Part
 
 function write(weights: Weights): void {
   const head =
@@ -66,8 +85,16 @@ function staleOf(measured: Weights): string[] {
   return stale
 }
 
-/** Of an operation, microseconds that are less than a point; of an entry or a row, a hundredth of that. */
-const floor = (name: string): number => (/leaf|object|row|window|node|number|instant|part|pair/i.test(name) ? 0.03 : 10)
+/** Microseconds below which a weight says nothing: of an operation, less than a point; of what it has many of, less. */
+function floor(name: string): number {
+  if (name.endsWith('window')) return 0.001
+  if (isSmall(name)) return 0.03
+  return /field|listing|symbol|column|session|seat|delivery/i.test(name) ? 1 : 10
+}
+
+/** Whether it is the weight of an entry or of a row, of which there are thousands. */
+const isSmall = (name: string): boolean =>
+  /leaf|object|row|hour|day|part|pair|window|fixed|node|number|instant|point|written|value/i.test(name)
 
 const { values } = parseArgs({ options: { check: { type: 'boolean', default: false } } })
 const directory = mkdtempSync(join(tmpdir(), 'finstage-price-'))
@@ -84,11 +111,18 @@ try {
     const all: Weights[] = []
     // The first round warms up.
     for (let round = 0; round <= rounds; round++) {
-      const found = await measureWeights(app, market)
+      const found = await measureWeights(app, market, round)
       if (round > 0) all.push(found)
       process.stderr.write(`round ${round} of ${rounds}\n`)
     }
-    const measured = mediansOf(all)
+    const medians = mediansOf(all)
+    const nonsense = nonsenseIn(medians)
+    if (nonsense.length > 0) {
+      throw new Error(
+        `These came out as less than nothing, so the machine was too busy, or what they are measured by has changed: ${nonsense.join(', ')}`,
+      )
+    }
+    const measured = atLeastNothing(medians)
     if (values.check) {
       const stale = staleOf(measured)
       process.stdout.write(stale.length === 0 ? 'The weights hold.\n' : `${stale.join('\n')}\n`)

@@ -58,7 +58,7 @@ export const liveSeries = priced((asked) => {
   const events = eventsSince(numberOf(asked.args.from), interval, asked)
   const { micros, passes } = seriesPrice({ rows: 1, loaded: events }, interval, asked, ['series'])
   const begins = { places: 1, executes: 'series', perRound: 1, events } as const
-  return { micros: weights.liveSeries + micros, ...(passes && { passes }), begins }
+  return { micros, ...(passes && { passes }), begins }
 })
 
 /** How many candles there are since `from`: the subscription begins with an event of each. */
@@ -74,7 +74,9 @@ export const seriesOfEvent = priced(({ passed }) => ({
   passes: passed,
 }))
 
+/** `path`: where the fields of the series are selected; empty: below the field itself, else it is live. */
 function seriesPrice({ rows, loaded }: Rows, interval: Interval, asked: Asked, path: readonly string[]): Price {
+  const isLive = path.length > 0
   let before = 1
   for (const below of [path, [...path, 'columns']]) {
     for (const { name, args } of asked.selected(below)) before = Math.max(before, candlesBefore(name, args, interval))
@@ -87,12 +89,12 @@ function seriesPrice({ rows, loaded }: Rows, interval: Interval, asked: Asked, p
   const isAdjusted = adjustment === 'NONE' || adjustment === 'SPLITS_AND_DIVIDENDS'
   const name = `${of} ${interval} ${asked.argsName}`
   // Each event of a live series has another candle.
-  const isKept = !isComposed(interval) && !isAdjusted && path.length === 0
+  const isKept = !isComposed(interval) && !isAdjusted && !isLive
   const passes = { series: { of, rows, before, interval, name, isKept } }
   if (!asked.isFirst(`${name} ${before}`)) return { micros: 0, rows: (rows + before) * parts, passes }
-  let micros = weights.series + weights.row * all
+  let micros = (isLive ? weights.liveSeries : weights.series) + weights.row * all
   // Others are looked up together with the first.
-  if (asked.isFirst('series')) micros += weights.firstSeries
+  if (!isLive && asked.isFirst('series')) micros += weights.firstSeries
   if (isComposed(interval)) {
     micros += weights.composed + (isDaily(interval) ? weights.composedDay : weights.composedPart) * all
   }

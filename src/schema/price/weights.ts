@@ -1,6 +1,6 @@
 // Written by `npm run price`, which measures it. Microseconds of CPU of the server's thread, on the machine of the bench.
-// Set by hand, because a busy machine measures them wrongly: request, newDocument, firstSeries, object, adx; and never measured:
-// session, seat, liveSeries.
+// Set by hand, until they are measured on a quiet machine: request, newDocument, firstSeries, object, adx, session,
+// subscription, seat, delivery, liveSeries, eventRow.
 export const weights = {
   request: 70,
   newDocument: 250,
@@ -44,11 +44,11 @@ export const weights = {
   session: 1.5,
   value: 0.311,
   actions: 169,
-  seat: 7.5,
+  seat: 2,
   subscription: 150,
   delivery: 1.5,
   liveSeries: 450,
-  eventRow: 0.05,
+  eventRow: 0.5,
   indicators: {
     sma: {
       row: 0.103,

@@ -357,18 +357,3 @@ test('a price goes by what fields have given before: no entries cost nothing bel
   ]
   assert.ok(none < few && few < unknown / 5, `${none} ${few} ${unknown}`)
 })
-
-test('of a subscription, beginning and an event have prices of their own', () => {
-  const cost = (query: string): { micros: number; eventMicros: number } => {
-    const document = parse(query)
-    assert.deepEqual(validate(schema, document), [])
-    return costOf(document, {})
-  }
-  const candles = (fields: string) => cost(`subscription { candleUpdates(symbol: "A") { series { ${fields} } } }`)
-  const [plain, dear] = [candles('stale'), candles('adx(period: 1000) { adx }')]
-  assert.ok(dear.eventMicros > 10 * plain.eventMicros)
-  assert.ok(dear.micros > plain.micros)
-  const prices = (symbols: string) => cost(`subscription { priceUpdates(symbols: [${symbols}]) { price } }`)
-  assert.equal(prices('"A", "B"').micros, 2 * prices('"A"').micros)
-  assert.equal(prices('"A", "B"').eventMicros, prices('"A"').eventMicros)
-})
