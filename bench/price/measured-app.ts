@@ -5,7 +5,7 @@ import { App } from '../../src/app/app.ts'
 import { parseConfig } from '../../src/app/config.ts'
 import { createLogger } from '../../src/platform/logger.ts'
 import type { Order, Told } from './asking.ts'
-import type { Begun, ToldCost } from './watching.ts'
+import type { Begun } from './watching.ts'
 
 export interface Asked {
   readonly query: string
@@ -26,8 +26,8 @@ export interface Measured {
 
 export interface MeasuredBegin {
   readonly micros: number
-  /** What the last of them was told. null: none has begun. */
-  readonly cost: ToldCost | null
+  /** What they were told to cost, together. null: none has begun. */
+  readonly points: number | null
   readonly errors: readonly string[]
 }
 
@@ -91,15 +91,15 @@ export class MeasuredApp {
     return this.#told({ order: 'post', bodies, times, contentType })
   }
 
-  /** CPU of beginning these subscriptions, until so many events have come in all. Then they are ended. */
+  /** CPU of beginning these subscriptions one after the other, each until it has so many events. Then they are ended. */
   async measureBegin(subscriptions: readonly Asked[], events: number): Promise<MeasuredBegin> {
     await this.#told({ order: 'connect' })
     const before = threadMicros()
-    const { cost, errors } = await this.#told<Begun>({ order: 'begin', subscriptions, events })
+    const { points, errors } = await this.#told<Begun>({ order: 'begin', subscriptions, events })
     const micros = threadMicros() - before
     await this.#told({ order: 'close' })
     await settled()
-    return { micros, cost, errors }
+    return { micros, points, errors }
   }
 
   /** CPU of the server's thread while these subscriptions are open, for so long, and how many events come meanwhile. */

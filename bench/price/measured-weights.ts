@@ -187,7 +187,7 @@ export async function measureWeights(app: MeasuredApp, market: Known, round: num
     const begun = async (of: readonly string[]): Promise<number> => {
       const found: number[] = []
       for (let i = 0; i < beginnings; i++)
-        found.push((await app.measureBegin(repeated(watching(of)), count * of.length)).micros / count)
+        found.push((await app.measureBegin(repeated(watching(of)), of.length)).micros / count)
       return median(found)
     }
     const [fewBegun, allBegun] = [await begun(few), await begun(symbols)]
@@ -195,9 +195,10 @@ export async function measureWeights(app: MeasuredApp, market: Known, round: num
     const watchedMs = 1200
     const [one, many] = [
       await app.measureEvents([watching(symbols)], symbols.length, watchedMs),
-      await app.measureEvents(repeated(watching(symbols), 100), 100 * symbols.length, watchedMs),
+      await app.measureEvents(repeated(watching(symbols), 100), symbols.length, watchedMs),
     ]
     const delivery = (many.micros - one.micros) / (many.events - one.events)
+    // Its first event is written by itself, where later ones of many leave together.
     const seat = perPlace - delivery
     const subscription = fewBegun - few.length * perPlace
 
@@ -206,9 +207,9 @@ export async function measureWeights(app: MeasuredApp, market: Known, round: num
     })
     const each = symbols.map((symbol) => live(symbol, 'kind'))
     // The candles are in memory from then on.
-    await app.measureBegin(each, each.length)
+    await app.measureBegin(each, 1)
     const ofLive: number[] = []
-    for (let i = 0; i < beginnings; i++) ofLive.push((await app.measureBegin(each, each.length)).micros / each.length)
+    for (let i = 0; i < beginnings; i++) ofLive.push((await app.measureBegin(each, 1)).micros / each.length)
     const liveBegun = median(ofLive)
     const liveSeries = liveBegun - subscription - delivery
     const from = new Date(Math.floor(Date.now() / 60_000) * 60_000 - 199 * 60_000).toISOString()

@@ -5,16 +5,9 @@ import type { Asked } from './measured-app.ts'
 
 const patienceMs = 30_000
 
-/** The cost that an event has told. */
-export interface ToldCost {
-  readonly points: number
-  readonly eventPoints: number
-  readonly standingPoints: number
-}
-
 export interface Begun {
-  /** Of the last subscription whose first event has come. */
-  readonly cost: ToldCost | null
+  /** What they were told to cost to begin, together. null: none was told. */
+  readonly points: number | null
   /** The first errors. */
   readonly errors: readonly string[]
 }
@@ -23,7 +16,7 @@ export interface Begun {
 export class Watcher {
   readonly #socket: WebSocket
   #events = 0
-  #cost: ToldCost | null = null
+  #points: number | null = null
   readonly #errors: string[] = []
   #ended = 0
   #seen: () => void = () => {}
@@ -42,16 +35,15 @@ export class Watcher {
     return new Watcher(socket)
   }
 
-  /** Resolves when so many events have come in all, or each subscription has failed. */
+  /** Begins one after the other, each when the one before has had so many events or has failed. */
   async begin(subscriptions: readonly Asked[], events: number): Promise<Begun> {
-    const wanted = this.#events + events
-    const first = this.#ended
     for (const payload of subscriptions) {
+      const [wanted, ended] = [this.#events + events, this.#ended]
       const message = { id: String(this.#ids++), type: MessageType.Subscribe }
       this.#socket.send(JSON.stringify({ ...message, payload: { ...payload, extensions: { cost: 1 } } }))
+      while (this.#events < wanted && this.#ended === ended) await this.#next()
     }
-    while (this.#events < wanted && this.#ended - first < subscriptions.length) await this.#next()
-    return { cost: this.#cost, errors: this.#errors.slice(0, 3) }
+    return { points: this.#points, errors: this.#errors.slice(0, 3) }
   }
 
   get events(): number {
@@ -77,7 +69,7 @@ export class Watcher {
     const { type, payload } = JSON.parse(text) as { type: string; payload: Payload | Payload['errors'] }
     if (type === MessageType.Next) {
       const { data, errors, extensions } = payload as Payload
-      this.#cost = extensions?.cost ?? this.#cost
+      if (extensions?.cost) this.#points = (this.#points ?? 0) + extensions.cost.points
       for (const { message } of errors ?? []) this.#errors.push(message)
       const [event] = Object.values(data ?? {})
       if (event) this.#events += Array.isArray(event) ? event.length : 1
@@ -93,5 +85,5 @@ export class Watcher {
 interface Payload {
   readonly data?: object | null
   readonly errors?: readonly { readonly message: string }[]
-  readonly extensions?: { readonly cost?: ToldCost }
+  readonly extensions?: { readonly cost?: { readonly points: number } }
 }

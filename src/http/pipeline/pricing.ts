@@ -223,9 +223,8 @@ export class OperationPricing {
     const { price, series } = priced
     // Events that are not shared are interpreted.
     const isInterpreted = execution === undefined || !priced.isCompiled
-    const isExecuted = execution !== undefined && this.#standing.executes(execution)
     const given = weights.subscription + weights.value * valuesIn(variables)
-    const now = this.#costOf(price, { variables, isInterpreted, facts: this.#facts }, isExecuted)
+    const now = this.#costOf(price, { variables, isInterpreted, facts: this.#facts })
     const anyTime = this.#costOf(price, { variables, isInterpreted, facts: this.#factsOfNothing })
     const micros = given + now.micros + (known ? 0 : price.newDocumentMicros)
     const { eventMicros, deliveryMicros, standing } = anyTime
@@ -269,10 +268,10 @@ export class OperationPricing {
    * A price that throws, by a fault of ours, refuses nothing and ends no connection: the operation is priced as if it had
    * no variables. Execution then reports what is wrong with them.
    */
-  #costOf(price: OperationPrice, circumstances: Circumstances, isExecuted = false): OperationCost {
+  #costOf(price: OperationPrice, circumstances: Circumstances): OperationCost {
     for (const variables of [circumstances.variables, {}]) {
       try {
-        return price.cost({ ...circumstances, variables }, isExecuted)
+        return price.cost({ ...circumstances, variables })
       } catch (error) {
         if (!this.#hasFailed) this.#log.error({ err: error }, 'the price of an operation could not be told')
         this.#hasFailed = true

@@ -310,16 +310,15 @@ export class OperationPrice {
     this.newDocumentMicros = weights.newDocument + weights.newField * builder.fields + weights.pair * builder.pairs
   }
 
-  /** `isExecuted`: events of a subscription are executed for somebody else already. */
-  cost(circumstances: Circumstances, isExecuted = false): OperationCost {
+  cost(circumstances: Circumstances): OperationCost {
     const variables = this.#withDefaults(circumstances.variables)
     const of: Circumstances = { ...circumstances, variables }
-    if (this.#isSubscription) return this.#costOfEvents(of, isExecuted)
+    if (this.#isSubscription) return this.#costOfEvents(of)
     const micros = this.#selection.micros(noPassed, making(of, rowsOfOperation), 1)
     return { micros, eventMicros: 0, deliveryMicros: 0, standing: nothingStands }
   }
 
-  #costOfEvents(of: Circumstances, isExecuted: boolean): OperationCost {
+  #costOfEvents(of: Circumstances): OperationCost {
     let [micros, eventMicros, deliveryMicros] = [0, 0, 0]
     const standing = { ...nothingStands }
     for (const field of this.#selection.fields) {
@@ -333,7 +332,8 @@ export class OperationPrice {
       standing[executes] += perRound * execution
       eventMicros += execution
       deliveryMicros += delivery
-      micros += begin + events * (delivery + (isExecuted ? 0 : execution))
+      // Those that it begins with are executed for it alone: each says when it was sent.
+      micros += begin + events * (delivery + execution)
     }
     return { micros, eventMicros, deliveryMicros, standing }
   }

@@ -135,11 +135,6 @@ export class StandingPoints {
     return this.#byConnection.size + this.#byClient.size
   }
 
-  /** Whether the events of somebody's subscription are executed so. */
-  executes(execution: string): boolean {
-    return this.#inAll.nameOf(execution) !== undefined
-  }
-
   /** The bound that one more subscription would exceed. null: there is room for it. */
   exceeded(holder: NewHolder): Exceeded | null {
     const { connection, client } = holder

@@ -144,18 +144,18 @@ test('a price goes with the entries of lists, rows, indicators and their warm-up
   assert.ok(chart(1, 'columns { adx(period: 900) { adx } }') > 3 * chart(1, 'columns { adx(period: 3) { adx } }'))
 })
 
-const subscriptionCost = (query: string, variables: Record<string, unknown> = {}, isExecuted = false) => {
+const subscriptionCost = (query: string, variables: Record<string, unknown> = {}) => {
   const document = parse(query)
   assert.deepEqual(validate(schema, document), [])
   const price = new OperationPrice(schema, document, document.definitions[0] as OperationDefinitionNode)
-  return price.cost({ variables, isInterpreted: false, facts }, isExecuted)
+  return price.cost({ variables, isInterpreted: false, facts })
 }
 
 const board = (count: number) => ({ s: Array.from({ length: count }, (_, i) => `S${i}`) })
 
 test('a price subscription costs by symbols to begin and to stand, and an event does not; a list has all of them', () => {
-  const of = (field: string, count: number, isExecuted = false) =>
-    subscriptionCost(`subscription ($s: [Symbol!]!) { ${field} { symbol price seq } }`, board(count), isExecuted)
+  const of = (field: string, count: number) =>
+    subscriptionCost(`subscription ($s: [Symbol!]!) { ${field} { symbol price seq } }`, board(count))
   const [one, hundred] = [of('priceUpdates(symbols: $s)', 1), of('priceUpdates(symbols: $s)', 100)]
   assert.ok(Math.abs(hundred.eventMicros - one.eventMicros) < 1e-6)
   assert.ok(Math.abs(hundred.micros / one.micros - 100) < 1)
@@ -165,9 +165,6 @@ test('a price subscription costs by symbols to begin and to stand, and an event 
   const list = of('priceBatches(symbols: $s)', 100)
   assert.ok(list.eventMicros > 20 * one.eventMicros)
   assert.equal(list.standing.places, hundred.standing.places)
-  const executed = of('priceUpdates(symbols: $s)', 100, true)
-  assert.ok(Math.abs(hundred.micros - executed.micros - 100 * hundred.eventMicros) < 1e-6)
-  assert.deepEqual(executed.standing, hundred.standing)
 })
 
 test('a live series costs by the warm-up of its indicators, for each candle since its beginning, and stands by itself', () => {
