@@ -271,7 +271,10 @@ export async function measureWeights(app: MeasuredApp, market: Known, round: num
       const shown = range.last + meanMore
       const before = Math.min(indicatorWarmUp(name, args, range.interval), range.history - shown)
       const micros = (await weighOnce(name, 'columns', window, range)) - before * row - shown * parts * written
-      return [micros / (shown + before), longest(args)]
+      const candles = shown + before
+      // Candles that only fill the first window have none of their own.
+      const windows = Math.max(shown, candles - longest(args))
+      return [micros / candles, (windows / candles) * longest(args)]
     }
     const [short, shortWindow] = await perRow(null, minutely)
     const few = (fields: string): string => candlesOf(3, '', `columns { ${fields} }`)

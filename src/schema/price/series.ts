@@ -219,7 +219,10 @@ function computed(
   for (const value of Object.values(args)) {
     if (Number.isInteger(value)) longest = Math.max(longest, value as number)
   }
-  const micros = weights.indicator + fixed + series.rows * shaping + (series.rows + before) * (row + window * longest)
+  // Candles that only fill the first window have none of their own.
+  const windows = Math.max(series.rows, series.rows + before - longest)
+  const micros =
+    weights.indicator + fixed + series.rows * shaping + (series.rows + before) * row + windows * window * longest
   return { micros, before, series }
 }
 

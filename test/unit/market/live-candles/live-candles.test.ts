@@ -165,6 +165,33 @@ test('prices that come while the first candles are loaded go into them', async (
   assert.deepEqual(await updates.shown(), ['SNAPSHOT 15:00 r5 95 105 90 101 15'])
 })
 
+test('a subscriber begins when it has its turn, with the prices that came while it waited; one whose candles are at hand does not wait', async (t) => {
+  const { subscribe, price, settle } = open(t, '15:00:30', [minute('14:59', 90), minute('15:00', 95)])
+  const turn = Promise.withResolvers<void>()
+  const turns: string[] = []
+  const inTurn = (name: string) => ({
+    inTurn: async <T>(work: () => T): Promise<T> => {
+      turns.push(name)
+      await turn.promise
+      return work()
+    },
+  })
+  let hasBegun = false
+  const subscribing = subscribe(inTurn('first')).then((updates) => {
+    hasBegun = true
+    return reader(updates)
+  })
+  await settle()
+  await price(105, 1005)
+  await price(101, 1015)
+  assert.ok(!hasBegun)
+  turn.resolve()
+  assert.deepEqual(await (await subscribing).shown(), ['SNAPSHOT 15:00 r4 95 105 95 101 15'])
+  const second = reader(await subscribe(inTurn('second')))
+  assert.deepEqual(await second.shown(), ['SNAPSHOT 15:00 r4 95 105 95 101 15'])
+  assert.deepEqual(turns, ['first'])
+})
+
 test('with from come all candles since as they stand, then what changes: nothing left out or twice, whatever comes meanwhile', async (t) => {
   const history = Array.from({ length: 30 }, (_, i) => minute(`14:${String(30 + i)}`, i))
   const { subscribe, price, pass, world, settle, feeds } = open(t, '15:00:30', history)
