@@ -183,15 +183,25 @@ export async function measureWeights(app: MeasuredApp, market: Known, round: num
     const repeated = (of: Asked, times = count): Asked[] => Array.from({ length: times }, () => of)
     // Others hold these symbols by now, so nothing waits for its first price.
     await app.measureBegin([watching(symbols)], symbols.length)
-    const few = symbols.slice(0, 5)
-    const begun = async (of: readonly string[]): Promise<number> => {
-      const found: number[] = []
-      for (let i = 0; i < beginnings; i++)
-        found.push((await app.measureBegin(repeated(watching(of)), of.length)).micros / count)
-      return median(found)
+    const begun = async (subscriptions: readonly Asked[], events: number): Promise<number> =>
+      (await app.measureBegin(subscriptions, events)).micros / subscriptions.length
+    /** As `extraOf` for two ways to begin; and what the second takes. */
+    async function extraToBegin(more: () => Promise<number>, less: () => Promise<number>): Promise<[number, number]> {
+      const extras: number[] = []
+      const others: number[] = []
+      for (let i = 0; i < beginnings; i++) {
+        const [one, other] = [await more(), await less()]
+        extras.push(one - other)
+        others.push(other)
+      }
+      return [median(extras), median(others)]
     }
-    const [fewBegun, allBegun] = [await begun(few), await begun(symbols)]
-    const perPlace = (allBegun - fewBegun) / (symbols.length - few.length)
+    const few = symbols.slice(0, 5)
+    const [extraPlaces, fewBegun] = await extraToBegin(
+      () => begun(repeated(watching(symbols)), symbols.length),
+      () => begun(repeated(watching(few)), few.length),
+    )
+    const perPlace = extraPlaces / (symbols.length - few.length)
     const watchedMs = 1200
     const [one, many] = [
       await app.measureEvents([watching(symbols)], symbols.length, watchedMs),
@@ -208,10 +218,12 @@ export async function measureWeights(app: MeasuredApp, market: Known, round: num
     const each = symbols.map((symbol) => live(symbol, 'kind'))
     // The candles are in memory from then on.
     await app.measureBegin(each, 1)
-    const ofLive: number[] = []
-    for (let i = 0; i < beginnings; i++) ofLive.push((await app.measureBegin(each, 1)).micros / each.length)
-    const liveBegun = median(ofLive)
-    const liveSeries = liveBegun - subscription - delivery
+    const ones = symbols.map((symbol) => watching([symbol]))
+    const [extraOfSeries] = await extraToBegin(
+      () => begun(each, 1),
+      () => begun(ones, 1),
+    )
+    const liveSeries = extraOfSeries + seat
     const from = new Date(Math.floor(Date.now() / 60_000) * 60_000 - 199 * 60_000).toISOString()
     const events = async (period: number): Promise<number> => {
       const chart = live('AAPL', `series { columns { roc(period: ${period}) } }`, `from: "${from}"`)
