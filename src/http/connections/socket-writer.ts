@@ -12,8 +12,12 @@ const gatherMs = 5
 const busyShare = 0.7
 const gatherBusyMs = 20
 const busyWindowMs = 200
-/** A pass over all sockets that have gathered begins when this many times its length are over, so writing leaves room. */
+/**
+ * A pass over all sockets that have gathered begins when this many times its length are over, so writing leaves room. But
+ * not later than so long after the last one began: the more has been gathered, the longer a pass takes.
+ */
 const passesApart = 2
+const longestApartMs = 240
 const longestGatherMs = 150
 /** For how long sockets are written to before the event loop serves others, and how many between two looks at the clock. */
 const turnMs = 2
@@ -118,7 +122,8 @@ export class WriteSchedule {
   #gatherMs(): number {
     const leastMs = this.#busy < busyShare ? gatherMs : gatherBusyMs
     const sincePassMs = performance.now() - this.#passStartMs
-    return Math.min(longestGatherMs, Math.max(leastMs, passesApart * this.#passMs - sincePassMs))
+    const apartMs = Math.min(longestApartMs, passesApart * this.#passMs)
+    return Math.min(longestGatherMs, Math.max(leastMs, apartMs - sincePassMs))
   }
 
   #beginPass(): void {
