@@ -19,13 +19,22 @@ const busyWindowMs = 200
 const passesApart = 2
 const longestApartMs = 240
 const longestGatherMs = 150
-/** For how long sockets are written to before the event loop serves others, and how many between two looks at the clock. */
+/**
+ * For how long sockets are written to before the event loop serves others. Where others take longer turns because they
+ * have fallen behind, for half as long as they: otherwise a pass would take seconds, in which sockets gather so much that
+ * nothing catches up any more.
+ */
 const turnMs = 2
+const shareOfOthers = 0.5
+/** How many sockets are written to between two looks at the clock. */
 const socketsBetweenLooks = 25
 /** The state of a carrier. */
 const isOpen = 1
-/** How many bytes are gathered for a socket before they have to leave. The socket itself may hold as many again. */
-const maxGatheredBytes = 64 * 1024
+/**
+ * How many bytes are gathered for a socket before they have to leave. The socket itself may hold more. Node 24 takes
+ * buffers of less than 32 KiB from its pool; larger ones are allocated one by one, which costs more than to write them.
+ */
+const maxGatheredBytes = 28 * 1024
 
 /** How messages stand in the bytes of a transport, each in a frame of its own. */
 export interface Framing {
@@ -132,19 +141,20 @@ export class WriteSchedule {
     this.#gathering = new Set()
     this.#passStartMs = performance.now()
     this.#passMs = 0
-    this.#goOn(this.#pass)
+    this.#goOn(this.#pass, turnMs)
   }
 
-  /** Writers that gather again meanwhile are those of the next pass. */
-  #goOn(pass: Iterator<SocketWriter>): void {
+  /** Writers that gather again meanwhile are those of the next pass. `forMs`: how long the turn is. */
+  #goOn(pass: Iterator<SocketWriter>, forMs: number): void {
     const startMs = performance.now()
     for (let flushed = 1; ; flushed++) {
       const { value: writer, done } = pass.next()
       if (done) break
       writer.flush()
-      if (flushed % socketsBetweenLooks !== 0 || performance.now() - startMs < turnMs) continue
-      this.#passMs += performance.now() - startMs
-      setImmediate(() => this.#goOn(pass))
+      if (flushed % socketsBetweenLooks !== 0 || performance.now() - startMs < forMs) continue
+      const endMs = performance.now()
+      this.#passMs += endMs - startMs
+      setImmediate(() => this.#goOn(pass, Math.max(turnMs, shareOfOthers * (performance.now() - endMs))))
       return
     }
     this.#passMs += performance.now() - startMs

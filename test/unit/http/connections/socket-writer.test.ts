@@ -360,6 +360,46 @@ test('a pass over many sockets lets others have their turn every few millisecond
   for (const { client } of pairs) client.destroy()
 })
 
+test('a pass takes half as long a turn as others have taken, so that it ends also where they have fallen behind', async (t) => {
+  const { schedule, pass, spend, writes } = await onMockedClock(t)
+  const pairs: Awaited<ReturnType<typeof openBare>>[] = []
+  while (pairs.length < 150) pairs.push(await openBare())
+  const stream = new TestProducer('s')
+  const writers = pairs.map(({ socket, webSocket }) => {
+    const carrier = {
+      get readyState() {
+        spend(0.1)
+        return webSocket.readyState
+      },
+    }
+    return new SocketWriter({ socket, carrier, framing: textFraming, cut: () => {} }, schedule)
+  })
+  await pass(5)
+  for (const text of ['one', 'two']) for (const writer of writers) writer.send(stream, rendered(text))
+  writes.length = 0
+  await pass(20)
+  const inFirstTurn = writes.length
+  assert.ok(inFirstTurn <= 50, `${inFirstTurn} writes before others had their turn`)
+  spend(40)
+  await nextTurn()
+  assert.equal(writes.length, 150)
+  for (const { client } of pairs) client.destroy()
+})
+
+test('of short messages no write is longer than what Node takes from its pool', async (t) => {
+  const { writer, pass, writes } = await onMockedClock(t)
+  const stream = new TestProducer('s')
+  await pass(5)
+  for (let i = 0; i < 300; i++) writer.send(stream, rendered('x'.repeat(200)))
+  await pass(5)
+  assert.equal(
+    writes.reduce((sum, { messages }) => sum + messages, 0),
+    300,
+  )
+  const longest = Math.max(...writes.map(({ bytes }) => bytes))
+  assert.ok(longest < Math.min(32 * 1024, Buffer.poolSize / 2), `${longest}`)
+})
+
 for (const [what, passMs, leftMs] of [
   ['when twice as long is over as writing to all of them took', 40, 40],
   ['240 ms after writing began where writing takes longer', 200, 40],
