@@ -35,7 +35,7 @@ interface Size {
 
 /** Until one is not sustained: from 400,000 updates a second up. */
 const sizes: readonly Size[] = [0.4, 0.7, 1, 1.2].map((ticksPerSecond) => ({ clients: 10_000, ticksPerSecond }))
-const yogaSizes: readonly Size[] = [100, 200, 300, 400].map((clients) => ({ clients, ticksPerSecond: 1 }))
+const yogaSizes: readonly Size[] = [100, 200, 300].map((clients) => ({ clients, ticksPerSecond: 1 }))
 
 interface Run extends Size {
   readonly name: ServerName
@@ -190,7 +190,7 @@ async function runMany(name: ServerName, size: Size, directory: string, measureM
   try {
     const idle = server.inspector === null ? null : await settledMemory(server.inspector, server.pid)
     await quiet()
-    const joinMs = 2 * clients + 1000
+    const joinMs = 3 * clients + 1000
     const settleMs = 5000
     const figures = await runLoad<ManyLoad, ManyFigures>('../many/load.ts', {
       url: server.url,
@@ -199,7 +199,7 @@ async function runMany(name: ServerName, size: Size, directory: string, measureM
       ...{ clients, symbols, symbolsPerClient, selections, ticksPerSecond, joinMs, settleMs, measureMs },
       symbolType: name === 'Finstage' ? 'Symbol' : 'String',
       inspector: server.inspector,
-      durationMs: 80_000 + joinMs + settleMs + measureMs,
+      durationMs: 100_000 + joinMs + settleMs + measureMs,
     })
     const death = server.death()
     if (death !== null && name === 'Finstage') throw new Error(`Finstage died: ${death}`)

@@ -21,6 +21,8 @@ export class SeatTally implements MessageTally {
   readonly delays = new Delays()
   /** Delay from when the tick was due to its receipt: it shows a server that is late with its ticks. */
   readonly behind = new Delays()
+  /** Delay of the newest price, from the server's `publishedAt` to the receipt. */
+  newestDelayMs = 0
   /** In how many reads the messages came. */
   reads = 0
   /** Numbers that were left out of sequences, as their next number told. */
@@ -92,9 +94,11 @@ export class SeatTally implements MessageTally {
     this.#seats[seat] = seq
     if (seq > (this.#newest[symbol] as number)) this.#newest[symbol] = seq
     const behindMs = (this.#clocks[symbol] as TickClock).behindMs(seq, this.#nowMs)
-    if (!this.isMeasuring || before === 0) return
+    if (before === 0) return
+    this.newestDelayMs = this.#nowMs - publishedAt
+    if (!this.isMeasuring) return
     this.leftOut += seq - before - 1
-    this.delays.add(this.#nowMs - publishedAt)
+    this.delays.add(this.newestDelayMs)
     this.behind.add(behindMs)
   }
 

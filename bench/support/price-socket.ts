@@ -12,6 +12,8 @@ const opcodes = { text: 1, close: 8, ping: 9, pong: 10 } as const
 const isFinal = 0x80
 const isMasked = 0x80
 const headEnd = '\r\n\r\n'
+/** Begins the answer of a server that has more to do than it can: the client is lost, and nothing is wrong. */
+const tooMuch = /^HTTP\/1\.1 (408|503) /
 
 export interface PriceSocketOptions {
   /** Address of GraphQL: http://127.0.0.1:4000/graphql */
@@ -122,6 +124,10 @@ export class PriceSocket implements Reader {
     const headLength = shared.subarray(at, end).indexOf(headEnd)
     if (headLength < 0) return at
     const head = shared.toString('latin1', at, at + headLength)
+    if (tooMuch.test(head)) {
+      this.#socket.destroy()
+      return end
+    }
     if (!head.startsWith('HTTP/1.1 101 ')) throw new Error(`no WebSocket: ${head}`)
     this.#isUpgraded = true
     this.#send('{"type":"connection_init"}')
