@@ -100,7 +100,7 @@ export class ApiServer {
         }
       },
     })
-    traffic.register(registry, () => this.#listener.connections, limits.maxTcpConnections)
+    traffic.register(registry, this.#listener, limits.maxTcpConnections)
     this.#webSockets = new WebSocketTransport({
       graphql,
       log,

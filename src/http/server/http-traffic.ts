@@ -1,6 +1,12 @@
 import { Counter, type Registry } from 'prom-client'
 import { gaugeOf, saturation, seriesOfGauge } from '../../platform/metrics.ts'
 
+/** Of a listener. */
+interface Connections {
+  readonly connections: number
+  readonly answering: number
+}
+
 /**
  * Counts answers over HTTP, whatever they answer, and requests that are not answered yet. Their time is measured by
  * operation, not here: a stream over SSE is one request for as long as its client stays.
@@ -8,9 +14,8 @@ import { gaugeOf, saturation, seriesOfGauge } from '../../platform/metrics.ts'
 export class HttpTraffic {
   /** By the first digit of the status. Plain numbers: a call of prom-client for each request would cost too much. */
   readonly #answers = [0, 0, 0, 0, 0, 0]
-  #inFlight = 0
 
-  register(registry: Registry, connections: () => number, maxConnections: number): void {
+  register(registry: Registry, listener: Connections, maxConnections: number): void {
     const answers = this.#answers
     new Counter({
       name: 'finstage_http_responses_total',
@@ -26,19 +31,15 @@ export class HttpTraffic {
       registry,
       'finstage_http_requests_in_flight',
       'Requests over HTTP that are not answered to their end, open streams over SSE included',
-      () => this.#inFlight,
+      () => listener.answering,
     )
-    gaugeOf(registry, 'finstage_tcp_connections', "Connections of any kind to the API's port", connections)
-    seriesOfGauge(registry, saturation, 'tcp_connections', () => connections() / maxConnections)
-  }
-
-  began(): void {
-    this.#inFlight++
-  }
-
-  /** The answer has left, or its client has gone. */
-  readonly ended = (): void => {
-    this.#inFlight--
+    gaugeOf(
+      registry,
+      'finstage_tcp_connections',
+      "Connections of any kind to the API's port",
+      () => listener.connections,
+    )
+    seriesOfGauge(registry, saturation, 'tcp_connections', () => listener.connections / maxConnections)
   }
 
   answered(status: number): void {

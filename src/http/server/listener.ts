@@ -2,6 +2,7 @@ import { once } from 'node:events'
 import { createServer, type IncomingMessage, type RequestListener, type Server, ServerResponse } from 'node:http'
 import type { AddressInfo, Socket } from 'node:net'
 import { setImmediate as nextTurn, setTimeout as sleep } from 'node:timers/promises'
+import { outstandingAnswer } from '../../platform/node-internals.ts'
 import { turns } from '../../resolvers/rows.ts'
 import type { HttpTraffic } from './http-traffic.ts'
 import { mayUpgrade, oneAtATime, refuseUnreadable } from './one-at-a-time.ts'
@@ -35,7 +36,7 @@ export interface ListenerOptions {
   readonly maxConnections: number
   /** Called for each connection that is closed so. */
   readonly onRefused?: () => void
-  /** Where requests and answers are counted. */
+  /** Where answers are counted. */
   readonly traffic?: HttpTraffic
 }
 
@@ -51,7 +52,7 @@ export class Listener {
   readonly #host: string
   readonly #port: number
   #isDraining = false
-  #connections = 0
+  readonly #sockets = new Set<Socket>()
   #held: (() => void)[] | undefined
   #closed: Promise<void> | undefined
 
@@ -70,10 +71,6 @@ export class Listener {
     this.server = createServer(
       { ServerResponse: Answer, connectionsCheckingInterval: checkIntervalMs, shouldUpgradeCallback, ...timeouts },
       oneAtATime((request, response) => {
-        if (traffic) {
-          traffic.began()
-          response.on('close', traffic.ended)
-        }
         if (this.#held) this.#held.push(() => serve(request, response))
         else serve(request, response)
       }, standstillTimeoutMs),
@@ -83,10 +80,15 @@ export class Listener {
     this.server.maxConnections = maxConnections
     // Node accepts one connection in each round of the event loop, and reads its request in the next. With turns of
     // long work in between, the last of ten would wait for ten of them.
+    const sockets = this.#sockets
+    // One function for all connections: there are as many as clients.
+    function left(this: Socket): void {
+      sockets.delete(this)
+    }
     this.server.on('connection', (socket) => {
       turns.giveWay()
-      this.#connections++
-      socket.on('close', this.#left)
+      sockets.add(socket)
+      socket.on('close', left)
     })
     if (onRefused) this.server.on('drop', onRefused)
     this.#host = host
@@ -95,11 +97,14 @@ export class Listener {
 
   /** How many connections are open. */
   get connections(): number {
-    return this.#connections
+    return this.#sockets.size
   }
 
-  readonly #left = (): void => {
-    this.#connections--
+  /** How many of them wait for the end of an answer. */
+  get answering(): number {
+    let count = 0
+    for (const socket of this.#sockets) if (outstandingAnswer(socket)) count++
+    return count
   }
 
   /** Throws if the address is taken. */
