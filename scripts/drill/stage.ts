@@ -4,7 +4,7 @@ import { mountSmallDisk, type SmallDisk } from '../../test/support/database/smal
 import { type ServerProcess, startProcess } from '../../test/support/process.ts'
 import { startTestStreamer, type TestStreamer } from '../../test/support/yahoo/test-streamer.ts'
 import { startTestYahoo, type TestYahoo } from '../../test/support/yahoo/test-yahoo.ts'
-import { freePort } from './watchers.ts'
+import { freePort, type Targets } from './watchers.ts'
 
 const smallDiskBytes = 400 * 1024 * 1024
 /** So low that a drill can come near it. */
@@ -23,8 +23,7 @@ export interface Stage {
   readonly streamer: TestStreamer
   /** null: this user may mount none, and there is no embedded server. */
   readonly disk: SmallDisk | null
-  /** Addresses of the metrics of all processes. */
-  readonly targets: readonly string[]
+  readonly targets: Targets
   readonly postgres: EmbeddedPostgres
   pid(part: Part): number
   /** Ends a process as an operator does. */
@@ -51,6 +50,7 @@ export async function setStage(directory: string): Promise<Stage> {
   const parts: Part[] = ['api', 'worker', 'ingest', ...(disk ? (['embedded'] as const) : [])]
   const ports = new Map<Part, number>()
   for (const part of parts) ports.set(part, await freePort())
+  const addressOf = (part: Part): string => `127.0.0.1:${ports.get(part)}`
   const running = new Map<Part, ServerProcess>()
 
   const begin = async (part: Part): Promise<void> => {
@@ -96,7 +96,10 @@ export async function setStage(directory: string): Promise<Stage> {
     streamer,
     disk,
     postgres,
-    targets: parts.map((part) => `127.0.0.1:${ports.get(part)}`),
+    targets: {
+      finstage: parts.filter((part) => part !== 'embedded').map(addressOf),
+      others: parts.filter((part) => part === 'embedded').map(addressOf),
+    },
     pid: (part) => processOf(part).pid,
     end,
     begin,

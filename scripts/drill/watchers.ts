@@ -1,6 +1,6 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { appendFileSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import type { AddressInfo } from 'node:net'
 import { createServer } from 'node:net'
 import { join } from 'node:path'
@@ -8,6 +8,12 @@ import { setTimeout as sleep } from 'node:timers/promises'
 
 const monitoring = join(import.meta.dirname, '../../monitoring')
 const startTimeoutMs = 20_000
+
+/** Addresses of metrics: of the processes that make up one deployment, and of others. */
+export interface Targets {
+  readonly finstage: readonly string[]
+  readonly others: readonly string[]
+}
 
 export interface Watchers {
   /** Of Prometheus. */
@@ -19,7 +25,7 @@ export interface Watchers {
  * Prometheus and Alertmanager with the configurations of monitoring/, of which only addresses are changed: intervals,
  * windows and waits are those that are shipped. They listen on loopback only.
  */
-export async function startWatchers(directory: string, targets: readonly string[], webhook: string): Promise<Watchers> {
+export async function startWatchers(directory: string, targets: Targets, webhook: string): Promise<Watchers> {
   const [prometheusPort, alertmanagerPort] = [await freePort(), await freePort()]
   const children: ChildProcess[] = []
   const config = (name: string, changes: Readonly<Record<string, string>>): string => {
@@ -82,8 +88,11 @@ export async function startWatchers(directory: string, targets: readonly string[
     const path = config('prometheus.yml', {
       'rules/*.yml': join(monitoring, 'rules/*.yml'),
       '127.0.0.1:9093': alertmanager,
-      '127.0.0.1:8001': targets.join('", "'),
+      '127.0.0.1:8001': targets.finstage.join('", "'),
     })
+    for (const address of targets.others) {
+      appendFileSync(path, `  - { job_name: another, static_configs: [{ targets: ['${address}'] }] }\n`)
+    }
     await start(
       'prometheus',
       [

@@ -56,11 +56,8 @@ export class StreamMetrics {
     this.#frames++
   }
 
-  /** The feed that runs from now on. Call the returned function when it stops. */
-  runs(feed: StreamState): () => void {
+  /** The feed that runs from now on. One that has stopped has neither sockets nor symbols. */
+  runs(feed: StreamState): void {
     this.#feed = feed
-    return () => {
-      if (this.#feed === feed) this.#feed = null
-    }
   }
 }

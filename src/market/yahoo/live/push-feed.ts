@@ -195,7 +195,7 @@ export function yahooPushFeed(options: YahooPushFeedOptions): SourceFeed {
 
   const isExpected = ({ last }: PushedSymbol): boolean => last !== null && isInSession(last, now())
 
-  const hasStopped = metrics?.runs({
+  metrics?.runs({
     sockets: (state) => [...shards].filter((shard) => shard.state === state).length,
     usualFramesPerSecond: () =>
       [...watched.values()].reduce((sum, each) => sum + (isExpected(each) ? each.usual.expectedPerSecond : 0), 0),
@@ -324,7 +324,6 @@ export function yahooPushFeed(options: YahooPushFeedOptions): SourceFeed {
 
   async function stop(): Promise<void> {
     stopped = true
-    hasStopped?.()
     clearInterval(checks)
     clearTimeout(rest)
     clearImmediate(reviewing)

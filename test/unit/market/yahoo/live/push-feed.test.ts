@@ -50,7 +50,7 @@ function stage(t: TestContext, listener: Partial<ListingSink> = {}): Stage {
   let held: Promise<void> | undefined
   const feed = yahooPushFeed({
     ...{ url: 'ws://streamer.test/', pollIntervalMs: 1000, random: () => 1, open },
-    metrics: { frame() {}, runs: () => () => {}, dropped: (reason) => void dropped.push(reason) },
+    metrics: { frame() {}, runs() {}, dropped: (reason) => void dropped.push(reason) },
     listings: async (symbols) => {
       calls.push(symbols)
       if (failure) throw failure
