@@ -46,7 +46,10 @@ async function bringAbout(fault: Fault, stage: Stage, receiver: Receiver): Promi
   }
   await end?.()
   const endedMs = performance.now()
-  for (const name of alerts) isFine = (await isResolved(name, receiver, causedMs, endedMs)) && isFine
+  for (const name of alerts) {
+    const hasFired = receiver.deliveries.some((each) => each.name === name && each.atMs >= causedMs)
+    if (hasFired) isFine = (await isResolved(name, receiver, causedMs, endedMs)) && isFine
+  }
   for (const name of slow) say(`  ${name}: see the end`)
   for (const name of lasting) say(`  ${name}: ends when its window of hours has passed, which is not waited for`)
   const others = receiver.deliveries.filter(
@@ -72,8 +75,10 @@ async function stayHealthy(minutes: number, receiver: Receiver): Promise<boolean
   return count === 0
 }
 
-async function drill(directory: string): Promise<boolean> {
-  await using stack = new AsyncDisposableStack()
+async function drill(stack: AsyncDisposableStack): Promise<boolean> {
+  const directory = stack.adopt(mkdtempSync(join(tmpdir(), 'finstage-drill-')), (directory) =>
+    rmSync(directory, { recursive: true, force: true }),
+  )
   const chosen = faults.filter(({ alerts, slow = [], lasting = [] }) =>
     only ? only.some((name) => [...alerts, ...slow, ...lasting].includes(name)) : healthyMinutes === null,
   )
@@ -117,10 +122,13 @@ async function drill(directory: string): Promise<boolean> {
   return isFine
 }
 
-const directory = mkdtempSync(join(tmpdir(), 'finstage-drill-'))
+const stack = new AsyncDisposableStack()
+for (const signal of ['SIGINT', 'SIGTERM'] as const) {
+  process.once(signal, () => void stack.disposeAsync().finally(() => process.exit(1)))
+}
 try {
-  if (!(await drill(directory))) process.exitCode = 1
+  if (!(await drill(stack))) process.exitCode = 1
 } finally {
-  rmSync(directory, { recursive: true, force: true })
+  await stack.disposeAsync()
 }
 say(process.exitCode === 1 ? 'The drill has failed' : 'The drill went as it should')
