@@ -14,13 +14,25 @@ export function finished<T>(steps: Steps<T>): T {
   return step.value
 }
 
-/** Calls `part` for each part of [from, to), of `length` each, and pauses after each one. */
-export function* inParts(
+/**
+ * Calls `part` for each part of [from, to), of `length` each, with a pause after each one. What takes less than half of a
+ * step needs no pause.
+ */
+export function inParts(
   from: number,
   to: number,
   length: number,
   part: (from: number, to: number) => void,
-): Steps<void> {
+): Iterable<undefined> {
+  if (to - from > length) return parts(from, to, length, part)
+  if (from < to) part(from, to)
+  return 2 * (to - from) < length ? noPause : onePause
+}
+
+const noPause: readonly undefined[] = []
+const onePause = [undefined] as const
+
+function* parts(from: number, to: number, length: number, part: (from: number, to: number) => void): Steps<void> {
   for (let at = from; at < to; at += length) {
     part(at, Math.min(to, at + length))
     yield

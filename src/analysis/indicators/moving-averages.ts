@@ -1,5 +1,5 @@
 import { inOneStep, type Steps } from '../../domain/steps.ts'
-import { meanAt, means, weightedMeans } from './windows.ts'
+import { meanAt, means, weightedMeans, wholePeriod } from './windows.ts'
 
 /** Simple moving average: the mean of the last `period` values; NaN if one is missing. */
 export const sma = (values: Float64Array, period: number): Steps<Float64Array> => means(values, period)
@@ -13,11 +13,11 @@ export const wma = (values: Float64Array, period: number): Steps<Float64Array> =
 
 /** Exponential moving average: the newest value has weight 2 / (period + 1), the previous average the rest. */
 export const ema = (values: Float64Array, period: number): Steps<Float64Array> =>
-  inOneStep(() => smoothed(values, period, (period - 1) / (period + 1)))
+  inOneStep(() => smoothed(values, wholePeriod(period), (period - 1) / (period + 1)))
 
 /** Wilder's moving average: the newest value has weight 1 / period, the previous average the rest. */
 export const wilder = (values: Float64Array, period: number): Steps<Float64Array> =>
-  inOneStep(() => smoothed(values, period, (period - 1) / period))
+  inOneStep(() => smoothed(values, wholePeriod(period), (period - 1) / period))
 
 /**
  * An average that keeps the share `kept` of itself with each value. It starts as the mean of the first `period` values,

@@ -13,17 +13,19 @@ const datesPerStep = 2000
  */
 export function* anchorPlaces(input: IndicatorInput, anchor: VwapAnchor): Steps<ReadonlySet<number>> {
   if (anchor === 'SERIES') return new Set([input.first])
+  const places = new Set<number>(input.isWhole ? [0] : [])
   const { epoch } = input.candles
   const dateOf = isDaily(input.interval) ? (time: number): number => time : sessionDates(input)
-  let [last, found] = [Number.NaN, Number.NaN]
-  const places = new Set<number>(input.isWhole ? [0] : [])
   yield* inParts(0, epoch.length, datesPerStep, (from, to) => {
-    for (let i = from; i < to; i++) {
+    let [last, found] = [Number.NaN, Number.NaN]
+    const first = Math.max(1, from)
+    for (let i = Math.max(0, from - 1); i < to; i++) {
       const date = dateOf(epoch[i] as number)
       if (date === last) continue
       const before = found
-      ;[last, found] = [date, stretch(date, anchor, input)]
-      if (i > 0 && found !== before) places.add(i)
+      last = date
+      found = stretch(date, anchor, input)
+      if (i >= first && found !== before) places.add(i)
     }
   })
   return places

@@ -8,8 +8,15 @@ export const placesPerStep = 16_384
 const windowsPerStep = (period: number, visits: number): number =>
   Math.max(1, Math.floor(additionsPerStep / (period * visits)))
 
-/** Mean of the last `period` values at each place; NaN if one is missing. */
-export function* means(values: Float64Array, period: number): Steps<Float64Array> {
+/**
+ * A period as V8 computes indices fastest. One that is a double, although it is whole, makes loops take several times as
+ * long; defaults are, because other parameters beside them have fractions.
+ */
+export const wholePeriod = (period: number): number => period | 0
+
+/** Mean of the last `given` values at each place; NaN if one is missing. */
+export function* means(values: Float64Array, given: number): Steps<Float64Array> {
+  const period = wholePeriod(given)
   const found = new Float64Array(values.length).fill(Number.NaN)
   yield* inParts(period - 1, values.length, windowsPerStep(period, 2), (from, to) =>
     meansInto(found, values, period, from, to),
@@ -75,10 +82,11 @@ function weightedMean(values: Float64Array, end: number, weights: Float64Array):
  */
 export function* meanDeviations(
   values: Float64Array,
-  period: number,
+  given: number,
   means: Float64Array,
   power: 1 | 2,
 ): Steps<Float64Array> {
+  const period = wholePeriod(given)
   const found = new Float64Array(means.length).fill(Number.NaN)
   yield* inParts(period - 1, means.length, windowsPerStep(period, 1), (from, to) =>
     meanDeviationsInto(found, values, period, means, power, from, to),
@@ -120,7 +128,8 @@ type Further = (one: number, other: number) => number
  * of one block and the beginning of the next (M. van Herk, A fast algorithm for local minimum and maximum filters on
  * rectangular and octagonal kernels, 1992).
  */
-function* extremes(values: Float64Array, period: number, further: Further): Steps<Float64Array> {
+function* extremes(values: Float64Array, given: number, further: Further): Steps<Float64Array> {
+  const period = wholePeriod(given)
   const ends = values.slice()
   for (let to = values.length - 1; to > 0; to -= placesPerStep) {
     extendEnds(ends, values, period, further, Math.max(0, to - placesPerStep), to)
