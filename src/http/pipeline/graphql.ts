@@ -3,7 +3,8 @@ import { type ExecutionResult, GraphQLError, type GraphQLSchema } from 'graphql'
 import { createYoga, isPromise, type Plugin, type YogaServerInstance } from 'graphql-yoga'
 import type { Registry } from 'prom-client'
 import type { Interval } from '../../domain/time/interval.ts'
-import type { Caller } from '../../platform/concurrency/event-loop-turns.ts'
+import { type Caller, workKinds } from '../../platform/concurrency/event-loop-turns.ts'
+import { Histogram } from '../../platform/histogram.ts'
 import type { Logger } from '../../platform/logger.ts'
 import { cacheBytes, gaugeOf, saturation, seriesOfGauge } from '../../platform/metrics.ts'
 import { type Context, createContext, type Ports } from '../../resolvers/context.ts'
@@ -93,6 +94,7 @@ export function createGraphQL(options: GraphQLOptions): GraphQL {
     'Memory that long answers hold, by estimate while they are made',
     () => longAnswers.used,
   )
+  measureTurns(registry)
   gaugeOf(registry, 'finstage_long_answers_waiting', 'Operations that wait for this memory', () => longAnswers.waiting)
   seriesOfGauge(registry, saturation, 'long_answers', () => longAnswers.used / longAnswers.total)
   seriesOfGauge(registry, cacheBytes, 'documents', () => documents.bytes)
@@ -214,6 +216,18 @@ export function createGraphQL(options: GraphQLOptions): GraphQL {
   const dropped = (context: Context): void => metrics.dropped(context)
 
   return { schema, yoga, documents, compiled, newContext, callerOf, dropped, execute, failed }
+}
+
+/** How long the pieces of long work are: one that is much longer than a turn holds up everything else. */
+function measureTurns(registry: Registry): void {
+  const pieces = new Histogram<'work'>({
+    name: 'finstage_turn_piece_seconds',
+    help: 'How long pieces of long work held the event loop, by kind of work',
+    buckets: [0.001, 0.002, 0.003, 0.005, 0.01, 0.025, 0.05, 0.1],
+    registry,
+  })
+  const byKind = Object.fromEntries(workKinds.map((work) => [work, pieces.series({ work })]))
+  turns.observed((work, ms) => byKind[work]?.observe(ms / 1000))
 }
 
 /** Executing an operation for so long without a pause counts as spent by its client. */

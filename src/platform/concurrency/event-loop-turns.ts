@@ -8,7 +8,8 @@ export interface Caller {
 }
 
 /** Kinds of work, by which its pieces are counted. */
-export type WorkKind = 'candles' | 'indicators' | 'signals' | 'lists' | 'answers' | 'other'
+export const workKinds = ['candles', 'indicators', 'signals', 'lists', 'answers', 'other'] as const
+export type WorkKind = (typeof workKinds)[number]
 
 interface Piece {
   /** null: how long it takes is not known. */
