@@ -2,12 +2,13 @@ import type { GraphQLResolveInfo } from 'graphql'
 import type { Context } from './context.ts'
 import { turns } from './rows.ts'
 
-/** Shorter lists are not divided. */
+/** Shorter lists are not divided, unless their entries are so large that few of them fill a turn. */
 export const leastLongLength = 16
 /** Of shorter ones that come late, so many rows are completed in one turn: about 2 ms. */
 const rowsPerTurn = 500
-/** How many entries are completed between two looks at the clock. */
+/** How many entries are completed between two looks at the clock, and how many rows at most. */
 const entriesPerLook = 16
+const rowsPerLook = 200
 
 /**
  * A list as the executor gets it: as it is, or so that its entries are completed in turns of the event loop. `rows`:
@@ -21,16 +22,31 @@ export function inTurns(
   info: GraphQLResolveInfo,
   isLate: boolean,
 ): unknown {
+  const isCompiled = context.laterLists !== null
+  const isShort = list.length < leastLongLength && (isCompiled || rows < rowsPerTurn)
   // The executor has to wait for all promises at once: one that it comes to later may have been rejected before.
-  if (list.length < leastLongLength || rows <= context.rowsAtOnce || holdsPromises(list)) {
+  if (isShort || rows <= context.rowsAtOnce || (isCompiled && holdsPromises(list))) {
     context.rowsAtOnce -= rows
     const isAtOnce = !isLate || context.rowsAtOnce >= 0 || holdsPromises(list)
     return isAtOnce ? list : shortInTurns(list, rows, context)
   }
   if (context.laterLists) return context.laterLists.take(list, info) ? [] : list
   context.hasLongLists = true
-  return new PausingList(list, context)
+  const pausing = (entries: readonly unknown[]): unknown => new PausingList(entries, rows, context)
+  return holdsPromises(list) ? settled(list).then(pausing) : pausing(list)
 }
+
+/** To the executor, an error among the entries is what a rejected promise is. */
+const settled = (list: readonly unknown[]): Promise<unknown[]> =>
+  Promise.all(
+    list.map(async (entry) => {
+      try {
+        return await entry
+      } catch (error) {
+        return error instanceof Error ? error : new Error(String(error))
+      }
+    }),
+  )
 
 const holdsPromises = (list: readonly unknown[]): boolean => list.some((entry) => entry instanceof Promise)
 
@@ -58,19 +74,21 @@ const done = { value: undefined, done: true } as const
 /** Makes an interpreter pause between its entries when the turn is over. */
 class PausingList implements AsyncIterable<unknown> {
   readonly #list: readonly unknown[]
+  readonly #perLook: number
   readonly #context: Context
 
-  constructor(list: readonly unknown[], context: Context) {
+  constructor(list: readonly unknown[], rows: number, context: Context) {
     this.#list = list
+    this.#perLook = Math.max(1, Math.min(entriesPerLook, Math.floor((rowsPerLook * list.length) / rows)))
     this.#context = context
   }
 
   [Symbol.asyncIterator](): AsyncIterator<unknown> {
-    const [list, context] = [this.#list, this.#context]
+    const [list, perLook, context] = [this.#list, this.#perLook, this.#context]
     let index = 0
     const take = (): IteratorResult<unknown> => (index < list.length ? { value: list[index++], done: false } : done)
     const next = (): IteratorResult<unknown> | Promise<IteratorResult<unknown>> => {
-      if (index % entriesPerLook !== 0 || turns.now() < context.turnEndsMs) return take()
+      if (index % perLook !== 0 || turns.now() < context.turnEndsMs) return take()
       return turns.whole(context.caller, { isFirst: index === 0 }).then((endMs) => {
         context.turnEndsMs = endMs
         return take()

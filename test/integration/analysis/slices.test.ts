@@ -33,6 +33,12 @@ const minutes = (fields: string): string =>
   `{ candles(symbol: "BTC-USD", interval: MINUTE_1, last: 20000) { ${fields} } }`
 const days = (args: string): string => `{ candles(symbol: "AAPL", last: 20000, ${args}) { columns { close } } }`
 
+const symbols = 'AAPL MSFT NVDA GOOGL AMZN META TSLA JPM V WMT KO PEP BTC-USD ETH-USD SPY'.split(' ')
+const ninefold = (below: string): string =>
+  Array.from({ length: 9 }, (_, i) => `a${i}: instrument { symbol quote { ...${below} } }`).join(' ')
+const leaves =
+  'price open currency time change changePercent dayHigh dayLow volume previousClose marketState source stale'
+
 /** `i` makes parameters that nobody has asked for. */
 const operations: Readonly<Record<string, (i: number) => string>> = {
   'all columns of 20,000 candles': () => minutes('columns { epoch open high low close volume }'),
@@ -48,6 +54,9 @@ const operations: Readonly<Record<string, (i: number) => string>> = {
   'movements over a thousand candles': (i) =>
     minutes(`columns { adx(period: ${500 - i}) { adx plusDi } ichimoku(span: ${1000 - i}) { spanB } }`),
   'points over a thousand candles': (i) => minutes(`bollingerBands(period: ${1000 - i}) { time upper lower }`),
+  'fifteen quotes of 1,200 fields each': (i) =>
+    `query Q${i} { quotes(symbols: ${JSON.stringify(symbols)}) { ...F } }
+     fragment F on Quote { ${ninefold('G')} } fragment G on Quote { ${ninefold('H')} } fragment H on Quote { ${leaves} }`,
   signals: () => minutes('signals { id kind time strength }'),
   'days adjusted for dividends': () => days('adjustment: SPLITS_AND_DIVIDENDS'),
   'days as they were traded': () => days('adjustment: NONE'),
