@@ -20,8 +20,14 @@ import { turns } from '../../resolvers/rows.ts'
 import { stringify, WrittenList } from '../../resolvers/written-list.ts'
 import { type CompiledOperation, compile } from './compiled-operations.ts'
 
-/** How many entries are written between two looks at the clock. */
+/** How many entries are written between two looks at the clock at most, and how many characters by estimate. */
 const entriesPerPiece = 128
+const pieceLength = 64 * 1024
+
+/** How many entries to write next, after so many of the same list have taken so many characters. */
+const nextCount = (count: number, length: number): number =>
+  Math.max(1, Math.min(entriesPerPiece, Math.floor((count * pieceLength) / (length + 1))))
+
 /** How many fields have the completing of their entries compiled at most. */
 const maxCompiled = 200
 
@@ -241,9 +247,12 @@ export class ResultWriter {
 
   async #piecesOf(list: readonly unknown[]): Promise<string[]> {
     const pieces: string[] = []
-    for (let from = 0; from < list.length; from += entriesPerPiece) {
+    for (let from = 0, count = 1; from < list.length; ) {
       if (turns.now() >= this.#untilMs) this.#untilMs = await turns.whole(this.#caller, { isFirst: false })
-      pieces.push(stringify(list.slice(from, from + entriesPerPiece)).slice(1, -1))
+      const piece = stringify(list.slice(from, from + count)).slice(1, -1)
+      pieces.push(piece)
+      from += count
+      count = nextCount(count, piece.length)
     }
     return pieces
   }

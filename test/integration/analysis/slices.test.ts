@@ -36,8 +36,8 @@ const days = (args: string): string => `{ candles(symbol: "AAPL", last: 20000, $
 const symbols = 'AAPL MSFT NVDA GOOGL AMZN META TSLA JPM V WMT KO PEP BTC-USD ETH-USD SPY'.split(' ')
 const ninefold = (below: string): string =>
   Array.from({ length: 9 }, (_, i) => `a${i}: instrument { symbol quote { ...${below} } }`).join(' ')
-const leaves =
-  'price open currency time change changePercent dayHigh dayLow volume previousClose marketState source stale'
+const leaves = `symbol price previousClose change changePercent open dayHigh dayLow volume bid ask marketCap currency time
+  fiftyTwoWeekHigh fiftyTwoWeekLow marketState regularPrice extendedChange extendedChangePercent source receivedAt stale`
 
 /** `i` makes parameters that nobody has asked for. */
 const operations: Readonly<Record<string, (i: number) => string>> = {
@@ -54,8 +54,8 @@ const operations: Readonly<Record<string, (i: number) => string>> = {
   'movements over a thousand candles': (i) =>
     minutes(`columns { adx(period: ${500 - i}) { adx plusDi } ichimoku(span: ${1000 - i}) { spanB } }`),
   'points over a thousand candles': (i) => minutes(`bollingerBands(period: ${1000 - i}) { time upper lower }`),
-  'fifteen quotes of 1,200 fields each': (i) =>
-    `query Q${i} { quotes(symbols: ${JSON.stringify(symbols)}) { ...F } }
+  'sixty quotes of 2,000 fields each': (i) =>
+    `query Q${i} { quotes(symbols: ${JSON.stringify([...symbols, ...symbols, ...symbols, ...symbols])}) { ...F } }
      fragment F on Quote { ${ninefold('G')} } fragment G on Quote { ${ninefold('H')} } fragment H on Quote { ${leaves} }`,
   signals: () => minutes('signals { id kind time strength }'),
   'days adjusted for dividends': () => days('adjustment: SPLITS_AND_DIVIDENDS'),
