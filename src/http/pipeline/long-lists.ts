@@ -184,15 +184,17 @@ export class LongLists implements LaterLists {
     const pieces: string[] = []
     const add = ({ data, errors }: ExecutionResult): boolean => {
       if (errors) return false
-      pieces.push(stringify(data?.entries).slice(1, -1))
+      const piece = stringify(data?.entries).slice(1, -1)
+      pieces.push(piece)
+      count = nextCount(count, piece.length)
       return true
     }
-    let from = 0
+    let [from, count] = [0, 1]
     /** false: an entry has an error. A promise: of entries that wait for something. */
     const some = (untilMs: number): boolean | { readonly result: Promise<ExecutionResult> } => {
       do {
-        const result = run(list.slice(from, from + entriesPerPiece), this.#context, this.#variables)
-        from += entriesPerPiece
+        const result = run(list.slice(from, from + count), this.#context, this.#variables)
+        from += count
         if (result instanceof Promise) return { result }
         if (!add(result)) return false
       } while (from < list.length && turns.now() < untilMs)
