@@ -176,6 +176,7 @@ class Client {
       writer: new SocketWriter({ ...connection, cut: () => assert.fail('nobody is cut') }, schedule),
       id: 'x',
       onEnd: { ended: () => {} },
+      cost: null,
     })
     this.#leave = () => subscriber.return()
   }
