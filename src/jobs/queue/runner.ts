@@ -211,6 +211,7 @@ export class JobRunner {
     await pool.stop().catch(() => {})
     if (this.#stopping.signal.aborted) return
     this.#pools.delete(pool)
+    await this.#watch.beaten()
     await this.#workers.release(pool.id).catch((error: unknown) => {
       // The watch of some worker will find the pool lost.
       this.#options.log.warn({ err: error }, 'the jobs of a pool that has ended could not be let go of yet')

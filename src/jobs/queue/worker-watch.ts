@@ -49,6 +49,7 @@ export class WorkerWatch {
   /** The orphans of our own pools at the last search. */
   #orphans = new Set<string>()
   #looks = 0
+  #beating: Promise<void> = Promise.resolve()
   #watching: Promise<void> | undefined
   #lookedAtMs = performance.now()
 
@@ -70,6 +71,14 @@ export class WorkerWatch {
     await this.#watching
   }
 
+  /**
+   * Resolves when the beats that are being counted have been. They would bring back a worker that is removed before, and
+   * which would then be found lost.
+   */
+  async beaten(): Promise<void> {
+    await this.#beating.catch(() => {})
+  }
+
   async #watch(): Promise<void> {
     const { signal } = this.#stopping
     while (!signal.aborted) {
@@ -86,7 +95,8 @@ export class WorkerWatch {
   async #look(): Promise<void> {
     const { store, pools, onLook, taskNames, agingSeconds } = this.#options
     const own = pools()
-    await store.beat(own.map(({ id }) => id))
+    this.#beating = store.beat(own.map(({ id }) => id))
+    await this.#beating
     for (const id of this.#lost(await store.beats())) await this.#release(id)
     await onLook()
     if (this.#looks % looksPerOrphanSearch === 0) await this.#releaseOrphans(own)
